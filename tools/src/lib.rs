@@ -1,0 +1,4 @@
+//! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer and the oracle.
+
+pub mod graph;
+pub mod import;

@@ -1,0 +1,2 @@
+//! The `mmoe` tool.
+fn main() {}

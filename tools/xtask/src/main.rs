@@ -1,0 +1,2 @@
+//! The project's chores: `cargo xtask firmware`, `cargo xtask measure`.
+fn main() {}
