@@ -1,1 +1,8 @@
 //! mmoe
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod kernel;
+pub mod math;
