@@ -1,5 +1,7 @@
 //! The number system of a model: f32 throughout, or integers throughout.
 
+#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+
 use crate::kernel::{self, AffineRow};
 use crate::math::Math;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -143,19 +145,18 @@ impl Element for f32 {
         kernel::softmax_f32::<M>(z, g);
     }
     fn gate_sigmoid<M: Math>(z: &mut [f32], g: &mut [f32]) {
-        kernel::sigmoid_f32::<M>(z);
-        for (g, z) in g.iter_mut().zip(z) {
-            *g = *z;
-        }
+        kernel::sigmoid_gate_f32::<M>(z, g);
     }
     fn gate_hard(z: &[f32], g: &mut [f32]) {
         kernel::hard_f32(z, g);
     }
     fn gate_top_k<M: Math>(k: usize, renormalise: bool, z: &mut [f32], g: &mut [f32]) {
-        kernel::top_k_f32::<M>(k, renormalise, z, g);
+        kernel::top_k_f32::<M>(z, k, renormalise, g);
     }
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [f32], g: &mut [f32]) {
-        kernel::d_select_k_f32::<M>(k, z, g);
+        if let Some((z, mix)) = z.len().checked_sub(k).and_then(|n| z.split_at_mut_checked(n)) {
+            kernel::d_select_k_f32::<M>(z, mix, g);
+        }
     }
     fn gate_from_f32(g: f32) -> f32 {
         g
@@ -225,16 +226,19 @@ impl Element for i16 {
         kernel::gate_softmax_q15(zerocopy::transmute_mut!(z), zerocopy::transmute_mut!(g));
     }
     fn gate_sigmoid<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
-        kernel::gate_sigmoid_q15(zerocopy::transmute_mut!(z), zerocopy::transmute_mut!(g));
+        kernel::sigmoid_gate_q15(zerocopy::transmute_ref!(&*z), zerocopy::transmute_mut!(g));
     }
     fn gate_hard(z: &[Q16], g: &mut [Q15]) {
         kernel::hard_q15(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(g));
     }
     fn gate_top_k<M: Math>(k: usize, renormalise: bool, z: &mut [Q16], g: &mut [Q15]) {
-        kernel::top_k_q15(k, renormalise, zerocopy::transmute_mut!(z), zerocopy::transmute_mut!(g));
+        kernel::top_k_q15(zerocopy::transmute_mut!(z), k, renormalise, zerocopy::transmute_mut!(g));
     }
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [Q16], g: &mut [Q15]) {
-        kernel::d_select_k_q15(k, zerocopy::transmute_mut!(z), zerocopy::transmute_mut!(g));
+        let z: &mut [i32] = zerocopy::transmute_mut!(z);
+        if let Some((z, mix)) = z.len().checked_sub(k).and_then(|n| z.split_at_mut_checked(n)) {
+            kernel::d_select_k_q15(z, mix, zerocopy::transmute_mut!(g));
+        }
     }
     fn gate_from_f32(g: f32) -> Q15 {
         Q15((g * 32768.0) as u16)

@@ -220,7 +220,9 @@ impl fmt::Display for LoadError {
             Self::Checksum { stored, computed } => write!(f, "the blob is damaged: checksum {computed:08x}, {stored:08x} stored"),
             Self::Header => f.write_str("the header does not parse though its checksum holds"),
             Self::Section { tag } => write!(f, "section {tag} is needed to use this blob and unknown to this reader"),
-            Self::Alignment { offset } => write!(f, "the weights lie at an address {offset} beyond a multiple of 64: use `include_blob!` or an aligned buffer"),
+            Self::Alignment { offset } => {
+                write!(f, "the weights lie at an address {offset} beyond a multiple of 64: use `include_blob!` or an aligned buffer")
+            }
             Self::Inputs { expected, found } => write!(f, "{found} inputs in the blob, {expected} in the type"),
             Self::Wiring { node, byte, expected, found } => {
                 let field = match byte {
@@ -234,9 +236,14 @@ impl fmt::Display for LoadError {
                     10 | 11 => "width made",
                     _ => "experts seen",
                 };
-                write!(f, "step {node} (counted over experts, gates and towers), {field}: {found} in the blob, {expected} in the type (byte {byte} of its record)")
+                write!(
+                    f,
+                    "step {node} (counted over experts, gates and towers), {field}: {found} in the blob, {expected} in the type (byte {byte} of its record)"
+                )
             }
-            Self::Layer { op, index, layer, expected, found } => write!(f, "{} {index}, layer {layer}: {found} in the blob, {expected} in the type", role(op)),
+            Self::Layer { op, index, layer, expected, found } => {
+                write!(f, "{} {index}, layer {layer}: {found} in the blob, {expected} in the type", role(op))
+            }
             Self::Packing { op, index, expected, found } => write!(
                 f,
                 "{} {index}: weights packed for another target ({found} in the blob, {expected} in the type): convert again with the type's `--target`",

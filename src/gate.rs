@@ -1,5 +1,7 @@
 //! Gates: layers from activations to one weight per expert.
 
+#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+
 use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
 use crate::element::Element;
 use crate::layer::{Layer, Logits};
@@ -86,7 +88,10 @@ where
     type In = [A; IN];
     type Out = [A::Gate; N];
     const NODE: NodeInfo = {
-        assert!(N >= 2 && Z == K * (usize::BITS - (N - 1).leading_zeros() + 1) as usize, "DSelectK: the layers must make K·(⌈log2 N⌉ + 1) logits");
+        assert!(
+            N >= 2 && Z == K * (usize::BITS - (N - 1).leading_zeros() + 1) as usize,
+            "DSelectK: the layers must make K·(⌈log2 N⌉ + 1) logits"
+        );
         NodeInfo { op: op::D_SELECT_K, k: K as u8, ..L::NODE }
     };
     const LAYERS: u8 = L::LAYERS;
@@ -146,7 +151,10 @@ where
     type In = [A; IN];
     type Out = [A::Gate; N];
     const NODE: NodeInfo = {
-        assert!(N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S, "Sees: MASK must name as many of the N experts as the gate weighs");
+        assert!(
+            N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S,
+            "Sees: MASK must name as many of the N experts as the gate weighs"
+        );
         NodeInfo { sees: MASK, ..G::NODE }
     };
     const LAYERS: u8 = G::LAYERS;

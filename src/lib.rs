@@ -25,7 +25,9 @@ pub use element::{Affine32, Buffer, Element, Pod, Q15, Q16, Q31};
 pub use error::{LoadError, Shape};
 pub use gate::{Constant, DSelectK, Gate, Hard, Sees, SigmoidGate, Softmax, TopK};
 pub use input::{Features, InputCounts, InputStage, Raw};
-pub use layer::{Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq, Seq3, Seq4, Sigmoid, Slice, Tanh};
+pub use layer::{
+    Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq, Seq3, Seq4, Sigmoid, Slice, Tanh,
+};
 pub use level::{All, Cgc, Choice, Extract, Level, Mix, Pair, SkipBelow, Source, Streams, TypedLevel};
 pub use list::{Bank, List2, List3, List4, List5, List6, List7, List8, Place};
 pub use math::{Libm, Math, Micromath};

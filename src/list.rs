@@ -1,5 +1,7 @@
 //! Several layers side by side: arrays of equal ones, lists of unlike ones.
 
+#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+
 use crate::blob::{Check, NodeRecord, op};
 use crate::element::{Buffer, Element};
 use crate::layer::{Layer, max};
@@ -59,7 +61,8 @@ pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, place: &Place) {
         Place::Gate { src, first, outputs, own, own_at, shared_at } => {
             let seen = L::NODE.sees & const { mask(<L::Out as Buffer>::LEN) };
             let low = mask(own as usize);
-            let sees = (seen & low).wrapping_shl(u32::from(own_at)) | (seen & !low).wrapping_shr(u32::from(own)).wrapping_shl(u32::from(shared_at));
+            let sees = (seen & low).wrapping_shl(u32::from(own_at))
+                | (seen & !low).wrapping_shr(u32::from(own)).wrapping_shl(u32::from(shared_at));
             let record = const { NodeRecord::new(&L::NODE, L::NODE.op, L::LAYERS, 0) };
             to.node(&NodeRecord { outputs: outputs.into(), ..record }, src, first, sees);
         }

@@ -3,7 +3,7 @@
 use crate::blob::Check;
 use crate::element::{Buffer, Element};
 use crate::layer::{Layer, max};
-use crate::level::{Choice, Level, Pair, Source, Streams, TypedLevel, walk};
+use crate::level::{Choice, Pair, Source, Streams, TypedLevel, walk};
 use crate::list::{self, Place};
 use crate::math::Math;
 use crate::precision::Flash;
@@ -83,12 +83,21 @@ pub trait Trunk: Flash {
     fn streams<M: Math, C: Choice>(&self, x: &Self::In, want: u32, choice: C, gates: &mut Self::Gates, s: &mut Self::Streams) -> u32;
     /// Runs the last level. Gives the number of experts that ran.
     #[allow(clippy::too_many_arguments, reason = "a walk's buffers, each needed")]
-    fn last<M: Math, C: Choice>(&self, x: &Self::In, s: &Self::Streams, want: u32, choice: C, gates: &mut Self::Gates, h: &mut Self::H, m: &mut Self::Mixes) -> u32;
+    fn last<M: Math, C: Choice>(
+        &self,
+        x: &Self::In,
+        s: &Self::Streams,
+        want: u32,
+        choice: C,
+        gates: &mut Self::Gates,
+        h: &mut Self::H,
+        m: &mut Self::Mixes,
+    ) -> u32;
 }
 
 impl<A: Element, const I: usize, L> Trunk for L
 where
-    L: Flash + TypedLevel<A = A, One = [A; I], H: FromZeros, Mixes: Sized + Mixtures<A, H = L::H>, Rows: FromZeros + Sized>,
+    L: Flash + TypedLevel<A = A, One = [A; I], H: FromZeros + Sized, Mixes: Sized + Mixtures<A, H = L::H>, Rows: FromZeros + Sized>,
 {
     type Act = A;
     type In = [A; I];
@@ -105,7 +114,16 @@ where
     fn streams<M: Math, C: Choice>(&self, _: &[A; I], _: u32, _: C, _: &mut L::Rows, _: &mut [A; 0]) -> u32 {
         0
     }
-    fn last<M: Math, C: Choice>(&self, x: &[A; I], _: &[A; 0], want: u32, choice: C, gates: &mut L::Rows, h: &mut L::H, m: &mut L::Mixes) -> u32 {
+    fn last<M: Math, C: Choice>(
+        &self,
+        x: &[A; I],
+        _: &[A; 0],
+        want: u32,
+        choice: C,
+        gates: &mut L::Rows,
+        h: &mut L::H,
+        m: &mut L::Mixes,
+    ) -> u32 {
         walk::<M, C, L, [A; I]>(self, x, want, choice, gates, h, m)
     }
 }
@@ -118,7 +136,7 @@ pub struct Stack<L1, L2>(pub L1, pub L2);
 impl<A: Element, L1, L2> Trunk for Stack<L1, L2>
 where
     L1: Trunk<Act = A>,
-    L2: Flash + TypedLevel<A = A, H: FromZeros, Mixes: Sized + Mixtures<A, H = L2::H>, Rows: FromZeros + Sized>,
+    L2: Flash + TypedLevel<A = A, H: FromZeros + Sized, Mixes: Sized + Mixtures<A, H = L2::H>, Rows: FromZeros + Sized>,
     <L1::Mixes as Mixtures<A>>::Settled: Source<L2::One>,
 {
     type Act = A;
@@ -141,7 +159,16 @@ where
         let run = self.0.streams::<M, C>(x, want, choice, &mut gates.0, &mut before);
         run.wrapping_add(settled::<M, C, L1, A>(&self.0, x, &before, want, choice, &mut gates.0, s))
     }
-    fn last<M: Math, C: Choice>(&self, _: &L1::In, s: &Self::Streams, want: u32, choice: C, gates: &mut Self::Gates, h: &mut L2::H, m: &mut L2::Mixes) -> u32 {
+    fn last<M: Math, C: Choice>(
+        &self,
+        _: &L1::In,
+        s: &Self::Streams,
+        want: u32,
+        choice: C,
+        gates: &mut Self::Gates,
+        h: &mut L2::H,
+        m: &mut L2::Mixes,
+    ) -> u32 {
         walk::<M, C, L2, _>(&self.1, s, want, choice, &mut gates.1, h, m)
     }
 }
@@ -185,7 +212,16 @@ impl<L: Trunk, const K: usize> Trunk for One<L, K> {
     fn streams<M: Math, C: Choice>(&self, x: &L::In, _: u32, choice: C, gates: &mut L::Gates, s: &mut L::Streams) -> u32 {
         self.0.streams::<M, C>(x, 1, choice, gates, s)
     }
-    fn last<M: Math, C: Choice>(&self, x: &L::In, s: &L::Streams, want: u32, choice: C, gates: &mut L::Gates, h: &mut L::H, m: &mut First<L::Mixes>) -> u32 {
+    fn last<M: Math, C: Choice>(
+        &self,
+        x: &L::In,
+        s: &L::Streams,
+        want: u32,
+        choice: C,
+        gates: &mut L::Gates,
+        h: &mut L::H,
+        m: &mut First<L::Mixes>,
+    ) -> u32 {
         if want == 0 { 0 } else { self.0.last::<M, C>(x, s, 1, choice, gates, h, &mut m.0) }
     }
 }
@@ -249,7 +285,16 @@ impl<A: Element, const I: usize, const H: usize, E: Layer<Act = A, In = [A; I], 
     fn streams<M: Math, C: Choice>(&self, _: &[A; I], _: u32, _: C, _: &mut [A; 0], _: &mut [A; 0]) -> u32 {
         0
     }
-    fn last<M: Math, C: Choice>(&self, x: &[A; I], _: &[A; 0], want: u32, _: C, _: &mut [A; 0], _: &mut [A; H], m: &mut Shared<[A; H]>) -> u32 {
+    fn last<M: Math, C: Choice>(
+        &self,
+        x: &[A; I],
+        _: &[A; 0],
+        want: u32,
+        _: C,
+        _: &mut [A; 0],
+        _: &mut [A; H],
+        m: &mut Shared<[A; H]>,
+    ) -> u32 {
         if want == 0 {
             return 0;
         }
@@ -283,7 +328,16 @@ where
     fn streams<M: Math, C: Choice>(&self, _: &[A; I], _: u32, _: C, _: &mut [A; 0], _: &mut [A; 0]) -> u32 {
         0
     }
-    fn last<M: Math, C: Choice>(&self, x: &[A; I], _: &[A; 0], _: u32, _: C, _: &mut [A; 0], _: &mut [A; I], m: &mut Shared<[A; I]>) -> u32 {
+    fn last<M: Math, C: Choice>(
+        &self,
+        x: &[A; I],
+        _: &[A; 0],
+        _: u32,
+        _: C,
+        _: &mut [A; 0],
+        _: &mut [A; I],
+        m: &mut Shared<[A; I]>,
+    ) -> u32 {
         m.0 = *x;
         0
     }

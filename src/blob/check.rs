@@ -1,6 +1,6 @@
 //! The comparison of a type with a blob, record by record.
 
-use super::{Blob, LayerRecord, NodeRecord, TaskRecord, op, packing};
+use super::{Blob, LayerRecord, NodeRecord, TaskRecord, op};
 use crate::error::{LoadError, Shape};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
@@ -49,7 +49,18 @@ pub struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(blob: &Blob<'a>) -> Self {
-        Self { nodes: blob.nodes, layers: blob.layers, tasks: blob.tasks, node: 0, task: 0, op: u32::MAX, index: 0, layer: 0, error: None, widths: None }
+        Self {
+            nodes: blob.nodes,
+            layers: blob.layers,
+            tasks: blob.tasks,
+            node: 0,
+            task: 0,
+            op: u32::MAX,
+            index: 0,
+            layer: 0,
+            error: None,
+            widths: None,
+        }
     }
 
     /// The next step: `want` reading value `src`, a gate over the values from `first` on that are set in `sees`. Its layers follow by
@@ -71,7 +82,8 @@ impl<'a> Check<'a> {
                     self.nodes = rest;
                     for (byte, (w, f)) in want.as_bytes().iter().zip(found.as_bytes()).enumerate() {
                         if w != f {
-                            let error = Some(LoadError::Wiring { node: at, byte: byte as u32, expected: u32::from(*w), found: u32::from(*f) });
+                            let error =
+                                Some(LoadError::Wiring { node: at, byte: byte as u32, expected: u32::from(*w), found: u32::from(*f) });
                             if WIDTHS.contains(&byte) {
                                 self.widths = error;
                             } else {
@@ -109,11 +121,12 @@ impl<'a> Check<'a> {
             return;
         }
         let (expected, shape) = (want.shape(), found.shape());
-        self.error = Some(if expected.size == shape.size && (expected.how ^ shape.how) >> 24 != 0 && (expected.how ^ shape.how) << 8 == 0 {
-            LoadError::Packing { op: self.op, index: self.index, expected: u32::from(want.packing), found: u32::from(found.packing) }
-        } else {
-            LoadError::Layer { op: self.op, index: self.index, layer, expected, found: shape }
-        });
+        self.error =
+            Some(if expected.size == shape.size && (expected.how ^ shape.how) >> 24 != 0 && (expected.how ^ shape.how) << 8 == 0 {
+                LoadError::Packing { op: self.op, index: self.index, expected: u32::from(want.packing), found: u32::from(found.packing) }
+            } else {
+                LoadError::Layer { op: self.op, index: self.index, layer, expected, found: shape }
+            });
     }
 
     /// The next task.
@@ -142,7 +155,9 @@ impl<'a> Check<'a> {
         match self.error.or(self.widths) {
             Some(LoadError::Nodes { found, .. }) => Err(LoadError::Nodes { expected: self.node, found }),
             Some(e) => Err(e),
-            None if !self.nodes.is_empty() => Err(LoadError::Nodes { expected: self.node, found: self.node.wrapping_add(self.nodes.len() as u32) }),
+            None if !self.nodes.is_empty() => {
+                Err(LoadError::Nodes { expected: self.node, found: self.node.wrapping_add(self.nodes.len() as u32) })
+            }
             None if !self.layers.is_empty() => Err(LoadError::Header),
             None if !self.tasks.is_empty() => {
                 Err(LoadError::Task { task: self.task, expected: u32::MAX, found: self.tasks.first().map_or(0, TaskRecord::word) })

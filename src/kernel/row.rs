@@ -3,9 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// One row of a narrow integer layer: bias, multiplier and shift (8 bytes).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Row {
     /// Start of the accumulator, at the scale of weight times input.
@@ -19,9 +17,7 @@ pub struct Row {
 }
 
 /// One row of a wide integer layer: a 64-bit bias, multiplier and shift (12 bytes, aligned to 4).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct WideRow {
     /// The two words of the bias, low word first; see [`WideRow::bias`].
@@ -38,12 +34,7 @@ impl WideRow {
     /// A row from its three numbers.
     pub const fn new(bias: i64, mult: u16, shift: u8) -> Self {
         let words = [bias as u32, (bias >> 32) as u32];
-        Self {
-            words,
-            mult,
-            shift,
-            zero: 0,
-        }
+        Self { words, mult, shift, zero: 0 }
     }
 
     /// Start of the accumulator, at the scale of weight times input.
@@ -55,9 +46,7 @@ impl WideRow {
 }
 
 /// One unit of an integer affine layer (8 bytes): `(v·gain + bias) / 2^shift`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct AffineRow {
     /// Added to the product, at its scale.

@@ -36,7 +36,9 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer for D
     type In = [P::Act; IN];
     type Out = [P::Act; OUT];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::new(kind::DENSE, F::CODE, P::Matrix::<IN, OUT>::FORMAT.0, P::Matrix::<IN, OUT>::FORMAT.1, IN, OUT) });
+        to.layer(
+            &const { LayerRecord::new(kind::DENSE, F::CODE, P::Matrix::<IN, OUT>::FORMAT.0, P::Matrix::<IN, OUT>::FORMAT.1, IN, OUT) },
+        );
     }
     fn forward<M: Math>(&self, x: &[P::Act; IN], y: &mut [P::Act; OUT]) {
         self.matrix.dense(x, y, F::RELU);
@@ -49,7 +51,11 @@ impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, 
     type In = [P::Act; IN];
     type Out = [<P::Act as Element>::Logit; OUT];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::new(kind::LOGITS, activation::LINEAR, P::Matrix::<IN, OUT>::FORMAT.0, P::Matrix::<IN, OUT>::FORMAT.1, IN, OUT) });
+        to.layer(
+            &const {
+                LayerRecord::new(kind::LOGITS, activation::LINEAR, P::Matrix::<IN, OUT>::FORMAT.0, P::Matrix::<IN, OUT>::FORMAT.1, IN, OUT)
+            },
+        );
     }
     fn forward<M: Math>(&self, x: &[P::Act; IN], z: &mut Self::Out) {
         self.matrix.logits(x, z);

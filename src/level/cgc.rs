@@ -21,7 +21,8 @@ pub struct Cgc<T, S, G, const K: usize> {
     pub gates: [G; K],
 }
 
-impl<A: Element, T, S, G, const I: usize, const H: usize, const NT: usize, const NS: usize, const N: usize, const K: usize> Level for Cgc<T, S, G, K>
+impl<A: Element, T, S, G, const I: usize, const H: usize, const NT: usize, const NS: usize, const N: usize, const K: usize> Level
+    for Cgc<T, S, G, K>
 where
     T: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
     S: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
@@ -84,7 +85,8 @@ where
     }
 }
 
-impl<A: Element, T, S, G, const I: usize, const H: usize, const NT: usize, const NS: usize, const N: usize, const K: usize> TypedLevel for Cgc<T, S, G, K>
+impl<A: Element, T, S, G, const I: usize, const H: usize, const NT: usize, const NS: usize, const N: usize, const K: usize> TypedLevel
+    for Cgc<T, S, G, K>
 where
     T: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
     S: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,

@@ -67,14 +67,23 @@ where
     G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
     fn describe<S: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
-        const { assert!(N <= crate::blob::MAX_SEEN && K <= crate::blob::MAX_TASKS, "a gate sees at most 32 experts, a model has at most 32 tasks") };
+        const {
+            assert!(
+                N <= crate::blob::MAX_SEEN && K <= crate::blob::MAX_TASKS,
+                "a gate sees at most 32 experts, a model has at most 32 tasks"
+            )
+        };
         let first = to.next_value();
         for i in 0..N {
             B::describe(to, i, &Place::Expert(S::value(base, i)));
         }
         let outputs = to.next_value();
         for o in 0..K {
-            G::describe(to, o, &Place::Gate { src: S::value(base, o), first, outputs: const { H as u16 }, own: 32, own_at: 0, shared_at: 0 });
+            G::describe(
+                to,
+                o,
+                &Place::Gate { src: S::value(base, o), first, outputs: const { H as u16 }, own: 32, own_at: 0, shared_at: 0 },
+            );
         }
         outputs
     }

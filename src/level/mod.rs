@@ -102,7 +102,7 @@ pub(crate) const fn asks(want: u32, o: usize) -> bool {
 ///
 /// An expert that every requested gate weighs with nothing is not run. The mixtures must be zero.
 #[inline(never)]
-pub fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?Sized>(
+pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?Sized>(
     level: &L,
     x: &S,
     want: u32,

@@ -8,11 +8,7 @@ use crate::math::Math;
 /// `s` for a bit of the index that is set, `one − s` for another; the first of the `bits` is the most significant.
 #[inline(always)]
 fn bit<T: Copy + core::ops::Sub<Output = T>>(expert: usize, bits: u32, j: u32, s: T, one: T) -> T {
-    if expert >> (bits - 1 - j) & 1 == 1 {
-        s
-    } else {
-        one - s
-    }
+    if expert >> (bits - 1 - j) & 1 == 1 { s } else { one - s }
 }
 
 /// The weights of `p.len()` experts from `mix.len()` selectors of ⌈log2 N⌉ logits each, in `z` one after the other.

@@ -13,11 +13,7 @@ panel!(panel2, i16, i16, i64, step, 2, 0 1);
 panel!(panel1, i16, i16, i64, step, 1, 0);
 
 #[inline(always)]
-fn finish<T, const N: usize>(
-    acc: [i64; N],
-    rows: &[WideRow; N],
-    f: impl Fn(i64, &WideRow) -> T,
-) -> [T; N] {
+fn finish<T, const N: usize>(acc: [i64; N], rows: &[WideRow; N], f: impl Fn(i64, &WideRow) -> T) -> [T; N] {
     let mut rows = rows.iter();
     acc.map(|acc| match rows.next() {
         Some(row) => f(acc, row),
@@ -28,22 +24,8 @@ fn finish<T, const N: usize>(
 #[inline(always)]
 fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], f: impl Fn(i64, &WideRow) -> T) {
     let (mut w, mut rows) = (w, rows);
-    panels!(
-        2,
-        w,
-        x,
-        y,
-        [rows],
-        finish(panel2(w, x, rows.each_ref().map(WideRow::bias)), rows, &f)
-    );
-    panels!(
-        1,
-        w,
-        x,
-        y,
-        [rows],
-        finish(panel1(w, x, rows.each_ref().map(WideRow::bias)), rows, &f)
-    );
+    panels!(2, w, x, y, [rows], finish(panel2(w, x, rows.each_ref().map(WideRow::bias)), rows, &f));
+    panels!(1, w, x, y, [rows], finish(panel1(w, x, rows.each_ref().map(WideRow::bias)), rows, &f));
     let _ = y;
 }
 
@@ -52,9 +34,7 @@ fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], f: impl Fn(i64, 
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |acc, row| {
-        at_least(floor, wide_hidden(acc, row))
-    });
+    gemv(w, rows, x, y, |acc, row| at_least(floor, wide_hidden(acc, row)));
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].

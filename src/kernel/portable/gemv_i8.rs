@@ -41,11 +41,7 @@ fn panel4(w: &[i8], x: &[i16], acc: [i32; 4]) -> [i32; 4] {
 
 /// The part of a row that every form of an int8 layer shares: bias in, finished value out.
 #[inline(always)]
-pub(super) fn finish<T, const N: usize>(
-    acc: [i32; N],
-    rows: &[Row; N],
-    f: impl Fn(i32, &Row) -> T,
-) -> [T; N] {
+pub(super) fn finish<T, const N: usize>(acc: [i32; N], rows: &[Row; N], f: impl Fn(i32, &Row) -> T) -> [T; N] {
     let mut rows = rows.iter();
     acc.map(|acc| match rows.next() {
         Some(row) => f(acc, row),
@@ -56,22 +52,8 @@ pub(super) fn finish<T, const N: usize>(
 #[inline(always)]
 fn gemv<T>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [T], f: impl Fn(i32, &Row) -> T) {
     let (mut w, mut rows) = (w, rows);
-    panels!(
-        4,
-        w,
-        x,
-        y,
-        [rows],
-        finish(panel4(w, x, rows.map(|row| row.bias)), rows, &f)
-    );
-    panels!(
-        1,
-        w,
-        x,
-        y,
-        [rows],
-        finish(panel1(w, x, rows.map(|row| row.bias)), rows, &f)
-    );
+    panels!(4, w, x, y, [rows], finish(panel4(w, x, rows.map(|row| row.bias)), rows, &f));
+    panels!(1, w, x, y, [rows], finish(panel1(w, x, rows.map(|row| row.bias)), rows, &f));
     let _ = y;
 }
 

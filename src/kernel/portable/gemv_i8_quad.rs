@@ -47,12 +47,7 @@ fn panel4(w: &[i8], x: &[i16], correction: i32, acc: [i32; 4]) -> [i32; 4] {
         Err(_) => unaligned(w, x),
     };
     let lower = |s: i32, next: i32| s.wrapping_sub(next << 8).wrapping_sub(correction);
-    [
-        acc[0].wrapping_add(lower(a, b)),
-        acc[1].wrapping_add(lower(b, c)),
-        acc[2].wrapping_add(lower(c, d)),
-        acc[3].wrapping_add(d),
-    ]
+    [acc[0].wrapping_add(lower(a, b)), acc[1].wrapping_add(lower(b, c)), acc[2].wrapping_add(lower(c, d)), acc[3].wrapping_add(d)]
 }
 
 #[inline(always)]
@@ -60,22 +55,8 @@ fn gemv<T>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [T], f: impl Fn(i32, &Row)
     let (mut w, mut rows) = (w, rows);
     let sum = x.iter().fold(0_i32, |sum, &x| sum.wrapping_add(x as i32));
     let correction = sum.wrapping_mul(128);
-    panels!(
-        4,
-        w,
-        x,
-        y,
-        [rows],
-        finish(panel4(w, x, correction, rows.map(|row| row.bias)), rows, &f)
-    );
-    panels!(
-        1,
-        w,
-        x,
-        y,
-        [rows],
-        finish(panel1(w, x, rows.map(|row| row.bias)), rows, &f)
-    );
+    panels!(4, w, x, y, [rows], finish(panel4(w, x, correction, rows.map(|row| row.bias)), rows, &f));
+    panels!(1, w, x, y, [rows], finish(panel1(w, x, rows.map(|row| row.bias)), rows, &f));
     let _ = y;
 }
 

@@ -6,8 +6,7 @@ use crate::math::Math;
 
 /// The largest, from −∞ on; NaN is passed over (it shows in the exponentials).
 pub(super) fn max_f32(z: &[f32]) -> f32 {
-    z.iter()
-        .fold(f32::NEG_INFINITY, |m, &z| if z > m { z } else { m })
+    z.iter().fold(f32::NEG_INFINITY, |m, &z| if z > m { z } else { m })
 }
 
 /// Softmax in place: the exponentials below the largest, times one reciprocal of their sum in order.
