@@ -5,6 +5,7 @@
 extern crate std;
 
 pub mod blob;
+mod dynamic;
 mod element;
 mod error;
 mod gate;
@@ -21,6 +22,7 @@ mod tower;
 mod trunk;
 
 pub use blob::Aligned;
+pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
 pub use element::{Affine32, Buffer, Element, Pod, Q15, Q16, Q31};
 pub use error::{LoadError, Shape};
 pub use gate::{Constant, DSelectK, Gate, Hard, Sees, SigmoidGate, Softmax, TopK};
