@@ -162,7 +162,7 @@ fn short_slices_do_less() {
             &vec![1.0; x],
             &mut out,
         );
-        let untouched = y - bias.min(if x == 0 { y } else { w / x }).min(y);
+        let untouched = y - bias.min(w / x).min(y);
         assert!(
             out.iter().rev().take(untouched).all(|&v| v == 7.0),
             "{w} {bias} {x} {y}: {out:?}"
