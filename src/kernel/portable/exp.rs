@@ -23,7 +23,7 @@ pub fn exp_neg(d: u32) -> u32 {
 
 /// 2⁶³ / d for `d` in 2³¹ ..< 2³²: the reciprocal of a Q32 number in 0.5 ..< 1, as Q31.
 ///
-/// Worst error: 6·10⁻¹⁰ of the result; the test `recip_error` holds it. Other arguments give a wrong number.
+/// Worst error: 6.1·10⁻¹⁰ of the result; the test `recip_error` holds it. Other arguments give a wrong number.
 #[inline(never)]
 pub fn recip(d: u32) -> u32 {
     // 48/17 − 32/17·d, the best straight line.
