@@ -1,0 +1,33 @@
+//! The readers of weights files: every format, and everything that can be wrong with a file.
+
+use std::path::PathBuf;
+
+use mmoe_tools::import::{self, Weights};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures")
+        .join(name)
+}
+
+fn read(name: &str) -> Weights {
+    import::read(&fixture(name)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn safetensors() {
+    let w = read("pytorch-edge/model.safetensors");
+    assert_eq!(w.format, "safetensors");
+    assert_eq!(w.tensors.len(), 34);
+    assert_eq!(w.tensors["experts.0.0.weight"].shape, [64, 64]);
+    assert!(w.notes.is_empty(), "{:?}", w.notes);
+}
+
+#[test]
+fn npz() {
+    let w = read("keras-hub-recsys/weights_by_name.npz");
+    assert_eq!(w.format, "NumPy .npz");
+    assert_eq!(w.tensors.len(), 28);
+    assert_eq!(w.tensors["m_mo_e/dense_9/kernel:0"].shape, [100, 8]);
+    assert_eq!(w.tensors.get_index(0).unwrap().0, "m_mo_e/dense/kernel:0");
+}
