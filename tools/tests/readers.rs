@@ -31,3 +31,21 @@ fn npz() {
     assert_eq!(w.tensors["m_mo_e/dense_9/kernel:0"].shape, [100, 8]);
     assert_eq!(w.tensors.get_index(0).unwrap().0, "m_mo_e/dense/kernel:0");
 }
+
+/// The same tensors under the same names, in any order.
+fn assert_same(a: &Weights, b: &Weights) {
+    assert_eq!(a.tensors.len(), b.tensors.len());
+    for (name, tensor) in &a.tensors {
+        assert_eq!(b.tensors.get(name), Some(tensor), "{name}");
+    }
+}
+
+#[test]
+fn torch_files_equal_safetensors() {
+    for (model, tensors) in [("pytorch-edge", 34), ("deepctr-torch-mmoe", 50)] {
+        let pt = read(&format!("{model}/state_dict.pt"));
+        assert_eq!(pt.format, "PyTorch state dict");
+        assert_eq!(pt.tensors.len(), tensors);
+        assert_same(&pt, &read(&format!("{model}/model.safetensors")));
+    }
+}

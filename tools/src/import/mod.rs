@@ -12,8 +12,10 @@ mod archive;
 mod collect;
 mod error;
 mod numpy;
+mod pickle;
 mod safetensors;
 mod sniff;
+mod torch;
 
 pub use error::{ImportError, Reason};
 use sniff::Kind;
@@ -72,6 +74,7 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
         Kind::Safetensors => safetensors::read(&bytes),
         Kind::Npy => numpy::read_npy(&bytes),
         Kind::Zip => zip(&bytes),
+        Kind::Pickle => torch::read_legacy(&bytes),
     }
 }
 
@@ -80,6 +83,7 @@ fn zip(bytes: &[u8]) -> Result<Weights, Reason> {
     let budget = collect::Budget::new(bytes.len());
     match sniff::zip_kind(archive.names())? {
         sniff::ZipKind::Npz => numpy::read_npz(&mut archive, budget),
+        sniff::ZipKind::Torch => torch::read_zip(&mut archive, budget),
     }
 }
 

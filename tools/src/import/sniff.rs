@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Reason;
-use super::numpy;
+use super::{numpy, torch};
 
 /// The kinds of files that have a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +11,14 @@ pub(super) enum Kind {
     Safetensors,
     Npy,
     Zip,
+    Pickle,
 }
 
 /// The kinds of zip archives that have a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ZipKind {
     Npz,
+    Torch,
 }
 
 const SAVE_KERAS: &str =
@@ -66,6 +68,10 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
     if bytes.get(4..9) == Some(b"\0\0\0\0{") {
         return Ok(Kind::Safetensors);
     }
+    // A pickle of protocol 2 to 5.
+    if matches!(bytes, [0x80, 2..=5, ..]) {
+        return Ok(Kind::Pickle);
+    }
     if bytes.starts_with(b"version https://git-lfs") {
         return unsupported(
             "a Git LFS pointer, not the file itself",
@@ -106,6 +112,9 @@ pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
     }
     if !names.is_empty() && names.iter().all(|n| n.ends_with(".npy")) {
         return Ok(ZipKind::Npz);
+    }
+    if any(&|n| n == torch::PICKLE || n.ends_with("/data.pkl")) {
+        return Ok(ZipKind::Torch);
     }
     let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
     Err(Reason::Unknown {
