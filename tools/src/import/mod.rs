@@ -11,6 +11,8 @@ use indexmap::IndexMap;
 mod archive;
 mod collect;
 mod error;
+mod hdf5;
+mod keras;
 mod numpy;
 mod pickle;
 mod safetensors;
@@ -29,6 +31,9 @@ pub struct Weights {
     pub tensors: IndexMap<String, Tensor>,
     /// The model's configuration, where the file carries one (`.keras`, full `.h5`).
     pub config: Option<serde_json::Value>,
+    /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras 3 weights):
+    /// `layers/dense_2` → `income`.
+    pub layer_names: IndexMap<String, String>,
     /// What the reader did that a person should know: converted types, unwrapped prefixes.
     pub notes: Vec<String>,
 }
@@ -74,6 +79,10 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
         Kind::Safetensors => safetensors::read(&bytes),
         Kind::Npy => numpy::read_npy(&bytes),
         Kind::Zip => zip(&bytes),
+        Kind::Hdf5 => {
+            let budget = collect::Budget::new(bytes.len());
+            hdf5::read(bytes, budget)
+        }
         Kind::Pickle => torch::read_legacy(&bytes),
     }
 }
@@ -83,6 +92,7 @@ fn zip(bytes: &[u8]) -> Result<Weights, Reason> {
     let budget = collect::Budget::new(bytes.len());
     match sniff::zip_kind(archive.names())? {
         sniff::ZipKind::Npz => numpy::read_npz(&mut archive, budget),
+        sniff::ZipKind::Keras => keras::read(&mut archive, budget),
         sniff::ZipKind::Torch => torch::read_zip(&mut archive, budget),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Reason;
-use super::{numpy, torch};
+use super::{keras, numpy, torch};
 
 /// The kinds of files that have a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,7 @@ pub(super) enum Kind {
     Safetensors,
     Npy,
     Zip,
+    Hdf5,
     Pickle,
 }
 
@@ -18,6 +19,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ZipKind {
     Npz,
+    Keras,
     Torch,
 }
 
@@ -60,6 +62,9 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         return Ok(Kind::Zip);
+    }
+    if hdf5_pure::is_hdf5_bytes(bytes) {
+        return Ok(Kind::Hdf5);
     }
     if bytes.get(4..8) == Some(b"TFL3") {
         return unsupported("a TensorFlow Lite model (.tflite)", SAVE_KERAS);
@@ -112,6 +117,9 @@ pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
     }
     if !names.is_empty() && names.iter().all(|n| n.ends_with(".npy")) {
         return Ok(ZipKind::Npz);
+    }
+    if any(&|n| n == keras::CONFIG) && any(&|n| n == keras::WEIGHTS) {
+        return Ok(ZipKind::Keras);
     }
     if any(&|n| n == torch::PICKLE || n.ends_with("/data.pkl")) {
         return Ok(ZipKind::Torch);
