@@ -204,9 +204,10 @@ impl Reader {
             (self.seeds, "of random seeds"),
         ] {
             if count > 0 {
+                let variables = if count == 1 { "variable" } else { "variables" };
                 self.out
                     .notes
-                    .push(format!("left out {count} variables {what}"));
+                    .push(format!("left out {count} {variables} {what}"));
             }
         }
         let mut weights = self.out.finish()?;

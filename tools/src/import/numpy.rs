@@ -91,9 +91,9 @@ fn header(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), String> {
         2 | 3 => 12,
         v => return Err(format!("its format version is {v}")),
     };
-    let len = match bytes.get(8..start).ok_or_else(missing)? {
-        &[a, b] => usize::from(u16::from_le_bytes([a, b])),
-        &[a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
+    let len = match *bytes.get(8..start).ok_or_else(missing)? {
+        [a, b] => usize::from(u16::from_le_bytes([a, b])),
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
         _ => return Err(missing()),
     };
     let data = start.checked_add(len).ok_or_else(missing)?;
