@@ -1,4 +1,14 @@
 //! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer and the oracle.
 
+mod assemble;
+pub mod check;
+pub mod error;
+mod fold;
 pub mod graph;
 pub mod import;
+pub mod model;
+pub mod oracle;
+pub mod plan;
+pub mod recognise;
+pub mod spec;
+mod tensors;
