@@ -3,7 +3,24 @@
 //! Files are told apart by their first bytes, never by their extension. Nothing in a file is ever executed, and
 //! no reader allocates more than a small multiple of the file's size, whatever the file claims.
 
+use std::fs;
+use std::path::Path;
+
 use indexmap::IndexMap;
+
+mod archive;
+mod collect;
+mod error;
+mod hdf5;
+mod keras;
+mod numpy;
+mod pickle;
+mod safetensors;
+mod sniff;
+mod torch;
+
+pub use error::{ImportError, Reason};
+use sniff::Kind;
 
 /// The tensors of one weights file, in the order in which the file gives them, and what else it said.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +31,9 @@ pub struct Weights {
     pub tensors: IndexMap<String, Tensor>,
     /// The model's configuration, where the file carries one (`.keras`, full `.h5`).
     pub config: Option<serde_json::Value>,
+    /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras 3 weights):
+    /// `layers/dense_2` → `income`.
+    pub layer_names: IndexMap<String, String>,
     /// What the reader did that a person should know: converted types, unwrapped prefixes.
     pub notes: Vec<String>,
 }
@@ -25,4 +45,71 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// The elements, row-major.
     pub data: Vec<f32>,
+}
+
+/// Reads a weights file of any kind that is known, by its content.
+///
+/// # Errors
+///
+/// When the file cannot be opened, is of no kind that is read, is damaged, or holds a weight that is not finite.
+pub fn read(path: &Path) -> Result<Weights, ImportError> {
+    let read = || {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
+            return Err(sniff::directory(path));
+        }
+        if !metadata.is_file() {
+            return Err(Reason::NotAFile);
+        }
+        read_bytes(fs::read(path)?)
+    };
+    read().map_err(|reason| ImportError {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// Reads the content of a weights file.
+///
+/// # Errors
+///
+/// As [`read`], less the file system's.
+pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
+    match sniff::kind(&bytes)? {
+        Kind::Safetensors => safetensors::read(&bytes),
+        Kind::Npy => numpy::read_npy(&bytes),
+        Kind::Zip => zip(&bytes),
+        Kind::Hdf5 => {
+            let budget = collect::Budget::new(bytes.len());
+            hdf5::read(bytes, budget)
+        }
+        Kind::Pickle => torch::read_legacy(&bytes),
+    }
+}
+
+fn zip(bytes: &[u8]) -> Result<Weights, Reason> {
+    let mut archive = archive::Archive::open(bytes)?;
+    let budget = collect::Budget::new(bytes.len());
+    match sniff::zip_kind(archive.names())? {
+        sniff::ZipKind::Npz => numpy::read_npz(&mut archive, budget),
+        sniff::ZipKind::Keras => keras::read(&mut archive, budget),
+        sniff::ZipKind::Torch => torch::read_zip(&mut archive, budget),
+    }
+}
+
+/// The names in `weights` that are most like `name`, best first: for messages about a missing tensor.
+#[must_use]
+pub fn near_names<'w>(weights: &'w Weights, name: &str) -> Vec<&'w str> {
+    /// As many as fit a message.
+    const MOST: usize = 3;
+    /// Less alike than this is no help.
+    const LEAST: f64 = 0.5;
+    let mut scored: Vec<(f64, &str)> = weights
+        .tensors
+        .keys()
+        .map(|k| (strsim::normalized_damerau_levenshtein(name, k), k.as_str()))
+        .filter(|(score, _)| *score >= LEAST)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().take(MOST).map(|(_, k)| k).collect()
 }

@@ -1,0 +1,124 @@
+//! What can be wrong with a weights file.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A weights file that could not be read, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", path.display())]
+pub struct ImportError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub reason: Reason,
+}
+
+/// Why a weights file could not be read. Each message says what to do about it where something can be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The operating system would not give us the bytes.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// A directory of no kind that is known.
+    #[error("is a directory; give the weights file itself")]
+    Directory,
+    /// A device, pipe or socket.
+    #[error("is not a regular file")]
+    NotAFile,
+    /// No bytes at all.
+    #[error("is empty (0 bytes); was it fully written?")]
+    Empty,
+    /// A format that is recognised but not read.
+    #[error("is {kind}, which mmoe does not read.\n{remedy}")]
+    Unsupported {
+        /// The format's name, with its article.
+        kind: &'static str,
+        /// How to get a file that is read, with the lines of Python that do it.
+        remedy: &'static str,
+    },
+    /// Nothing that is recognised.
+    #[error(
+        "is no weights file that mmoe knows: {found}. \
+         It reads .safetensors, .npz, .npy, PyTorch state dicts (.pt, .pth), .keras, .weights.h5 and .h5, \
+         told apart by their content"
+    )]
+    Unknown {
+        /// What the file looks like.
+        found: String,
+    },
+    /// The right kind of file, but broken: truncated, corrupted or made up.
+    #[error("is a damaged {format} file: {reason}. Save or copy it again")]
+    Damaged {
+        /// The kind of file.
+        format: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pickle asks for code to be imported.
+    #[error(
+        "its pickle asks for `{global}`, which is neither a tensor nor a dictionary. Nothing was executed. \
+         Save a plain state dict instead, in Python:\n    torch.save(model.state_dict(), \"model.pt\")"
+    )]
+    ForbiddenGlobal {
+        /// Module and name, as the pickle spells them.
+        global: String,
+    },
+    /// The file claims more data than a file of its size can mean.
+    #[error(
+        "{what} would take {claimed} bytes of memory, more than a file of this size may ask for ({allowed} bytes left)"
+    )]
+    TooLarge {
+        /// What asked.
+        what: String,
+        /// How much it asked for.
+        claimed: u64,
+        /// How much was left for it.
+        allowed: u64,
+    },
+    /// A weight is NaN or infinite.
+    #[error(
+        "tensor `{tensor}` has {value} at element {index}; the model diverged in training or the file is damaged"
+    )]
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// The first such element, counted row-major.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// A tensor's elements are of a type that is not read.
+    #[error("tensor `{tensor}` has elements of type {dtype}; save it as float32")]
+    Dtype {
+        /// The tensor.
+        tensor: String,
+        /// The type, as the file spells it.
+        dtype: String,
+    },
+    /// A readable file without a single weight in it.
+    #[error("holds no weights: {found}")]
+    NoTensors {
+        /// What it holds instead.
+        found: String,
+    },
+    /// Several dictionaries of tensors, none of them under a usual name.
+    #[error(
+        "holds several dictionaries of tensors ({}); save one of them alone, in Python:\n    \
+         torch.save(torch.load(\"FILE\")[\"{}\"], \"model.pt\")", keys.join(", "), keys[0]
+    )]
+    Ambiguous {
+        /// Their keys.
+        keys: Vec<String>,
+    },
+}
+
+impl Reason {
+    pub(super) fn damaged(format: &'static str, reason: impl ToString) -> Self {
+        Reason::Damaged {
+            format,
+            reason: reason.to_string(),
+        }
+    }
+}

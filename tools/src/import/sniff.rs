@@ -1,0 +1,154 @@
+//! What a file is, by its content; and what to do about the kinds that are not read.
+
+use std::path::Path;
+
+use super::Reason;
+use super::{keras, numpy, torch};
+
+/// The kinds of files that have a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Safetensors,
+    Npy,
+    Zip,
+    Hdf5,
+    Pickle,
+}
+
+/// The kinds of zip archives that have a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ZipKind {
+    Npz,
+    Keras,
+    Torch,
+}
+
+const SAVE_KERAS: &str =
+    "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
+
+const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
+     torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
+     model.save(\"model.keras\")                     # Keras";
+
+const SAVE_STATE: &str = "Save its state dict, in Python:\n    \
+     torch.save(torch.jit.load(\"FILE\").state_dict(), \"model.pt\")";
+
+const SAVED_MODEL: Reason = Reason::Unsupported {
+    kind: "a TensorFlow SavedModel",
+    remedy: "Save its variables, in Python:\n    \
+         import numpy, tensorflow\n    \
+         model = tensorflow.saved_model.load(\"DIRECTORY\")\n    \
+         numpy.savez(\"model.npz\", **{v.name: v.numpy() for v in model.variables})",
+};
+
+const CHECKPOINT: Reason = Reason::Unsupported {
+    kind: "part of a TensorFlow checkpoint",
+    remedy: "Load it into its model and save that, in Python:\n    \
+         tensorflow.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
+         model.save(\"model.keras\")",
+};
+
+/// The last eight bytes of a checkpoint's `.index` file.
+const LEVELDB_TABLE: [u8; 8] = 0xdb47_7524_8b80_fb57_u64.to_le_bytes();
+
+/// What a file is.
+pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
+    let unsupported = |kind, remedy| Err(Reason::Unsupported { kind, remedy });
+    if bytes.is_empty() {
+        return Err(Reason::Empty);
+    }
+    if bytes.starts_with(numpy::MAGIC) {
+        return Ok(Kind::Npy);
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        return Ok(Kind::Zip);
+    }
+    if hdf5_pure::is_hdf5_bytes(bytes) {
+        return Ok(Kind::Hdf5);
+    }
+    if bytes.get(4..8) == Some(b"TFL3") {
+        return unsupported("a TensorFlow Lite model (.tflite)", SAVE_KERAS);
+    }
+    // A length below 4 GiB, then a JSON object.
+    if bytes.get(4..9) == Some(b"\0\0\0\0{") {
+        return Ok(Kind::Safetensors);
+    }
+    // A pickle of protocol 2 to 5.
+    if matches!(bytes, [0x80, 2..=5, ..]) {
+        return Ok(Kind::Pickle);
+    }
+    if bytes.starts_with(b"version https://git-lfs") {
+        return unsupported(
+            "a Git LFS pointer, not the file itself",
+            "Fetch the file:\n    git lfs pull",
+        );
+    }
+    if bytes.starts_with(b"model_checkpoint_path:") || bytes.ends_with(&LEVELDB_TABLE) {
+        return Err(CHECKPOINT);
+    }
+    match bytes {
+        // `saved_model_schema_version: 1`, then `meta_graphs`.
+        [0x08, 0x01, 0x12, ..] => Err(SAVED_MODEL),
+        // `ir_version`, then any other field that an ONNX model begins with.
+        [
+            0x08,
+            1..=32,
+            0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42,
+            ..,
+        ] => unsupported("an ONNX model", SAVE_EITHER),
+        _ => {
+            let first: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
+            Err(Reason::Unknown {
+                found: format!("it begins with the bytes {}", first.join(" ")),
+            })
+        }
+    }
+}
+
+/// What a zip archive is, by the names of its members.
+pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
+    let unsupported = |kind, remedy| Err(Reason::Unsupported { kind, remedy });
+    let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|n| test(n));
+    if any(&|n| n.ends_with("/constants.pkl") || n.contains("/code/")) {
+        return unsupported("a TorchScript archive", SAVE_STATE);
+    }
+    if any(&|n| n.ends_with("saved_model.pb")) {
+        return Err(SAVED_MODEL);
+    }
+    if !names.is_empty() && names.iter().all(|n| n.ends_with(".npy")) {
+        return Ok(ZipKind::Npz);
+    }
+    if any(&|n| n == keras::CONFIG) && any(&|n| n == keras::WEIGHTS) {
+        return Ok(ZipKind::Keras);
+    }
+    if any(&|n| n == torch::PICKLE || n.ends_with("/data.pkl")) {
+        return Ok(ZipKind::Torch);
+    }
+    let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    Err(Reason::Unknown {
+        found: format!(
+            "it is a zip archive of {} members ({:.200})",
+            names.len(),
+            some.join(", ")
+        ),
+    })
+}
+
+/// Why a directory is no weights file.
+pub(super) fn directory(path: &Path) -> Reason {
+    if path.join("saved_model.pb").exists() {
+        return SAVED_MODEL;
+    }
+    if path.join("checkpoint").exists() {
+        return CHECKPOINT;
+    }
+    if path.join(".metadata").exists() {
+        return Reason::Unsupported {
+            kind: "a checkpoint of torch.distributed",
+            remedy: "Gather it into one file, in Python:\n    \
+                 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
+                 dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
+        };
+    }
+    Reason::Directory
+}

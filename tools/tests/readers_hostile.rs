@@ -1,0 +1,285 @@
+//! The readers of weights files on broken and made-up files: never a panic, never much memory.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Cursor, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use mmoe_tools::import::{self, Reason, Weights};
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, which counts what each thread holds.
+struct Counting;
+
+fn count(bytes: isize) {
+    LIVE.set(LIVE.get() + bytes);
+    PEAK.set(PEAK.get().max(LIVE.get()));
+}
+
+// SAFETY: every call is passed on to `System` with the caller's own arguments, so the contract is the one the
+// caller already keeps with it. The counters are constant-initialised thread-locals without destructors, which
+// neither allocate nor unwind.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as the caller promised to us.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as the caller promised to us.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as the caller promised to us.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // Old and new stand side by side while the bytes are copied.
+        count(new_size as isize);
+        count(-(layout.size() as isize));
+        // SAFETY: as the caller promised to us.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a reader may hold at its worst: a small multiple of the file, and a constant for tiny files.
+fn allowed(file_len: usize) -> usize {
+    20 * file_len + 512 * 1024
+}
+
+/// Reads `bytes`, which may fail but not panic and not take more memory than [`allowed`].
+fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
+    let len = bytes.len();
+    let before = LIVE.get();
+    PEAK.set(before);
+    let result = catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes)))
+        .unwrap_or_else(|_| panic!("{what} made a reader panic"));
+    let peak = (PEAK.get() - before) as usize;
+    assert!(
+        peak <= allowed(len),
+        "{what} of {len} bytes made a reader take {peak} bytes"
+    );
+    if let Ok(weights) = &result {
+        for (name, tensor) in &weights.tensors {
+            assert_eq!(tensor.data.len(), tensor.shape.iter().product(), "{name}");
+            assert!(tensor.data.iter().all(|v| v.is_finite()), "{name}");
+        }
+    }
+    result
+}
+
+/// All files under `tests/fixtures` that belong to the readers, by name.
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    let mut files = Vec::new();
+    for folder in [
+        "deepctr-torch-mmoe",
+        "keras-hub-recsys",
+        "keras-hub-recsys/tf_checkpoint",
+        "keras-mmoe-census",
+        "pytorch-edge",
+        "readers",
+    ] {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
+        paths.sort();
+        for path in paths {
+            let name = format!("{folder}/{}", path.file_name().unwrap().to_string_lossy());
+            files.push((name, std::fs::read(path).unwrap()));
+        }
+    }
+    files
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+/// Positions in `bytes` that hold no weights: a mutation among them changes what a reader has to understand.
+fn structure(bytes: &[u8]) -> Vec<usize> {
+    let mut is_data = vec![false; bytes.len()];
+    if let Ok(weights) = import::read_bytes(bytes.to_vec()) {
+        for tensor in weights.tensors.values() {
+            let data: Vec<u8> = tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+            if data.len() >= 32
+                && let Some(at) = find(bytes, &data)
+            {
+                is_data[at..at + data.len()].fill(true);
+            }
+        }
+    }
+    (0..bytes.len()).filter(|&i| !is_data[i]).collect()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window[..8] == needle[..8] && window == needle)
+}
+
+fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
+    for _ in 0..1 + random.below(4) {
+        let at = match random.below(8) {
+            0 => random.below(bytes.len()),
+            _ => structure[random.below(structure.len())],
+        };
+        if at >= bytes.len() {
+            continue;
+        }
+        match random.below(10) {
+            0..4 => bytes[at] ^= 1 << random.below(8),
+            4..6 => bytes[at] = random.next() as u8,
+            6 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
+            7 => {
+                // A size, an address or a count, made absurd.
+                let end = (at + 8).min(bytes.len());
+                bytes[at..end].fill([0xff, 0x7f, 0][random.below(3)]);
+            }
+            8 => {
+                let end = (at + 1 + random.below(16)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            _ => {
+                let from = structure[random.below(structure.len())].min(bytes.len());
+                let end = (from + 1 + random.below(16)).min(bytes.len());
+                let piece = bytes[from..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+        }
+    }
+    if random.below(50) == 0 {
+        bytes.truncate(random.below(bytes.len() + 1));
+    }
+}
+
+/// Mutates the file `n` times.
+fn mutations(name: &str, bytes: &[u8], n: usize, seed: u64) {
+    let structure = structure(bytes);
+    let mut random = Random(seed);
+    let mut failed = 0;
+    for i in 0..n {
+        let mut mutant = bytes.to_vec();
+        mutate(&mut mutant, &structure, &mut random);
+        failed += usize::from(read(&format!("mutation {i} of {name}"), mutant).is_err());
+    }
+    // Else the mutations miss what the reader reads.
+    assert!(
+        failed * 10 > n,
+        "{failed} of {n} mutations of {name} were noticed"
+    );
+}
+
+#[test]
+fn mutated_files() {
+    let files = fixtures();
+    let each = 16_000usize.div_ceil(files.len());
+    let mut total = 0;
+    for (seed, (name, bytes)) in files.iter().enumerate() {
+        mutations(name, bytes, each, seed as u64);
+        total += each;
+    }
+    assert!(total >= 16_000);
+}
+
+/// Zip archives guard their members with checksums, so that mutations never reach what is in them: here the
+/// members are mutated and zipped again.
+#[test]
+fn mutated_members() {
+    let archives: Vec<_> = fixtures()
+        .into_iter()
+        .filter(|(_, bytes)| bytes.starts_with(b"PK"))
+        .collect();
+    let each = 4_000usize.div_ceil(archives.len());
+    for (seed, (name, bytes)) in archives.iter().enumerate() {
+        let mut random = Random(1000 + seed as u64);
+        let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let members: Vec<(String, Vec<u8>)> = (0..zip.len())
+            .map(|i| {
+                let mut member = zip.by_index(i).unwrap();
+                let mut content = Vec::new();
+                member.read_to_end(&mut content).unwrap();
+                (member.name().unwrap().into_owned(), content)
+            })
+            .collect();
+        // What describes the tensors matters more than the tensors do.
+        let pickles: Vec<usize> = (0..members.len())
+            .filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5"))
+            .collect();
+        for i in 0..each {
+            let mut mutant = members.clone();
+            let chosen = match (pickles.len(), random.below(4)) {
+                (1.., 0..3) => pickles[random.below(pickles.len())],
+                _ => random.below(mutant.len()),
+            };
+            let content = &mut mutant[chosen].1;
+            let positions: Vec<usize> = (0..content.len()).collect();
+            if !positions.is_empty() {
+                mutate(content, &positions, &mut random);
+            }
+            let what = format!("mutation {i} of {} in {name}", mutant[chosen].0);
+            let _ = read(&what, zipped(&mutant));
+        }
+    }
+}
+
+fn zipped(members: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, content) in members {
+        out.start_file(name.as_str(), stored).unwrap();
+        out.write_all(content).unwrap();
+    }
+    out.finish().unwrap().into_inner()
+}
+
+#[test]
+fn truncated_files() {
+    for (name, bytes) in fixtures() {
+        if import::read_bytes(bytes.clone()).is_err() {
+            continue;
+        }
+        let step = (bytes.len() / 100).max(1);
+        let lengths = (0..bytes.len().min(64))
+            .chain((64..bytes.len()).step_by(step))
+            .chain(bytes.len() - 8..bytes.len());
+        for len in lengths {
+            let what = format!("{name} cut at {len}");
+            // Nothing but padding may be missing from a file that still reads.
+            if let Ok(cut) = read(&what, bytes[..len].to_vec()) {
+                let whole = import::read_bytes(bytes.clone()).unwrap();
+                assert_eq!(cut.tensors, whole.tensors, "{what}");
+            }
+        }
+    }
+}
