@@ -1,0 +1,145 @@
+//! What can be wrong between a weights file, a spec and the model they describe.
+
+use thiserror::Error;
+
+use crate::check::GraphError;
+
+/// Why weights and spec do not make a model. Every message says what, where, and what to do.
+#[derive(Debug, Error, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The spec is not TOML, or has an unknown, missing or mistyped key; the message names key and line.
+    #[error("the spec cannot be read: {0}")]
+    Toml(String),
+    /// A key of the spec is missing.
+    #[error("{place}: `{key}` is missing: {remedy}")]
+    MissingKey {
+        /// Where, with the line.
+        place: String,
+        /// The key.
+        key: String,
+        /// What to write.
+        remedy: String,
+    },
+    /// A value of the spec cannot be what it is.
+    #[error("{place}: {what}: {remedy}")]
+    Invalid {
+        /// Where, with the line.
+        place: String,
+        /// What is wrong.
+        what: String,
+        /// What to write.
+        remedy: String,
+    },
+    /// Two tasks share a name.
+    #[error(
+        "two tasks are called `{0}`: outputs are found by name, so give each [[tasks]] its own"
+    )]
+    DuplicateTask(String),
+    /// The file has no tensor of that name.
+    #[error("{place}: the file has no tensor `{name}`{}", near_text(.near))]
+    NoTensor {
+        /// Where it was wanted.
+        place: String,
+        /// Its name.
+        name: String,
+        /// Names that look like it.
+        near: Vec<String>,
+    },
+    /// A tensor has another shape than its place needs.
+    #[error("{place}: tensor `{name}` has shape {found:?}, needed is {expected}{hint}")]
+    Shape {
+        /// Where it was used.
+        place: String,
+        /// Its name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What the place needs.
+        expected: String,
+        /// A remedy, led by `: `, or nothing.
+        hint: String,
+    },
+    /// Something that the engine does not have.
+    #[error("{place}: {what} is not supported: {remedy}")]
+    Unsupported {
+        /// Where.
+        place: String,
+        /// What it is.
+        what: String,
+        /// What there is instead.
+        remedy: String,
+    },
+    /// No known framework writes such names.
+    #[error(
+        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`), or start from what `mmoe inspect` lists"
+    )]
+    Unrecognised(String),
+    /// A framework's layout was recognised, but the file breaks it.
+    #[error("this looks like {framework}, but {what}: {remedy}")]
+    Recognition {
+        /// Which framework.
+        framework: String,
+        /// What does not fit.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The file does not say what its outputs are.
+    #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}", .tasks.join(", "), example(.tasks))]
+    UnknownTasks {
+        /// Names of the outputs, as far as known.
+        tasks: Vec<String>,
+    },
+    /// The wiring breaks a rule.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+fn near_text(near: &[String]) -> String {
+    if near.is_empty() {
+        return ": correct the name (`mmoe inspect` lists what the file has)".into();
+    }
+    format!(
+        ": near it are {}",
+        near.iter()
+            .map(|n| format!("`{n}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
+}
+
+fn example(tasks: &[String]) -> String {
+    let entry = |t: &String| {
+        format!(
+            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n"
+        )
+    };
+    tasks.iter().map(entry).collect()
+}
+
+/// Up to five of `names` that look like `wanted`, best first.
+pub(crate) fn near_names<'a>(wanted: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut scored: Vec<(usize, &String)> = names
+        .map(|n| (distance(wanted, n), n))
+        .filter(|(d, _)| *d <= 2 + wanted.len() / 3)
+        .collect();
+    scored.sort_by_key(|(d, _)| *d);
+    scored.into_iter().take(5).map(|(_, n)| n.clone()).collect()
+}
+
+/// Edit distance, byte by byte.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let best = (diagonal + usize::from(x != y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[b.len()]
+}

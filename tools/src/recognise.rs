@@ -1,0 +1,69 @@
+//! Recognising the framework that wrote a file from the names and shapes of its tensors.
+//!
+//! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has its signature.
+
+mod names;
+mod plain;
+
+use crate::error::ModelError;
+use crate::import::Weights;
+use crate::plan::Plan;
+
+/// What recognition found: a plan, and what a person should know about it.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The framework's name.
+    pub framework: &'static str,
+    /// The model. Tasks without an output are those that the file does not explain.
+    pub plan: Plan,
+    /// What the framework's defaults supplied.
+    pub assumptions: Vec<String>,
+    /// Prefix of tensors that inference does not need, and why.
+    pub dead: Vec<(String, String)>,
+    /// Embedding tables, which stand before the model's input.
+    pub tables: Vec<String>,
+    /// The same in words.
+    pub embeddings: Option<String>,
+}
+
+impl Found {
+    /// What a whole spec says.
+    #[must_use]
+    pub fn by_spec(plan: Plan) -> Self {
+        Self {
+            framework: "spec",
+            plan,
+            ..Self::default()
+        }
+    }
+}
+
+/// Asks a file for one framework: `None` if it is not its signature.
+type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
+
+/// In order: the more particular signature first.
+const RECOGNISERS: &[Recogniser] = &[plain::recognise];
+
+/// Finds the model in a file of a known framework.
+///
+/// # Errors
+///
+/// [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
+pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
+    RECOGNISERS
+        .iter()
+        .find_map(|r| r(weights))
+        .unwrap_or_else(|| {
+            let names: Vec<String> = weights
+                .tensors
+                .iter()
+                .take(4)
+                .map(|(n, t)| format!("`{n}` {:?}", t.shape))
+                .collect();
+            Err(ModelError::Unrecognised(format!(
+                "{} tensors: {}, …",
+                weights.tensors.len(),
+                names.join(", ")
+            )))
+        })
+}

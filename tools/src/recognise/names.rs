@@ -1,0 +1,182 @@
+//! Looking at the names of a file: numbered lists, prefixes, near-at-hand layers.
+
+use std::collections::BTreeSet;
+
+use crate::error::ModelError;
+use crate::import::Weights;
+use crate::plan::{
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef,
+    Unit,
+};
+
+/// The names of a file, seen through a framework's eyes.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) weights: &'a Weights,
+    pub(super) framework: &'static str,
+}
+
+impl Names<'_> {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.weights.tensors.contains_key(name)
+    }
+
+    pub(super) fn any(&self, prefix: &str) -> bool {
+        self.weights.tensors.keys().any(|n| n.starts_with(prefix))
+    }
+
+    /// Shape of a tensor; empty if there is none.
+    pub(super) fn shape(&self, name: &str) -> &[usize] {
+        self.weights.tensors.get(name).map_or(&[], |t| &t.shape)
+    }
+
+    /// The numbers that follow `prefix`, ascending; a name counts where its number is followed by `.`, `/` or nothing.
+    pub(super) fn numbers(&self, prefix: &str) -> Vec<usize> {
+        let numbers: BTreeSet<usize> = self
+            .weights
+            .tensors
+            .keys()
+            .filter_map(|n| {
+                let rest = n.strip_prefix(prefix)?;
+                let digits = rest.split(['.', '/']).next()?;
+                digits.parse().ok()
+            })
+            .collect();
+        numbers.into_iter().collect()
+    }
+
+    /// How many follow `prefix`; they must be numbered from 0 without a gap.
+    pub(super) fn count(&self, prefix: &str) -> Result<usize, ModelError> {
+        let numbers = self.numbers(prefix);
+        match numbers.iter().enumerate().find(|(i, n)| i != *n) {
+            Some((i, _)) => Err(self.wrong(
+                &format!("`{prefix}{i}` is missing between its neighbours"),
+                "the file may be cut or pruned: save it whole, or describe it in a spec",
+            )),
+            None => Ok(numbers.len()),
+        }
+    }
+
+    /// The words between `prefix` and the next `.` or `/`, in the order of the file.
+    pub(super) fn words(&self, prefix: &str) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        for rest in self
+            .weights
+            .tensors
+            .keys()
+            .filter_map(|n| n.strip_prefix(prefix))
+        {
+            let word = rest.split(['.', '/']).next().unwrap_or(rest);
+            if !words.iter().any(|w| w == word) {
+                words.push(word.to_owned());
+            }
+        }
+        words
+    }
+
+    /// A PyTorch `Linear` under `prefix`; its bias where there is one.
+    pub(super) fn linear(&self, prefix: &str, activation: ActivationPlan) -> LayerPlan {
+        let bias = format!("{prefix}.bias");
+        LayerPlan {
+            weight: Some(TensorRef::name(format!("{prefix}.weight"))),
+            layout: Layout::OutIn,
+            bias: self.has(&bias).then(|| TensorRef::name(bias)),
+            activation,
+            ..LayerPlan::default()
+        }
+    }
+
+    /// A batch norm (or layer norm) under `prefix`, if there is one.
+    pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Option<Norm> {
+        Norm::at(prefix, epsilon, &|n| self.has(n))
+    }
+
+    /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm or the trained slope
+    /// that stands behind it. The last layer gets `last`, the others `hidden`.
+    pub(super) fn sequential(
+        &self,
+        prefix: &str,
+        epsilon: f64,
+        hidden: &ActivationPlan,
+        last: &ActivationPlan,
+    ) -> Result<Vec<LayerPlan>, ModelError> {
+        let numbers = self.numbers(&format!("{prefix}."));
+        let is_matrix = |n: &usize| self.shape(&format!("{prefix}.{n}.weight")).len() == 2;
+        let mut layers: Vec<LayerPlan> = Vec::new();
+        for n in &numbers {
+            let at = format!("{prefix}.{n}");
+            if is_matrix(n) {
+                layers.push(self.linear(&at, hidden.clone()));
+                continue;
+            }
+            let norm = self.norm(&at, epsilon);
+            let Some(layer) = layers.last_mut().filter(|l| l.before.is_none()) else {
+                return Err(self.unknown(&at));
+            };
+            match norm {
+                // A lone weight without bias and statistics is a PReLU's slope.
+                Some(n) if n.moments.is_none() && n.beta.is_none() => {
+                    layer.activation =
+                        ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
+                }
+                Some(n) => layer.before = Some(n),
+                None => return Err(self.unknown(&at)),
+            }
+        }
+        if let Some(layer) = layers.last_mut().filter(|l| l.activation == *hidden) {
+            layer.activation = last.clone();
+        }
+        Ok(layers)
+    }
+
+    /// The error for a member that is no layer we know.
+    pub(super) fn unknown(&self, prefix: &str) -> ModelError {
+        let tensors: Vec<String> = self
+            .weights
+            .tensors
+            .iter()
+            .filter(|(n, _)| n.starts_with(prefix))
+            .map(|(n, t)| format!("`{n}` {:?}", t.shape))
+            .collect();
+        self.wrong(&format!("`{prefix}` is no layer that is known here ({})", tensors.join(", ")), "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if it is one of these in another order")
+    }
+
+    pub(super) fn wrong(&self, what: &str, remedy: &str) -> ModelError {
+        ModelError::Recognition {
+            framework: self.framework.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A unit that reads the input.
+pub(super) fn unit(name: String, layers: Vec<LayerPlan>) -> Unit {
+    Unit {
+        name,
+        reads: Reads::Input,
+        slice: None,
+        layers,
+    }
+}
+
+/// A softmax gate that sees these experts.
+pub(super) fn softmax_gate(unit: Unit, sees: Vec<usize>) -> GatePlan {
+    GatePlan {
+        unit,
+        kind: GateKindPlan::Softmax,
+        sees,
+        temperature: 1.0,
+        priors: Vec::new(),
+    }
+}
+
+/// Tasks that the file neither names nor explains.
+pub(super) fn unknown_tasks(count: usize) -> Vec<TaskPlan> {
+    (0..count)
+        .map(|t| TaskPlan {
+            name: format!("task{t}"),
+            output: None,
+        })
+        .collect()
+}

@@ -1,0 +1,265 @@
+//! The spec as TOML has it, key by key; `docs/spec.md` describes it.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+
+/// A whole spec.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Spec {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<u32>,
+    pub(super) layout: Option<Layout>,
+    #[serde(default)]
+    pub(super) inputs: Vec<Input>,
+    pub(super) experts: Option<Spanned<Units>>,
+    pub(super) gates: Option<Spanned<Gates>>,
+    pub(super) towers: Option<Spanned<Units>>,
+    #[serde(default)]
+    pub(super) levels: Vec<Spanned<Level>>,
+    #[serde(default)]
+    pub(super) tasks: Vec<Spanned<Task>>,
+}
+
+#[derive(Debug, Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Layout {
+    OutIn,
+    InOut,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    pub(super) name: String,
+    pub(super) count: usize,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) mean: Option<f64>,
+    pub(super) std: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Level {
+    pub(super) experts: Spanned<Units>,
+    pub(super) gates: Option<Spanned<Gates>>,
+}
+
+/// Experts or towers: `count` alike, or a `list` of groups.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Units {
+    pub(super) count: Option<usize>,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) layers: Option<Vec<Spanned<Layer>>>,
+    pub(super) reads: Option<Spanned<Reads>>,
+    pub(super) slice: Option<Slice>,
+    #[serde(default)]
+    pub(super) list: Vec<Spanned<Self>>,
+}
+
+/// Gates: one per task alike, one for all, or a `list` of groups.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gates {
+    pub(super) count: Option<usize>,
+    pub(super) shared: Option<bool>,
+    pub(super) layers: Option<Vec<Spanned<Layer>>>,
+    pub(super) reads: Option<Spanned<Reads>>,
+    pub(super) slice: Option<Slice>,
+    pub(super) kind: Option<Spanned<String>>,
+    pub(super) k: Option<usize>,
+    pub(super) renormalise: Option<bool>,
+    pub(super) temperature: Option<f64>,
+    pub(super) sees: Option<Vec<Spanned<ExpertName>>>,
+    pub(super) priors: Option<Vec<PerGate>>,
+    pub(super) weights: Option<Vec<PerGate>>,
+    #[serde(default)]
+    pub(super) list: Vec<Spanned<Self>>,
+}
+
+/// Numbers for all gates of a group, or a list of them for each.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(untagged, expecting = "a number, or a list of numbers per gate")]
+pub(super) enum PerGate {
+    Number(f64),
+    List(Vec<f64>),
+}
+
+/// An expert by its index in the level or by its name.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(untagged, expecting = "an expert's index or name")]
+pub(super) enum ExpertName {
+    Index(usize),
+    Name(String),
+}
+
+/// `"input"`, the index of a stream, a pattern for one, or a list of these.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(
+    untagged,
+    expecting = "\"input\", the index of a gate of the level before, a pattern such as \"{task}\", or a list of these"
+)]
+pub(super) enum Reads {
+    Index(usize),
+    Text(String),
+    Each(Vec<Self>),
+}
+
+#[derive(Debug, Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Slice {
+    pub(super) start: usize,
+    pub(super) count: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Layer {
+    pub(super) weight: Option<Spanned<Names>>,
+    pub(super) bias: Option<Spanned<Names>>,
+    pub(super) layout: Option<Layout>,
+    pub(super) activation: Option<Spanned<String>>,
+    pub(super) slope: Option<Spanned<Slope>>,
+    pub(super) batch_norm: Option<Spanned<Norm>>,
+    pub(super) layer_norm: Option<Spanned<Norm>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Norm {
+    pub(super) prefix: Option<Spanned<Names>>,
+    pub(super) gamma: Option<Spanned<Names>>,
+    pub(super) beta: Option<Spanned<Names>>,
+    pub(super) mean: Option<Spanned<Names>>,
+    pub(super) variance: Option<Spanned<Names>>,
+    pub(super) epsilon: f64,
+    #[serde(default)]
+    pub(super) after_activation: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Task {
+    pub(super) name: String,
+    pub(super) activation: Spanned<String>,
+    pub(super) of: Option<Vec<String>>,
+}
+
+/// One pattern, or one reference per expert, gate or task.
+#[derive(Debug, Clone)]
+pub(super) enum Names {
+    One(Reference),
+    Each(Vec<Reference>),
+}
+
+/// A tensor's name, or a table that says which part of it or which tensors together.
+#[derive(Debug, Clone)]
+pub(super) enum Reference {
+    Name(String),
+    Table(Table),
+}
+
+#[derive(Debug, Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) name: Option<String>,
+    pub(super) axis: Option<usize>,
+    pub(super) index: Option<usize>,
+    pub(super) rows: Option<Vec<Reference>>,
+    pub(super) sum: Option<Vec<Reference>>,
+}
+
+/// A leaky relu's number or a PReLU's tensor.
+#[derive(Debug, Clone)]
+pub(super) enum Slope {
+    Number(f64),
+    Tensor(Names),
+}
+
+/// One visitor for the three types that may be a string, a list, a table or a number: serde's untagged enumerations
+/// would lose the name of an unknown key.
+struct Any;
+
+enum Found {
+    Text(String),
+    List(Vec<Reference>),
+    Table(Table),
+    Number(f64),
+}
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a tensor's name, a list of names, or a table such as { name = \"…\", axis = 2 }",
+        )
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Found, E> {
+        Ok(Found::Text(v.to_owned()))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a slope written without a point is small"
+    )]
+    fn visit_i64<E>(self, v: i64) -> Result<Found, E> {
+        Ok(Found::Number(v as f64))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Found, E> {
+        Ok(Found::Number(v))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Found, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Found::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Found, A::Error> {
+        Table::deserialize(MapAccessDeserializer::new(map)).map(Found::Table)
+    }
+}
+
+fn unexpected<E: serde::de::Error>(found: &str) -> E {
+    E::invalid_type(serde::de::Unexpected::Other(found), &Any)
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match d.deserialize_any(Any)? {
+            Found::Text(text) => Ok(Self::Name(text)),
+            Found::Table(table) => Ok(Self::Table(table)),
+            Found::List(_) => Err(unexpected("list")),
+            Found::Number(_) => Err(unexpected("number")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match d.deserialize_any(Any)? {
+            Found::Text(text) => Ok(Self::One(Reference::Name(text))),
+            Found::Table(table) => Ok(Self::One(Reference::Table(table))),
+            Found::List(list) => Ok(Self::Each(list)),
+            Found::Number(_) => Err(unexpected("number")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Slope {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(match d.deserialize_any(Any)? {
+            Found::Number(n) => Self::Number(n),
+            Found::Text(text) => Self::Tensor(Names::One(Reference::Name(text))),
+            Found::Table(table) => Self::Tensor(Names::One(Reference::Table(table))),
+            Found::List(list) => Self::Tensor(Names::Each(list)),
+        })
+    }
+}
