@@ -1,8 +1,10 @@
 //! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer and the oracle.
 
+mod assemble;
 pub mod blob;
 pub mod check;
 pub mod error;
+mod fold;
 pub mod graph;
 pub mod import;
 pub mod model;
@@ -11,3 +13,4 @@ pub mod pack;
 pub mod plan;
 pub mod recognise;
 pub mod spec;
+mod tensors;
