@@ -50,17 +50,20 @@ pub(super) fn at_least(floor: i16, v: i16) -> i16 {
     ((v + floor + (v - floor).abs()) >> 1) as i16
 }
 
-/// `v` clamped to ±(2³⁰ − 1).
+/// `v` clamped to ±(2³⁰ − 1); |v| must be at most 2⁶².
 #[inline(always)]
 pub(super) fn clamp_logit(v: i64) -> i32 {
     const MAX: u32 = (1 << 30) - 1;
     let sign = v >> 63;
     let magnitude = (v ^ sign).wrapping_sub(sign) as u64;
     let (high, low) = ((magnitude >> 32) as u32, magnitude as u32);
-    // Not zero from 2³⁰ on.
-    let over = high | low >> 30;
-    let over = negative((over | over.wrapping_neg()) as i32);
-    let magnitude = select(over, MAX, low);
+    let magnitude = (low | any(high | low >> 30)) & MAX;
     let sign = sign as u32;
     (magnitude ^ sign).wrapping_sub(sign) as i32
+}
+
+/// All ones if `v`, at most 2³¹, is not zero.
+#[inline(always)]
+pub(super) fn any(v: u32) -> u32 {
+    (v.wrapping_add(0x7fff_ffff) >> 31).wrapping_neg()
 }

@@ -1,6 +1,6 @@
 //! Rectifiers, in place: relu, leaky relu, and PReLU with a slope per unit.
 
-use super::fixed::{at_least, negative, sat16, select};
+use super::fixed::{at_least, sat16};
 
 /// `x < 0 ? 0 : x`. NaN stays NaN.
 #[inline(never)]
@@ -42,8 +42,10 @@ pub fn relu_i16(x: &mut [i16]) {
 #[inline(always)]
 fn leaky_q14(v: i16, slope: i16) -> i16 {
     let v = v as i32;
-    let sloped = (v * slope as i32 + (1 << 13)) >> 14;
-    sat16(select(negative(v), sloped as u32, v as u32) as i32)
+    // One of the two is zero, and a zero rounds to zero.
+    let below = v & (v >> 31);
+    let above = v - below;
+    sat16(above + ((below * slope as i32 + (1 << 13)) >> 14))
 }
 
 /// `v < 0 ? slope·v : v`, the slope as Q14, rounded half up and saturated.

@@ -72,7 +72,7 @@ impl Normal {
     #[inline(always)]
     pub(super) fn new(sum: u32, k: u32) -> Self {
         let mut shift = 0;
-        for j in 31 - k..=31 {
+        for j in 31 - k..32 {
             // The sum is at most 2³¹, so that the sign of the difference is the comparison.
             shift += sum.wrapping_sub(1 << j) >> 31;
         }
