@@ -1,6 +1,6 @@
 //! The exponential and the reciprocal of the integer paths.
 
-use super::fixed::{any, mulhi};
+use super::fixed::{Masks, mulhi};
 
 /// e to the power of −d, `d` as unsigned Q16.16, the result as Q31, at most 2³¹ − 1.
 ///
@@ -23,7 +23,7 @@ pub fn exp_neg(d: u32) -> u32 {
     }
     let whole = t >> 26;
     // Zero unless the whole part, which is below 64, is below 32 and d below 2²¹.
-    (p >> (whole & 31)) & !any(whole >> 5 | d >> 21)
+    (p >> (whole & 31)) & !Masks::new().any(whole >> 5 | d >> 21)
 }
 
 /// 2⁶³ / d for `d` in 2³¹ ..< 2³²: the reciprocal of a Q32 number in 0.5 ..< 1, as Q31.

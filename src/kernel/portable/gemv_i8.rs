@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::fixed::do_not_unroll;
 use super::panels::panels;
 use super::requantize::{hidden, logits};
 use crate::kernel::Row;
@@ -46,6 +47,7 @@ pub(super) fn columns(
     let (w, w_rest) = w.as_chunks::<2>();
     let (x, x_rest) = x.as_chunks::<2>();
     for (&[v, w], &[x, y]) in w.iter().zip(x) {
+        do_not_unroll();
         acc = column(acc, i32::from_le(v), x);
         acc = column(acc, i32::from_le(w), y);
     }

@@ -3,7 +3,7 @@
 //! The bias is added here: in wrapping arithmetic it does not matter when. These are functions of their own, not
 //! inlined into each kernel, for the flash.
 
-use super::fixed::{at_least, clamp_logit, sat16};
+use super::fixed::Masks;
 use crate::kernel::{Row, WideRow};
 
 /// The product in two parts, `hi·2¹⁶ + lo`, since 32 × 16 bits do not fit 32.
@@ -19,10 +19,11 @@ fn product(sum: i32, row: &Row) -> (i32, u32) {
 /// Hidden activations of narrow rows: s = 17 + shift, saturated, no less than `floor`.
 #[inline(never)]
 pub(super) fn hidden(sums: &[i32], rows: &[Row], y: &mut [i16], floor: i16) {
+    let masks = Masks::new();
     for ((y, &sum), row) in y.iter_mut().zip(sums).zip(rows) {
         let (hi, lo) = product(sum, row);
         let p = hi.wrapping_add((lo >> 16) as i32) >> (row.shift & 31);
-        *y = at_least(floor, sat16(p.wrapping_add(1) >> 1));
+        *y = masks.at_least(floor, masks.sat16(p.wrapping_add(1) >> 1));
     }
 }
 
@@ -38,25 +39,27 @@ pub(super) fn logits(sums: &[i32], rows: &[Row], z: &mut [i32]) {
 }
 
 #[inline(always)]
-fn wide(sum: i64, row: &WideRow) -> i32 {
+fn wide(masks: Masks, sum: i64, row: &WideRow) -> i32 {
     let shift = row.shift & 63;
     let shift = shift + u8::from(shift == 0);
     let product = row.bias().wrapping_add(sum).wrapping_mul(row.mult as i64);
-    clamp_logit(product.wrapping_add(1 << (shift - 1)) >> shift)
+    masks.clamp_logit(product.wrapping_add(1 << (shift - 1)) >> shift)
 }
 
 /// Hidden activations of wide rows: s = shift, saturated, no less than `floor`.
 #[inline(never)]
 pub(super) fn wide_hidden(sums: &[i64], rows: &[WideRow], y: &mut [i16], floor: i16) {
+    let masks = Masks::new();
     for ((y, &sum), row) in y.iter_mut().zip(sums).zip(rows) {
-        *y = at_least(floor, sat16(wide(sum, row)));
+        *y = masks.at_least(floor, masks.sat16(wide(masks, sum, row)));
     }
 }
 
 /// Logits of wide rows: s = shift, clamped to ±(2³⁰ − 1).
 #[inline(never)]
 pub(super) fn wide_logits(sums: &[i64], rows: &[WideRow], z: &mut [i32]) {
+    let masks = Masks::new();
     for ((z, &sum), row) in z.iter_mut().zip(sums).zip(rows) {
-        *z = wide(sum, row);
+        *z = wide(masks, sum, row);
     }
 }
