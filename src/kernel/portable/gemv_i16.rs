@@ -1,6 +1,7 @@
 //! Dense layers of int16 weights (wide layers), int16 activations and i64 accumulators.
 
-use super::panels::{panel, panels};
+use super::fixed::do_not_unroll;
+use super::panels::panels;
 use super::requantize::{wide_hidden, wide_logits};
 use crate::kernel::WideRow;
 
@@ -8,19 +9,24 @@ use crate::kernel::WideRow;
 fn step(acc: i64, w: i16, x: i16) -> i64 {
     acc.wrapping_add((w as i32 * x as i32) as i64)
 }
-panel!(panel2, i16, i16, i64, step, 2, 0 1);
-panel!(panel1, i16, i16, i64, step, 1, 0);
 
 /// The sums of two rows. A function of its own, so that its loop has all the registers.
 #[inline(never)]
 fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
-    *sums = panel2(w, x, [0; 2]);
+    let [mut a, mut b] = [0; 2];
+    let (columns, _) = w.as_chunks::<2>();
+    for (&[v, w], &x) in columns.iter().zip(x) {
+        do_not_unroll();
+        a = step(a, v, x);
+        b = step(b, w, x);
+    }
+    *sums = [a, b];
 }
 
 /// The sum of a single row.
 #[inline(never)]
-fn single(w: &[i16], x: &[i16]) -> [i64; 1] {
-    panel1(w, x, [0])
+fn single(w: &[i16], x: &[i16]) -> i64 {
+    w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
 #[inline(always)]
@@ -37,7 +43,7 @@ fn gemv<T>(
         pair(w, x, &mut sums);
         finish(&sums, rows, out);
     });
-    panels!(1, w, x, y, [rows], out => finish(&single(w, x), rows, out));
+    panels!(1, w, x, y, [rows], out => finish(&[single(w, x)], rows, out));
     let _ = y;
 }
 
