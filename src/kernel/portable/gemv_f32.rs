@@ -1,14 +1,15 @@
 //! Dense layers in f32.
 
+use super::fixed::do_not_unroll;
 use super::panels::{panel, panels};
 
 #[inline(always)]
 fn step(acc: f32, w: f32, x: f32) -> f32 {
     acc + w * x
 }
-panel!(panel8, f32, f32, f32, step, 8, 0 1 2 3 4 5 6 7);
-panel!(panel4, f32, f32, f32, step, 4, 0 1 2 3);
-panel!(panel1, f32, f32, f32, step, 1, 0);
+panel!(panel8, f32, step, false, 8, 0 1 2 3 4 5 6 7);
+panel!(panel4, f32, step, true, 4, 0 1 2 3);
+panel!(panel1, f32, step, true, 1, 0);
 
 /// Two panels of 8 side by side: one alone does not fill a host's vector units, since each row is one chain of additions.
 #[cfg(not(target_os = "none"))]
