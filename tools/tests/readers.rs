@@ -359,6 +359,21 @@ fn what_is_not_read_is_refused_by_name_with_a_remedy() {
             "bytes of memory",
         ),
         (
+            "readers/links.h5",
+            "too many references lead to the same data",
+            "",
+        ),
+        (
+            "readers/references.h5",
+            "too many references lead to the same data",
+            "",
+        ),
+        (
+            "readers/bomb.h5",
+            "tensor `weight`",
+            "exceeds expected chunk size",
+        ),
+        (
             "readers/huge.h5",
             "tensor `weight` would take",
             "bytes of memory",

@@ -13,6 +13,7 @@ mod collect;
 mod error;
 mod hdf5;
 mod keras;
+mod metered;
 mod numpy;
 mod pickle;
 mod safetensors;
