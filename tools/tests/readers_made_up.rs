@@ -258,3 +258,40 @@ fn large_files_are_held_once() {
     assert_eq!(weights.tensors["w"].data.len(), shape);
     assert!(peak < n + n / 100, "{peak} bytes for {n}");
 }
+
+/// Files of many small things, each of which costs more in memory than in the file.
+#[test]
+fn many_small_things() {
+    let empty = r#"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
+    let many: Vec<String> = (0..20_000).map(|i| format!(r#""{i}":{empty}"#)).collect();
+    let tensors = safetensors(&format!("{{{}}}", many.join(",")), &[]);
+
+    let shape = vec!["0"; 200_000].join(",");
+    let header = format!(r#"{{"w":{{"dtype":"F32","shape":[{shape}],"data_offsets":[0,0]}}}}"#);
+    let dimensions = safetensors(&header, &[]);
+
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape})}}");
+    let mut array = b"\x93NUMPY\x02\x00".to_vec();
+    array.extend((header.len() as u32).to_le_bytes());
+    array.extend(header.bytes());
+
+    let members: Vec<_> = (0..5000)
+        .map(|i| (format!("{i}.npy"), Vec::new()))
+        .collect();
+    let config = format!("[{}0]", "0,".repeat(200_000));
+    let keras = [
+        ("config.json".to_owned(), config.into_bytes()),
+        ("model.weights.h5".to_owned(), Vec::new()),
+    ];
+    for (what, bytes) in [
+        ("many tensors", tensors),
+        ("many dimensions", dimensions),
+        ("many dimensions of an array", array),
+        ("many members", stored(&members)),
+        ("a long configuration", stored(&keras)),
+    ] {
+        let len = bytes.len();
+        let (_, peak) = peak(|| import::read_bytes(bytes));
+        assert!(peak < 40 * len, "{what} of {len} bytes: {peak}");
+    }
+}
