@@ -39,6 +39,7 @@ const BF16: FloatingPointLayout = FloatingPointLayout {
 };
 
 pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
+    let file_len = bytes.len() as u64;
     let file = File::from_source(Metered::new(bytes)).map_err(damaged)?;
     let root = file.root();
     let attrs = root.attrs().map_err(damaged)?;
@@ -54,6 +55,7 @@ pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
     let has_layers =
         |group: &Group| -> Result<bool, Reason> { Ok(strings(group, "layer_names")?.is_some()) };
     let mut reader = Reader {
+        file_len,
         out: Collector::new("Keras weights .h5", budget),
         layer_names: IndexMap::new(),
         optimizer: 0,
@@ -79,6 +81,7 @@ pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
 }
 
 struct Reader {
+    file_len: u64,
     out: Collector,
     layer_names: IndexMap<String, String>,
     optimizer: usize,
@@ -184,7 +187,18 @@ impl Reader {
         let count = self.out.reserve(name, &shape)?;
         // The stored bytes stand beside the converted ones, and one chunk of them beside those.
         let chunk = match dataset.chunk_shape().map_err(broken)? {
-            Some(chunk) => elements(&sizes(chunk)?),
+            Some(chunk) => {
+                // Room for the stored chunks is made before they are read: they must lie within the file.
+                for stored in dataset.chunks().map_err(broken)? {
+                    let end = stored.address.checked_add(stored.storage_size);
+                    if end.is_none_or(|end| end > self.file_len) {
+                        return Err(damaged(format_args!(
+                            "tensor `{name}` has a chunk beyond the file's end"
+                        )));
+                    }
+                }
+                elements(&sizes(chunk)?)
+            }
             None => Some(0),
         };
         let raw = chunk
