@@ -1,1 +1,43 @@
-//! mmoe
+//! Multi-gate mixture-of-experts models where there is no operating system and no heap.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod blob;
+mod dynamic;
+mod element;
+mod error;
+mod gate;
+mod input;
+#[doc(hidden)]
+pub mod kernel;
+mod layer;
+mod level;
+mod list;
+mod math;
+mod model;
+mod precision;
+mod tower;
+mod trunk;
+
+pub use blob::Aligned;
+pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
+pub use element::{Affine32, Buffer, Element, Pod, Q15, Q16, Q31};
+pub use error::{LoadError, Shape};
+pub use gate::{Constant, DSelectK, Gate, Hard, Sees, SigmoidGate, Softmax, TopK};
+pub use input::{Features, InputCounts, InputStage, Raw};
+pub use layer::{
+    Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq, Seq3, Seq4, Sigmoid, Slice, Tanh,
+};
+pub use level::{All, Cgc, Choice, Extract, Level, Mix, Pair, SkipBelow, Source, Streams, TypedLevel};
+pub use list::{Bank, List2, List3, List4, List5, List6, List7, List8, Place};
+pub use math::{Libm, Math, Micromath};
+pub use model::{CgcModel, Extraction, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
+pub use precision::{F32, Flash, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision, Quad, W8, Wide};
+#[doc(hidden)]
+pub use tower::describe as describe_tower;
+pub use tower::{Binary, Classes, Empty, Product, Scalar, Tower, Towers, Vector};
+pub use trunk::{Bottom, First, Mixtures, One, Shared, Stack, Through, Trunk};
+/// The crate whose traits a model's types derive; for [`tasks!`] and for layers of your own.
+pub use zerocopy;

@@ -43,11 +43,7 @@ pub struct Recognised {
 /// # Errors
 ///
 /// Whatever keeps weights and spec from making a model; nothing is guessed.
-pub fn build(
-    weights: Weights,
-    spec: Option<&Spec>,
-    options: Options,
-) -> Result<Recognised, ModelError> {
+pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<Recognised, ModelError> {
     let found = match spec {
         Some(spec) if !spec.is_partial() => Found::by_spec(spec.plan(&weights.tensors)?),
         _ => {
@@ -60,18 +56,11 @@ pub fn build(
     };
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
     let tables = |name: &String| found.tables.contains(name);
-    let dropped = assembled
-        .unused
-        .iter()
-        .filter(|(n, _)| !tables(n))
-        .map(|(n, shape)| {
-            let reason = found
-                .dead
-                .iter()
-                .find(|(prefix, _)| n.starts_with(prefix.as_str()))
-                .map_or("nothing reads it", |(_, why)| why.as_str());
-            format!("`{n}` {shape:?}: {reason}")
-        });
+    let dropped = assembled.unused.iter().filter(|(n, _)| !tables(n)).map(|(n, shape)| {
+        let reason =
+            found.dead.iter().find(|(prefix, _)| n.starts_with(prefix.as_str())).map_or("nothing reads it", |(_, why)| why.as_str());
+        format!("`{n}` {shape:?}: {reason}")
+    });
     let dropped = dropped.collect();
     Ok(Recognised {
         graph: assembled.graph,

@@ -30,11 +30,7 @@ impl Found {
     /// What a whole spec says.
     #[must_use]
     pub fn by_spec(plan: Plan) -> Self {
-        Self {
-            framework: "spec",
-            plan,
-            ..Self::default()
-        }
+        Self { framework: "spec", plan, ..Self::default() }
     }
 }
 
@@ -50,20 +46,8 @@ const RECOGNISERS: &[Recogniser] = &[plain::recognise];
 ///
 /// [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
 pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
-    RECOGNISERS
-        .iter()
-        .find_map(|r| r(weights))
-        .unwrap_or_else(|| {
-            let names: Vec<String> = weights
-                .tensors
-                .iter()
-                .take(4)
-                .map(|(n, t)| format!("`{n}` {:?}", t.shape))
-                .collect();
-            Err(ModelError::Unrecognised(format!(
-                "{} tensors: {}, …",
-                weights.tensors.len(),
-                names.join(", ")
-            )))
-        })
+    RECOGNISERS.iter().find_map(|r| r(weights)).unwrap_or_else(|| {
+        let names: Vec<String> = weights.tensors.iter().take(4).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
+        Err(ModelError::Unrecognised(format!("{} tensors: {}, …", weights.tensors.len(), names.join(", "))))
+    })
 }

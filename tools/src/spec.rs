@@ -33,12 +33,8 @@ impl Spec {
     ///
     /// Text that is not TOML; unknown, missing and mistyped keys, with their lines; tasks that contradict themselves.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
-        let raw: raw::Spec = toml::from_str(text)
-            .map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
-        let spec = Self {
-            raw,
-            lines: Lines(text.to_owned()),
-        };
+        let raw: raw::Spec = toml::from_str(text).map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
+        let spec = Self { raw, lines: Lines(text.to_owned()) };
         spec.tasks()?;
         Ok(spec)
     }
@@ -47,10 +43,7 @@ impl Spec {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         let raw = &self.raw;
-        raw.experts.is_none()
-            && raw.gates.is_none()
-            && raw.towers.is_none()
-            && raw.levels.is_empty()
+        raw.experts.is_none() && raw.gates.is_none() && raw.towers.is_none() && raw.levels.is_empty()
     }
 
     /// Fills in the patterns of a whole spec; `tensors` decides how a norm's prefix is spelled.
@@ -67,11 +60,7 @@ impl Spec {
     /// # Errors
     ///
     /// Tasks that do not fit the towers that were found.
-    pub fn complete(
-        &self,
-        plan: &mut Plan,
-        assumptions: &mut Vec<String>,
-    ) -> Result<(), ModelError> {
+    pub fn complete(&self, plan: &mut Plan, assumptions: &mut Vec<String>) -> Result<(), ModelError> {
         if let Some(name) = &self.raw.name {
             plan.name.clone_from(name);
         }
@@ -100,24 +89,12 @@ impl Spec {
         }
         let old: Vec<&TaskPlan> = plan.tasks.iter().filter(|t| !t.is_product()).collect();
         let position = |t: &TaskPlan| old.iter().position(|o| o.name == t.name);
-        let found: Vec<Option<usize>> = tasks
-            .iter()
-            .filter(|t| !t.is_product())
-            .map(position)
-            .collect();
+        let found: Vec<Option<usize>> = tasks.iter().filter(|t| !t.is_product()).map(position).collect();
         if found.iter().all(Option::is_some) {
             // The same names, perhaps in another order: the outputs stand in the spec's.
-            let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers)
-                .into_iter()
-                .map(Some)
-                .collect();
-            plan.towers = found
-                .iter()
-                .flatten()
-                .filter_map(|i| towers.get_mut(*i).and_then(Option::take))
-                .collect();
-        } else if found.iter().any(Option::is_some) && plan.tasks.iter().any(|t| t.output.is_some())
-        {
+            let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers).into_iter().map(Some).collect();
+            plan.towers = found.iter().flatten().filter_map(|i| towers.get_mut(*i).and_then(Option::take)).collect();
+        } else if found.iter().any(Option::is_some) && plan.tasks.iter().any(|t| t.output.is_some()) {
             return Err(ModelError::Invalid {
                 place: "[[tasks]]".into(),
                 what: format!(
@@ -128,28 +105,16 @@ impl Spec {
                 remedy: "use the file's names, or new names for all in the file's order".into(),
             });
         } else {
-            let pairs = old
-                .iter()
-                .zip(tasks.iter().filter(|t| !t.is_product()))
-                .map(|(o, t)| format!("`{}` is the file's `{}`", t.name, o.name));
-            assumptions.push(format!(
-                "tasks are named in the file's order: {}",
-                pairs.collect::<Vec<_>>().join(", ")
-            ));
+            let pairs =
+                old.iter().zip(tasks.iter().filter(|t| !t.is_product())).map(|(o, t)| format!("`{}` is the file's `{}`", t.name, o.name));
+            assumptions.push(format!("tasks are named in the file's order: {}", pairs.collect::<Vec<_>>().join(", ")));
         }
         plan.tasks = tasks;
         Ok(())
     }
 
     fn inputs(&self) -> Vec<Input> {
-        let input = |i: &raw::Input| Input {
-            name: i.name.clone(),
-            count: i.count,
-            min: i.min,
-            max: i.max,
-            mean: i.mean,
-            std: i.std,
-        };
+        let input = |i: &raw::Input| Input { name: i.name.clone(), count: i.count, min: i.min, max: i.max, mean: i.mean, std: i.std };
         self.raw.inputs.iter().map(input).collect()
     }
 
@@ -181,10 +146,7 @@ impl Spec {
                     remedy: "write activation = \"product\" or remove `of`".into(),
                 });
             }
-            tasks.push(TaskPlan {
-                name: task.name.clone(),
-                output: Some(output),
-            });
+            tasks.push(TaskPlan { name: task.name.clone(), output: Some(output) });
         }
         Ok(tasks)
     }
@@ -198,12 +160,8 @@ impl Spec {
         let Some([a, b]) = task.of.as_deref() else {
             return Err(wrong("a product needs two factors".into()));
         };
-        let index = |name: &String| {
-            before
-                .iter()
-                .position(|t| t.name == *name)
-                .ok_or_else(|| wrong(format!("no task `{name}` stands before it")))
-        };
+        let index =
+            |name: &String| before.iter().position(|t| t.name == *name).ok_or_else(|| wrong(format!("no task `{name}` stands before it")));
         Ok(OutputPlan::Product(index(a)?, index(b)?))
     }
 
@@ -225,8 +183,5 @@ impl Lines {
 }
 
 fn join<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names
-        .map(|n| format!("`{n}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
 }

@@ -20,12 +20,7 @@ activation = \"linear\"
 ";
 
 fn with(weights: Weights, spec: &str) -> Recognised {
-    build(
-        weights,
-        Some(&Spec::parse(spec).unwrap()),
-        Options::default(),
-    )
-    .unwrap()
+    build(weights, Some(&Spec::parse(spec).unwrap()), Options::default()).unwrap()
 }
 
 #[test]
@@ -40,15 +35,9 @@ fn pytorch_edge_by_the_spec_of_the_design() {
 
 #[test]
 fn pytorch_edge_by_recognition_and_task_names() {
-    let made = with(
-        safetensors("pytorch-edge/model.safetensors"),
-        &format!("name = \"edge\"\n{TASKS}"),
-    );
+    let made = with(safetensors("pytorch-edge/model.safetensors"), &format!("name = \"edge\"\n{TASKS}"));
     assert_golden(&made.graph, &npz("pytorch-edge/golden.npz"));
-    let by_spec = with(
-        safetensors("pytorch-edge/model.safetensors"),
-        &std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).unwrap(),
-    );
+    let by_spec = with(safetensors("pytorch-edge/model.safetensors"), &std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).unwrap());
     assert_eq!(made.graph, by_spec.graph);
 }
 

@@ -66,13 +66,9 @@ fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
     let len = bytes.len();
     let before = LIVE.get();
     PEAK.set(before);
-    let result = catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes)))
-        .unwrap_or_else(|_| panic!("{what} made a reader panic"));
+    let result = catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes))).unwrap_or_else(|_| panic!("{what} made a reader panic"));
     let peak = (PEAK.get() - before) as usize;
-    assert!(
-        peak <= allowed(len),
-        "{what} of {len} bytes made a reader take {peak} bytes"
-    );
+    assert!(peak <= allowed(len), "{what} of {len} bytes made a reader take {peak} bytes");
     if let Ok(weights) = &result {
         for (name, tensor) in &weights.tensors {
             assert_eq!(tensor.data.len(), tensor.shape.iter().product(), "{name}");
@@ -86,19 +82,11 @@ fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
 fn fixtures() -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     let mut files = Vec::new();
-    for folder in [
-        "deepctr-torch-mmoe",
-        "keras-hub-recsys",
-        "keras-hub-recsys/tf_checkpoint",
-        "keras-mmoe-census",
-        "pytorch-edge",
-        "readers",
-    ] {
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.is_file())
-            .collect();
+    for folder in
+        ["deepctr-torch-mmoe", "keras-hub-recsys", "keras-hub-recsys/tf_checkpoint", "keras-mmoe-census", "pytorch-edge", "readers"]
+    {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
         paths.sort();
         for path in paths {
             let name = format!("{folder}/{}", path.file_name().unwrap().to_string_lossy());
@@ -142,9 +130,7 @@ fn structure(bytes: &[u8]) -> Vec<usize> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window[..8] == needle[..8] && window == needle)
+    haystack.windows(needle.len()).position(|window| window[..8] == needle[..8] && window == needle)
 }
 
 fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
@@ -193,10 +179,7 @@ fn mutations(name: &str, bytes: &[u8], n: usize, seed: u64) {
         failed += usize::from(read(&format!("mutation {i} of {name}"), mutant).is_err());
     }
     // Else the mutations miss what the reader reads.
-    assert!(
-        failed * 10 > n,
-        "{failed} of {n} mutations of {name} were noticed"
-    );
+    assert!(failed * 10 > n, "{failed} of {n} mutations of {name} were noticed");
 }
 
 #[test]
@@ -215,10 +198,7 @@ fn mutated_files() {
 /// members are mutated and zipped again.
 #[test]
 fn mutated_members() {
-    let archives: Vec<_> = fixtures()
-        .into_iter()
-        .filter(|(_, bytes)| bytes.starts_with(b"PK"))
-        .collect();
+    let archives: Vec<_> = fixtures().into_iter().filter(|(_, bytes)| bytes.starts_with(b"PK")).collect();
     let each = 4_000usize.div_ceil(archives.len());
     for (seed, (name, bytes)) in archives.iter().enumerate() {
         let mut random = Random(1000 + seed as u64);
@@ -232,9 +212,7 @@ fn mutated_members() {
             })
             .collect();
         // What describes the tensors matters more than the tensors do.
-        let pickles: Vec<usize> = (0..members.len())
-            .filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5"))
-            .collect();
+        let pickles: Vec<usize> = (0..members.len()).filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5")).collect();
         for i in 0..each {
             let mut mutant = members.clone();
             let chosen = match (pickles.len(), random.below(4)) {
@@ -254,8 +232,7 @@ fn mutated_members() {
 
 fn zipped(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let stored =
-        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     for (name, content) in members {
         out.start_file(name.as_str(), stored).unwrap();
         out.write_all(content).unwrap();
@@ -270,9 +247,7 @@ fn truncated_files() {
             continue;
         }
         let step = (bytes.len() / 100).max(1);
-        let lengths = (0..bytes.len().min(64))
-            .chain((64..bytes.len()).step_by(step))
-            .chain(bytes.len() - 8..bytes.len());
+        let lengths = (0..bytes.len().min(64)).chain((64..bytes.len()).step_by(step)).chain(bytes.len() - 8..bytes.len());
         for len in lengths {
             let what = format!("{name} cut at {len}");
             // Nothing but padding may be missing from a file that still reads.

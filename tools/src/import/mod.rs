@@ -63,10 +63,7 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         }
         read_bytes(fs::read(path)?)
     };
-    read().map_err(|reason| ImportError {
-        path: path.to_owned(),
-        reason,
-    })
+    read().map_err(|reason| ImportError { path: path.to_owned(), reason })
 }
 
 /// Reads the content of a weights file.

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef,
-    Unit,
-};
+use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef, Unit};
 
 /// The names of a file, seen through a framework's eyes.
 #[derive(Clone, Copy)]
@@ -60,12 +57,7 @@ impl Names<'_> {
     /// The words between `prefix` and the next `.` or `/`, in the order of the file.
     pub(super) fn words(&self, prefix: &str) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
-        for rest in self
-            .weights
-            .tensors
-            .keys()
-            .filter_map(|n| n.strip_prefix(prefix))
-        {
+        for rest in self.weights.tensors.keys().filter_map(|n| n.strip_prefix(prefix)) {
             let word = rest.split(['.', '/']).next().unwrap_or(rest);
             if !words.iter().any(|w| w == word) {
                 words.push(word.to_owned());
@@ -116,8 +108,7 @@ impl Names<'_> {
             match norm {
                 // A lone weight without bias and statistics is a PReLU's slope.
                 Some(n) if n.moments.is_none() && n.beta.is_none() => {
-                    layer.activation =
-                        ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
+                    layer.activation = ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
                 }
                 Some(n) => layer.before = Some(n),
                 None => return Err(self.unknown(&at)),
@@ -131,52 +122,30 @@ impl Names<'_> {
 
     /// The error for a member that is no layer we know.
     pub(super) fn unknown(&self, prefix: &str) -> ModelError {
-        let tensors: Vec<String> = self
-            .weights
-            .tensors
-            .iter()
-            .filter(|(n, _)| n.starts_with(prefix))
-            .map(|(n, t)| format!("`{n}` {:?}", t.shape))
-            .collect();
-        self.wrong(&format!("`{prefix}` is no layer that is known here ({})", tensors.join(", ")), "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if it is one of these in another order")
+        let tensors: Vec<String> =
+            self.weights.tensors.iter().filter(|(n, _)| n.starts_with(prefix)).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
+        self.wrong(
+            &format!("`{prefix}` is no layer that is known here ({})", tensors.join(", ")),
+            "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if it is one of these in another order",
+        )
     }
 
     pub(super) fn wrong(&self, what: &str, remedy: &str) -> ModelError {
-        ModelError::Recognition {
-            framework: self.framework.into(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        ModelError::Recognition { framework: self.framework.into(), what: what.into(), remedy: remedy.into() }
     }
 }
 
 /// A unit that reads the input.
 pub(super) fn unit(name: String, layers: Vec<LayerPlan>) -> Unit {
-    Unit {
-        name,
-        reads: Reads::Input,
-        slice: None,
-        layers,
-    }
+    Unit { name, reads: Reads::Input, slice: None, layers }
 }
 
 /// A softmax gate that sees these experts.
 pub(super) fn softmax_gate(unit: Unit, sees: Vec<usize>) -> GatePlan {
-    GatePlan {
-        unit,
-        kind: GateKindPlan::Softmax,
-        sees,
-        temperature: 1.0,
-        priors: Vec::new(),
-    }
+    GatePlan { unit, kind: GateKindPlan::Softmax, sees, temperature: 1.0, priors: Vec::new() }
 }
 
 /// Tasks that the file neither names nor explains.
 pub(super) fn unknown_tasks(count: usize) -> Vec<TaskPlan> {
-    (0..count)
-        .map(|t| TaskPlan {
-            name: format!("task{t}"),
-            output: None,
-        })
-        .collect()
+    (0..count).map(|t| TaskPlan { name: format!("task{t}"), output: None }).collect()
 }

@@ -1,0 +1,168 @@
+//! From a layer's record to the kernel that it names.
+
+use crate::blob::{LayerRecord, activation, kind, packing, precision};
+use crate::element::Element;
+use crate::kernel::{self, Row, WideRow};
+use crate::math::Math;
+use crate::precision::floor;
+use zerocopy::FromBytes;
+
+/// An element whose layers can be run from their records.
+pub(super) trait Erased: Element {
+    /// `y = W x + b` of a dense layer. Gives the bytes behind the matrix.
+    fn dense<'w>(l: &LayerRecord, w: &'w [u8], x: &[Self], y: &mut [Self], relu: bool) -> Option<&'w [u8]>;
+    /// `z = W x + b` of a logits layer.
+    fn logits(l: &LayerRecord, w: &[u8], x: &[Self], z: &mut [Self::Logit]) -> Option<()>;
+    /// Layer norm.
+    fn layer_norm<M: Math>(w: &[u8], x: &[Self], y: &mut [Self]) -> Option<()>;
+    /// A logit as a raw word.
+    fn logit_word(z: Self::Logit) -> u32;
+    /// A probability as a raw word.
+    fn prob_word(p: Self::Prob) -> u32;
+    /// An activation as a raw word.
+    fn word(v: Self) -> u32;
+    /// A probability from a raw word.
+    fn prob(word: u32) -> Self::Prob;
+}
+
+fn part<T: FromBytes + zerocopy::Immutable + zerocopy::KnownLayout>(bytes: &[u8], n: usize) -> Option<(&[T], &[u8])> {
+    <[T]>::ref_from_prefix_with_elems(bytes, n).ok()
+}
+
+/// What is left after `n` elements and the padding to 4.
+fn padded<T>(bytes: &[u8], n: usize) -> Option<&[u8]> {
+    bytes.get((n * size_of::<T>() + 3) & !3..)
+}
+
+impl Erased for f32 {
+    fn dense<'w>(l: &LayerRecord, w: &'w [u8], x: &[f32], y: &mut [f32], relu: bool) -> Option<&'w [u8]> {
+        let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
+        let (bias, w) = part::<f32>(w, o)?;
+        let rest = if l.precision == precision::F32 {
+            let (weights, rest) = part::<f32>(w, i * o)?;
+            kernel::gemv_f32(weights, bias, x, y);
+            rest
+        } else {
+            let (scale, w) = part::<f32>(w, o)?;
+            let (weights, _) = part::<i8>(w, i * o)?;
+            kernel::gemv_w8(weights, scale, bias, x, y);
+            padded::<i8>(w, i * o)?
+        };
+        if relu {
+            kernel::relu_f32(y);
+        }
+        Some(rest)
+    }
+    fn logits(l: &LayerRecord, w: &[u8], x: &[f32], z: &mut [f32]) -> Option<()> {
+        Self::dense(l, w, x, z, false).map(|_| ())
+    }
+    fn layer_norm<M: Math>(w: &[u8], x: &[f32], y: &mut [f32]) -> Option<()> {
+        let (epsilon, w) = part::<f32>(w, 1)?;
+        let (gain, w) = part::<f32>(w, y.len())?;
+        let (bias, _) = part::<f32>(w, y.len())?;
+        kernel::layer_norm_f32::<M>(x, gain, bias, *epsilon.first()?, y);
+        Some(())
+    }
+    fn logit_word(z: f32) -> u32 {
+        z.to_bits()
+    }
+    fn prob_word(p: f32) -> u32 {
+        p.to_bits()
+    }
+    fn word(v: f32) -> u32 {
+        v.to_bits()
+    }
+    fn prob(word: u32) -> f32 {
+        f32::from_bits(word)
+    }
+}
+
+impl Erased for i16 {
+    fn dense<'w>(l: &LayerRecord, w: &'w [u8], x: &[i16], y: &mut [i16], relu: bool) -> Option<&'w [u8]> {
+        let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
+        if l.precision == precision::I16 {
+            let (rows, w) = part::<WideRow>(w, o)?;
+            kernel::dense_i16(part(w, i * o)?.0, rows, x, y, floor(relu));
+            return padded::<i16>(w, i * o);
+        }
+        let (rows, w) = part::<Row>(w, o)?;
+        let weights = part(w, i * o)?.0;
+        if l.packing == packing::QUAD {
+            kernel::dense_i8_quad(weights, rows, x, y, floor(relu));
+        } else {
+            kernel::dense_i8(weights, rows, x, y, floor(relu));
+        }
+        padded::<i8>(w, i * o)
+    }
+    fn logits(l: &LayerRecord, w: &[u8], x: &[i16], z: &mut [crate::Q16]) -> Option<()> {
+        let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
+        let z: &mut [i32] = zerocopy::transmute_mut!(z);
+        if l.precision == precision::I16 {
+            let (rows, w) = part::<WideRow>(w, o)?;
+            kernel::logits_i16(part(w, i * o)?.0, rows, x, z);
+            return Some(());
+        }
+        let (rows, w) = part::<Row>(w, o)?;
+        let weights = part(w, i * o)?.0;
+        if l.packing == packing::QUAD {
+            kernel::logits_i8_quad(weights, rows, x, z);
+        } else {
+            kernel::logits_i8(weights, rows, x, z);
+        }
+        Some(())
+    }
+    fn layer_norm<M: Math>(_: &[u8], _: &[i16], _: &mut [i16]) -> Option<()> {
+        None
+    }
+    fn logit_word(z: crate::Q16) -> u32 {
+        z.0 as u32
+    }
+    fn prob_word(p: crate::Q31) -> u32 {
+        p.0
+    }
+    fn word(v: i16) -> u32 {
+        i32::from(v) as u32
+    }
+    fn prob(word: u32) -> crate::Q31 {
+        crate::Q31(word)
+    }
+}
+
+/// Runs one layer that makes activations.
+pub(super) fn layer<A: Erased, M: Math>(l: &LayerRecord, w: &[u8], x: &[A], y: &mut [A]) -> Option<()> {
+    match l.kind {
+        kind::DENSE => {
+            let rest = A::dense(l, w, x, y, l.activation == activation::RELU)?;
+            match l.activation {
+                activation::LEAKY_RELU => A::leaky_relu(y, A::Slope::ref_from_prefix(rest).ok()?.0),
+                activation::SIGMOID => A::sigmoid_all::<M>(y),
+                activation::TANH => A::tanh_all::<M>(y),
+                _ => {}
+            }
+        }
+        kind::AFFINE => {
+            copy(x, y);
+            A::affine(y, part(w, y.len())?.0);
+        }
+        kind::PRELU => {
+            copy(x, y);
+            A::prelu(y, part(w, y.len())?.0);
+        }
+        kind::LAYER_NORM => A::layer_norm::<M>(w, x, y)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// As much of `x` as `y` holds.
+pub(super) fn copy<T: Copy>(x: &[T], y: &mut [T]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = *x;
+    }
+}
+
+/// A constant gate's stored weights.
+pub(super) fn constant<A: Erased>(w: &[u8], g: &mut [A::Gate]) -> Option<()> {
+    copy(part::<A::Gate>(w, g.len())?.0, g);
+    Some(())
+}

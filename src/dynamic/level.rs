@@ -1,0 +1,482 @@
+//! The walk over a blob's levels.
+
+use super::element::{Erased, constant, copy, layer};
+use super::verify::{Levels, Plan, input_bytes, layer_bytes};
+use super::{RunError, has_unit, is_gate, towers_wanted, width};
+use crate::blob::{Blob, NodeRecord, TaskRecord, op, output};
+use crate::element::{Element, Pod};
+use crate::level::{Choice, Level, Source, asks, walk};
+use crate::math::{Libm, Math};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Where a step's layers and weights are, two words each, at the start of the scratch.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
+#[repr(C)]
+pub(super) struct At {
+    weights: u32,
+    layer: u16,
+    row: u16,
+}
+
+const fn words(n: usize, size: usize) -> usize {
+    (n * size).div_ceil(4)
+}
+
+/// Words of everything but the quantized features.
+pub(super) const fn scratch_words(p: &Plan, nodes: usize) -> usize {
+    let element = if p.integer { 2 } else { 4 };
+    // Steps, gate weights, streams before and after the level at hand, accumulators, four buffers of the widest value.
+    words(nodes, size_of::<At>())
+        + words(p.rows, element)
+        + 2 * words(p.streams, element)
+        + words(p.streams, 4)
+        + 3 * words(p.wide, element)
+        + 2 * words(p.wide, 4)
+}
+
+/// Cuts `n` values off the scratch.
+fn carve<'s, T: Pod>(scratch: &mut &'s mut [u32], n: usize) -> Option<&'s mut [T]> {
+    let (head, rest) = core::mem::take(scratch).split_at_mut_checked(words(n, size_of::<T>()))?;
+    *scratch = rest;
+    Some(<[T]>::mut_from_prefix_with_elems(head.as_mut_bytes(), n).ok()?.0)
+}
+
+/// Which values the wanted tasks need: one bit each.
+#[derive(Debug)]
+pub(super) struct Needed([u32; 8]);
+
+impl Needed {
+    pub(super) fn new(blob: &Blob<'_>, want: u32) -> Self {
+        let mut needed = Self([0; 8]);
+        let towers = towers_wanted(blob, want);
+        for (k, t) in blob.tasks.iter().enumerate() {
+            if asks(towers, k) && t.output != output::PRODUCT {
+                needed.set(t.a as usize);
+            }
+        }
+        // Backwards: whoever is needed needs what it reads and sees.
+        for (at, n) in blob.nodes.iter().enumerate().rev() {
+            if needed.has(at + 1) {
+                needed.set(n.src as usize);
+                let mut sees = n.sees.get();
+                let mut v = n.first as usize;
+                while sees != 0 {
+                    if sees & 1 != 0 {
+                        needed.set(v);
+                    }
+                    sees >>= 1;
+                    v += 1;
+                }
+            }
+        }
+        needed
+    }
+    fn set(&mut self, v: usize) {
+        if let Some(w) = self.0.get_mut(v / 32) {
+            *w |= 1 << (v & 31);
+        }
+    }
+    fn has(&self, v: usize) -> bool {
+        self.0.get(v / 32).is_some_and(|w| w >> (v & 31) & 1 != 0)
+    }
+}
+
+/// Finds every step's layers and weights.
+fn locate(blob: &Blob<'_>, integer: bool, inputs: usize, table: &mut [At]) {
+    let (mut weights, mut layer, mut row) = (input_bytes(integer, inputs), 0usize, 0usize);
+    for (node, (at, n)) in table.iter_mut().zip(blob.nodes).enumerate() {
+        *at = At { weights: weights as u32, layer: layer as u16, row: row as u16 };
+        for l in blob.layers.get(layer..).unwrap_or(&[]).iter().take(n.layers as usize) {
+            weights += layer_bytes(l).unwrap_or(0);
+        }
+        layer += n.layers as usize;
+        if has_unit(integer, blob, node) {
+            weights += 4;
+        }
+        row += n.sees.get().count_ones() as usize;
+    }
+}
+
+/// Buffers of one step.
+pub(super) struct Work<'s, A: Element> {
+    /// The expert's output, or what a tower reads.
+    h: &'s mut [A],
+    a: &'s mut [A],
+    b: &'s mut [A],
+    z: &'s mut [A::Logit],
+    p: &'s mut [A::Prob],
+}
+
+/// The values that steps read: the input, and the streams of the level before.
+struct Values<'v, A> {
+    input: &'v [A],
+    streams: &'v [A],
+    /// The first stream's value.
+    base: usize,
+    width: usize,
+}
+
+/// Erased sources are asked for values, since every step names the one it reads.
+impl<A: Element> Source<[A]> for Values<'_, A> {
+    fn stream(&self, v: usize) -> Option<&[A]> {
+        if v == 0 {
+            return Some(self.input);
+        }
+        let start = v.checked_sub(self.base)?.checked_mul(self.width)?;
+        self.streams.get(start..)?.get(..self.width)
+    }
+    fn value(base: u8, _: usize) -> u8 {
+        base
+    }
+}
+
+/// One level of a blob.
+struct ErasedLevel<'a, 't> {
+    blob: &'a Blob<'a>,
+    table: &'t [At],
+    level: Levels,
+}
+
+/// The same for one element type: what the walk needs to know.
+struct Typed<'a, 't, A>(ErasedLevel<'a, 't>, core::marker::PhantomData<A>);
+
+impl ErasedLevel<'_, '_> {
+    fn node(&self, at: usize) -> Option<(&NodeRecord, At)> {
+        Some((self.blob.nodes.get(at)?, *self.table.get(at)?))
+    }
+    /// What step `n` reads.
+    fn input<'x, A, S: Source<[A]> + ?Sized>(n: &NodeRecord, x: &'x S) -> Option<&'x [A]> {
+        x.stream(n.src as usize)?.get(n.start.get() as usize..)?.get(..n.inputs.get() as usize)
+    }
+    /// Runs a step's layers up to the last one, which `last` gets with its weights and what it reads.
+    fn layers<A: Erased, M: Math>(
+        &self,
+        n: &NodeRecord,
+        at: At,
+        x: &[A],
+        a: &mut [A],
+        b: &mut [A],
+        last: impl FnOnce(Option<&crate::blob::LayerRecord>, &[u8], &[A]) -> Option<()>,
+    ) -> Option<()> {
+        let mut weights = self.blob.weights.get(at.weights as usize..)?;
+        let layers = self.blob.layers.get(at.layer as usize..)?.get(..n.layers as usize)?;
+        let Some((end, before)) = layers.split_last() else { return last(None, weights, x) };
+        let (mut src, mut dst) = (a, b);
+        let mut first = true;
+        for l in before {
+            let y = dst.get_mut(..l.outputs.get() as usize)?;
+            layer::<A, M>(l, weights, if first { x } else { src.get(..l.inputs.get() as usize)? }, y)?;
+            weights = weights.get(layer_bytes(l)?..)?;
+            core::mem::swap(&mut src, &mut dst);
+            first = false;
+        }
+        last(Some(end), weights, if first { x } else { src.get(..end.inputs.get() as usize)? })
+    }
+    fn run_gate<A: Erased, M: Math, S: Source<[A]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        rows: &mut [A::Gate],
+        w: &mut Work<'_, A>,
+    ) -> Option<()> {
+        let (n, at) = self.node(self.level.gates + o)?;
+        let g = rows.get_mut(at.row as usize..)?.get_mut(..n.sees.get().count_ones() as usize)?;
+        let Work { a, b, z, .. } = w;
+        if n.op == op::CONSTANT {
+            return self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |_, w, _| constant::<A>(w, g));
+        }
+        let mut logits = 0;
+        self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |l, w, x| {
+            let l = l?;
+            logits = l.outputs.get() as usize;
+            A::logits(l, w, x, z.get_mut(..logits)?)
+        })?;
+        let z = z.get_mut(..logits)?;
+        match n.op {
+            op::SIGMOID => A::gate_sigmoid::<M>(z, g),
+            op::HARD => A::gate_hard(z, g),
+            op::TOP_K | op::TOP_K_RAW => A::gate_top_k::<M>(n.k as usize, n.op == op::TOP_K, z, g),
+            op::D_SELECT_K => A::gate_d_select_k::<M>(n.k as usize, z, g),
+            _ => A::gate_softmax::<M>(z, g),
+        }
+        Some(())
+    }
+    fn run_expert<A: Erased, M: Math, S: Source<[A]> + ?Sized>(&self, at: usize, x: &S, w: &mut Work<'_, A>) -> Option<()> {
+        let (n, place) = self.node(at)?;
+        let Work { h, a, b, .. } = w;
+        let h = h.get_mut(..n.outputs.get() as usize)?;
+        self.layers::<A, M>(n, place, Self::input(n, x)?, a, b, |l, w, x| match l {
+            Some(l) => layer::<A, M>(l, w, x, h),
+            None => {
+                copy(x, h);
+                Some(())
+            }
+        })
+    }
+}
+
+impl<'a, A: Erased> Level for Typed<'a, '_, A> {
+    type A = A;
+    type One = [A];
+    type Rows = [A::Gate];
+    type H = Work<'a, A>;
+    type Mixes = [A::Mix];
+    type Count = ();
+    const INNER: usize = 0;
+    fn experts(&self) -> usize {
+        self.0.level.gates - self.0.level.experts
+    }
+    fn outs(&self) -> usize {
+        self.0.level.end - self.0.level.gates
+    }
+    fn gate<M: Math, S: Source<[A]> + ?Sized>(&self, o: usize, x: &S, rows: &mut [A::Gate], work: &mut Work<'a, A>) {
+        // `None` cannot happen: loading checked every index.
+        let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
+    }
+    fn weight(&self, rows: &[A::Gate], o: usize, i: usize) -> A::Gate {
+        let find = || {
+            let (n, at) = self.0.node(self.0.level.gates + o)?;
+            let bit = (self.0.level.experts + 1 + i).checked_sub(n.first as usize)?;
+            let sees = n.sees.get();
+            if bit >= 32 || sees >> bit & 1 == 0 {
+                return None;
+            }
+            let before = (sees & ((1u32 << bit) - 1)).count_ones() as usize;
+            rows.get(at.row as usize + before).copied()
+        };
+        find().unwrap_or(A::NONE)
+    }
+    fn expert<M: Math, S: Source<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut Work<'a, A>) {
+        let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
+    }
+    fn output<'h>(&self, i: usize, h: &'h Work<'a, A>) -> &'h [A] {
+        let n = width(self.0.blob, self.0.level.experts + i + 1).unwrap_or(0);
+        h.h.get(..n).unwrap_or(&[])
+    }
+    fn mixture<'m>(&self, m: &'m mut [A::Mix], o: usize) -> &'m mut [A::Mix] {
+        let n = width(self.0.blob, self.0.level.gates + o + 1).unwrap_or(0);
+        m.get_mut(o * n..).and_then(|m| m.get_mut(..n)).unwrap_or(&mut [])
+    }
+}
+
+/// Runs the model; `raw` gets a word per output of each wanted task.
+#[allow(clippy::too_many_arguments, reason = "a walk's buffers, each needed")]
+pub(super) fn run<A: Erased, M: Math, C: Choice>(
+    blob: &Blob<'_>,
+    plan: &Plan,
+    needed: &mut Needed,
+    x: &[A],
+    scratch: &mut [u32],
+    raw: &mut [u32],
+    want: u32,
+    choice: C,
+) -> Option<u32> {
+    let mut s = scratch;
+    let table: &mut [At] = carve(&mut s, blob.nodes.len())?;
+    let rows = carve::<A::Gate>(&mut s, plan.rows)?;
+    let mut before = carve::<A>(&mut s, plan.streams)?;
+    let mut after = carve::<A>(&mut s, plan.streams)?;
+    let m = carve::<A::Mix>(&mut s, plan.streams)?;
+    let mut work = Work {
+        h: carve(&mut s, plan.wide)?,
+        a: carve(&mut s, plan.wide)?,
+        b: carve(&mut s, plan.wide)?,
+        z: carve(&mut s, plan.wide)?,
+        p: carve(&mut s, plan.wide)?,
+    };
+    locate(blob, plan.integer, plan.inputs, table);
+    rows.fill(A::NONE);
+    let mut run = 0u32;
+    let (mut base, mut wide) = (1, 0);
+    let mut at = 0;
+    while let Some(level) = Levels::at(blob.nodes, at) {
+        let (from, to) = level.outputs();
+        let w = width(blob, from)?;
+        let values = Values { input: x, streams: &*before, base, width: wide };
+        let typed = Typed::<A>(ErasedLevel { blob, table, level }, core::marker::PhantomData);
+        if level.gates == level.end {
+            // No gates: the experts are the streams.
+            for v in from..to {
+                if needed.has(v) {
+                    typed.0.run_expert::<A, M, _>(v - 1, &values, &mut work)?;
+                    copy(work.h.get(..w)?, after.get_mut((v - from) * w..)?.get_mut(..w)?);
+                    run += 1;
+                }
+            }
+        } else {
+            let mut gates = 0u32;
+            for v in from..to {
+                if needed.has(v) {
+                    gates |= 1u32.wrapping_shl((v - from) as u32);
+                }
+            }
+            m.as_mut_bytes().fill(0);
+            run += walk::<M, C, _, _>(&typed, &values, gates, choice, rows, &mut work, m);
+            for (m, h) in m.chunks(w.max(1)).zip(after.chunks_mut(w.max(1))).take(to - from) {
+                A::settle(m, h);
+            }
+        }
+        core::mem::swap(&mut before, &mut after);
+        (base, wide, at) = (from, w, level.end);
+    }
+    let values = Values { input: x, streams: &*before, base, width: wide };
+    let level = ErasedLevel { blob, table, level: Levels { experts: at, gates: at, end: at } };
+    towers::<A, M>(&level, &values, &mut work, raw, want)?;
+    Some(run)
+}
+
+fn towers<A: Erased, M: Math>(
+    level: &ErasedLevel<'_, '_>,
+    values: &Values<'_, A>,
+    work: &mut Work<'_, A>,
+    raw: &mut [u32],
+    want: u32,
+) -> Option<()> {
+    let blob = level.blob;
+    let towers = towers_wanted(blob, want);
+    // A product may need factors that were not asked for: their probabilities, by task.
+    let mut factors = [0u32; crate::blob::MAX_TASKS];
+    let mut rest = raw;
+    for (k, t) in blob.tasks.iter().enumerate() {
+        let (out, after) = core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize)?;
+        rest = after;
+        if t.output == output::PRODUCT {
+            if asks(want, k) {
+                let p = A::product(A::prob(*factors.get(t.a as usize)?), A::prob(*factors.get(t.b as usize)?));
+                *out.first_mut()? = A::prob_word(p);
+            }
+            continue;
+        }
+        if !asks(towers, k) {
+            continue;
+        }
+        let (n, at) = level.node((t.a as usize).checked_sub(1)?)?;
+        let x = ErasedLevel::input(n, values)?;
+        let Work { a, b, z, p, .. } = work;
+        let z = z.get_mut(..out.len())?;
+        let mut empty = false;
+        level.layers::<A, M>(n, at, x, a, b, |l, w, x| match l {
+            Some(l) => A::logits(l, w, x, z),
+            None => {
+                empty = true;
+                if asks(want, k) {
+                    for (out, x) in out.iter_mut().zip(x) {
+                        *out = A::word(*x);
+                    }
+                }
+                Some(())
+            }
+        })?;
+        if empty {
+            continue;
+        }
+        match t.output {
+            output::SIGMOID => {
+                let word = A::prob_word(A::sigmoid::<M>(*z.first()?));
+                *factors.get_mut(k)? = word;
+                if asks(want, k) {
+                    *out.first_mut()? = word;
+                }
+            }
+            output::SOFTMAX => {
+                let p = p.get_mut(..out.len())?;
+                A::softmax::<M>(z, p);
+                for (out, p) in out.iter_mut().zip(p) {
+                    *out = A::prob_word(*p);
+                }
+            }
+            _ => {
+                for (out, z) in out.iter_mut().zip(z) {
+                    *out = A::logit_word(*z);
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+/// One integer task's raw words to the bits of f32.
+pub(super) fn show(blob: &Blob<'_>, plan: &Plan, t: &TaskRecord, words: &mut [u32]) {
+    let unit = || -> Option<f32> {
+        // The unit lies behind the layers of the task's tower.
+        let node = (t.a as usize).checked_sub(1)?;
+        let (mut bytes, mut layers) = (input_bytes(plan.integer, plan.inputs), blob.layers);
+        for (at, n) in blob.nodes.iter().enumerate().take(node + 1) {
+            let (own, rest) = layers.split_at_checked(n.layers as usize)?;
+            layers = rest;
+            bytes += own.iter().map(|l| layer_bytes(l).unwrap_or(0)).sum::<usize>();
+            if at < node && has_unit(plan.integer, blob, at) {
+                bytes += 4;
+            }
+        }
+        Some(*f32::ref_from_prefix(blob.weights.get(bytes..)?).ok()?.0)
+    };
+    let empty = (t.a as usize).checked_sub(1).and_then(|n| blob.nodes.get(n)).is_some_and(|n| n.layers == 0);
+    let unit = if t.output == output::LINEAR { unit().unwrap_or(0.0) } else { 1.0 };
+    for w in words {
+        *w = match t.output {
+            output::LINEAR if empty => f32::from(*w as i32 as i16) * unit,
+            output::LINEAR => crate::Q16(*w as i32).to_f32() * unit,
+            _ => crate::Q31(*w).to_f32(),
+        }
+        .to_bits();
+    }
+}
+
+/// See [`super::Dynamic::gate_weights`].
+pub(super) fn gate_weights(blob: &Blob<'_>, plan: &Plan, scratch: &[u32], gate: usize, out: &mut [f32]) -> usize {
+    let mut find = || -> Option<usize> {
+        let mut row = 0;
+        for n in blob.nodes.iter().filter(|n| is_gate(n)).take(gate) {
+            row += n.sees.get().count_ones() as usize;
+        }
+        let seen = blob.nodes.iter().filter(|n| is_gate(n)).nth(gate)?.sees.get().count_ones() as usize;
+        let words = scratch.get(plan.input_words + words(blob.nodes.len(), size_of::<At>())..)?;
+        let out = out.get_mut(..seen)?;
+        fn read<A: Element>(words: &[u32], rows: usize, row: usize, out: &mut [f32]) -> Option<()> {
+            let (rows, _) = <[A::Gate]>::ref_from_prefix_with_elems(words.as_bytes(), rows).ok()?;
+            for (out, g) in out.iter_mut().zip(rows.get(row..)?) {
+                *out = (*g).into();
+            }
+            Some(())
+        }
+        if plan.integer {
+            read::<i16>(words, plan.rows, row, out)?
+        } else {
+            read::<f32>(words, plan.rows, row, out)?
+        }
+        Some(seen)
+    };
+    find().unwrap_or(0)
+}
+
+/// See [`super::Dynamic::expert`].
+pub(super) fn expert<A: Erased>(
+    blob: &Blob<'_>,
+    plan: &Plan,
+    node: usize,
+    x: &[A],
+    scratch: &mut [u32],
+    y: &mut [A],
+) -> Result<usize, RunError> {
+    let n = blob.nodes.get(node).ok_or(RunError::Node)?;
+    if n.op != op::EXPERT || n.src != 0 {
+        return Err(RunError::Node);
+    }
+    let found = y.len() as u32;
+    let wide = n.outputs.get() as usize;
+    let y = y.get_mut(..wide).ok_or(RunError::Outputs { expected: wide as u32, found })?;
+    let run = || -> Option<()> {
+        let mut s = scratch;
+        let table: &mut [At] = carve(&mut s, blob.nodes.len())?;
+        locate(blob, plan.integer, plan.inputs, table);
+        let (h, a, b) = (carve(&mut s, plan.wide)?, carve(&mut s, plan.wide)?, carve(&mut s, plan.wide)?);
+        let mut work = Work { h, a, b, z: &mut [], p: &mut [] };
+        let level = ErasedLevel { blob, table, level: Levels { experts: 0, gates: 0, end: 0 } };
+        level.run_expert::<A, Libm, _>(node, &Values { input: x, streams: &[], base: 1, width: 0 }, &mut work)?;
+        copy(work.h, y);
+        Some(())
+    };
+    run().ok_or(RunError::Scratch { expected: plan.scratch_words as u32, found: 0 })?;
+    Ok(wide)
+}

@@ -1,0 +1,358 @@
+//! The shape-erased view of a blob: shapes from its header, scratch from the caller, no heap.
+
+mod element;
+mod level;
+mod verify;
+
+use crate::blob::{Blob, MAX_TASKS, NodeRecord, TaskRecord, op, output};
+use crate::error::LoadError;
+use crate::kernel::{InputCounts, InputScale};
+use crate::level::{All, Choice, SkipBelow, asks};
+use crate::math::Libm;
+use core::fmt;
+use element::Erased;
+use level::{Needed, run};
+use verify::Plan;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed [`Model`](crate::Model). The same kernels, the
+/// same walk, the same bits.
+///
+/// It runs every blob, in every packing, and so links every kernel: a device whose architecture is fixed is better served by a typed model.
+#[derive(Clone, Copy, Debug)]
+pub struct Dynamic<'a> {
+    blob: Blob<'a>,
+    plan: Plan,
+}
+
+/// One output of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task<'a> {
+    /// Its name; `?` where the blob's bytes are not text.
+    pub name: &'a str,
+    /// The code of its [`output`] kind.
+    pub output: u8,
+    /// How many numbers it gives.
+    pub width: usize,
+    /// Where they start among all outputs.
+    pub start: usize,
+}
+
+/// One gate of a model, and where a prediction leaves its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateInfo {
+    /// Its step in the wiring.
+    pub node: usize,
+    /// Its kind (an [`op`]).
+    pub op: u8,
+    /// The experts it sees, as steps in the wiring: bit i of `sees` is step `first + i`.
+    pub first: usize,
+    /// See `first`.
+    pub sees: u32,
+}
+
+/// What a prediction was given wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RunError {
+    /// Not as many features as the model takes.
+    Inputs {
+        /// Features of the model.
+        expected: u32,
+        /// Features given.
+        found: u32,
+    },
+    /// The output slice is too short.
+    Outputs {
+        /// Outputs of the model.
+        expected: u32,
+        /// Room given.
+        found: u32,
+    },
+    /// The scratch is too short.
+    Scratch {
+        /// Words needed.
+        expected: u32,
+        /// Words given.
+        found: u32,
+    },
+    /// There is no such expert or gate, or it does not read the input.
+    Node,
+    /// Integers given to a float model, or the other way round.
+    Element,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Inputs { expected, found } => write!(f, "{found} features given, the model takes {expected}"),
+            Self::Outputs { expected, found } => write!(f, "room for {found} outputs, the model gives {expected}"),
+            Self::Scratch { expected, found } => write!(f, "{found} words of scratch given, {expected} needed"),
+            Self::Node => f.write_str("no such expert or gate, or it does not read the input"),
+            Self::Element => f.write_str("a float model takes f32, an integer model int16"),
+        }
+    }
+}
+
+impl core::error::Error for RunError {}
+
+/// What a prediction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// How many experts were run.
+    pub experts: u32,
+    /// Features that were NaN or out of range (integer models).
+    pub input: InputCounts,
+}
+
+impl<'a> Dynamic<'a> {
+    /// Checks a blob: all that a typed model checks, and every record against the rules of the format, since no type vouches for them.
+    /// The blob must lie at a multiple of 4.
+    ///
+    /// After `Ok`, inference fails only on slices of wrong length, whatever the weights are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Blob::open`], and [`Record`](LoadError::Record), [`Weights`](LoadError::Weights), [`Alignment`](LoadError::Alignment).
+    pub fn load(blob: &'a [u8]) -> Result<Self, LoadError> {
+        let blob = Blob::open(blob)?;
+        let plan = verify::verify(&blob)?;
+        Ok(Self { blob, plan })
+    }
+
+    /// The header.
+    #[must_use]
+    pub const fn blob(&self) -> &Blob<'a> {
+        &self.blob
+    }
+
+    /// How many features it takes.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.plan.inputs
+    }
+
+    /// How many numbers all tasks give together.
+    #[must_use]
+    pub const fn outputs(&self) -> usize {
+        self.plan.outputs
+    }
+
+    /// Whether activations are int16.
+    #[must_use]
+    pub const fn is_integer(&self) -> bool {
+        self.plan.integer
+    }
+
+    /// Words of scratch that a prediction needs.
+    #[must_use]
+    pub const fn scratch_words(&self) -> usize {
+        self.plan.scratch_words
+    }
+
+    /// Multiply-accumulates of one prediction in which every expert runs: dense layers and mixing.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        verify::macs(&self.blob)
+    }
+
+    /// The tasks, in order.
+    pub fn tasks(&self) -> impl Iterator<Item = Task<'a>> + use<'a> {
+        let mut start = 0;
+        self.blob.task_names().zip(self.blob.tasks).map(move |(name, t)| {
+            let width = t.width.get() as usize;
+            let task = Task { name: core::str::from_utf8(name).unwrap_or("?"), output: t.output, width, start };
+            start += width;
+            task
+        })
+    }
+
+    /// The gates, in the order of the wiring.
+    pub fn gates(&self) -> impl Iterator<Item = GateInfo> + use<'a> {
+        self.blob.nodes.iter().enumerate().filter(|(_, n)| n.op >= op::GATES).map(|(node, n)| GateInfo {
+            node,
+            op: n.op,
+            first: (n.first as usize).saturating_sub(1),
+            sees: n.sees.get(),
+        })
+    }
+
+    /// All outputs for one row, task after task, as f32.
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length.
+    pub fn predict(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32]) -> Result<Run, RunError> {
+        self.predict_where(x, scratch, y, u32::MAX, All)
+    }
+
+    /// Only the tasks whose bit is set in `want`; the other outputs are left as they are.
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length.
+    pub fn predict_tasks(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32], want: u32) -> Result<Run, RunError> {
+        self.predict_where(x, scratch, y, want, All)
+    }
+
+    /// [`predict`](Self::predict) without what a gate weighs less than `skip` says.
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length.
+    pub fn predict_skipping(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32], skip: SkipBelow) -> Result<Run, RunError> {
+        self.predict_where(x, scratch, y, u32::MAX, skip)
+    }
+
+    fn predict_where<C: Choice>(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32], want: u32, choice: C) -> Result<Run, RunError> {
+        let y = self.room(y)?;
+        // The raw outputs pass through the words of `y`: asked-for tasks are converted, others keep their value.
+        let words: &mut [u32] = <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
+        let done = if self.plan.integer {
+            let (input, rest) = self.input_buffer(scratch)?;
+            let counts = self.quantize(x, input)?;
+            let run = self.run::<i16, C>(input, rest, words, want, choice)?;
+            Run { experts: run, input: counts }
+        } else {
+            self.check_inputs(x.len())?;
+            let (_, rest) = self.input_buffer(scratch)?;
+            Run { experts: self.run::<f32, C>(x, rest, words, want, choice)?, input: InputCounts::default() }
+        };
+        self.show_words(words, want);
+        Ok(done)
+    }
+
+    /// Int16 features in, raw outputs out, as a typed model's `predict_q`: a word each, `Q16` or `Q31` (or an activation, of an empty tower).
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length, or a float model.
+    pub fn predict_q(&self, x: &[i16], scratch: &mut [u32], raw: &mut [u32]) -> Result<Run, RunError> {
+        if !self.plan.integer {
+            return Err(RunError::Element);
+        }
+        self.check_inputs(x.len())?;
+        let raw = self.room(raw)?;
+        let (_, rest) = self.input_buffer(scratch)?;
+        Ok(Run { experts: self.run::<i16, All>(x, rest, raw, u32::MAX, All)?, input: InputCounts::default() })
+    }
+
+    /// Raw outputs as f32.
+    pub fn show(&self, raw: &[u32], y: &mut [f32]) {
+        for (y, raw) in y.iter_mut().zip(raw) {
+            *y = f32::from_bits(*raw);
+        }
+        if let Ok(words) = <[u32]>::mut_from_bytes(y.as_mut_bytes()) {
+            self.show_words(words, u32::MAX);
+        }
+    }
+
+    /// Features to int16: what the input stage of an integer model does. Does nothing in a float model.
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length.
+    pub fn quantize(&self, x: &[f32], q: &mut [i16]) -> Result<InputCounts, RunError> {
+        self.check_inputs(x.len())?;
+        self.check_inputs(q.len())?;
+        let Ok((scales, _)) = <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs) else {
+            return Err(RunError::Element);
+        };
+        Ok(crate::kernel::quantize_f32(x, scales, q))
+    }
+
+    /// After a prediction: the weights of gate number `gate` (in the order of [`gates`](Self::gates)), one per expert seen, as f32.
+    /// Gives how many were written.
+    pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
+        level::gate_weights(&self.blob, &self.plan, scratch, gate, weights)
+    }
+
+    /// The output of the expert that is step `node` and reads the input (of a float model; an integer model's have no stored unit).
+    /// Gives its width.
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length, or no such expert.
+    pub fn expert(&self, node: usize, x: &[f32], scratch: &mut [u32], y: &mut [f32]) -> Result<usize, RunError> {
+        if self.plan.integer {
+            return Err(RunError::Element);
+        }
+        self.check_inputs(x.len())?;
+        let (_, rest) = self.input_buffer(scratch)?;
+        level::expert::<f32>(&self.blob, &self.plan, node, x, rest, y)
+    }
+
+    fn check_inputs(&self, found: usize) -> Result<(), RunError> {
+        if found == self.plan.inputs { Ok(()) } else { Err(RunError::Inputs { expected: self.plan.inputs as u32, found: found as u32 }) }
+    }
+
+    fn room<'y, T>(&self, y: &'y mut [T]) -> Result<&'y mut [T], RunError> {
+        let found = y.len() as u32;
+        y.get_mut(..self.plan.outputs).ok_or(RunError::Outputs { expected: self.plan.outputs as u32, found })
+    }
+
+    /// The scratch's part for quantized features, and the rest.
+    fn input_buffer<'s>(&self, scratch: &'s mut [u32]) -> Result<(&'s mut [i16], &'s mut [u32]), RunError> {
+        let short = RunError::Scratch { expected: self.plan.scratch_words as u32, found: scratch.len() as u32 };
+        if scratch.len() < self.plan.scratch_words {
+            return Err(short);
+        }
+        let (input, rest) = scratch.split_at_mut_checked(self.plan.input_words).ok_or(short)?;
+        let n = if self.plan.integer { self.plan.inputs } else { 0 };
+        let (input, _) = <[i16]>::mut_from_prefix_with_elems(input.as_mut_bytes(), n).map_err(|_| short)?;
+        Ok((input, rest))
+    }
+
+    fn run<A: Erased, C: Choice>(&self, x: &[A], scratch: &mut [u32], raw: &mut [u32], want: u32, choice: C) -> Result<u32, RunError> {
+        let mut needed = Needed::new(&self.blob, want);
+        run::<A, Libm, C>(&self.blob, &self.plan, &mut needed, x, scratch, raw, want, choice)
+            .ok_or(RunError::Scratch { expected: self.plan.scratch_words as u32, found: scratch.len() as u32 })
+    }
+
+    /// Raw words to the bits of f32, for the tasks in `want`.
+    fn show_words(&self, words: &mut [u32], want: u32) {
+        if !self.plan.integer {
+            return;
+        }
+        let mut rest = words;
+        for (k, t) in self.blob.tasks.iter().enumerate() {
+            let Some((words, after)) = core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize) else { return };
+            rest = after;
+            if asks(want, k) {
+                level::show(&self.blob, &self.plan, t, words);
+            }
+        }
+    }
+}
+
+/// Which of the tasks' towers `want` needs, product factors included.
+fn towers_wanted(blob: &Blob<'_>, want: u32) -> u32 {
+    let mut towers = 0u32;
+    for (k, t) in blob.tasks.iter().enumerate().take(MAX_TASKS) {
+        if asks(want, k) {
+            towers |=
+                if t.output == output::PRODUCT { 1u32.wrapping_shl(u32::from(t.a)) | 1u32.wrapping_shl(u32::from(t.b)) } else { 1 << k };
+        }
+    }
+    towers
+}
+
+/// The width of value `v`.
+fn width(blob: &Blob<'_>, v: usize) -> Option<usize> {
+    match v.checked_sub(1) {
+        None => Some(blob.input_count() as usize),
+        Some(n) => blob.nodes.get(n).map(|n| n.outputs.get() as usize),
+    }
+}
+
+/// Whether the task's tower stores a unit behind its layers.
+fn has_unit(integer: bool, blob: &Blob<'_>, node: usize) -> bool {
+    let value = node as u64 + 1;
+    integer && blob.tasks.iter().any(|t: &TaskRecord| t.output == output::LINEAR && u64::from(t.a) == value)
+}
+
+/// Whether a node is a gate.
+const fn is_gate(n: &NodeRecord) -> bool {
+    n.op >= op::GATES
+}

@@ -1,0 +1,173 @@
+//! Gates: layers from activations to one weight per expert.
+
+#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+
+use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
+use crate::element::Element;
+use crate::layer::{Layer, Logits};
+use crate::math::Math;
+use crate::precision::Precision;
+use core::marker::PhantomData;
+use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
+
+/// The textbook gate: `softmax(W x + b)` over `N` experts.
+pub type Gate<const IN: usize, const N: usize, P> = Softmax<Logits<IN, N, P>>;
+
+macro_rules! gate {
+    ($(#[$doc:meta])* $name:ident<L $(, const $c:ident: $ct:ty)*>, $op:expr, $k:expr, |$z:ident, $y:ident, $M:ident| $run:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+        #[repr(C)]
+        pub struct $name<L $(, const $c: $ct)*>(
+            /// The layers that make the logits.
+            pub L,
+        );
+
+        impl<A: Element, const IN: usize, const N: usize, L $(, const $c: $ct)*> Layer for $name<L $(, $c)*>
+        where
+            L: Layer<Act = A, In = [A; IN], Out = [A::Logit; N]>,
+        {
+            type Act = A;
+            type In = [A; IN];
+            type Out = [A::Gate; N];
+            const NODE: NodeInfo = NodeInfo { op: $op, k: $k, ..L::NODE };
+            const LAYERS: u8 = L::LAYERS;
+            const SCRATCH: usize = size_of::<[A::Logit; N]>() + L::SCRATCH;
+            fn describe(to: &mut Check<'_>) {
+                L::describe(to);
+            }
+            fn forward<$M: Math>(&self, x: &[A; IN], $y: &mut [A::Gate; N]) {
+                let mut $z = <[A::Logit; N]>::new_zeroed();
+                self.0.forward::<$M>(x, &mut $z);
+                $run
+            }
+        }
+    };
+}
+
+gate!(
+    /// `softmax(z)`. In integer models the weights add up to exactly one.
+    Softmax<L>, op::SOFTMAX, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
+);
+gate!(
+    /// `sigmoid(z)` for each expert, not normalised.
+    SigmoidGate<L>, op::SIGMOID, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
+);
+gate!(
+    /// One for the expert with the largest logit, nothing for the others; ties to the lowest index.
+    ///
+    /// Experts that no requested task chooses are not run, so the work depends on the input.
+    Hard<L>, op::HARD, 0, |z, y, M| A::gate_hard(&z, y)
+);
+gate!(
+    /// Softmax over the `K` largest logits (`RENORMALISE`), or the full softmax's weights of those; ties to the lowest index.
+    ///
+    /// Experts that no requested task chooses are not run, so the work depends on the input.
+    TopK<L, const K: usize, const RENORMALISE: bool>,
+    if RENORMALISE { op::TOP_K } else { op::TOP_K_RAW },
+    { assert!(K >= 1 && K <= N, "TopK: K must lie in 1 ..= the number of experts"); K as u8 },
+    |z, y, M| A::gate_top_k::<M>(K, RENORMALISE, &mut z, y)
+);
+
+/// DSelect-k, per example: `K` selectors of one expert each, mixed by a softmax. `L` makes `K·⌈log2 N⌉` selector inputs
+/// (selector by selector, most significant bit first) and then `K` mixing logits. Source: Hazimeh et al., NeurIPS 2021.
+///
+/// Experts that no requested task chooses are not run, so the work depends on the input.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct DSelectK<L, const N: usize, const K: usize>(
+    /// The layers that make the logits.
+    pub L,
+);
+
+impl<A: Element, const IN: usize, const Z: usize, L, const N: usize, const K: usize> Layer for DSelectK<L, N, K>
+where
+    L: Layer<Act = A, In = [A; IN], Out = [A::Logit; Z]>,
+{
+    type Act = A;
+    type In = [A; IN];
+    type Out = [A::Gate; N];
+    const NODE: NodeInfo = {
+        assert!(
+            N >= 2 && Z == K * (usize::BITS - (N - 1).leading_zeros() + 1) as usize,
+            "DSelectK: the layers must make K·(⌈log2 N⌉ + 1) logits"
+        );
+        NodeInfo { op: op::D_SELECT_K, k: K as u8, ..L::NODE }
+    };
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = size_of::<[A::Logit; Z]>() + L::SCRATCH;
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; IN], y: &mut [A::Gate; N]) {
+        let mut z = <[A::Logit; Z]>::new_zeroed();
+        self.0.forward::<M>(x, &mut z);
+        A::gate_d_select_k::<M>(K, &mut z, y);
+    }
+}
+
+/// A gate that does not look at the input: stored weights, no product computed.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct Constant<const IN: usize, const N: usize, P: Precision> {
+    /// One per expert.
+    pub weights: [<P::Act as Element>::Gate; N],
+    /// The precision.
+    pub precision: PhantomData<P>,
+}
+
+impl<const IN: usize, const N: usize, P: Precision> Layer for Constant<IN, N, P> {
+    type Act = P::Act;
+    type In = [P::Act; IN];
+    type Out = [<P::Act as Element>::Gate; N];
+    const NODE: NodeInfo = NodeInfo { op: op::CONSTANT, ..NodeInfo::plain(IN) };
+    fn describe(to: &mut Check<'_>) {
+        to.layer(&const { LayerRecord::new(kind::CONSTANT, activation::LINEAR, P::Act::PRECISION, packing::PANELS, IN, N) });
+    }
+    fn forward<M: Math>(&self, _: &[P::Act; IN], y: &mut Self::Out) {
+        *y = self.weights;
+    }
+}
+
+impl<const IN: usize, const N: usize, P: Precision> core::fmt::Debug for Constant<IN, N, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Constant<{IN}, {N}>")
+    }
+}
+
+/// A gate that sees only some of `N` experts: bit i of `MASK` is expert i. `G` has a weight for each bit set, in order.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Sees<G, const MASK: u32, const N: usize>(
+    /// The gate over the experts seen.
+    pub G,
+);
+
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Layer for Sees<G, MASK, N>
+where
+    G: Layer<Act = A, In = [A; IN], Out = [A::Gate; S]>,
+{
+    type Act = A;
+    type In = [A; IN];
+    type Out = [A::Gate; N];
+    const NODE: NodeInfo = {
+        assert!(
+            N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S,
+            "Sees: MASK must name as many of the N experts as the gate weighs"
+        );
+        NodeInfo { sees: MASK, ..G::NODE }
+    };
+    const LAYERS: u8 = G::LAYERS;
+    const SCRATCH: usize = size_of::<[A::Gate; S]>() + G::SCRATCH;
+    fn describe(to: &mut Check<'_>) {
+        G::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; IN], y: &mut [A::Gate; N]) {
+        let mut seen = [A::NONE; S];
+        self.0.forward::<M>(x, &mut seen);
+        let mut seen = seen.iter();
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = if MASK >> (i as u32 & 31) & 1 != 0 { seen.next().copied().unwrap_or(A::NONE) } else { A::NONE };
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! In which order the weights of a dense layer are stored.
+//!
+//! The rows of a layer lie in panels; inside a panel, column by column, so that the weights that meet the same
+//! input are neighbours. Rows that fill no panel follow as single rows. The number of weights stays rows × columns.
+
+/// How the rows of a layer are grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Panels of 8 rows, then one of 4 if 4 or more rows are left, then single rows: f32, and int8 with f32 scales.
+    Eights,
+    /// Panels of 4 rows, then single rows: int8, both as `Panels` and as `Quad`.
+    Fours,
+    /// Panels of 2 rows, then single rows: int16.
+    Pairs,
+    /// Row after row: how frameworks store them.
+    Rows,
+}
+
+impl Order {
+    /// First row and height of the panel that row `r` of `rows` lies in.
+    const fn panel(self, rows: usize, r: usize) -> (usize, usize) {
+        let height = match self {
+            Order::Eights => 8,
+            Order::Fours => 4,
+            Order::Pairs => 2,
+            Order::Rows => 1,
+        };
+        let full = rows / height * height;
+        if r < full {
+            (r / height * height, height)
+        } else if height == 8 && rows - full >= 4 && r < full + 4 {
+            (full, 4)
+        } else {
+            (r, 1)
+        }
+    }
+}
+
+/// Position of the weight of row `r` and column `c` in the stored order of a layer of `rows` rows and `cols` columns.
+///
+/// ```
+/// use mmoe::kernel::{Order, panel_index};
+/// assert_eq!(panel_index(Order::Fours, 5, 3, 2, 1), 6);     // column 1, row 2 of a panel of 4
+/// assert_eq!(panel_index(Order::Fours, 5, 3, 4, 1), 13);    // a single row
+/// ```
+pub const fn panel_index(order: Order, rows: usize, cols: usize, r: usize, c: usize) -> usize {
+    let (first, height) = order.panel(rows, r);
+    first * cols + c * height + (r - first)
+}
+
+/// Whether the weights of row `r` of `rows` are stored with 128 added in the `Quad` packing
+/// (the three lower bytes of each word of four rows).
+pub const fn quad_biased(rows: usize, r: usize) -> bool {
+    let (first, height) = Order::Fours.panel(rows, r);
+    height == 4 && r - first < 3
+}

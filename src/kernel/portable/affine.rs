@@ -1,0 +1,23 @@
+//! A gain and an offset per unit: what is left of a batch normalization that could not be folded.
+
+use super::fixed::sat16;
+use crate::kernel::AffineRow;
+
+/// `x·gain + bias` of each element, in place, with two roundings.
+#[inline(never)]
+pub fn affine_f32(x: &mut [f32], gain: &[f32], bias: &[f32]) {
+    for ((x, gain), bias) in x.iter_mut().zip(gain).zip(bias) {
+        *x = *x * gain + bias;
+    }
+}
+
+/// `(v·gain + bias) / 2^shift` of each element, in place, rounded half up and saturated.
+#[inline(never)]
+pub fn affine_i16(x: &mut [i16], rows: &[AffineRow]) {
+    for (x, row) in x.iter_mut().zip(rows) {
+        let shift = row.shift & 31;
+        let half = (1_u32 << shift >> 1) as i32;
+        let v = (*x as i32 * row.gain as i32).wrapping_add(row.bias).wrapping_add(half);
+        *x = sat16(v >> shift);
+    }
+}

@@ -1,0 +1,38 @@
+//! The kernels in portable, safe Rust.
+
+mod affine;
+mod d_select_k;
+mod exp;
+mod fixed;
+mod gate;
+mod gemv_f32;
+mod gemv_i16;
+mod gemv_i8;
+mod gemv_i8_quad;
+mod gemv_w8;
+mod layer_norm;
+mod mix;
+mod panels;
+mod quantize;
+mod relu;
+mod requantize;
+mod sigmoid;
+mod softmax;
+mod top_k;
+
+pub use affine::{affine_f32, affine_i16};
+pub use d_select_k::{d_select_k_f32, d_select_k_q15};
+pub use exp::{exp_neg, recip};
+pub use gate::{hard_f32, hard_q15, sigmoid_gate_f32, sigmoid_gate_q15};
+pub use gemv_f32::gemv_f32;
+pub use gemv_i8::{dense_i8, logits_i8};
+pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
+pub use gemv_i16::{dense_i16, logits_i16};
+pub use gemv_w8::gemv_w8;
+pub use layer_norm::layer_norm_f32;
+pub use mix::{mix_f32, mix_i16, product_q31, settle_i16};
+pub use quantize::quantize_f32;
+pub use relu::{leaky_relu_f32, leaky_relu_i16, prelu_f32, prelu_i16, relu_f32, relu_i16};
+pub use sigmoid::{sigmoid_f32, sigmoid_i16, sigmoid_q31, tanh_f32, tanh_i16};
+pub use softmax::{gate_softmax_q15, softmax_f32, softmax_q31};
+pub use top_k::{top_k_f32, top_k_q15};

@@ -1,0 +1,63 @@
+//! Rectifiers, in place: relu, leaky relu, and PReLU with a slope per unit.
+
+use super::fixed::{at_least, negative, sat16, select};
+
+/// `x < 0 ? 0 : x`. NaN stays NaN.
+#[inline(never)]
+pub fn relu_f32(x: &mut [f32]) {
+    for x in x {
+        *x = if *x < 0.0 { 0.0 } else { *x };
+    }
+}
+
+#[inline(always)]
+fn leaky(x: f32, slope: f32) -> f32 {
+    if x < 0.0 { slope * x } else { x }
+}
+
+/// `x < 0 ? slope·x : x`. NaN stays NaN.
+#[inline(never)]
+pub fn leaky_relu_f32(x: &mut [f32], slope: f32) {
+    for x in x {
+        *x = leaky(*x, slope);
+    }
+}
+
+/// `x < 0 ? slope·x : x` with a slope for each element. NaN stays NaN.
+#[inline(never)]
+pub fn prelu_f32(x: &mut [f32], slope: &[f32]) {
+    for (x, slope) in x.iter_mut().zip(slope) {
+        *x = leaky(*x, *slope);
+    }
+}
+
+/// `max(v, 0)`.
+#[inline(never)]
+pub fn relu_i16(x: &mut [i16]) {
+    for x in x {
+        *x = at_least(0, *x);
+    }
+}
+
+#[inline(always)]
+fn leaky_q14(v: i16, slope: i16) -> i16 {
+    let v = v as i32;
+    let sloped = (v * slope as i32 + (1 << 13)) >> 14;
+    sat16(select(negative(v), sloped as u32, v as u32) as i32)
+}
+
+/// `v < 0 ? slope·v : v`, the slope as Q14, rounded half up and saturated.
+#[inline(never)]
+pub fn leaky_relu_i16(x: &mut [i16], slope: i16) {
+    for x in x {
+        *x = leaky_q14(*x, slope);
+    }
+}
+
+/// `v < 0 ? slope·v : v` with a Q14 slope for each element, rounded half up and saturated.
+#[inline(never)]
+pub fn prelu_i16(x: &mut [i16], slope: &[i16]) {
+    for (x, slope) in x.iter_mut().zip(slope) {
+        *x = leaky_q14(*x, *slope);
+    }
+}

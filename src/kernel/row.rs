@@ -1,0 +1,79 @@
+//! The records that stand beside the weights: what a row, a unit or a feature needs besides its column of numbers.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// One row of a narrow integer layer: bias, multiplier and shift (8 bytes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Row {
+    /// Start of the accumulator, at the scale of weight times input.
+    pub bias: i32,
+    /// Multiplier, 0 ..= 32767.
+    pub mult: u16,
+    /// Shift: hidden rows divide by 2^(17 + shift), logits by 2^(16 − shift).
+    pub shift: u8,
+    /// Zero.
+    pub zero: u8,
+}
+
+/// One row of a wide integer layer: a 64-bit bias, multiplier and shift (12 bytes, aligned to 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct WideRow {
+    /// The two words of the bias, low word first; see [`WideRow::bias`].
+    pub words: [u32; 2],
+    /// Multiplier, 0 ..= 32767.
+    pub mult: u16,
+    /// Shift: the row divides by 2^shift, 1 ..= 46.
+    pub shift: u8,
+    /// Zero.
+    pub zero: u8,
+}
+
+impl WideRow {
+    /// A row from its three numbers.
+    pub const fn new(bias: i64, mult: u16, shift: u8) -> Self {
+        let words = [bias as u32, (bias >> 32) as u32];
+        Self { words, mult, shift, zero: 0 }
+    }
+
+    /// Start of the accumulator, at the scale of weight times input.
+    #[inline]
+    pub const fn bias(&self) -> i64 {
+        let [low, high] = self.words;
+        (low as u64 | (high as u64) << 32) as i64
+    }
+}
+
+/// One unit of an integer affine layer (8 bytes): `(v·gain + bias) / 2^shift`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct AffineRow {
+    /// Added to the product, at its scale.
+    pub bias: i32,
+    /// Factor of the input.
+    pub gain: i16,
+    /// Shift, 1 ..= 30.
+    pub shift: u8,
+    /// Zero.
+    pub zero: u8,
+}
+
+/// How one `f32` feature becomes an int16 (8 bytes): `(x − offset)·scale`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct InputScale {
+    /// Taken off first.
+    pub offset: f32,
+    /// Integer steps per unit of the feature.
+    pub scale: f32,
+}
+
+/// What [`quantize_f32`](crate::kernel::quantize_f32) had to force into range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputCounts {
+    /// Features that were not a number, and became 0.
+    pub nan: u32,
+    /// Features beyond ±32767 steps, which became ±32767.
+    pub saturated: u32,
+}

@@ -1,0 +1,9 @@
+//! Every kernel against an oracle written separately from `docs/numerics.md`: plain loops in f64 or i128.
+
+mod dense_float;
+mod dense_int;
+mod elementwise;
+mod fixed_point;
+mod gates;
+mod rules;
+mod values;

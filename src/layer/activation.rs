@@ -1,0 +1,67 @@
+//! Activations of dense layers.
+
+use crate::blob::activation;
+use crate::element::Element;
+use crate::math::Math;
+use crate::precision::Flash;
+
+/// What a dense layer does to its outputs. The formulas and their errors are in `docs/numerics.md`.
+pub trait Activation: 'static {
+    /// Its code in the layer's record.
+    const CODE: u8;
+    /// What it stores behind the layer's weights.
+    type Stored<A: Element>: Flash;
+    /// Whether the matrix itself can do it, by not letting outputs below 0 through.
+    const RELU: bool = false;
+    /// Applies it, unless the matrix did.
+    fn apply<A: Element, M: Math>(stored: &Self::Stored<A>, y: &mut [A]);
+}
+
+/// `x`.
+#[derive(Debug)]
+pub enum Linear {}
+/// `max(x, 0)`.
+#[derive(Debug)]
+pub enum Relu {}
+/// `x < 0 ? slope·x : x` with one stored slope for the layer.
+#[derive(Debug)]
+pub enum LeakyRelu {}
+/// Logistic function.
+#[derive(Debug)]
+pub enum Sigmoid {}
+/// Hyperbolic tangent.
+#[derive(Debug)]
+pub enum Tanh {}
+
+impl Activation for Linear {
+    const CODE: u8 = activation::LINEAR;
+    type Stored<A: Element> = [u32; 0];
+    fn apply<A: Element, M: Math>(_: &[u32; 0], _: &mut [A]) {}
+}
+impl Activation for Relu {
+    const CODE: u8 = activation::RELU;
+    type Stored<A: Element> = [u32; 0];
+    const RELU: bool = true;
+    fn apply<A: Element, M: Math>(_: &[u32; 0], _: &mut [A]) {}
+}
+impl Activation for LeakyRelu {
+    const CODE: u8 = activation::LEAKY_RELU;
+    type Stored<A: Element> = A::Slope;
+    fn apply<A: Element, M: Math>(slope: &A::Slope, y: &mut [A]) {
+        A::leaky_relu(y, slope);
+    }
+}
+impl Activation for Sigmoid {
+    const CODE: u8 = activation::SIGMOID;
+    type Stored<A: Element> = [u32; 0];
+    fn apply<A: Element, M: Math>(_: &[u32; 0], y: &mut [A]) {
+        A::sigmoid_all::<M>(y);
+    }
+}
+impl Activation for Tanh {
+    const CODE: u8 = activation::TANH;
+    type Stored<A: Element> = [u32; 0];
+    fn apply<A: Element, M: Math>(_: &[u32; 0], y: &mut [A]) {
+        A::tanh_all::<M>(y);
+    }
+}

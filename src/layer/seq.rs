@@ -1,0 +1,34 @@
+//! Layers one after the other.
+
+use super::{Layer, max};
+use crate::blob::{Check, NodeInfo};
+use crate::math::Math;
+use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
+
+/// First `A`, then `B`. Nest four layers as two pairs ([`Seq4`]): a chain nested to one side keeps dead buffers on the stack.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Seq<A, B>(pub A, pub B);
+
+/// Three layers.
+pub type Seq3<A, B, C> = Seq<Seq<A, B>, C>;
+/// Four layers.
+pub type Seq4<A, B, C, D> = Seq<Seq<A, B>, Seq<C, D>>;
+
+impl<A: Layer, B: Layer<Act = A::Act, In = A::Out>> Layer for Seq<A, B> {
+    type Act = A::Act;
+    type In = A::In;
+    type Out = B::Out;
+    const NODE: NodeInfo = A::NODE;
+    const LAYERS: u8 = A::LAYERS + B::LAYERS;
+    const SCRATCH: usize = size_of::<A::Out>() + max(A::SCRATCH, B::SCRATCH);
+    fn describe(to: &mut Check<'_>) {
+        A::describe(to);
+        B::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &A::In, y: &mut B::Out) {
+        let mut t = A::Out::new_zeroed();
+        self.0.forward::<M>(x, &mut t);
+        self.1.forward::<M>(&t, y);
+    }
+}

@@ -1,0 +1,90 @@
+//! The level of MMoE: shared experts, one gate per output stream.
+
+use super::{Level, Source, TypedLevel};
+use crate::blob::Check;
+use crate::element::Element;
+use crate::layer::max;
+use crate::list::{Bank, Place};
+use crate::math::Math;
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
+
+/// Shared experts `B`, and gates `G` over all of them: `Mix<[Expert; 4], [Gate; 3]>`.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Mix<B, G> {
+    /// The experts.
+    pub experts: B,
+    /// A gate per output stream.
+    pub gates: G,
+}
+
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> Level for Mix<B, G>
+where
+    B: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+{
+    type A = A;
+    type One = [A; I];
+    type Rows = [[A::Gate; N]; K];
+    type H = [A; H];
+    type Mixes = [[A::Mix; H]; K];
+    type Count = [(); K];
+    const INNER: usize = max(B::SCRATCH, G::SCRATCH);
+
+    fn experts(&self) -> usize {
+        N
+    }
+    fn outs(&self) -> usize {
+        K
+    }
+    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, _: &mut [A; H]) {
+        if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
+            self.gates.run::<M>(o, x, row);
+        }
+    }
+    fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
+        rows.get(o).and_then(|r| r.get(i)).copied().unwrap_or(A::NONE)
+    }
+    fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+        if let Some(x) = x.stream(i) {
+            self.experts.run::<M>(i, x, h);
+        }
+    }
+    fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
+        h
+    }
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::Mix] {
+        match m.get_mut(o) {
+            Some(m) => m,
+            None => &mut [],
+        }
+    }
+}
+
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel for Mix<B, G>
+where
+    B: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+{
+    fn describe<S: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
+        const {
+            assert!(
+                N <= crate::blob::MAX_SEEN && K <= crate::blob::MAX_TASKS,
+                "a gate sees at most 32 experts, a model has at most 32 tasks"
+            )
+        };
+        let first = to.next_value();
+        for i in 0..N {
+            B::describe(to, i, &Place::Expert(S::value(base, i)));
+        }
+        let outputs = to.next_value();
+        for o in 0..K {
+            G::describe(
+                to,
+                o,
+                &Place::Gate { src: S::value(base, o), first, outputs: const { H as u16 }, own: 32, own_at: 0, shared_at: 0 },
+            );
+        }
+        outputs
+    }
+}

@@ -1,0 +1,143 @@
+//! Levels: experts, gates and the one walk over them.
+
+mod cgc;
+mod mix;
+mod source;
+
+pub use cgc::{Cgc, Extract};
+pub use mix::Mix;
+pub use source::{Pair, Source, Streams};
+
+use crate::blob::Check;
+use crate::element::Element;
+use crate::math::Math;
+
+/// Which experts a caller wants to leave out beside those that no gate weighs.
+pub trait Choice: Copy {
+    /// Whether anything is left out at all.
+    const SKIPS: bool;
+    /// Gate weights below this count as nothing.
+    fn threshold<A: Element>(self) -> A::Gate;
+}
+
+/// Every expert that has a weight.
+#[derive(Clone, Copy, Debug)]
+pub struct All;
+
+impl Choice for All {
+    const SKIPS: bool = false;
+    fn threshold<A: Element>(self) -> A::Gate {
+        A::NONE
+    }
+}
+
+/// Leaves out what a gate weighs less than this. The other weights stay as they are: they are not normalised again.
+///
+/// How much work that saves depends on the input; `mmoe eval --skip-below` shows what it saves and costs on given rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SkipBelow(
+    /// The smallest weight that counts, in 0 ..< 1.
+    pub f32,
+);
+
+impl Choice for SkipBelow {
+    const SKIPS: bool = true;
+    fn threshold<A: Element>(self) -> A::Gate {
+        A::gate_from_f32(self.0)
+    }
+}
+
+/// Experts and gates over them. The typed levels implement it, and so does the shape-erased view: everything that the walk touches
+/// is behind an associated buffer, an array when typed, a slice when not.
+pub trait Level {
+    /// Activations.
+    type A: Element;
+    /// One stream: what an expert or a gate reads.
+    type One: ?Sized;
+    /// All gate weights.
+    type Rows: ?Sized;
+    /// One expert's output (and, when erased, the buffers to make it).
+    type H: ?Sized;
+    /// One mixture per output stream.
+    type Mixes: ?Sized;
+    /// `[(); outs]`.
+    type Count;
+    /// Bytes of the buffers of the widest layer.
+    const INNER: usize;
+
+    /// How many experts.
+    fn experts(&self) -> usize;
+    /// How many output streams.
+    fn outs(&self) -> usize;
+    /// Computes gate `o`.
+    fn gate<M: Math, S: Source<Self::One> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, work: &mut Self::H);
+    /// The weight of expert `i` at gate `o`; `NONE` where it is not seen.
+    fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> <Self::A as Element>::Gate;
+    /// Computes expert `i`.
+    fn expert<M: Math, S: Source<Self::One> + ?Sized>(&self, i: usize, x: &S, h: &mut Self::H);
+    /// The expert's output.
+    fn output<'h>(&self, i: usize, h: &'h Self::H) -> &'h [Self::A];
+    /// The accumulators of stream `o`.
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [<Self::A as Element>::Mix];
+    /// The input streams that are needed for the output streams `want`.
+    #[must_use]
+    fn needs(want: u32) -> u32 {
+        let _ = want;
+        u32::MAX
+    }
+}
+
+/// A level that a type spells: it can say its records.
+pub trait TypedLevel: Level {
+    /// Says all steps and layers; the level's input streams start at value `base`, its output streams at the value returned.
+    fn describe<S: Source<Self::One>>(to: &mut Check<'_>, base: u8) -> u8;
+}
+
+/// Bit `o` of `want`.
+pub(crate) const fn asks(want: u32, o: usize) -> bool {
+    want >> (o & 31) & 1 != 0
+}
+
+/// Gates first, then the experts one by one into the mixtures. Gives the number of experts that ran.
+///
+/// An expert that every requested gate weighs with nothing is not run. The mixtures must be zero.
+#[inline(never)]
+pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?Sized>(
+    level: &L,
+    x: &S,
+    want: u32,
+    choice: C,
+    rows: &mut L::Rows,
+    h: &mut L::H,
+    m: &mut L::Mixes,
+) -> u32 {
+    let none = <L::A as Element>::NONE;
+    let threshold = choice.threshold::<L::A>();
+    let weight = |rows: &L::Rows, o: usize, i: usize| {
+        let g = level.weight(rows, o, i);
+        if C::SKIPS && g < threshold { none } else { g }
+    };
+    for o in 0..level.outs() {
+        if asks(want, o) {
+            level.gate::<M, S>(o, x, rows, h);
+        }
+    }
+    let mut run = 0u32;
+    for i in 0..level.experts() {
+        let needed = (0..level.outs()).any(|o| asks(want, o) && weight(rows, o, i) != none);
+        if !needed {
+            continue;
+        }
+        run = run.wrapping_add(1);
+        level.expert::<M, S>(i, x, h);
+        for o in 0..level.outs() {
+            if asks(want, o) {
+                let g = weight(rows, o, i);
+                if g != none {
+                    L::A::mix(level.mixture(m, o), g, level.output(i, h));
+                }
+            }
+        }
+    }
+    run
+}

@@ -1,0 +1,266 @@
+//! Towers: layers whose output is what the user asked for, and the wrappers that say what it is.
+
+use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
+use crate::element::{Buffer, Element, Pod};
+use crate::layer::Layer;
+use crate::math::Math;
+use crate::precision::Flash;
+use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
+
+/// A layer at the end of a model.
+pub trait Tower: Layer {
+    /// The code of [`output`] in the task's record.
+    const OUTPUT: u8;
+    /// The output as f32.
+    type Shown: Pod;
+    /// Raw output to f32.
+    fn show(&self, raw: &Self::Out) -> Self::Shown;
+}
+
+/// One probability, `sigmoid` of the layers' one logit. Raw: f32, or [`Q31`](crate::Q31).
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Binary<L>(pub L);
+
+/// Class probabilities, `softmax` over the layers' logits. Raw: f32, or [`Q31`](crate::Q31).
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Classes<L>(pub L);
+
+/// One real number, the layers' logit as it is (or the log-odds of a binary task). Raw: f32, or [`Q16`](crate::Q16) in `unit`s.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Scalar<L: Layer> {
+    /// The layers.
+    pub layers: L,
+    /// In integer models the f32 value of the logit 1.
+    pub unit: <L::Act as Element>::Unit,
+}
+
+/// Several real numbers. Raw: f32, or [`Q16`](crate::Q16) in `unit`s.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Vector<L: Layer> {
+    /// The layers.
+    pub layers: L,
+    /// In integer models the f32 value of the logit 1.
+    pub unit: <L::Act as Element>::Unit,
+}
+
+/// No layers: the mixture of `H` values is the output. Raw: activations.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Empty<const H: usize, P: crate::Precision> {
+    /// In integer models the f32 value of one step of the activations.
+    pub unit: <P::Act as Element>::Unit,
+}
+
+impl<L: Layer> core::fmt::Debug for Scalar<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Scalar")
+    }
+}
+impl<L: Layer> core::fmt::Debug for Vector<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Vector")
+    }
+}
+impl<const H: usize, P: crate::Precision> core::fmt::Debug for Empty<H, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Empty<{H}>")
+    }
+}
+
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Binary<L>
+where
+    A::Prob: Buffer,
+{
+    type Act = A;
+    type In = [A; I];
+    type Out = A::Prob;
+    const NODE: NodeInfo = L::NODE;
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = L::SCRATCH + size_of::<A::Logit>();
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; I], y: &mut A::Prob) {
+        let mut z = <[A::Logit; 1]>::new_zeroed();
+        self.0.forward::<M>(x, &mut z);
+        let [z] = z;
+        *y = A::sigmoid::<M>(z);
+    }
+}
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Binary<L>
+where
+    A::Prob: Buffer,
+{
+    const OUTPUT: u8 = output::SIGMOID;
+    type Shown = f32;
+    fn show(&self, raw: &A::Prob) -> f32 {
+        (*raw).into()
+    }
+}
+
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Layer for Classes<L> {
+    type Act = A;
+    type In = [A; I];
+    type Out = [A::Prob; N];
+    const NODE: NodeInfo = L::NODE;
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = L::SCRATCH + size_of::<[A::Logit; N]>();
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; I], y: &mut [A::Prob; N]) {
+        let mut z = <[A::Logit; N]>::new_zeroed();
+        self.0.forward::<M>(x, &mut z);
+        A::softmax::<M>(&z, y);
+    }
+}
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Tower for Classes<L> {
+    const OUTPUT: u8 = output::SOFTMAX;
+    type Shown = [f32; N];
+    fn show(&self, raw: &[A::Prob; N]) -> [f32; N] {
+        raw.map(Into::into)
+    }
+}
+
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Scalar<L>
+where
+    A::Logit: Buffer,
+{
+    type Act = A;
+    type In = [A; I];
+    type Out = A::Logit;
+    const NODE: NodeInfo = L::NODE;
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = L::SCRATCH + size_of::<A::Logit>();
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; I], y: &mut A::Logit) {
+        let mut z = <[A::Logit; 1]>::new_zeroed();
+        self.layers.forward::<M>(x, &mut z);
+        let [z] = z;
+        *y = z;
+    }
+}
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Scalar<L>
+where
+    A::Logit: Buffer,
+{
+    const OUTPUT: u8 = output::LINEAR;
+    type Shown = f32;
+    fn show(&self, raw: &A::Logit) -> f32 {
+        A::in_unit(*raw, &self.unit)
+    }
+}
+
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Layer for Vector<L> {
+    type Act = A;
+    type In = [A; I];
+    type Out = [A::Logit; N];
+    const NODE: NodeInfo = L::NODE;
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = L::SCRATCH;
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; I], y: &mut [A::Logit; N]) {
+        self.layers.forward::<M>(x, y);
+    }
+}
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Tower for Vector<L> {
+    const OUTPUT: u8 = output::LINEAR;
+    type Shown = [f32; N];
+    fn show(&self, raw: &[A::Logit; N]) -> [f32; N] {
+        raw.map(|z| A::in_unit(z, &self.unit))
+    }
+}
+
+impl<const H: usize, P: crate::Precision> Layer for Empty<H, P> {
+    type Act = P::Act;
+    type In = [P::Act; H];
+    type Out = [P::Act; H];
+    const LAYERS: u8 = 0;
+    fn describe(_: &mut Check<'_>) {}
+    fn forward<M: Math>(&self, x: &[P::Act; H], y: &mut [P::Act; H]) {
+        *y = *x;
+    }
+}
+impl<const H: usize, P: crate::Precision> Tower for Empty<H, P> {
+    const OUTPUT: u8 = output::LINEAR;
+    type Shown = [f32; H];
+    fn show(&self, raw: &[P::Act; H]) -> [f32; H] {
+        raw.map(|v| P::Act::activation_in_unit(v, &self.unit))
+    }
+}
+
+/// Says tower `T`'s step and task.
+#[doc(hidden)]
+pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
+    let value = to.node(&const { NodeRecord::new(&T::NODE, op::TOWER, T::LAYERS, <T::Out as Buffer>::LEN) }, src, 0, 0);
+    T::describe(to);
+    to.task(T::OUTPUT, value, 0, const { <T::Out as Buffer>::LEN as u16 });
+}
+
+/// Several towers side by side: `[T; K]`, a list such as [`List2`](crate::List2), or named ones by [`tasks!`](crate::tasks).
+pub trait Towers: Flash {
+    /// Activations.
+    type Act: Element;
+    /// What each reads: a mixture.
+    type In;
+    /// The raw outputs.
+    type Out: FromZeros;
+    /// The outputs as f32.
+    type Shown;
+    /// `[(); K]`: a number that bounds can compare.
+    type Count;
+    /// How many towers.
+    const COUNT: usize;
+    /// Bytes of the largest tower's buffers.
+    const SCRATCH: usize;
+    /// Says its steps and tasks; tower k reads value `src + k·step`.
+    fn describe(to: &mut Check<'_>, src: u8, step: u8);
+    /// Runs tower `k`.
+    fn run<M: Math>(&self, k: usize, x: &Self::In, out: &mut Self::Out);
+    /// Raw outputs to f32.
+    fn show(&self, out: &Self::Out) -> Self::Shown;
+}
+
+/// One more output: the product of the probabilities of towers `A` and `B` (ESMM's `ctcvr = ctr · cvr`).
+/// With `predict_tasks` it is made from whatever the two factors hold.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Product<T, const A: usize, const B: usize>(
+    /// The towers.
+    pub T,
+);
+
+impl<X: Element, const I: usize, const K: usize, T, const A: usize, const B: usize> Towers for Product<T, A, B>
+where
+    T: Towers<Act = X, In = [X; I], Out = [X::Prob; K]>,
+{
+    type Act = X;
+    type In = [X; I];
+    type Out = crate::List2<[X::Prob; K], X::Prob>;
+    type Shown = (T::Shown, f32);
+    type Count = T::Count;
+    const COUNT: usize = T::COUNT;
+    const SCRATCH: usize = T::SCRATCH;
+    fn describe(to: &mut Check<'_>, src: u8, step: u8) {
+        const { assert!(A < K && B < K, "Product: no such tower") };
+        T::describe(to, src, step);
+        to.task(output::PRODUCT, A as u8, B as u8, 1);
+    }
+    fn run<M: Math>(&self, k: usize, x: &[X; I], out: &mut Self::Out) {
+        self.0.run::<M>(k, x, &mut out.0);
+        if let (Some(a), Some(b)) = (out.0.get(A), out.0.get(B)) {
+            out.1 = X::product(*a, *b);
+        }
+    }
+    fn show(&self, out: &Self::Out) -> Self::Shown {
+        (self.0.show(&out.0), out.1.into())
+    }
+}
