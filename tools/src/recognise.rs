@@ -2,6 +2,9 @@
 //!
 //! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has its signature.
 
+mod hub_recsys;
+mod keras;
+mod keras_mmoe;
 mod names;
 mod plain;
 
@@ -38,7 +41,7 @@ impl Found {
 type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
 
 /// In order: the more particular signature first.
-const RECOGNISERS: &[Recogniser] = &[plain::recognise];
+const RECOGNISERS: &[Recogniser] = &[hub_recsys::recognise, keras_mmoe::recognise, plain::recognise];
 
 /// Finds the model in a file of a known framework.
 ///

@@ -13,30 +13,12 @@ pub(crate) fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(path)
 }
 
-pub(crate) fn safetensors(path: &str) -> Weights {
-    let bytes = std::fs::read(fixture(path)).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
-        let data = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-        (name, Tensor { shape: view.shape().to_vec(), data })
-    });
-    Weights { format: "safetensors".into(), tensors: tensors.collect(), ..Weights::default() }
+pub(crate) fn read(path: &str) -> Weights {
+    mmoe_tools::import::read(&fixture(path)).unwrap()
 }
 
-pub(crate) fn npz(path: &str) -> IndexMap<String, Tensor> {
-    let mut archive = npyz::npz::NpzArchive::open(fixture(path)).unwrap();
-    let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
-    let mut tensors = IndexMap::new();
-    for name in names {
-        let array = archive.by_name(&name).unwrap().unwrap();
-        let shape = array.shape().iter().map(|n| usize::try_from(*n).unwrap()).collect();
-        tensors.insert(name, Tensor { shape, data: array.into_vec::<f32>().unwrap() });
-    }
-    tensors
-}
-
-pub(crate) fn npz_weights(path: &str) -> Weights {
-    Weights { format: "NumPy .npz".into(), tensors: npz(path), ..Weights::default() }
+pub(crate) fn golden(folder: &str) -> IndexMap<String, Tensor> {
+    read(&format!("{folder}/golden.npz")).tensors
 }
 
 /// Tensors by name and shape, with small reproducible numbers.
