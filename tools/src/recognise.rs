@@ -2,11 +2,20 @@
 //!
 //! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has its signature.
 
+mod deepctr;
+mod deepctr_torch;
+mod fuxictr;
 mod hub_recsys;
 mod keras;
 mod keras_mmoe;
+mod libmtl;
+mod mtreclib;
 mod names;
 mod plain;
+mod pytorch_mmoe;
+mod torch_rechub;
+mod torcheasyrec;
+mod wiring;
 
 use crate::error::ModelError;
 use crate::import::Weights;
@@ -35,13 +44,37 @@ impl Found {
     pub fn by_spec(plan: Plan) -> Self {
         Self { framework: "spec", plan, ..Self::default() }
     }
+
+    fn assume_relu(&mut self, whose: &str) {
+        self.assumptions.push(format!("hidden layers are relu ({whose}), gates softmax: a state dict has no activations"));
+    }
+
+    /// Says which epsilon the norms got, if there are any.
+    fn assume_epsilon(&mut self, epsilon: f64) {
+        if self.plan.units().flat_map(|u| &u.layers).any(|l| l.before.is_some() || l.after.is_some()) {
+            self.assumptions
+                .push(format!("norms stand before the activation, with epsilon {epsilon} (the default): files do not store it"));
+        }
+    }
 }
 
 /// Asks a file for one framework: `None` if it is not its signature.
 type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
 
 /// In order: the more particular signature first.
-const RECOGNISERS: &[Recogniser] = &[hub_recsys::recognise, keras_mmoe::recognise, plain::recognise];
+const RECOGNISERS: &[Recogniser] = &[
+    deepctr_torch::recognise,
+    torch_rechub::recognise,
+    fuxictr::recognise,
+    mtreclib::recognise,
+    torcheasyrec::recognise,
+    libmtl::recognise,
+    pytorch_mmoe::recognise,
+    deepctr::recognise,
+    hub_recsys::recognise,
+    keras_mmoe::recognise,
+    plain::recognise,
+];
 
 /// Finds the model in a file of a known framework.
 ///
