@@ -360,7 +360,8 @@ impl Assembler {
         let Some((mean, variance)) = &norm.moments else {
             return Ok(Step::LayerNorm { gain: narrow(gamma), bias: narrow(beta), epsilon: norm.epsilon as f32 });
         };
-        let what = format!("batch norm `{}`", mean.parts()[0].name);
+        let name = &mean.parts()[0].name;
+        let what = format!("batch norm `{}`", name.rsplit_once(['.', '/']).map_or(name.as_str(), |(prefix, _)| prefix));
         let (mean, variance) = (self.tensors.vector(mean, width, &place)?, self.tensors.vector(variance, width, &place)?);
         if let Some(bad) = variance.iter().find(|v| **v + norm.epsilon <= 0.0) {
             return Err(ModelError::Invalid {

@@ -55,13 +55,8 @@ pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<
         }
     };
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
-    let tables = |name: &String| found.tables.contains(name);
-    let dropped = assembled.unused.iter().filter(|(n, _)| !tables(n)).map(|(n, shape)| {
-        let reason =
-            found.dead.iter().find(|(prefix, _)| n.starts_with(prefix.as_str())).map_or("nothing reads it", |(_, why)| why.as_str());
-        format!("`{n}` {shape:?}: {reason}")
-    });
-    let dropped = dropped.collect();
+    let listed = assembled.unused.iter().filter(|(n, _)| !found.tables.contains(n));
+    let dropped = listed.map(|(n, shape)| format!("`{n}` {shape:?}: {}", why_dropped(n, &found))).collect();
     Ok(Recognised {
         graph: assembled.graph,
         plan: found.plan,
@@ -72,4 +67,11 @@ pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<
         placement: assembled.placement,
         embeddings: found.embeddings,
     })
+}
+
+fn why_dropped<'a>(name: &str, found: &'a Found) -> &'a str {
+    if name.ends_with("num_batches_tracked") {
+        return "counts training steps";
+    }
+    found.dead.iter().find(|(prefix, _)| name.starts_with(prefix.as_str())).map_or("nothing reads it", |(_, why)| why)
 }

@@ -51,24 +51,24 @@ pub(super) struct Habits {
 pub(super) fn levels(extractions: Vec<Extraction>, habits: Habits) -> Vec<Level> {
     let mut levels: Vec<Level> = Vec::new();
     for extraction in extractions {
+        let number = levels.len();
         let tasks = extraction.specific.len();
-        let first = levels.is_empty();
+        let first = number == 0;
         let reads = |stream: usize| if first { Reads::Input } else { Reads::Stream(stream) };
         let mut level = Level::default();
         let mut own = Vec::new();
         for (t, experts) in extraction.specific.into_iter().enumerate() {
             let from = level.experts.len();
             for (j, layers) in experts.into_iter().enumerate() {
-                level.experts.push(Unit { reads: reads(t), ..unit(format!("task{t}_{j}"), layers) });
+                level.experts.push(Unit { reads: reads(t), ..unit(format!("level {number}, expert {j} of task {t}"), layers) });
             }
             own.push((from..level.experts.len()).collect::<Vec<_>>());
         }
         let from = level.experts.len();
         for (k, layers) in extraction.shared.into_iter().enumerate() {
-            level.experts.push(Unit { reads: reads(tasks), ..unit(format!("shared_{k}"), layers) });
+            level.experts.push(Unit { reads: reads(tasks), ..unit(format!("level {number}, shared expert {k}"), layers) });
         }
         let shared: Vec<usize> = (from..level.experts.len()).collect();
-        let number = levels.len();
         let gate =
             |name: String, stream, layers, sees| -> GatePlan { softmax_gate(Unit { reads: reads(stream), ..unit(name, layers) }, sees) };
         for (t, layers) in extraction.gates.into_iter().enumerate() {
