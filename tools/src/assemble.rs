@@ -221,6 +221,17 @@ impl Assembler {
                 remedy: "its selectors code the experts' indices: list them in ascending order and leave temperature and priors out".into(),
             });
         }
+        if let [LayerPlan { weight: None, bias: Some(bias), before: None, after: None, activation: ActivationPlan::Linear, .. }] =
+            gate.unit.layers.as_slice()
+        {
+            let place = format!("{name}, layer 0: bias");
+            let all = self.tensors.vector(bias, kind.logits(gate.sees.len()), &place)?;
+            let tempered = all.iter().enumerate().map(|(i, z)| z / gate.temperature + gate.priors.get(i).copied().unwrap_or(0.0));
+            let all: Vec<f64> = tempered.collect();
+            let logits: Vec<f64> = if dselect { all } else { order.iter().map(|i| all[*i]).collect() };
+            self.folded.push(format!("{name}: its logits do not depend on the input → a constant gate"));
+            return Ok((GateKind::Constant, constant(oracle::gate_weights(kind, order.len(), &logits).into_iter())));
+        }
         let mut steps = self.steps(&gate.unit, src, start, inputs)?;
         let made = steps.iter().rev().find_map(|s| if let Step::Dense(d) = s { Some(d.outputs) } else { None }).unwrap_or(inputs);
         let expected = kind.logits(gate.sees.len());
@@ -309,21 +320,12 @@ impl Assembler {
             };
             *width = rows.outputs;
             steps.push(Step::Dense(Matrix::new(weight.parts()[0].name.clone(), rows.inputs, rows.outputs, rows.data, bias)));
-        } else if let Some(bias) = &layer.bias {
-            // A bias without a matrix: the same values for every input.
-            let bias_place = format!("{place}: bias");
-            let outputs = self.tensors.length(bias, &bias_place)?;
-            if outputs == 0 || outputs > MAX_WIDTH {
-                return Err(ModelError::Invalid {
-                    place: bias_place,
-                    what: format!("it has {outputs} elements"),
-                    remedy: format!("1 to {MAX_WIDTH} are possible"),
-                });
-            }
-            let values = self.tensors.vector(bias, outputs, &bias_place)?;
-            let zeros = vec![0.0; width.saturating_mul(outputs)];
-            steps.push(Step::Dense(Matrix::new(bias.parts()[0].name.clone(), *width, outputs, zeros, values)));
-            *width = outputs;
+        } else if layer.bias.is_some() {
+            return Err(ModelError::MissingKey {
+                place: place.into(),
+                key: "weight".into(),
+                remedy: "name the matrix; a bias alone can only be the one layer of a gate, whose weights are then constant".into(),
+            });
         }
         if let Some(norm) = &layer.before {
             steps.push(self.norm(norm, *width, place)?);

@@ -49,8 +49,9 @@ pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<
         _ => {
             let mut found = recognise::recognise(&weights)?;
             if let Some(spec) = spec {
-                spec.complete(&mut found.plan, &mut found.assumptions)?;
+                spec.complete(&mut found)?;
             }
+            found.plan.align_gates();
             found
         }
     };

@@ -247,6 +247,19 @@ impl Plan {
         levels.chain(&self.towers)
     }
 
+    /// Puts the last level's gates into the order of the towers that read them, where each tower has a gate of its own.
+    pub fn align_gates(&mut self) {
+        let Some(level) = self.levels.last_mut() else { return };
+        let streams: Vec<usize> = self.towers.iter().filter_map(|t| if let Reads::Stream(i) = t.reads { Some(i) } else { None }).collect();
+        let own = (0..level.gates.len()).all(|g| streams.iter().filter(|s| **s == g).count() == 1);
+        if own && streams.len() == self.towers.len() && streams.len() == level.gates.len() {
+            level.gates = streams.iter().map(|s| level.gates[*s].clone()).collect();
+            for (t, tower) in self.towers.iter_mut().enumerate() {
+                tower.reads = Reads::Stream(t);
+            }
+        }
+    }
+
     /// Every reference to tensors.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
         self.units().flat_map(|u| &u.layers).flat_map(LayerPlan::references)

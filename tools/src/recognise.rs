@@ -28,6 +28,8 @@ pub struct Found {
     pub framework: &'static str,
     /// The model. Tasks without an output are those that the file does not explain.
     pub plan: Plan,
+    /// Whether the tasks' names are the file's own.
+    pub tasks_named: bool,
     /// What the framework's defaults supplied.
     pub assumptions: Vec<String>,
     /// Prefix of tensors that inference does not need, and why.

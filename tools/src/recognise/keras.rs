@@ -73,7 +73,7 @@ pub(super) fn complete(names: &Names<'_>, mut mixture: Mixture, groups: &[Group]
     let outside = format!("{}/", mixture.path);
     let groups: Vec<&Group> = groups.iter().filter(|g| !g.path.starts_with(&outside)).collect();
     let config = names.weights.config.as_ref().map(|c| c.get("config").unwrap_or(c)).filter(|c| c.get("output_layers").is_some());
-    let mut found = Found { framework: names.framework, ..Found::default() };
+    let mut found = Found { framework: names.framework, tasks_named: config.is_some() || !groups.is_empty(), ..Found::default() };
     let graph = config.map(|config| Config { names, config, groups: &groups, mixture: &mixture.name, inside: &outside });
     let layer = graph.as_ref().and_then(|g| g.layer(&mixture.name));
     activate(names, &mut mixture.level, layer, &mut found.assumptions)?;

@@ -53,7 +53,7 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
         tasks.push(TaskPlan { name: task, output: None });
     }
     let plan = Plan { name: "model".into(), levels: vec![level], towers, tasks, ..Plan::default() };
-    let mut found = Found { framework: names.framework, plan, ..Found::default() };
+    let mut found = Found { framework: names.framework, plan, tasks_named: true, ..Found::default() };
     found.assumptions.push("encoders are dense layers, each followed by relu, and decoders dense layers with relu between them: LibMTL leaves both to the user".into());
     found.assume_epsilon(EPSILON);
     Ok(found)
