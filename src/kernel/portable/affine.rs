@@ -16,8 +16,11 @@ pub fn affine_f32(x: &mut [f32], gain: &[f32], bias: &[f32]) {
 pub fn affine_i16(x: &mut [i16], rows: &[AffineRow]) {
     for (x, row) in x.iter_mut().zip(rows) {
         let shift = row.shift & 31;
-        let half = (1_u32 << shift >> 1) as i32;
-        let v = (*x as i32 * row.gain as i32).wrapping_add(row.bias).wrapping_add(half);
+        let shift = shift + u8::from(shift == 0);
+        let half = 1 << (shift - 1);
+        let v = (*x as i32 * row.gain as i32)
+            .wrapping_add(row.bias)
+            .wrapping_add(half);
         *x = sat16(v >> shift);
     }
 }

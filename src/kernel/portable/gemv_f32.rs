@@ -17,8 +17,8 @@ panel!(panel1, f32, f32, f32, step, 1, 0);
 #[inline(never)]
 pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (mut w, mut bias) = (w, bias);
-    panels!(8, w, x, y, [bias], panel8(w, x, *bias));
-    panels!(4, w, x, y, [bias], panel4(w, x, *bias));
-    panels!(1, w, x, y, [bias], panel1(w, x, *bias));
+    panels!(8, w, x, y, [bias], out => *out = panel8(w, x, *bias));
+    panels!(4, w, x, y, [bias], out => *out = panel4(w, x, *bias));
+    panels!(1, w, x, y, [bias], out => *out = panel1(w, x, *bias));
     let _ = y;
 }

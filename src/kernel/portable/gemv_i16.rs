@@ -1,7 +1,7 @@
 //! Dense layers of int16 weights (wide layers), int16 activations and i64 accumulators.
 
 use super::fixed::at_least;
-use super::panels::{panel, panels};
+use super::panels::{finish, panel, panels};
 use super::requantize::{wide_hidden, wide_logit};
 use crate::kernel::WideRow;
 
@@ -12,20 +12,37 @@ fn step(acc: i64, w: i16, x: i16) -> i64 {
 panel!(panel2, i16, i16, i64, step, 2, 0 1);
 panel!(panel1, i16, i16, i64, step, 1, 0);
 
-#[inline(always)]
-fn finish<T, const N: usize>(acc: [i64; N], rows: &[WideRow; N], f: impl Fn(i64, &WideRow) -> T) -> [T; N] {
-    let mut rows = rows.iter();
-    acc.map(|acc| match rows.next() {
-        Some(row) => f(acc, row),
-        None => f(acc, &WideRow::default()),
-    })
+/// Adds a pair's products to `acc`. A function of its own, so that its loop has all the registers.
+#[inline(never)]
+fn pair(w: &[i16], x: &[i16], acc: &mut [i64; 2]) {
+    *acc = panel2(w, x, *acc);
+}
+
+/// Adds one row's products to `acc`.
+#[inline(never)]
+fn single(w: &[i16], x: &[i16], acc: &mut [i64; 1]) {
+    *acc = panel1(w, x, *acc);
 }
 
 #[inline(always)]
-fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], f: impl Fn(i64, &WideRow) -> T) {
+fn gemv<T: Copy>(
+    w: &[i16],
+    rows: &[WideRow],
+    x: &[i16],
+    y: &mut [T],
+    f: impl Fn(i64, &WideRow) -> T,
+) {
     let (mut w, mut rows) = (w, rows);
-    panels!(2, w, x, y, [rows], finish(panel2(w, x, rows.each_ref().map(WideRow::bias)), rows, &f));
-    panels!(1, w, x, y, [rows], finish(panel1(w, x, rows.each_ref().map(WideRow::bias)), rows, &f));
+    panels!(2, w, x, y, [rows], out => {
+        let mut acc = rows.each_ref().map(WideRow::bias);
+        pair(w, x, &mut acc);
+        finish(acc, rows, out, &f);
+    });
+    panels!(1, w, x, y, [rows], out => {
+        let mut acc = rows.each_ref().map(WideRow::bias);
+        single(w, x, &mut acc);
+        finish(acc, rows, out, &f);
+    });
     let _ = y;
 }
 
@@ -34,7 +51,9 @@ fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], f: impl Fn(i64, 
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |acc, row| at_least(floor, wide_hidden(acc, row)));
+    gemv(w, rows, x, y, |acc, row| {
+        at_least(floor, wide_hidden(acc, row))
+    });
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].

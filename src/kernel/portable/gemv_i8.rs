@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::fixed::at_least;
-use super::panels::{panel, panels};
+use super::panels::{finish, panel, panels};
 use super::requantize::{hidden, logit};
 use crate::kernel::Row;
 
@@ -15,45 +15,53 @@ fn step(acc: i32, w: i8, x: i16) -> i32 {
 panel!(panel1, i8, i16, i32, step, 1, 0);
 panel!(bytes4, i8, i16, i32, step, 4, 0 1 2 3);
 
-/// A panel that does not lie on a word boundary: never in a loaded model.
-#[cold]
+/// Adds one row's products to `acc`; the single rows of every form of an int8 layer.
 #[inline(never)]
-fn unaligned(w: &[i8], x: &[i16], acc: [i32; 4]) -> [i32; 4] {
-    bytes4(w, x, acc)
+pub(super) fn row(w: &[i8], x: &[i16], acc: i32) -> i32 {
+    let [acc] = panel1(w, x, [acc]);
+    acc
 }
 
-/// One load per column, then one weight after the other from the word.
-#[inline(always)]
-fn panel4(w: &[i8], x: &[i16], acc: [i32; 4]) -> [i32; 4] {
-    let Ok(words) = <[i32]>::ref_from_bytes(w.as_bytes()) else {
-        return unaligned(w, x, acc);
-    };
-    let [mut a, mut b, mut c, mut d] = acc;
-    for (&word, &x) in words.iter().zip(x) {
+/// Adds a panel's products to `acc`, with one load per column and then one weight after the other from the word.
+///
+/// A function of its own, so that its loop has all the registers.
+#[inline(never)]
+fn words4(w: &[i32], x: &[i16], acc: &mut [i32; 4]) {
+    let [mut a, mut b, mut c, mut d] = *acc;
+    for (&word, &x) in w.iter().zip(x) {
         let word = i32::from_le(word);
         a = step(a, word as i8, x);
         b = step(b, (word >> 8) as i8, x);
         c = step(c, (word >> 16) as i8, x);
         d = step(d, (word >> 24) as i8, x);
     }
-    [a, b, c, d]
+    *acc = [a, b, c, d];
 }
 
-/// The part of a row that every form of an int8 layer shares: bias in, finished value out.
-#[inline(always)]
-pub(super) fn finish<T, const N: usize>(acc: [i32; N], rows: &[Row; N], f: impl Fn(i32, &Row) -> T) -> [T; N] {
-    let mut rows = rows.iter();
-    acc.map(|acc| match rows.next() {
-        Some(row) => f(acc, row),
-        None => f(acc, &Row::default()),
-    })
+/// A panel that does not lie on a word boundary: never in a loaded model.
+#[cold]
+#[inline(never)]
+fn unaligned(w: &[i8], x: &[i16], acc: &mut [i32; 4]) {
+    *acc = bytes4(w, x, *acc);
 }
 
 #[inline(always)]
-fn gemv<T>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [T], f: impl Fn(i32, &Row) -> T) {
+fn panel4(w: &[i8], x: &[i16], mut acc: [i32; 4]) -> [i32; 4] {
+    match <[i32]>::ref_from_bytes(w.as_bytes()) {
+        Ok(words) => words4(words, x, &mut acc),
+        Err(_) => unaligned(w, x, &mut acc),
+    }
+    acc
+}
+
+#[inline(always)]
+fn gemv<T: Copy>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [T], f: impl Fn(i32, &Row) -> T) {
     let (mut w, mut rows) = (w, rows);
-    panels!(4, w, x, y, [rows], finish(panel4(w, x, rows.map(|row| row.bias)), rows, &f));
-    panels!(1, w, x, y, [rows], finish(panel1(w, x, rows.map(|row| row.bias)), rows, &f));
+    panels!(4, w, x, y, [rows], out => finish(panel4(w, x, rows.each_ref().map(|row| row.bias)), rows, out, &f));
+    panels!(1, w, x, y, [rows], out => {
+        let [r] = rows;
+        *out = [f(row(w, x, r.bias), r)];
+    });
     let _ = y;
 }
 

@@ -7,17 +7,12 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::fixed::at_least;
-use super::gemv_i8::finish;
-use super::panels::{panel, panels};
+use super::gemv_i8::row;
+use super::panels::{finish, panels};
 use super::requantize::{hidden, logit};
 use crate::kernel::Row;
 
-#[inline(always)]
-fn step(acc: i32, w: i8, x: i16) -> i32 {
-    acc.wrapping_add(w as i32 * x as i32)
-}
-panel!(panel1, i8, i16, i32, step, 1, 0);
-
+/// S[0] to S[3].
 #[inline(always)]
 fn sums(words: impl Iterator<Item = i32>, x: &[i16]) -> [i32; 4] {
     let [mut a, mut b, mut c, mut d] = [0_i32; 4];
@@ -31,32 +26,49 @@ fn sums(words: impl Iterator<Item = i32>, x: &[i16]) -> [i32; 4] {
     [a, b, c, d]
 }
 
-/// A panel that does not lie on a word boundary: never in a loaded model.
+/// The sums of an aligned panel: a function of its own, so that its loop has all the registers.
+#[inline(never)]
+fn words4(w: &[i32], x: &[i16], s: &mut [i32; 4]) {
+    *s = sums(w.iter().map(|w| i32::from_le(*w)), x);
+}
+
+/// The sums of a panel that does not lie on a word boundary: never in a loaded model.
 #[cold]
 #[inline(never)]
-fn unaligned(w: &[i8], x: &[i16]) -> [i32; 4] {
+fn unaligned(w: &[i8], x: &[i16], s: &mut [i32; 4]) {
     let (words, _) = w.as_bytes().as_chunks::<4>();
-    sums(words.iter().map(|w| i32::from_le_bytes(*w)), x)
+    *s = sums(words.iter().map(|w| i32::from_le_bytes(*w)), x);
 }
 
 /// `acc + W·x` of one panel; `correction` is 128·Σ x.
 #[inline(always)]
 fn panel4(w: &[i8], x: &[i16], correction: i32, acc: [i32; 4]) -> [i32; 4] {
-    let [a, b, c, d] = match <[i32]>::ref_from_bytes(w.as_bytes()) {
-        Ok(words) => sums(words.iter().map(|w| i32::from_le(*w)), x),
-        Err(_) => unaligned(w, x),
-    };
-    let lower = |s: i32, next: i32| s.wrapping_sub(next << 8).wrapping_sub(correction);
-    [acc[0].wrapping_add(lower(a, b)), acc[1].wrapping_add(lower(b, c)), acc[2].wrapping_add(lower(c, d)), acc[3].wrapping_add(d)]
+    let mut s = [0; 4];
+    match <[i32]>::ref_from_bytes(w.as_bytes()) {
+        Ok(words) => words4(words, x, &mut s),
+        Err(_) => unaligned(w, x, &mut s),
+    }
+    let lower = |k: usize| s[k].wrapping_sub(s[k + 1] << 8).wrapping_sub(correction);
+    [
+        acc[0].wrapping_add(lower(0)),
+        acc[1].wrapping_add(lower(1)),
+        acc[2].wrapping_add(lower(2)),
+        acc[3].wrapping_add(s[3]),
+    ]
 }
 
 #[inline(always)]
-fn gemv<T>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [T], f: impl Fn(i32, &Row) -> T) {
+fn gemv<T: Copy>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [T], f: impl Fn(i32, &Row) -> T) {
     let (mut w, mut rows) = (w, rows);
     let sum = x.iter().fold(0_i32, |sum, &x| sum.wrapping_add(x as i32));
     let correction = sum.wrapping_mul(128);
-    panels!(4, w, x, y, [rows], finish(panel4(w, x, correction, rows.map(|row| row.bias)), rows, &f));
-    panels!(1, w, x, y, [rows], finish(panel1(w, x, rows.map(|row| row.bias)), rows, &f));
+    panels!(4, w, x, y, [rows], out => {
+        finish(panel4(w, x, correction, rows.each_ref().map(|row| row.bias)), rows, out, &f);
+    });
+    panels!(1, w, x, y, [rows], out => {
+        let [r] = rows;
+        *out = [f(row(w, x, r.bias), r)];
+    });
     let _ = y;
 }
 

@@ -11,7 +11,7 @@ panel!(panel4, i8, f32, f32, step, 4, 0 1 2 3);
 panel!(panel1, i8, f32, f32, step, 1, 0);
 
 #[inline(always)]
-fn finish<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) -> [f32; N] {
+fn scaled<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) -> [f32; N] {
     for ((acc, scale), bias) in acc.iter_mut().zip(scale).zip(bias) {
         *acc = *acc * scale + bias;
     }
@@ -25,8 +25,8 @@ fn finish<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) 
 #[inline(never)]
 pub fn gemv_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (mut w, mut scale, mut bias) = (w, scale, bias);
-    panels!(8, w, x, y, [scale bias], finish(panel8(w, x, [0.0; 8]), scale, bias));
-    panels!(4, w, x, y, [scale bias], finish(panel4(w, x, [0.0; 4]), scale, bias));
-    panels!(1, w, x, y, [scale bias], finish(panel1(w, x, [0.0; 1]), scale, bias));
+    panels!(8, w, x, y, [scale bias], out => *out = scaled(panel8(w, x, [0.0; 8]), scale, bias));
+    panels!(4, w, x, y, [scale bias], out => *out = scaled(panel4(w, x, [0.0; 4]), scale, bias));
+    panels!(1, w, x, y, [scale bias], out => *out = scaled(panel1(w, x, [0.0; 1]), scale, bias));
     let _ = y;
 }

@@ -2,12 +2,12 @@
 
 /// Does all panels of `$rows` rows that `$y` has room for, and leaves what remains of each slice in its variable.
 ///
-/// In `$value`, `$w` is the weights of one panel and each `$side` its array of `$rows` records; the value is the
-/// array of the panel's outputs. Returns from the function when a slice is too short.
+/// In `$body`, `$w` is the weights of one panel, each `$side` its array of `$rows` records, and `$out` the array of its
+/// outputs. Returns from the function when a slice is too short.
 macro_rules! panels {
-    ($rows:literal, $w:ident, $x:ident, $y:ident, [$($side:ident)*], $value:expr) => {
+    ($rows:literal, $w:ident, $x:ident, $y:ident, [$($side:ident)*], $out:ident => $body:expr) => {
         let (outs, $y) = $y.as_chunks_mut::<$rows>();
-        for out in outs {
+        for $out in outs {
             let Some((panel, rest)) = $w.split_at_checked($x.len().wrapping_mul($rows)) else {
                 return;
             };
@@ -20,7 +20,7 @@ macro_rules! panels {
                 $side = rest;
                 let $side = head;
             )*
-            *out = $value;
+            $body;
         }
     };
 }
@@ -43,3 +43,16 @@ macro_rules! panel {
     };
 }
 pub(super) use panel;
+
+/// Turns each accumulator of a panel into its output.
+#[inline(always)]
+pub(super) fn finish<A: Copy, R, T, const N: usize>(
+    acc: [A; N],
+    rows: &[R; N],
+    out: &mut [T; N],
+    f: impl Fn(A, &R) -> T,
+) {
+    for ((out, acc), row) in out.iter_mut().zip(acc).zip(rows) {
+        *out = f(acc, row);
+    }
+}

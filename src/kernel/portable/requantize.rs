@@ -1,6 +1,6 @@
 //! From accumulators to activations and logits: the one rounding rule, `⌊(acc·mult + 2^(s−1)) / 2^s⌋`.
 
-use super::fixed::{less, sat16, sat32, select};
+use super::fixed::{clamp_logit, sat16};
 use crate::kernel::{Row, WideRow};
 
 /// The product in two parts, `hi·2¹⁶ + lo`, since 32 × 16 bits do not fit 32.
@@ -29,25 +29,17 @@ pub(super) fn logit(acc: i32, row: &Row) -> i32 {
     (hi << shift).wrapping_add(lo as i32)
 }
 
+/// A logit of a wide row: s = shift, clamped to ±(2³⁰ − 1).
 #[inline(always)]
-fn wide(acc: i64, row: &WideRow) -> i32 {
+pub(super) fn wide_logit(acc: i64, row: &WideRow) -> i32 {
     let shift = row.shift & 63;
     let shift = shift + u8::from(shift == 0);
     let product = acc.wrapping_mul(row.mult as i64);
-    sat32(product.wrapping_add(1 << (shift - 1)) >> shift)
+    clamp_logit(product.wrapping_add(1 << (shift - 1)) >> shift)
 }
 
 /// A hidden activation of a wide row: s = shift, saturated.
 #[inline(always)]
 pub(super) fn wide_hidden(acc: i64, row: &WideRow) -> i16 {
-    sat16(wide(acc, row))
-}
-
-/// A logit of a wide row: s = shift, clamped to ±(2³⁰ − 1).
-#[inline(always)]
-pub(super) fn wide_logit(acc: i64, row: &WideRow) -> i32 {
-    const MAX: i32 = (1 << 30) - 1;
-    let v = wide(acc, row);
-    let v = select(less(MAX, v), MAX as u32, v as u32) as i32;
-    select(less(v, -MAX), -MAX as u32, v as u32) as i32
+    sat16(wide_logit(acc, row))
 }

@@ -1,0 +1,194 @@
+//! Layers to records and bytes: the memory layout of the engine's `repr(C)` structs, in one place.
+
+use super::message;
+use mmoe::blob::{activation, kind, packing, precision};
+use mmoe::kernel::{AffineRow, Order, Row, WideRow, panel_index, quad_biased};
+use zerocopy::IntoBytes;
+
+use crate::graph::Activation;
+
+/// Records and weights as they grow, layer by layer.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    /// One per layer so far.
+    pub layers: Vec<message::Layer>,
+    /// Their bytes.
+    pub weights: Vec<u8>,
+}
+
+/// What the first bytes of a layer's record say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Its outputs are activations.
+    Dense,
+    /// Its outputs are logits.
+    Logits,
+}
+
+/// The order of int8 weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Packing {
+    /// Panels of four.
+    #[default]
+    Panels,
+    /// Words of four, biased.
+    Quad,
+}
+
+fn code(a: Activation) -> u8 {
+    match a {
+        Activation::Linear => activation::LINEAR,
+        Activation::Relu => activation::RELU,
+        Activation::LeakyRelu { .. } => activation::LEAKY_RELU,
+        Activation::Sigmoid => activation::SIGMOID,
+        Activation::Tanh => activation::TANH,
+    }
+}
+
+/// `weight` (row after row) in the stored order.
+fn panels<T: Copy + Default>(order: Order, weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
+    let mut stored = vec![T::default(); weight.len()];
+    for r in 0..outputs {
+        for c in 0..inputs {
+            stored[panel_index(order, outputs, inputs, r, c)] = weight[r * inputs + c];
+        }
+    }
+    stored
+}
+
+impl Encoder {
+    fn record(&mut self, kind: u8, activation: u8, precision: u8, packing: u8, inputs: usize, outputs: usize) {
+        self.layers.push(message::Layer { kind, activation, precision, packing, inputs: inputs as u16, outputs: outputs as u16 });
+    }
+
+    fn dense(&mut self, role: Role, act: Activation, precision: u8, packing: u8, inputs: usize, outputs: usize) {
+        let kind = if role == Role::Logits { kind::LOGITS } else { kind::DENSE };
+        self.record(kind, code(act), precision, packing, inputs, outputs);
+    }
+
+    /// Zeros up to a multiple of 4.
+    fn pad(&mut self) {
+        self.weights.resize(self.weights.len().next_multiple_of(4), 0);
+    }
+
+    fn put<T: IntoBytes + zerocopy::Immutable>(&mut self, values: &[T]) {
+        self.weights.extend(values.as_bytes());
+    }
+
+    /// A slope behind a float matrix.
+    fn slope_f32(&mut self, act: Activation) {
+        if let Activation::LeakyRelu { slope } = act {
+            self.put(&[slope]);
+        }
+    }
+
+    /// A slope (Q14) behind an integer matrix.
+    fn slope_q14(&mut self, act: Activation, slope: i16) {
+        if matches!(act, Activation::LeakyRelu { .. }) {
+            self.put(&[i32::from(slope)]);
+        }
+    }
+
+    /// An F32 layer; `weight` row after row.
+    pub fn dense_f32(&mut self, role: Role, act: Activation, weight: &[f32], bias: &[f32]) {
+        let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
+        self.dense(role, act, precision::F32, packing::PANELS, inputs, outputs);
+        self.put(bias);
+        self.put(&panels(Order::Eights, weight, inputs, outputs));
+        self.slope_f32(act);
+    }
+
+    /// A W8 layer.
+    pub fn dense_w8(&mut self, role: Role, act: Activation, weight: &[i8], scale: &[f32], bias: &[f32]) {
+        let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
+        self.dense(role, act, precision::W8, packing::PANELS, inputs, outputs);
+        self.put(bias);
+        self.put(scale);
+        self.put(&panels(Order::Eights, weight, inputs, outputs));
+        self.pad();
+        self.slope_f32(act);
+    }
+
+    /// An I8 layer in either packing.
+    pub fn dense_i8(&mut self, role: Role, act: Activation, slope: i16, weight: &[i8], rows: &[Row], pack: Packing) {
+        let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
+        let code = if pack == Packing::Quad { packing::QUAD } else { packing::PANELS };
+        self.dense(role, act, precision::I8, code, inputs, outputs);
+        self.put(rows);
+        let mut stored = panels(Order::Fours, weight, inputs, outputs);
+        if pack == Packing::Quad {
+            for r in (0..outputs).filter(|r| quad_biased(outputs, *r)) {
+                for c in 0..inputs {
+                    let w = &mut stored[panel_index(Order::Fours, outputs, inputs, r, c)];
+                    *w = w.wrapping_add(-128);
+                }
+            }
+        }
+        self.put(&stored);
+        self.pad();
+        self.slope_q14(act, slope);
+    }
+
+    /// An I16 layer.
+    pub fn dense_i16(&mut self, role: Role, act: Activation, slope: i16, weight: &[i16], rows: &[WideRow]) {
+        let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
+        self.dense(role, act, precision::I16, packing::PANELS, inputs, outputs);
+        self.put(rows);
+        self.put(&panels(Order::Pairs, weight, inputs, outputs));
+        self.pad();
+        self.slope_q14(act, slope);
+    }
+
+    /// A float affine layer.
+    pub fn affine_f32(&mut self, gain: &[f32], bias: &[f32]) {
+        self.record(kind::AFFINE, activation::LINEAR, precision::F32, packing::PANELS, gain.len(), gain.len());
+        for (g, b) in gain.iter().zip(bias) {
+            self.put(&[*g, *b]);
+        }
+    }
+
+    /// An integer affine layer.
+    pub fn affine_i16(&mut self, units: &[AffineRow]) {
+        self.record(kind::AFFINE, activation::LINEAR, precision::I16, packing::PANELS, units.len(), units.len());
+        self.put(units);
+    }
+
+    /// A float PReLU.
+    pub fn prelu_f32(&mut self, slope: &[f32]) {
+        self.record(kind::PRELU, activation::LINEAR, precision::F32, packing::PANELS, slope.len(), slope.len());
+        self.put(slope);
+    }
+
+    /// An integer PReLU, slopes in Q14.
+    pub fn prelu_i16(&mut self, slope: &[i16]) {
+        self.record(kind::PRELU, activation::LINEAR, precision::I16, packing::PANELS, slope.len(), slope.len());
+        self.put(slope);
+        self.pad();
+    }
+
+    /// A layer norm.
+    pub fn layer_norm(&mut self, gain: &[f32], bias: &[f32], epsilon: f32) {
+        self.record(kind::LAYER_NORM, activation::LINEAR, precision::F32, packing::PANELS, gain.len(), gain.len());
+        self.put(&[epsilon]);
+        self.put(gain);
+        self.put(bias);
+    }
+
+    /// A constant gate's weights.
+    pub fn constant_f32(&mut self, inputs: usize, weights: &[f32]) {
+        self.record(kind::CONSTANT, activation::LINEAR, precision::F32, packing::PANELS, inputs, weights.len());
+        self.put(weights);
+    }
+
+    /// A constant gate's weights in Q15.
+    pub fn constant_q15(&mut self, inputs: usize, weights: &[u16]) {
+        self.record(kind::CONSTANT, activation::LINEAR, precision::I16, packing::PANELS, inputs, weights.len());
+        self.put(weights);
+        self.pad();
+    }
+
+    /// The unit of a linear output of an integer model.
+    pub fn unit(&mut self, unit: f32) {
+        self.put(&[unit]);
+    }
+}

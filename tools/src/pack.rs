@@ -1,0 +1,154 @@
+//! A graph to a blob.
+
+use crate::blob::encode::{Encoder, Role};
+use crate::blob::message::{Header, Input, Node, Task};
+use crate::graph::{Dense, GateKind, Graph, Layer, Op, Output};
+use mmoe::blob::{input, op, output, section};
+
+/// Precisions of float models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Float {
+    /// f32 weights.
+    F32,
+    /// int8 weights with a scale per row; the towers' last layers stay f32 unless `narrow_heads`.
+    W8 {
+        /// int8 in the towers' last layers as well.
+        narrow_heads: bool,
+    },
+}
+
+/// A graph's header and weights in a float precision. The graph must pass [`Graph::check`].
+#[must_use]
+pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
+    let mut to = Encoder::default();
+    for node in &graph.nodes {
+        let last = node.layers.len().saturating_sub(1);
+        for (i, layer) in node.layers.iter().enumerate() {
+            match layer {
+                Layer::Dense(d) => {
+                    let role = role(&node.op, i == last);
+                    let head = node.op == Op::Tower && i == last;
+                    match precision {
+                        Float::W8 { narrow_heads } if narrow_heads || !head => {
+                            let (weight, scale) = int8_rows(d);
+                            to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
+                        }
+                        _ => to.dense_f32(role, d.activation, &d.weight, &d.bias),
+                    }
+                }
+                Layer::Affine { gain, bias } => to.affine_f32(gain, bias),
+                Layer::PRelu { slope } => to.prelu_f32(slope),
+                Layer::LayerNorm { gain, bias, epsilon } => to.layer_norm(gain, bias, *epsilon),
+                Layer::Constant { weights } => to.constant_f32(node.inputs, weights),
+            }
+        }
+    }
+    (header(graph, to.layers), to.weights)
+}
+
+/// What the outputs of a node's dense layer are.
+#[must_use]
+pub fn role(op: &Op, last: bool) -> Role {
+    if last && *op != Op::Expert { Role::Logits } else { Role::Dense }
+}
+
+/// Rows as int8 with a scale each: `max |w| / 127`, rounded to nearest. A row of zeros has scale 0.
+#[must_use]
+pub fn int8_rows(d: &Dense) -> (Vec<i8>, Vec<f32>) {
+    let scale: Vec<f32> = d.weight.chunks(d.inputs).map(|row| row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 127.0).collect();
+    let weight = d
+        .weight
+        .chunks(d.inputs)
+        .zip(&scale)
+        .flat_map(|(row, s)| row.iter().map(move |w| if *s > 0.0 { (w / s).round().clamp(-127.0, 127.0) as i8 } else { 0 }))
+        .collect();
+    (weight, scale)
+}
+
+/// The header of a graph whose layers have these records.
+#[must_use]
+pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header {
+    let inputs = graph.width(0);
+    let nodes = graph
+        .nodes
+        .iter()
+        .map(|n| {
+            let (code, k, first, sees) = match &n.op {
+                Op::Expert => (op::EXPERT, 0, 0, 0),
+                Op::Tower => (op::TOWER, 0, 0, 0),
+                Op::Gate { kind, sees, .. } => {
+                    // `first` is the level's first expert, whether this gate sees it or not: one rule for typed models and blobs.
+                    let first = level_first(graph, sees[0]);
+                    let (code, k) = gate(*kind);
+                    (code, k, first, sees.iter().fold(0u32, |m, v| m | 1 << (v - first)))
+                }
+            };
+            Node {
+                op: code,
+                k,
+                layers: n.layers.len() as u8,
+                src: n.src as u8,
+                first: first as u8,
+                reserved: 0,
+                start: n.start as u16,
+                inputs: n.inputs as u16,
+                outputs: n.outputs as u16,
+                sees,
+            }
+        })
+        .collect();
+    let tasks = graph
+        .tasks
+        .iter()
+        .map(|t| {
+            let (output, a, b, width) = match t.output {
+                Output::Linear { value } => (output::LINEAR, value, 0, graph.width(value)),
+                Output::Sigmoid { value } => (output::SIGMOID, value, 0, graph.width(value)),
+                Output::Softmax { value } => (output::SOFTMAX, value, 0, graph.width(value)),
+                Output::Product { a, b } => (output::PRODUCT, a, b, 1),
+            };
+            Task { output, a: a as u8, b: b as u8, reserved: 0, width: width as u16, reserved2: 0 }
+        })
+        .collect();
+    let mut sections = vec![
+        (section::IDENTITY, postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default()),
+        (section::PRODUCER, postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default()),
+    ];
+    let temperatures: Vec<f32> =
+        graph.nodes.iter().filter_map(|n| if let Op::Gate { temperature, .. } = n.op { Some(temperature) } else { None }).collect();
+    if temperatures.iter().any(|t| *t != 1.0) {
+        sections.push((section::TEMPERATURE, postcard::to_stdvec(&temperatures).unwrap_or_default()));
+    }
+    Header {
+        inputs: vec![Input { kind: input::RAW, flags: 0, reserved: 0, count: inputs as u32 }],
+        nodes,
+        layers,
+        tasks,
+        task_names: graph.tasks.iter().map(|t| t.name.clone()).collect(),
+        feature_names: graph.feature_names.clone(),
+        sections,
+    }
+}
+
+/// The value of the first expert in the run of experts that makes value `v`.
+fn level_first(graph: &Graph, v: usize) -> usize {
+    let mut first = v;
+    while first > 1 && graph.nodes[first - 2].op == Op::Expert {
+        first -= 1;
+    }
+    first
+}
+
+/// Code and k of a gate.
+#[must_use]
+pub fn gate(kind: GateKind) -> (u8, u8) {
+    match kind {
+        GateKind::Softmax => (op::SOFTMAX, 0),
+        GateKind::Sigmoid => (op::SIGMOID, 0),
+        GateKind::Hard => (op::HARD, 0),
+        GateKind::TopK { k, renormalise: true } => (op::TOP_K, k as u8),
+        GateKind::TopK { k, renormalise: false } => (op::TOP_K_RAW, k as u8),
+        GateKind::Constant => (op::CONSTANT, 0),
+        GateKind::DSelectK { k } => (op::D_SELECT_K, k as u8),
+    }
+}
