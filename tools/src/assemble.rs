@@ -82,16 +82,16 @@ pub(crate) fn assemble(plan: &Plan, weights: Weights, fold_standardization: bool
 fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
     let units = plan.units().filter(|u| u.reads == Reads::Input && u.slice.is_none());
     for unit in units {
-        let place = || format!("{}, layer 0", unit.name);
+        let place = |what: &str| format!("{}, layer 0: {what}", unit.name);
         let Some(layer) = unit.layers.first() else {
             continue;
         };
         let count = if let Some(weight) = &layer.weight {
-            tensors.columns(weight, layer.layout, &place())?
+            tensors.columns(weight, layer.layout, &place("weight"))?
         } else if let Some(vector) =
             [&layer.before, &layer.after].into_iter().flatten().find_map(|n| n.gamma.as_ref().or(n.moments.as_ref().map(|m| &m.0)))
         {
-            tensors.length(vector, &place())?
+            tensors.length(vector, &place("norm"))?
         } else {
             continue;
         };

@@ -71,11 +71,7 @@ fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
     assert!(peak <= allowed(len), "{what} of {len} bytes made a reader take {peak} bytes");
     if let Ok(weights) = &result {
         for (name, tensor) in &weights.tensors {
-            assert_eq!(
-                tensor.data.len(),
-                tensor.shape.iter().product::<usize>(),
-                "{name}"
-            );
+            assert_eq!(tensor.data.len(), tensor.shape.iter().product::<usize>(), "{name}");
             assert!(tensor.data.iter().all(|v| v.is_finite()), "{name}");
         }
     }

@@ -25,13 +25,7 @@ fn single(w: &[i16], x: &[i16], acc: &mut [i64; 1]) {
 }
 
 #[inline(always)]
-fn gemv<T: Copy>(
-    w: &[i16],
-    rows: &[WideRow],
-    x: &[i16],
-    y: &mut [T],
-    f: impl Fn(i64, &WideRow) -> T,
-) {
+fn gemv<T: Copy>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], f: impl Fn(i64, &WideRow) -> T) {
     let (mut w, mut rows) = (w, rows);
     panels!(2, w, x, y, [rows], out => {
         let mut acc = rows.each_ref().map(WideRow::bias);
@@ -51,9 +45,7 @@ fn gemv<T: Copy>(
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |acc, row| {
-        at_least(floor, wide_hidden(acc, row))
-    });
+    gemv(w, rows, x, y, |acc, row| at_least(floor, wide_hidden(acc, row)));
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].

@@ -49,12 +49,7 @@ fn panel4(w: &[i8], x: &[i16], correction: i32, acc: [i32; 4]) -> [i32; 4] {
         Err(_) => unaligned(w, x, &mut s),
     }
     let lower = |k: usize| s[k].wrapping_sub(s[k + 1] << 8).wrapping_sub(correction);
-    [
-        acc[0].wrapping_add(lower(0)),
-        acc[1].wrapping_add(lower(1)),
-        acc[2].wrapping_add(lower(2)),
-        acc[3].wrapping_add(s[3]),
-    ]
+    [acc[0].wrapping_add(lower(0)), acc[1].wrapping_add(lower(1)), acc[2].wrapping_add(lower(2)), acc[3].wrapping_add(s[3])]
 }
 
 #[inline(always)]

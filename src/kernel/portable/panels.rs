@@ -46,12 +46,7 @@ pub(super) use panel;
 
 /// Turns each accumulator of a panel into its output.
 #[inline(always)]
-pub(super) fn finish<A: Copy, R, T, const N: usize>(
-    acc: [A; N],
-    rows: &[R; N],
-    out: &mut [T; N],
-    f: impl Fn(A, &R) -> T,
-) {
+pub(super) fn finish<A: Copy, R, T, const N: usize>(acc: [A; N], rows: &[R; N], out: &mut [T; N], f: impl Fn(A, &R) -> T) {
     for ((out, acc), row) in out.iter_mut().zip(acc).zip(rows) {
         *out = f(acc, row);
     }
