@@ -204,14 +204,14 @@ impl Assembler {
             GateKindPlan::DSelectK { k } => GateKind::DSelectK { k },
             GateKindPlan::Constant(_) => GateKind::Constant,
         };
-        if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind {
-            if k == 0 || k > order.len() {
-                return Err(ModelError::Invalid {
-                    place: name.clone(),
-                    what: format!("k = {k} with {} experts seen", order.len()),
-                    remedy: "k lies in 1 to the number of experts".into(),
-                });
-            }
+        if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind
+            && (k == 0 || k > order.len())
+        {
+            return Err(ModelError::Invalid {
+                place: name.clone(),
+                what: format!("k = {k} with {} experts seen", order.len()),
+                remedy: "k lies in 1 to the number of experts".into(),
+            });
         }
         let dselect = matches!(kind, GateKind::DSelectK { .. });
         if dselect && (gate.temperature != 1.0 || !gate.priors.is_empty() || !gate.sees.is_sorted()) {

@@ -196,10 +196,10 @@ impl Graph {
         if node.outputs != self.width(*first) {
             return Err(GraphError::NodeOutputs { node: node_name(), found: self.width(*first), expected: node.outputs });
         }
-        if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind {
-            if k == 0 || k > sees.len() {
-                return Err(GraphError::K { node: node_name(), k, experts: sees.len() });
-            }
+        if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind
+            && (k == 0 || k > sees.len())
+        {
+            return Err(GraphError::K { node: node_name(), k, experts: sees.len() });
         }
         let constants = node.layers.iter().filter(|l| matches!(l, Layer::Constant { .. })).count();
         let is_constant = matches!(kind, GateKind::Constant);
@@ -324,11 +324,14 @@ impl Levels {
     }
 }
 
+/// Runs of numbers, each with how many there must be.
+type Parts<'a> = Vec<(&'a [f32], usize)>;
+
 /// Checks that the widths chain and every layer is whole; gives back the width of the last.
 fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
     let mut width = node.inputs;
     for (i, layer) in node.layers.iter().enumerate() {
-        let (tensor, inputs, outputs, parts): (&str, usize, usize, Vec<(&[f32], usize)>) = match layer {
+        let (tensor, inputs, outputs, parts): (&str, usize, usize, Parts<'_>) = match layer {
             Layer::Dense(d) => (&d.name, d.inputs, d.outputs, vec![(&d.weight, d.inputs.saturating_mul(d.outputs)), (&d.bias, d.outputs)]),
             Layer::Affine { gain, bias } | Layer::LayerNorm { gain, bias, .. } => ("", width, width, vec![(gain, width), (bias, width)]),
             Layer::PRelu { slope } => ("", width, width, vec![(slope, width)]),
@@ -356,10 +359,10 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
                 return Err(GraphError::NotFinite { node: name.into(), layer: i, tensor: tensor.into() });
             }
         }
-        if let Layer::LayerNorm { epsilon, .. } = layer {
-            if !epsilon.is_finite() || *epsilon < 0.0 {
-                return Err(GraphError::NotFinite { node: name.into(), layer: i, tensor: "epsilon".into() });
-            }
+        if let Layer::LayerNorm { epsilon, .. } = layer
+            && (!epsilon.is_finite() || *epsilon < 0.0)
+        {
+            return Err(GraphError::NotFinite { node: name.into(), layer: i, tensor: "epsilon".into() });
         }
         width = outputs;
     }

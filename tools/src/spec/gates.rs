@@ -70,14 +70,12 @@ fn group(
         let (mut plans, mut outer) = (Vec::new(), None);
         for (l, layer) in group.layers.iter().flatten().enumerate() {
             let (plan, named) = layers::expand(ex, layer, &context, i, count, &format!("{name}, layer {l}"))?;
-            if let (Some(activation), true) = (&named, l + 1 < group.layers.iter().flatten().count()) {
-                if activation == "softmax" {
-                    return Err(invalid(
-                        ex.spec.place(&name, layer.span()),
-                        "softmax stands before the last layer",
-                        "it turns the last layer's logits into weights",
-                    ));
-                }
+            if named.as_deref() == Some("softmax") && l + 1 < group.layers.iter().flatten().count() {
+                return Err(invalid(
+                    ex.spec.place(&name, layer.span()),
+                    "softmax stands before the last layer",
+                    "it turns the last layer's logits into weights",
+                ));
             }
             plans.push(plan);
             outer = named;
@@ -144,7 +142,6 @@ fn sees(ex: &Expander<'_>, group: &raw::Gates, experts: &[Unit], place: &str) ->
     Ok(seen)
 }
 
-#[expect(clippy::too_many_arguments, reason = "each says one thing about the place")]
 fn kind(
     group: &raw::Gates,
     outer: Option<&str>,
