@@ -70,10 +70,7 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
             result => result,
         }
     };
-    read().map_err(|reason| ImportError {
-        path: path.to_owned(),
-        reason,
-    })
+    read().map_err(|reason| ImportError { path: path.to_owned(), reason })
 }
 
 /// Reads the content of a weights file.
