@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(all.dead_experts(), 0b100);
         assert_eq!(all.collapsed(), 0);
         assert!((all.mean(0, 0) - 0.475).abs() < 1e-4);
-        assert_eq!(all.lead_share(0, 0), 0.45);
+        assert_eq!(all.lead_share(0, 0), 0.5);
     }
 
     #[test]
