@@ -87,6 +87,8 @@ pub trait Element: Pod + Default {
 
     /// Calls `f` with the features as activations.
     fn with_features<const N: usize, R>(scales: &Self::Scales<N>, x: &[f32; N], f: impl FnOnce(&[Self; N]) -> R) -> R;
+    /// The features from `start` on, as activations.
+    fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
     /// `softmax` of gate logits; `z` is used up.
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// `sigmoid` of each gate logit.
@@ -154,6 +156,11 @@ impl Element for f32 {
 
     fn with_features<const N: usize, R>(_: &[f32; 0], x: &[f32; N], f: impl FnOnce(&[f32; N]) -> R) -> R {
         f(x)
+    }
+    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = *x;
+        }
     }
 
     fn gate_softmax<M: Math>(z: &mut [f32], g: &mut [f32]) {
@@ -243,6 +250,11 @@ impl Element for i16 {
         let mut q = <[i16; N]>::new_zeroed();
         let _ = kernel::quantize_f32(x, scales, &mut q);
         f(&q)
+    }
+    fn features<const N: usize>(scales: &[InputScale; N], start: usize, x: &[f32], y: &mut [i16]) {
+        if let Some(scales) = scales.get(start..) {
+            let _ = kernel::quantize_f32(x, scales, y);
+        }
     }
 
     fn gate_softmax<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
