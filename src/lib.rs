@@ -20,6 +20,7 @@ mod model;
 mod precision;
 mod prefix;
 mod rank;
+mod self_test;
 mod stats;
 mod tower;
 mod trunk;
@@ -39,6 +40,7 @@ pub use math::{Libm, Math, Micromath};
 pub use model::{CgcModel, Extraction, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
 pub use prefix::{Context, Prefixed, PrefixedBank};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};
+pub use self_test::SelfTestError;
 pub use stats::GateStats;
 pub use precision::{F32, Flash, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision, Quad, W8, Wide};
 #[doc(hidden)]

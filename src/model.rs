@@ -165,7 +165,7 @@ where
         self.towers.show(raw)
     }
 
-    fn run<M: Math, C: Choice>(&self, x: &[A; I], want: u32, choice: C, gates: &mut L::Gates, raw: &mut T::Out) -> u32 {
+    pub(crate) fn run<M: Math, C: Choice>(&self, x: &[A; I], want: u32, choice: C, gates: &mut L::Gates, raw: &mut T::Out) -> u32 {
         let mut s = L::Streams::new_zeroed();
         let run = self.trunk.streams::<M, C>(x, want, choice, gates, &mut s);
         run.wrapping_add(self.finish::<M, C>(x, &s, want, choice, gates, raw))
