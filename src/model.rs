@@ -119,6 +119,17 @@ where
         self.predict_with::<Libm>(x)
     }
 
+    /// [`predict`](Self::predict) for each row, into the caller's memory; as many as the shorter slice has. The same bits as single rows:
+    /// a kernel's panel of rows fills a host's vector units at batch 1 already.
+    pub fn predict_batch<X>(&self, rows: &[X], outputs: &mut [T::Shown])
+    where
+        S: InputStage<From = X>,
+    {
+        for (x, y) in rows.iter().zip(outputs) {
+            *y = self.predict(x);
+        }
+    }
+
     /// [`predict`](Self::predict) with another mathematics back end, such as [`Micromath`](crate::Micromath).
     pub fn predict_with<M: Math>(&self, x: &S::From) -> T::Shown {
         self.input.with(x, |q| {
