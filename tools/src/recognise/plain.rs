@@ -1,6 +1,8 @@
 //! Plain PyTorch modules that follow the usual names: `experts.I.J.weight`, `gates.T.weight` or `gates.T.J.weight`,
 //! `towers.T.J.weight`.
 
+use indexmap::IndexSet;
+
 use super::Found;
 use super::names::{Names, unknown_tasks};
 use super::wiring::one_level;
@@ -33,5 +35,14 @@ fn found(names: Names<'_>) -> Result<Found, ModelError> {
     found.assumptions.push("hidden layers and every layer of the experts end in relu: a state dict has no activations".into());
     found.assumptions.push("gates are softmax".into());
     found.assume_epsilon(EPSILON);
+    let tables: IndexSet<&str> = weights_before(&names).collect();
+    names.embeddings(&tables.into_iter().collect::<Vec<_>>(), &mut found);
+    names.refuse_leftovers(&found)?;
     Ok(found)
+}
+
+/// Modules beside experts, gates and towers whose name says that they embed.
+fn weights_before<'a>(names: &Names<'a>) -> impl Iterator<Item = &'a str> {
+    let modules = names.weights.tensors.keys().filter_map(|n| Some(&n[..=n.find('.')?]));
+    modules.filter(|m| m.starts_with("emb"))
 }
