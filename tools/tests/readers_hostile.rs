@@ -1,92 +1,31 @@
 //! The readers of weights files on broken and made-up files: never a panic, never much memory.
-#![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::io::{Cursor, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use mmoe_tools::import::{self, Reason, Weights};
+use mmoe_tools::import;
+use zip::CompressionMethod;
 
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, which counts what each thread holds.
-struct Counting;
-
-fn count(bytes: isize) {
-    LIVE.set(LIVE.get() + bytes);
-    PEAK.set(PEAK.get().max(LIVE.get()));
-}
-
-// SAFETY: every call is passed on to `System` with the caller's own arguments, so the contract is the one the
-// caller already keeps with it. The counters are constant-initialised thread-locals without destructors, which
-// neither allocate nor unwind.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promised to us.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promised to us.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promised to us.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // Old and new stand side by side while the bytes are copied.
-        count(new_size as isize);
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promised to us.
-        unsafe { System.realloc(ptr, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What a reader may hold at its worst: a small multiple of the file, and a constant for tiny files.
-fn allowed(file_len: usize) -> usize {
-    20 * file_len + 512 * 1024
-}
-
-/// Reads `bytes`, which may fail but not panic and not take more memory than [`allowed`].
-fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
-    let len = bytes.len();
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes))).unwrap_or_else(|_| panic!("{what} made a reader panic"));
-    let peak = (PEAK.get() - before) as usize;
-    assert!(peak <= allowed(len), "{what} of {len} bytes made a reader take {peak} bytes");
-    if let Ok(weights) = &result {
-        for (name, tensor) in &weights.tensors {
-            assert_eq!(tensor.data.len(), tensor.shape.iter().product::<usize>(), "{name}");
-            assert!(tensor.data.iter().all(|v| v.is_finite()), "{name}");
-        }
-    }
-    result
-}
+mod counting;
+use counting::{find, read, zipped};
 
 /// All files under `tests/fixtures` that belong to the readers, by name.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     let mut files = Vec::new();
-    for folder in
-        ["deepctr-torch-mmoe", "keras-hub-recsys", "keras-hub-recsys/tf_checkpoint", "keras-mmoe-census", "pytorch-edge", "readers"]
-    {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    for folder in [
+        "deepctr-torch-mmoe",
+        "keras-hub-recsys",
+        "keras-hub-recsys/tf_checkpoint",
+        "keras-mmoe-census",
+        "pytorch-edge",
+        "readers",
+    ] {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
         paths.sort();
         for path in paths {
             let name = format!("{folder}/{}", path.file_name().unwrap().to_string_lossy());
@@ -127,10 +66,6 @@ fn structure(bytes: &[u8]) -> Vec<usize> {
         }
     }
     (0..bytes.len()).filter(|&i| !is_data[i]).collect()
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window[..8] == needle[..8] && window == needle)
 }
 
 fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
@@ -179,7 +114,10 @@ fn mutations(name: &str, bytes: &[u8], n: usize, seed: u64) {
         failed += usize::from(read(&format!("mutation {i} of {name}"), mutant).is_err());
     }
     // Else the mutations miss what the reader reads.
-    assert!(failed * 10 > n, "{failed} of {n} mutations of {name} were noticed");
+    assert!(
+        failed * 10 > n,
+        "{failed} of {n} mutations of {name} were noticed"
+    );
 }
 
 #[test]
@@ -198,7 +136,10 @@ fn mutated_files() {
 /// members are mutated and zipped again.
 #[test]
 fn mutated_members() {
-    let archives: Vec<_> = fixtures().into_iter().filter(|(_, bytes)| bytes.starts_with(b"PK")).collect();
+    let archives: Vec<_> = fixtures()
+        .into_iter()
+        .filter(|(_, bytes)| bytes.starts_with(b"PK"))
+        .collect();
     let each = 4_000usize.div_ceil(archives.len());
     for (seed, (name, bytes)) in archives.iter().enumerate() {
         let mut random = Random(1000 + seed as u64);
@@ -212,7 +153,9 @@ fn mutated_members() {
             })
             .collect();
         // What describes the tensors matters more than the tensors do.
-        let pickles: Vec<usize> = (0..members.len()).filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5")).collect();
+        let pickles: Vec<usize> = (0..members.len())
+            .filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5"))
+            .collect();
         for i in 0..each {
             let mut mutant = members.clone();
             let chosen = match (pickles.len(), random.below(4)) {
@@ -225,19 +168,9 @@ fn mutated_members() {
                 mutate(content, &positions, &mut random);
             }
             let what = format!("mutation {i} of {} in {name}", mutant[chosen].0);
-            let _ = read(&what, zipped(&mutant));
+            let _ = read(&what, zipped(CompressionMethod::Stored, &mutant));
         }
     }
-}
-
-fn zipped(members: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, content) in members {
-        out.start_file(name.as_str(), stored).unwrap();
-        out.write_all(content).unwrap();
-    }
-    out.finish().unwrap().into_inner()
 }
 
 #[test]
@@ -247,7 +180,9 @@ fn truncated_files() {
             continue;
         }
         let step = (bytes.len() / 100).max(1);
-        let lengths = (0..bytes.len().min(64)).chain((64..bytes.len()).step_by(step)).chain(bytes.len() - 8..bytes.len());
+        let lengths = (0..bytes.len().min(64))
+            .chain((64..bytes.len()).step_by(step))
+            .chain(bytes.len() - 8..bytes.len());
         for len in lengths {
             let what = format!("{name} cut at {len}");
             // Nothing but padding may be missing from a file that still reads.

@@ -2,10 +2,14 @@
 
 use std::cmp::Ordering;
 
-use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FixedPointLayout, FloatingPointLayout, Group};
+use hdf5_pure::{
+    AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FixedPointLayout, FloatingPointLayout,
+    Group,
+};
 use indexmap::IndexMap;
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, elements};
+use super::metered::Metered;
 use super::{Reason, Weights};
 
 /// Groups stand in groups no deeper than this; a group that contains itself stands in itself for ever.
@@ -35,36 +39,49 @@ const BF16: FloatingPointLayout = FloatingPointLayout {
 };
 
 pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
-    let file = File::from_bytes(bytes).map_err(damaged)?;
+    let file_len = bytes.len() as u64;
+    let file = File::from_source(Metered::new(bytes)).map_err(damaged)?;
     let root = file.root();
     let attrs = root.attrs().map_err(damaged)?;
     let config = match attrs.get("model_config").and_then(AttrValue::as_str) {
-        Some(text) => Some(serde_json::from_str(text).map_err(|e| damaged(format_args!("its model_config: {e}")))?),
+        Some(text) => Some(
+            serde_json::from_str(text)
+                .map_err(|e| damaged(format_args!("its model_config: {e}")))?,
+        ),
         None => None,
     };
-    let (groups, datasets) = members(&root)?;
+    let (groups, _) = members(&root)?;
     let full = groups.iter().find(|(name, _)| name == "model_weights");
-    let has_layers = |group: &Group| -> Result<bool, Reason> { Ok(strings(group, "layer_names")?.is_some()) };
-    let mut reader = Reader { out: Collector::new("Keras weights .h5", budget), layer_names: IndexMap::new(), optimizer: 0, seeds: 0 };
+    let has_layers =
+        |group: &Group| -> Result<bool, Reason> { Ok(strings(group, "layer_names")?.is_some()) };
+    let mut reader = Reader {
+        file_len,
+        out: Collector::new("Keras weights .h5", budget),
+        layer_names: IndexMap::new(),
+        optimizer: 0,
+        seeds: 0,
+    };
     if let Some((_, group)) = full {
         reader.out = Collector::new("Keras full .h5", reader.out.budget);
-        reader.out.notes.push("took the tensors under `model_weights/`; the optimizer's were left out".to_owned());
+        reader.out.notes.push(
+            "took the tensors under `model_weights/`; the optimizer's were left out".to_owned(),
+        );
         if has_layers(group)? {
             reader.layers(group)?;
         } else {
-            let (groups, datasets) = members(group)?;
-            reader.walk("", groups, datasets, 0)?;
+            reader.all(group)?;
         }
     } else if has_layers(&root)? {
         reader.layers(&root)?;
     } else {
         reader.out = Collector::new("Keras .weights.h5", reader.out.budget);
-        reader.walk("", groups, datasets, 0)?;
+        reader.all(&root)?;
     }
     reader.finish(config)
 }
 
 struct Reader {
+    file_len: u64,
     out: Collector,
     layer_names: IndexMap<String, String>,
     optimizer: usize,
@@ -83,46 +100,62 @@ impl Reader {
             layers.push(TOP.to_owned());
         }
         for layer in &layers {
-            let group = groups.get(layer).ok_or_else(|| damaged(format_args!("layer `{layer}` is missing")))?;
+            let group = groups
+                .get(layer)
+                .ok_or_else(|| damaged(format_args!("layer `{layer}` is missing")))?;
+            // All of them at once, as each look-up of a path would read the groups along it again.
+            let mut found = IndexMap::new();
+            self.list(layer, group, 0, &mut found)?;
             for weight in strings(group, "weight_names")?.unwrap_or_default() {
                 self.out.budget.take(PER_MEMBER, "its list of weights")?;
                 let name = format!("{layer}/{weight}");
-                let dataset = group.dataset(&weight).map_err(|e| damaged(format_args!("weight `{name}`: {e}")))?;
-                self.tensor(&name, &dataset)?;
+                let dataset = found
+                    .get(&name)
+                    .ok_or_else(|| damaged(format_args!("weight `{name}` is missing")))?;
+                self.tensor(&name, dataset)?;
             }
         }
         Ok(())
     }
 
-    /// A file whose groups alone say what it holds. Their order is that of their names, with numbers in them
-    /// compared as numbers.
-    fn walk(
+    /// A file whose groups alone say what it holds.
+    fn all(&mut self, group: &Group) -> Result<(), Reason> {
+        let mut found = IndexMap::new();
+        self.list("", group, 0, &mut found)?;
+        for (name, dataset) in &found {
+            self.tensor(name, dataset)?;
+        }
+        Ok(())
+    }
+
+    /// Lists the datasets in a group and in the groups within it. Their order is that of their names, with numbers
+    /// in them compared as numbers.
+    fn list(
         &mut self,
         path: &str,
-        mut groups: Vec<(String, Group)>,
-        mut datasets: Vec<(String, Dataset)>,
+        group: &Group,
         depth: usize,
+        found: &mut IndexMap<String, Dataset>,
     ) -> Result<(), Reason> {
         if depth > DEEPEST {
-            return Err(damaged(format_args!("its groups nest without end: {path:.80}…")));
+            return Err(damaged(format_args!(
+                "its groups nest without end: {path:.80}…"
+            )));
         }
+        if let Some(owner) = path.strip_suffix("/vars") {
+            let attrs = group.attrs().map_err(damaged)?;
+            if let Some(layer) = attrs.get("name").and_then(AttrValue::as_str) {
+                self.layer_names.insert(owner.to_owned(), layer.to_owned());
+            }
+        }
+        let (mut groups, mut datasets) = members(group)?;
         let booked = (groups.len() + datasets.len()) as u64 * (PER_MEMBER + path.len() as u64);
         self.out.budget.take(booked, "its list of groups")?;
         groups.sort_by(|a, b| natural(&a.0, &b.0));
         datasets.sort_by(|a, b| natural(&a.0, &b.0));
-        for (name, dataset) in &datasets {
-            self.tensor(&join(path, name), dataset)?;
-        }
+        found.extend(datasets.into_iter().map(|(name, d)| (join(path, &name), d)));
         for (name, group) in &groups {
-            let path = join(path, name);
-            if let Some(owner) = path.strip_suffix("/vars") {
-                let attrs = group.attrs().map_err(damaged)?;
-                if let Some(layer) = attrs.get("name").and_then(AttrValue::as_str) {
-                    self.layer_names.insert(owner.to_owned(), layer.to_owned());
-                }
-            }
-            let (groups, datasets) = members(group)?;
-            self.walk(&path, groups, datasets, depth + 1)?;
+            self.list(&join(path, name), group, depth + 1, found)?;
         }
         Ok(())
     }
@@ -141,32 +174,64 @@ impl Reader {
         let datatype = dataset.datatype().map_err(broken)?;
         let (dtype, order) = dtype(&datatype).ok_or_else(|| Reason::Dtype {
             tensor: name.to_owned(),
-            dtype: dataset.dtype().map_or_else(|_| "unknown".to_owned(), |d| format!("{d:.80}")),
+            dtype: dataset
+                .dtype()
+                .map_or_else(|_| "unknown".to_owned(), |d| format!("{d:.80}")),
         })?;
-        let sizes = |dims: Vec<u64>| dims.into_iter().map(|d| usize::try_from(d).map_err(damaged)).collect::<Result<Vec<usize>, Reason>>();
+        let sizes = |dims: Vec<u64>| {
+            dims.into_iter()
+                .map(|d| usize::try_from(d).map_err(damaged))
+                .collect::<Result<Vec<usize>, Reason>>()
+        };
         let shape = sizes(dataset.shape().map_err(broken)?)?;
         let count = self.out.reserve(name, &shape)?;
         // The stored bytes stand beside the converted ones, and one chunk of them beside those.
         let chunk = match dataset.chunk_shape().map_err(broken)? {
-            Some(chunk) => elements(&sizes(chunk)?),
+            Some(chunk) => {
+                // Room for the stored chunks is made before they are read: they must lie within the file.
+                for stored in dataset.chunks().map_err(broken)? {
+                    let end = stored.address.checked_add(stored.storage_size);
+                    if end.is_none_or(|end| end > self.file_len) {
+                        return Err(damaged(format_args!(
+                            "tensor `{name}` has a chunk beyond the file's end"
+                        )));
+                    }
+                }
+                elements(&sizes(chunk)?)
+            }
             None => Some(0),
         };
         let raw = chunk
             .and_then(|chunk| count.checked_add(chunk)?.checked_mul(dtype.size()))
             .ok_or_else(|| damaged(format_args!("tensor `{name}` has absurd chunks")))?;
-        self.out.budget.take(raw as u64, &format!("tensor `{name}`"))?;
+        self.out
+            .budget
+            .take(raw as u64, &format!("tensor `{name}`"))?;
         let bytes = dataset.read_raw().map_err(broken)?;
-        self.out.push(name, Raw { shape: &shape, dtype, order, bytes: &bytes })?;
+        self.out.push(
+            name,
+            Raw {
+                shape: &shape,
+                dtype,
+                order,
+                bytes: &bytes,
+            },
+        )?;
         drop(bytes);
         self.out.budget.give_back(raw);
         Ok(())
     }
 
     fn finish(mut self, config: Option<serde_json::Value>) -> Result<Weights, Reason> {
-        for (count, what) in [(self.optimizer, "of the optimizer"), (self.seeds, "of random seeds")] {
+        for (count, what) in [
+            (self.optimizer, "of the optimizer"),
+            (self.seeds, "of random seeds"),
+        ] {
             if count > 0 {
                 let variables = if count == 1 { "variable" } else { "variables" };
-                self.out.notes.push(format!("left out {count} {variables} {what}"));
+                self.out
+                    .notes
+                    .push(format!("left out {count} {variables} {what}"));
             }
         }
         let mut weights = self.out.finish()?;
@@ -181,13 +246,20 @@ fn damaged(reason: impl ToString) -> Reason {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}/{name}")
+    }
 }
 
 type Members = (Vec<(String, Group)>, Vec<(String, Dataset)>);
 
 fn members(group: &Group) -> Result<Members, Reason> {
-    Ok((group.iter_groups().map_err(damaged)?.collect(), group.iter_datasets().map_err(damaged)?.collect()))
+    Ok((
+        group.iter_groups().map_err(damaged)?.collect(),
+        group.iter_datasets().map_err(damaged)?.collect(),
+    ))
 }
 
 /// The strings of an attribute. Keras splits lists that are too long for one into `name0`, `name1`, …, and
@@ -198,7 +270,9 @@ fn strings(group: &Group, name: &str) -> Result<Option<Vec<String>>, Reason> {
     if let Some(value) = attrs.get(name) {
         return Ok(Some(list(value)));
     }
-    let parts: Vec<_> = (0..).map_while(|i| attrs.get(&format!("{name}{i}"))).collect();
+    let parts: Vec<_> = (0..)
+        .map_while(|i| attrs.get(&format!("{name}{i}")))
+        .collect();
     if parts.is_empty() {
         return Ok(None);
     }
@@ -207,7 +281,11 @@ fn strings(group: &Group, name: &str) -> Result<Option<Vec<String>>, Reason> {
 
 fn dtype(theirs: &Datatype) -> Option<(Dtype, ByteOrder)> {
     let (dtype, order) = match theirs {
-        Datatype::FloatingPoint { size, byte_order, layout } => {
+        Datatype::FloatingPoint {
+            size,
+            byte_order,
+            layout,
+        } => {
             let dtype = match (size, *layout) {
                 (2, F16) => Dtype::F16,
                 (2, BF16) => Dtype::Bf16,
@@ -217,9 +295,16 @@ fn dtype(theirs: &Datatype) -> Option<(Dtype, ByteOrder)> {
             };
             (dtype, byte_order)
         }
-        Datatype::FixedPoint { size, byte_order, layout: FixedPointLayout { signed, bit_offset: 0, bit_precision } }
-            if u32::from(*bit_precision) == size.saturating_mul(8) =>
-        {
+        Datatype::FixedPoint {
+            size,
+            byte_order,
+            layout:
+                FixedPointLayout {
+                    signed,
+                    bit_offset: 0,
+                    bit_precision,
+                },
+        } if u32::from(*bit_precision) == size.saturating_mul(8) => {
             let dtype = match (size, signed) {
                 (1, false) => Dtype::U8,
                 (1, true) => Dtype::I8,
@@ -249,7 +334,10 @@ fn natural(a: &str, b: &str) -> Ordering {
     loop {
         let (n, m) = (number(x), number(y));
         if n > 0 && m > 0 {
-            let (p, q) = (x[..n].trim_start_matches('0'), y[..m].trim_start_matches('0'));
+            let (p, q) = (
+                x[..n].trim_start_matches('0'),
+                y[..m].trim_start_matches('0'),
+            );
             let order = p.len().cmp(&q.len()).then_with(|| p.cmp(q));
             if order.is_ne() {
                 return order;
@@ -272,8 +360,16 @@ mod tests {
 
     #[test]
     fn numbers_in_names_sort_as_numbers() {
-        let mut names = ["dense_10", "m_mo_e", "dense", "dense_9", "10", "2", "dense_01", "dense_1", "dense_1b"];
+        let mut names = [
+            "dense_10", "m_mo_e", "dense", "dense_9", "10", "2", "dense_01", "dense_1", "dense_1b",
+        ];
         names.sort_by(|a, b| natural(a, b));
-        assert_eq!(names, ["2", "10", "dense", "dense_01", "dense_1", "dense_1b", "dense_9", "dense_10", "m_mo_e"]);
+        assert_eq!(
+            names,
+            [
+                "2", "10", "dense", "dense_01", "dense_1", "dense_1b", "dense_9", "dense_10",
+                "m_mo_e"
+            ]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `.safetensors`.
 
-use safetensors::{Dtype as Theirs, SafeTensors};
+use safetensors::{Dtype as Theirs, SafeTensorError, SafeTensors};
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw};
 use super::{Reason, Weights};
@@ -9,18 +9,39 @@ const FORMAT: &str = "safetensors";
 
 pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
     let mut out = Collector::new(FORMAT, Budget::new(bytes.len()));
-    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| Reason::damaged(FORMAT, e))?;
+    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| match e {
+        SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength => {
+            let len = bytes.len();
+            out.damaged(format_args!(
+                "its {len} bytes are not as many as its header tells; it may be truncated"
+            ))
+        }
+        e => out.damaged(e),
+    })?;
     let data = &bytes[8 + header..];
     // In the order of their data, which is the order in which they were written.
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else {
             continue;
         };
-        let dtype = dtype(info.dtype).ok_or_else(|| Reason::Dtype { tensor: name.clone(), dtype: info.dtype.to_string() })?;
+        let dtype = dtype(info.dtype).ok_or_else(|| Reason::Dtype {
+            tensor: name.clone(),
+            dtype: info.dtype.to_string(),
+        })?;
         out.reserve(&name, &info.shape)?;
         let (start, end) = info.data_offsets;
-        let bytes = data.get(start..end).ok_or_else(|| out.damaged("data are missing"))?;
-        out.push(&name, Raw { shape: &info.shape, dtype, order: ByteOrder::Little, bytes })?;
+        let bytes = data
+            .get(start..end)
+            .ok_or_else(|| out.damaged("data are missing"))?;
+        out.push(
+            &name,
+            Raw {
+                shape: &info.shape,
+                dtype,
+                order: ByteOrder::Little,
+                bytes,
+            },
+        )?;
     }
     out.strip_prefixes();
     out.finish()

@@ -40,7 +40,7 @@ const SAVED_MODEL: Reason = Reason::Unsupported {
          numpy.savez(\"model.npz\", **{v.name: v.numpy() for v in model.variables})",
 };
 
-const CHECKPOINT: Reason = Reason::Unsupported {
+pub(super) const CHECKPOINT: Reason = Reason::Unsupported {
     kind: "part of a TensorFlow checkpoint",
     remedy: "Load it into its model and save that, in Python:\n    \
          tensorflow.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
@@ -115,6 +115,13 @@ pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
     }
     let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
     Err(Reason::Unknown { found: format!("it is a zip archive of {} members ({:.200})", names.len(), some.join(", ")) })
+}
+
+/// Whether a file of no known content is called as TensorFlow calls the data of a checkpoint:
+/// `model.data-00000-of-00001`.
+pub(super) fn is_checkpoint_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.contains(".data-") && name.contains("-of-")
 }
 
 /// Why a directory is no weights file.
