@@ -1,6 +1,6 @@
 //! What a model is made of, tensor by tensor: the form that a spec expands to and that recognition finds.
 //!
-//! A plan names tensors and says how they are wired; it holds no weights. [`crate::assemble`] turns it into a
+//! A plan names tensors and says how they are wired; it holds no weights. The library turns it into a
 //! [`crate::graph::Graph`], [`crate::spec::write`] into the text of a spec.
 
 use crate::graph::Input;
