@@ -437,6 +437,12 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
         Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
         &["nothing says what 1 of its tensors do, `input_norm.weight` [64] first", "spec"],
     );
+    let norm: [(&str, &[usize]); 4] = [("n.weight", &[4]), ("n.bias", &[4]), ("n.running_mean", &[4]), ("n.num_batches_tracked", &[])];
+    let mut cut = made(&[("experts.0.mlp.0.weight", &[4, 3]), ("gates.0.mlp.0.weight", &[1, 3]), ("towers.0.mlp.0.weight", &[1, 4])]);
+    cut.tensors.extend(made(&norm).tensors.into_iter().map(|(n, t)| (n.replacen('n', "experts.0.mlp.1", 1), t)));
+    fails(&cut, Some(&tasks(&["linear"])), &["`experts.0.mlp.1` is no layer that is known here", "running_mean"]);
+    cut.tensors.shift_remove("experts.0.mlp.1.running_mean");
+    fails(&cut, Some(&tasks(&["linear"])), &["`experts.0.mlp.1` is no layer that is known here"]);
     let keras = read("keras-hub-recsys/weights_keras2.h5");
     let mut normed = keras.clone();
     normed.tensors.extend(made(&[("bn/bn/gamma:0", &[8])]).tensors);

@@ -44,8 +44,12 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
         tower.push(matrix(&names, &head, "kernel", bias)?);
         towers.push(tower);
     }
-    let mut found =
-        Found { framework: names.framework, plan: one_level(experts, gates, towers, tasks), tasks_named: true, ..Found::default() };
+    let mut found = Found {
+        framework: names.framework,
+        plan: one_level(&names, experts, gates, towers, tasks)?,
+        tasks_named: true,
+        ..Found::default()
+    };
     found.assume_relu("dnn_activation, DeepCTR's default");
     found.assumptions.push("the unnamed heads (`dense`, `dense_1`, …) are the tasks' in the file's order".into());
     names.embeddings(&["sparse_emb_", "sparse_seq_emb_"], &mut found);

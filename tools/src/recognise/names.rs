@@ -83,8 +83,13 @@ impl Names<'_> {
     }
 
     /// A batch norm (or layer norm) under `prefix`, if there is one.
-    pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Option<Norm> {
-        Norm::at(prefix, epsilon, &|n| self.has(n))
+    pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Result<Option<Norm>, ModelError> {
+        let norm = Norm::at(prefix, epsilon, &|n| self.has(n));
+        let parts = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"];
+        if norm.is_none() && parts.iter().any(|p| self.has(&format!("{prefix}.{p}"))) {
+            return Err(self.unknown(prefix));
+        }
+        Ok(norm)
     }
 
     /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm or the trained slope
@@ -105,7 +110,7 @@ impl Names<'_> {
                 layers.push(self.linear(&at, hidden.clone()));
                 continue;
             }
-            let norm = self.norm(&at, epsilon);
+            let norm = self.norm(&at, epsilon)?;
             let Some(layer) = layers.last_mut() else {
                 // A norm of the input itself.
                 layers.push(LayerPlan {
@@ -126,7 +131,7 @@ impl Names<'_> {
         if let Some(layer) = layers.last_mut().filter(|l| l.activation == *hidden) {
             layer.activation = last.clone();
         }
-        Ok(layers)
+        if layers.is_empty() { Err(self.empty(prefix)) } else { Ok(layers) }
     }
 
     /// A module of the user's own: a `Linear`, a `Sequential` of them, or one of these under a single name.
@@ -138,7 +143,7 @@ impl Names<'_> {
             }
             let words = self.words(&format!("{at}."));
             if words.is_empty() {
-                return Ok(Vec::new());
+                return Err(self.empty(prefix));
             }
             if words.iter().all(|w| w.parse::<usize>().is_ok()) {
                 return self.sequential(&at, epsilon, &ActivationPlan::Relu, last);
@@ -205,6 +210,11 @@ impl Names<'_> {
             what: what.into(),
             remedy: "layers are dense, batch norm, layer norm and prelu with relu, leaky_relu, sigmoid and tanh".into(),
         }
+    }
+
+    /// The error for a place without a layer.
+    pub(super) fn empty(&self, prefix: &str) -> ModelError {
+        self.wrong(&format!("`{prefix}` has no dense layer"), "the file may be cut; or describe the model in a spec")
     }
 
     /// The error for a member that is no layer we know.

@@ -24,14 +24,8 @@ fn found(names: Names<'_>) -> Result<Found, ModelError> {
     let experts = list("experts.", &ActivationPlan::Relu)?;
     let gates = list("gates.", &ActivationPlan::Linear)?;
     let towers = list("towers.", &ActivationPlan::Linear)?;
-    let (e, g, t) = (experts.len(), gates.len(), towers.len());
-    if g != t && g != 1 && !(g == 0 && e == 1) {
-        return Err(names.wrong(
-            &format!("it has {e} experts, {g} gates and {t} towers"),
-            "there is one gate per tower or one for all; describe another wiring in a spec",
-        ));
-    }
-    let mut found = Found { framework: names.framework, plan: one_level(experts, gates, towers, unknown_tasks(t)), ..Found::default() };
+    let tasks = unknown_tasks(towers.len());
+    let mut found = Found { framework: names.framework, plan: one_level(&names, experts, gates, towers, tasks)?, ..Found::default() };
     found.assumptions.push("hidden layers and every layer of the experts end in relu: a state dict has no activations".into());
     found.assumptions.push("gates are softmax".into());
     found.assume_epsilon(EPSILON);
