@@ -106,9 +106,12 @@ fn files_of_frameworks() {
     assault("deepctr-torch", &read("deepctr-torch-mmoe/model.safetensors"), 200, Some(&three));
 }
 
+/// Names and shapes of a file.
+type Shapes<'a> = &'a [(&'a str, &'a [usize])];
+
 #[test]
 fn small_files_of_every_layout() {
-    let layouts: &[(&str, &[(&str, &[usize])])] = &[
+    let layouts: &[(&str, Shapes<'_>)] = &[
         (
             "torch-rechub PLE",
             &[
