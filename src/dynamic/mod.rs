@@ -248,14 +248,17 @@ impl<'a> Dynamic<'a> {
         }
     }
 
-    /// Features to int16: what the input stage of an integer model does. Does nothing in a float model.
+    /// Features to int16: what the input stage of an integer model does.
     ///
     /// # Errors
     ///
-    /// A slice of wrong length.
+    /// A slice of wrong length, or a float model.
     pub fn quantize(&self, x: &[f32], q: &mut [i16]) -> Result<InputCounts, RunError> {
         self.check_inputs(x.len())?;
         self.check_inputs(q.len())?;
+        if !self.plan.integer {
+            return Err(RunError::Element);
+        }
         let Ok((scales, _)) = <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs) else {
             return Err(RunError::Element);
         };

@@ -40,6 +40,7 @@ where
         want | 1 << K
     }
     fn experts(&self) -> usize {
+        const { assert!(K < crate::blob::MAX_TASKS, "Cgc: at most 31 tasks") };
         const { assert!(NT + NS == N, "Cgc: a gate weighs its task's experts and the shared ones") };
         NT * K + NS
     }
@@ -64,6 +65,7 @@ where
         rows.get(o).and_then(|r| r.get(j)).copied().unwrap_or(A::NONE)
     }
     fn expert<M: Math, Q: Source<[A; I]> + ?Sized>(&self, i: usize, x: &Q, h: &mut [A; H]) {
+        const { assert!(Q::STREAMS > K || (NS == 0 && Q::STREAMS == K), "Cgc: the level before has no stream for each task and the shared experts") };
         if i >= NT * K {
             if let Some(x) = x.stream(K) {
                 self.shared.run::<M>(i - NT * K, x, h);
