@@ -108,9 +108,9 @@ const BREAKS: &[Break] = &[
     (12, 0, |h| h.nodes[0].outputs = 5),
     (12, 15, |h| h.nodes[EMPTY].outputs = 3),
     (13, 1, |h| *h = two_widths()),
-    (14, 4, |h| shorten(h, 3)),
+    (14, 3, |h| shorten(h, 3)),
     (14, 33, |h| lengthen(h, 33)),
-    (14, 5, |h| h.nodes.truncate(TOWER)),
+    (14, 5, no_towers),
     (15, 0, |h| h.tasks[0].output = 4),
     (15, 0, |h| h.tasks[0].a = 15),
     (15, 0, |h| h.tasks[0].b = 1),
@@ -130,6 +130,12 @@ const BREAKS: &[Break] = &[
 fn gate_layer(h: &mut Header) -> &mut Layer {
     let before: usize = h.nodes[..GATE].iter().map(|n| n.layers as usize).sum();
     &mut h.layers[before]
+}
+
+/// Experts and gates alone.
+fn no_towers(h: &mut Header) {
+    h.nodes.truncate(TOWER);
+    h.layers.truncate(h.nodes.iter().map(|n| n.layers as usize).sum());
 }
 
 /// Fewer tasks than towers.
