@@ -195,10 +195,10 @@ pub(crate) fn normed(r: &mut Rng) -> Graph {
     graph(6, nodes, &[Output::Linear { value: 4 }])
 }
 
-pub(crate) type Narrow<P> = Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 1], [Binary<Seq<Dense<4, 3, P>, Logits<3, 1, P>>>; 1]>;
+pub(crate) type Narrow<P> = Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 1], [Binary<Seq<Dense<4, 9, P>, Logits<9, 1, P>>>; 1]>;
 pub(crate) fn narrow(r: &mut Rng) -> Graph {
     let mut nodes = times(2, |_| expert(r, 0, &[6, 7, 4]));
     nodes.push(gate(r, SOFTMAX, 0, 6, vec![1, 2], 4));
-    nodes.push(tower(r, 3, &[4, 3, 1]));
+    nodes.push(tower(r, 3, &[4, 9, 1]));
     graph(6, nodes, &sigmoids(4..5))
 }
