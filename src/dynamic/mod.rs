@@ -265,8 +265,8 @@ impl<'a> Dynamic<'a> {
         Ok(crate::kernel::quantize_f32(x, scales, q))
     }
 
-    /// After a prediction: the weights of gate number `gate` (in the order of [`gates`](Self::gates)), one per expert seen, as f32.
-    /// Gives how many were written.
+    /// After a prediction: the weights of gate number `gate` (in the order of [`gates`](Self::gates)), one per expert seen, as f32;
+    /// 0 where no task that was asked for depends on the gate. Gives how many were written.
     pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
         level::gate_weights(&self.blob, &self.plan, scratch, gate, weights)
     }

@@ -46,6 +46,10 @@ where
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
         rows.get(o).and_then(|r| r.get(i)).copied().unwrap_or(A::NONE)
     }
+    fn always(&self, o: usize, i: usize) -> bool {
+        let gate = G::node(o);
+        super::weighs_always(gate.op, gate.sees, i)
+    }
     fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         const { assert!(N <= S::STREAMS, "Mix: more experts than the level before has mixtures: expert i reads mixture i") };
         if let Some(x) = x.stream(i) {
