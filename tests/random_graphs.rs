@@ -1,9 +1,9 @@
 //! Random graphs of every wiring, gate and layer: the blob's own reader and an f64 evaluation agree on them.
 
-mod common;
+mod seeded;
 
-use common::integer::{self, Wide};
-use common::{Bytes, NARROW, Rng, close};
+use seeded::integer::{self, Wide};
+use seeded::{Bytes, NARROW, Rng, close};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
@@ -21,12 +21,12 @@ fn hidden(r: &mut Rng, inputs: usize, most: usize, norm: bool) -> (Vec<Layer>, u
     let (mut layers, mut width) = (vec![], inputs);
     for _ in 0..r.within(0, most) {
         match r.below(8) {
-            0 => layers.push(common::affine(r, width)),
-            1 => layers.push(common::prelu(r, width)),
-            2 if norm => layers.push(common::layer_norm(r, width)),
+            0 => layers.push(seeded::affine(r, width)),
+            1 => layers.push(seeded::prelu(r, width)),
+            2 if norm => layers.push(seeded::layer_norm(r, width)),
             _ => {
                 let (next, act) = (r.within(1, 21), activation(r));
-                layers.push(common::dense(r, width, next, act));
+                layers.push(seeded::dense(r, width, next, act));
                 width = next;
             }
         }
@@ -48,12 +48,12 @@ fn source(r: &mut Rng, readable: &[(usize, usize)]) -> (usize, usize, usize) {
 fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize, norm: bool) -> Node {
     let (src, start, inputs) = source(r, readable);
     if inputs == width && r.one_in(4) {
-        return common::node(Op::Expert, src, start, inputs, width, vec![]);
+        return seeded::node(Op::Expert, src, start, inputs, width, vec![]);
     }
     let (mut layers, have) = hidden(r, inputs, 2, norm);
     let act = activation(r);
-    layers.push(common::dense(r, have, width, act));
-    common::node(Op::Expert, src, start, inputs, width, layers)
+    layers.push(seeded::dense(r, have, width, act));
+    seeded::node(Op::Expert, src, start, inputs, width, layers)
 }
 
 fn gate(r: &mut Rng, readable: &[(usize, usize)], experts: std::ops::Range<usize>, width: usize, norm: bool) -> Node {
@@ -77,13 +77,13 @@ fn gate(r: &mut Rng, readable: &[(usize, usize)], experts: std::ops::Range<usize
     }
     let (src, start, inputs) = source(r, readable);
     if kind == GateKind::Constant {
-        let mut node = common::gate(r, kind, src, inputs, sees, width);
+        let mut node = seeded::gate(r, kind, src, inputs, sees, width);
         node.start = start;
         return node;
     }
     let (mut layers, have) = hidden(r, inputs, 1, norm);
-    layers.push(common::dense(r, have, kind.logits(sees.len()), Activation::Linear));
-    common::node(Op::Gate { kind, sees, temperature: 1.0 }, src, start, inputs, width, layers)
+    layers.push(seeded::dense(r, have, kind.logits(sees.len()), Activation::Linear));
+    seeded::node(Op::Gate { kind, sees, temperature: 1.0 }, src, start, inputs, width, layers)
 }
 
 /// Up to 3 levels and 5 towers; `norm` allows layer norms.
@@ -117,22 +117,22 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
         let (src, start, inputs) = source(r, &readable);
         let value = nodes.len() + 1;
         if r.one_in(5) {
-            nodes.push(common::node(Op::Tower, src, start, inputs, inputs, vec![]));
+            nodes.push(seeded::node(Op::Tower, src, start, inputs, inputs, vec![]));
             outputs.push(Output::Linear { value });
             continue;
         }
         let (mut layers, have) = hidden(r, inputs, 2, norm);
         let (width, output) =
             r.pick(&[(1, Output::Sigmoid { value }), (1, Output::Linear { value }), (3, Output::Linear { value }), (4, Output::Softmax { value })]);
-        layers.push(common::dense(r, have, width, Activation::Linear));
-        nodes.push(common::node(Op::Tower, src, start, inputs, width, layers));
+        layers.push(seeded::dense(r, have, width, Activation::Linear));
+        nodes.push(seeded::node(Op::Tower, src, start, inputs, width, layers));
         outputs.push(output);
     }
     let probabilities: Vec<usize> = (0..outputs.len()).filter(|k| matches!(outputs[*k], Output::Sigmoid { .. })).collect();
     if !probabilities.is_empty() && r.one_in(2) {
         outputs.push(Output::Product { a: r.pick(&probabilities), b: r.pick(&probabilities) });
     }
-    common::graph(inputs, nodes, &outputs)
+    seeded::graph(inputs, nodes, &outputs)
 }
 
 /// Runs a blob by its records on some rows.
@@ -166,7 +166,7 @@ fn a_thousand_float_graphs_are_what_f64_says() {
         let graph = random(&mut r, true);
         let read = gates_read(&graph);
         for precision in [Float::F32, NARROW] {
-            let bytes = common::blob(&graph, precision);
+            let bytes = seeded::blob(&graph, precision);
             let stored = read::graph(&bytes).unwrap();
             if precision == Float::F32 {
                 assert_eq!(stored.nodes.len(), graph.nodes.len());

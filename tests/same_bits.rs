@@ -5,9 +5,9 @@
 #[allow(dead_code, reason = "shared with the firmware")]
 mod rows;
 
-mod common;
+mod seeded;
 
-use common::Bytes;
+use seeded::Bytes;
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Scalar, Seq, W8};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};
@@ -95,7 +95,7 @@ fn f32() {
 
 #[test]
 fn w8() {
-    let bytes = edge(common::NARROW);
+    let bytes = edge(seeded::NARROW);
     assert_eq!(typed::<W8>(&bytes), EDGE_W8, "{:#018x}", typed::<W8>(&bytes));
     assert_eq!(erased(&bytes), EDGE_W8);
 }

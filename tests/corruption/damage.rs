@@ -1,7 +1,7 @@
 //! Blobs whose bytes changed on the way.
 
 use super::{Bytes, both, survives};
-use crate::common::Rng;
+use crate::seeded::Rng;
 use mmoe::LoadError;
 use mmoe::blob::PREAMBLE;
 use mmoe_tools::blob::file::seal;

@@ -121,7 +121,7 @@ fn the_worked_example_is_a_blob() {
         .flat_map(str::split_whitespace)
         .map(|b| u8::from_str_radix(b, 16).unwrap_or_else(|_| panic!("{b}")))
         .collect();
-    let bytes = crate::common::Bytes::new(&bytes);
+    let bytes = crate::seeded::Bytes::new(&bytes);
     type Example = mmoe::SharedBottom<mmoe::Dense<2, 5, mmoe::W8>, [mmoe::Binary<mmoe::Head<5, 1, mmoe::W8>>; 1], 1>;
     let model = Example::load(&bytes).unwrap();
     // As the text works it out by hand.

@@ -1,7 +1,7 @@
 //! Headers that were written to be wrong, with as many weights as they ask for.
 
 use super::{Bytes, both, erased, packing_of, subjects, typed};
-use crate::common::{self, NARROW, Rng, integer};
+use crate::seeded::{self, NARROW, Rng, integer};
 use mmoe::blob::{activation, kind, op, packing, precision, section};
 use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
@@ -19,7 +19,7 @@ fn another_shape_is_named_with_both_shapes() {
         [Gate<5, 2, P>; 2],
         [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2],
     >;
-    let blob = common::blob(&common::small(&mut Rng::new(1)), Float::F32);
+    let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Float::F32);
     let layer = |outputs| shape(kind::DENSE, activation::RELU, precision::F32, 6, outputs);
     let error = Wider::<F32>::load(&blob).unwrap_err();
     assert_eq!(error, LoadError::Layer { op: 0, index: 0, layer: 1, expected: layer(4), found: layer(3) });
@@ -231,8 +231,8 @@ fn headers_that_ask_for_other_weights_get_them_and_are_safe() {
     let mut rng = Rng::new(3);
     let rich = super::rules::rich();
     let subjects = [
-        common::blob(&rich, Float::F32),
-        common::blob(&rich, NARROW),
+        seeded::blob(&rich, Float::F32),
+        seeded::blob(&rich, NARROW),
         integer::blob(&rich, integer::Wide::Heads, encode::Packing::Quad, &mut rng),
         integer::blob(&rich, integer::Wide::All, encode::Packing::Panels, &mut rng),
     ]

@@ -1,13 +1,13 @@
 //! Damaged and hostile blobs: each is refused with its own error, or accepted and safe to run.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../seeded/mod.rs"]
+mod seeded;
 mod damage;
 mod documented;
 mod hostile;
 mod rules;
 
-use common::{Bytes, NARROW, Rng, integer};
+use seeded::{Bytes, NARROW, Rng, integer};
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad, Scalar, Seq, SkipBelow, Towers, W8};
@@ -17,16 +17,16 @@ use mmoe_tools::pack::Float;
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;
 type Pair<P> = mmoe::List2<Binary<Tower<P>>, Scalar<Tower<P>>>;
-/// The type of [`common::small`].
+/// The type of [`seeded::small`].
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
-/// Blobs of [`common::small`], each with what loads it and runs it.
+/// Blobs of [`seeded::small`], each with what loads it and runs it.
 fn subjects() -> [(&'static str, Bytes, Load); 4] {
     let mut rng = Rng::new(1);
-    let graph = common::small(&mut rng);
+    let graph = seeded::small(&mut rng);
     [
-        ("F32", common::blob(&graph, Float::F32), typed::<F32>),
-        ("W8", common::blob(&graph, NARROW), typed::<W8>),
+        ("F32", seeded::blob(&graph, Float::F32), typed::<F32>),
+        ("W8", seeded::blob(&graph, NARROW), typed::<W8>),
         ("I8", integer::blob(&graph, integer::Wide::Heads, encode::Packing::Panels, &mut rng), typed::<I8>),
         ("I8, quad", integer::blob(&graph, integer::Wide::Heads, encode::Packing::Quad, &mut rng), typed::<I8<Quad>>),
     ]

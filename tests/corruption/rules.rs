@@ -1,7 +1,7 @@
 //! Every rule of the records, broken one at a time.
 
 use super::erased;
-use crate::common::{self, Bytes, Rng, node};
+use crate::seeded::{self, Bytes, Rng, node};
 use mmoe::LoadError;
 use mmoe::blob::{kind, op, precision};
 use mmoe_tools::blob::message::{Header, Layer};
@@ -14,29 +14,29 @@ pub(super) fn rich() -> Graph {
     let r = &mut Rng::new(4);
     let leaky = Activation::LeakyRelu { slope: 0.1 };
     let mut nodes = vec![
-        common::expert(r, 0, &[6, 5, 4]),
-        node(Op::Expert, 0, 2, 3, 4, common::chain(r, &[3, 7, 4], Activation::Sigmoid, Activation::Tanh)),
+        seeded::expert(r, 0, &[6, 5, 4]),
+        node(Op::Expert, 0, 2, 3, 4, seeded::chain(r, &[3, 7, 4], Activation::Sigmoid, Activation::Tanh)),
         node(Op::Expert, 0, 1, 4, 4, vec![]),
         node(Op::Expert, 0, 0, 6, 4, {
-            let mut layers = common::chain(r, &[6, 4], leaky, leaky);
-            layers.extend([common::affine(r, 4), common::prelu(r, 4)]);
+            let mut layers = seeded::chain(r, &[6, 4], leaky, leaky);
+            layers.extend([seeded::affine(r, 4), seeded::prelu(r, 4)]);
             layers
         }),
-        common::gate(r, GateKind::Softmax, 0, 6, vec![1, 2, 3, 4], 4),
-        common::gate(r, GateKind::TopK { k: 2, renormalise: true }, 0, 6, vec![1, 3, 4], 4),
-        common::gate(r, GateKind::DSelectK { k: 2 }, 0, 6, vec![1, 2, 4], 4),
-        common::expert(r, 5, &[4, 4]),
-        common::expert(r, 6, &[4, 3, 4]),
-        common::gate(r, GateKind::Hard, 7, 4, vec![8, 9], 4),
-        common::gate(r, GateKind::Sigmoid, 0, 6, vec![8, 9], 4),
-        common::gate(r, GateKind::Constant, 5, 4, vec![9], 4),
-        common::gate(r, GateKind::TopK { k: 1, renormalise: false }, 6, 4, vec![8, 9], 4),
+        seeded::gate(r, GateKind::Softmax, 0, 6, vec![1, 2, 3, 4], 4),
+        seeded::gate(r, GateKind::TopK { k: 2, renormalise: true }, 0, 6, vec![1, 3, 4], 4),
+        seeded::gate(r, GateKind::DSelectK { k: 2 }, 0, 6, vec![1, 2, 4], 4),
+        seeded::expert(r, 5, &[4, 4]),
+        seeded::expert(r, 6, &[4, 3, 4]),
+        seeded::gate(r, GateKind::Hard, 7, 4, vec![8, 9], 4),
+        seeded::gate(r, GateKind::Sigmoid, 0, 6, vec![8, 9], 4),
+        seeded::gate(r, GateKind::Constant, 5, 4, vec![9], 4),
+        seeded::gate(r, GateKind::TopK { k: 1, renormalise: false }, 6, 4, vec![8, 9], 4),
     ];
     nodes.extend([
-        common::tower(r, 10, &[4, 3, 1]),
-        common::tower(r, 11, &[4, 1]),
+        seeded::tower(r, 10, &[4, 3, 1]),
+        seeded::tower(r, 11, &[4, 1]),
         node(Op::Tower, 12, 0, 4, 4, vec![]),
-        common::tower(r, 13, &[4, 3]),
+        seeded::tower(r, 13, &[4, 3]),
     ]);
     let outputs = [
         Output::Sigmoid { value: 14 },
@@ -45,7 +45,7 @@ pub(super) fn rich() -> Graph {
         Output::Softmax { value: 17 },
         Output::Product { a: 1, b: 0 },
     ];
-    common::graph(6, nodes, &outputs)
+    seeded::graph(6, nodes, &outputs)
 }
 
 const GATE: usize = 4;
@@ -153,8 +153,8 @@ fn lengthen(h: &mut Header, tasks: usize) {
 /// A level without gates whose experts, the streams, differ in width.
 fn two_widths() -> Header {
     let r = &mut Rng::new(5);
-    let nodes = vec![common::expert(r, 0, &[6, 4]), common::expert(r, 0, &[6, 4]), common::tower(r, 1, &[4, 1])];
-    let (mut header, _) = mmoe_tools::pack::float(&common::graph(6, nodes, &[Output::Sigmoid { value: 3 }]), Float::F32);
+    let nodes = vec![seeded::expert(r, 0, &[6, 4]), seeded::expert(r, 0, &[6, 4]), seeded::tower(r, 1, &[4, 1])];
+    let (mut header, _) = mmoe_tools::pack::float(&seeded::graph(6, nodes, &[Output::Sigmoid { value: 3 }]), Float::F32);
     header.nodes[1].outputs = 3;
     header.layers[1].outputs = 3;
     header
@@ -162,13 +162,13 @@ fn two_widths() -> Header {
 
 #[test]
 fn the_rich_blob_keeps_every_rule() {
-    let blob = common::blob(&rich(), Float::F32);
+    let blob = seeded::blob(&rich(), Float::F32);
     assert_eq!(erased(&blob).unwrap().len(), 1 + 1 + 4 + 3 + 1);
 }
 
 #[test]
 fn each_broken_rule_is_named() {
-    let blob = common::blob(&rich(), Float::F32);
+    let blob = seeded::blob(&rich(), Float::F32);
     let (header, weights) = read::split(&blob).unwrap();
     for (i, (rule, at, change)) in BREAKS.iter().enumerate() {
         let mut broken = header.clone();
@@ -191,20 +191,20 @@ pub(super) fn numbers() -> Vec<u32> {
 fn the_limits_themselves_are_allowed() {
     let r = &mut Rng::new(6);
     // 32 experts seen by one gate, 32 tasks.
-    let mut nodes: Vec<_> = (0..32).map(|_| common::expert(r, 0, &[3, 2])).collect();
-    nodes.push(common::gate(r, GateKind::Softmax, 0, 3, (1..=32).collect(), 2));
-    nodes.extend((0..32).map(|_| common::tower(r, 33, &[2, 1])));
+    let mut nodes: Vec<_> = (0..32).map(|_| seeded::expert(r, 0, &[3, 2])).collect();
+    nodes.push(seeded::gate(r, GateKind::Softmax, 0, 3, (1..=32).collect(), 2));
+    nodes.extend((0..32).map(|_| seeded::tower(r, 33, &[2, 1])));
     let tasks: Vec<_> = (34..66).map(|value| Output::Linear { value }).collect();
-    assert_eq!(erased(&common::blob(&common::graph(3, nodes, &tasks), Float::F32)).unwrap().len(), 32);
+    assert_eq!(erased(&seeded::blob(&seeded::graph(3, nodes, &tasks), Float::F32)).unwrap().len(), 32);
     // 254 steps: 126 levels of an expert and a gate, an expert that reads the last one's mixture, a tower.
     let mut nodes: Vec<_> = (0..126)
-        .flat_map(|l| [common::expert(r, 2 * l, &[2, 2]), common::gate(r, GateKind::Softmax, 2 * l, 2, vec![2 * l + 1], 2)])
+        .flat_map(|l| [seeded::expert(r, 2 * l, &[2, 2]), seeded::gate(r, GateKind::Softmax, 2 * l, 2, vec![2 * l + 1], 2)])
         .collect();
-    nodes.extend([common::expert(r, 252, &[2, 2]), common::tower(r, 253, &[2, 1])]);
-    let graph = common::graph(2, nodes, &[Output::Linear { value: 254 }]);
-    assert_eq!(erased(&common::blob(&graph, Float::F32)).unwrap().len(), 1);
+    nodes.extend([seeded::expert(r, 252, &[2, 2]), seeded::tower(r, 253, &[2, 1])]);
+    let graph = seeded::graph(2, nodes, &[Output::Linear { value: 254 }]);
+    assert_eq!(erased(&seeded::blob(&graph, Float::F32)).unwrap().len(), 1);
     // 65,535 features, read in slices.
-    let nodes = vec![node(Op::Expert, 0, 65_530, 5, 5, vec![]), common::tower(r, 1, &[5, 1])];
-    let graph = common::graph(65_535, nodes, &[Output::Linear { value: 2 }]);
-    assert_eq!(erased(&common::blob(&graph, Float::F32)).unwrap().len(), 1);
+    let nodes = vec![node(Op::Expert, 0, 65_530, 5, 5, vec![]), seeded::tower(r, 1, &[5, 1])];
+    let graph = seeded::graph(65_535, nodes, &[Output::Linear { value: 2 }]);
+    assert_eq!(erased(&seeded::blob(&graph, Float::F32)).unwrap().len(), 1);
 }

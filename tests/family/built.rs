@@ -1,6 +1,6 @@
 //! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type of what comes out.
 
-use crate::common::{self, NARROW, Rng};
+use crate::seeded::{self, NARROW, Rng};
 use mmoe::blob::Check;
 use mmoe::zerocopy::FromZeros;
 use mmoe::*;
@@ -8,7 +8,7 @@ use mmoe_tools::pack::Float;
 
 /// A model of zero bytes: every layer accepts them.
 fn zeros<M: Flash>(of: fn(&M)) {
-    let bytes = common::Bytes::new(&vec![0; size_of::<M>()]);
+    let bytes = seeded::Bytes::new(&vec![0; size_of::<M>()]);
     of(M::try_ref_from_bytes(&bytes).unwrap_or_else(|_| panic!("zeros are a model")));
 }
 
@@ -46,19 +46,19 @@ fn named_tasks_have_named_outputs() {
 #[test]
 fn a_named_model_is_the_blob_of_an_unnamed_one() {
     let mut r = Rng::new(20);
-    let mut nodes: Vec<_> = (0..3).map(|_| common::expert(&mut r, 0, &[6, 5, 4])).collect();
+    let mut nodes: Vec<_> = (0..3).map(|_| seeded::expert(&mut r, 0, &[6, 5, 4])).collect();
     let softmax = mmoe_tools::graph::GateKind::Softmax;
-    nodes.extend((0..3).map(|_| common::gate(&mut r, softmax, 0, 6, vec![1, 2, 3], 4)));
-    nodes.extend([common::tower(&mut r, 4, &[4, 1]), common::tower(&mut r, 5, &[4, 3]), common::tower(&mut r, 6, &[4, 2, 1])]);
+    nodes.extend((0..3).map(|_| seeded::gate(&mut r, softmax, 0, 6, vec![1, 2, 3], 4)));
+    nodes.extend([seeded::tower(&mut r, 4, &[4, 1]), seeded::tower(&mut r, 5, &[4, 3]), seeded::tower(&mut r, 6, &[4, 2, 1])]);
     use mmoe_tools::graph::Output::{Linear, Sigmoid, Softmax};
-    let graph = common::graph(6, nodes, &[Sigmoid { value: 7 }, Softmax { value: 8 }, Linear { value: 9 }]);
+    let graph = seeded::graph(6, nodes, &[Sigmoid { value: 7 }, Softmax { value: 8 }, Linear { value: 9 }]);
     type List<P> = List3<Binary<Head<4, 1, P>>, Classes<Head<4, 3, P>>, Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>>;
     for x in [[0.5; 6], [-1.0; 6]] {
-        let blob = common::blob(&graph, Float::F32);
+        let blob = seeded::blob(&graph, Float::F32);
         let y = Named::<F32>::load(&blob).unwrap().predict(&x);
         let listed = Mmoe::<[Expert<F32>; 3], [Gate<6, 3, F32>; 3], List<F32>>::load(&blob).unwrap().predict(&x);
         assert_eq!((y.click, y.class, y.rating), listed);
-        let blob = common::blob(&graph, NARROW);
+        let blob = seeded::blob(&graph, NARROW);
         assert!((Named::<W8>::load(&blob).unwrap().predict(&x).rating - y.rating).abs() < 0.1);
     }
 }
@@ -124,7 +124,7 @@ fn any_layer_may_be_wide() {
 #[test]
 fn gates_give_a_weight_per_expert() {
     fn gives<L: Layer<In = [A; 6], Out = [A::Gate; 4]> + Flash, A: Element>(_: fn(&L)) {
-        let bytes = common::Bytes::new(&vec![0; size_of::<L>()]);
+        let bytes = seeded::Bytes::new(&vec![0; size_of::<L>()]);
         let gate = L::try_ref_from_bytes(&bytes).unwrap_or_else(|_| panic!("zeros are a gate"));
         let mut g = <[A::Gate; 4]>::new_zeroed();
         gate.forward::<Libm>(&[A::default(); 6], &mut g);

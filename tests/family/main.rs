@@ -1,16 +1,16 @@
 //! The whole family, spelled with today's types: each model is packed from a random graph, and its type, its records and (float models) an
 //! f64 evaluation agree. What no blob can say yet is built from zero bytes or by value, and its output type asserted.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../seeded/mod.rs"]
+mod seeded;
 mod built;
 mod own;
 mod partial;
 mod shapes;
 mod spelled;
 
-use common::integer::Wide;
-use common::{NARROW, Rng};
+use seeded::integer::Wide;
+use seeded::{NARROW, Rng};
 use mmoe::{F32, I8, I16, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::pack::Float;

@@ -1,6 +1,6 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use crate::common::{self, Bytes, Rng, node};
+use crate::seeded::{self, Bytes, Rng, node};
 use mmoe::blob::{Check, LayerRecord, activation, kind, packing, precision};
 use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use mmoe::*;
@@ -33,11 +33,11 @@ impl<const N: usize> Layer for Bent<N> {
 fn a_layer_of_the_users_own_loads_and_runs() {
     type Of<L> = SharedBottom<Seq<Dense<3, 2, F32, Linear>, L>, [Empty<2, F32>; 1], 1>;
     let mut rng = Rng::new(30);
-    let mut layers = common::chain(&mut rng, &[3, 2], Activation::Linear, Activation::Linear);
-    layers.push(common::prelu(&mut rng, 2));
+    let mut layers = seeded::chain(&mut rng, &[3, 2], Activation::Linear, Activation::Linear);
+    layers.push(seeded::prelu(&mut rng, 2));
     let nodes = vec![node(Op::Expert, 0, 0, 3, 2, layers), node(Op::Tower, 1, 0, 2, 2, vec![])];
-    let graph = common::graph(3, nodes, &[Output::Linear { value: 2 }]);
-    let plain = common::blob(&graph, Float::F32);
+    let graph = seeded::graph(3, nodes, &[Output::Linear { value: 2 }]);
+    let plain = seeded::blob(&graph, Float::F32);
     assert!(Of::<PRelu<2, F32>>::load(&plain).is_ok());
     // The converter knows no such layer: its record and weights are a PReLU's but for the kind.
     let (mut header, weights) = read::split(&plain).unwrap();
@@ -93,11 +93,11 @@ fn an_embedding_in_front_is_an_input_stage() {
     type Plain = Model<Raw<[f32; 5]>, Trunk, Towers>;
     type Embedded = Model<Embedding<7, 3, 2, 5>, Trunk, Towers>;
     let mut rng = Rng::new(31);
-    let mut nodes: Vec<_> = (0..2).map(|_| common::expert(&mut rng, 0, &[5, 4])).collect();
-    nodes.extend((0..2).map(|_| common::gate(&mut rng, GateKind::Softmax, 0, 5, vec![1, 2], 4)));
-    nodes.extend((0..2).map(|k| common::tower(&mut rng, 3 + k, &[4, 1])));
-    let graph = common::graph(5, nodes, &[Output::Sigmoid { value: 5 }, Output::Sigmoid { value: 6 }]);
-    let plain = common::blob(&graph, Float::F32);
+    let mut nodes: Vec<_> = (0..2).map(|_| seeded::expert(&mut rng, 0, &[5, 4])).collect();
+    nodes.extend((0..2).map(|_| seeded::gate(&mut rng, GateKind::Softmax, 0, 5, vec![1, 2], 4)));
+    nodes.extend((0..2).map(|k| seeded::tower(&mut rng, 3 + k, &[4, 1])));
+    let graph = seeded::graph(5, nodes, &[Output::Sigmoid { value: 5 }, Output::Sigmoid { value: 6 }]);
+    let plain = seeded::blob(&graph, Float::F32);
     // The table lies before the layers.
     let table: Vec<f32> = rng.reals(7 * 3);
     let (header, weights) = read::split(&plain).unwrap();

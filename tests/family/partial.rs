@@ -1,6 +1,6 @@
 //! What is not asked for is not computed, and what is skipped changes nothing.
 
-use crate::common::{self, Bytes, NARROW, Rng, integer};
+use crate::seeded::{self, Bytes, NARROW, Rng, integer};
 use crate::shapes;
 use crate::spelled::bits;
 use mmoe::blob::Check;
@@ -51,10 +51,10 @@ type Parted<P> = Mmoe<[E<P>; 4], List2<OneOfTwo<P, 0b0011>, OneOfTwo<P, 0b1100>>
 
 /// Two tasks that share nothing.
 fn parted(r: &mut Rng) -> Graph {
-    let mut nodes: Vec<_> = (0..4).map(|_| common::expert(r, 0, &[6, 4])).collect();
-    nodes.extend([vec![1, 2], vec![3, 4]].map(|sees| common::gate(r, GateKind::Softmax, 0, 6, sees, 4)));
-    nodes.extend((0..2).map(|k| common::tower(r, 5 + k, &[4, 1])));
-    common::graph(6, nodes, &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }])
+    let mut nodes: Vec<_> = (0..4).map(|_| seeded::expert(r, 0, &[6, 4])).collect();
+    nodes.extend([vec![1, 2], vec![3, 4]].map(|sees| seeded::gate(r, GateKind::Softmax, 0, 6, sees, 4)));
+    nodes.extend((0..2).map(|k| seeded::tower(r, 5 + k, &[4, 1])));
+    seeded::graph(6, nodes, &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }])
 }
 
 fn pays_for_its_tasks<P: Precision>(blob: &[u8])
@@ -88,14 +88,14 @@ where
 fn a_subset_of_the_tasks_costs_what_it_needs_and_leaves_the_others() {
     let mut rng = Rng::new(40);
     let graph = parted(&mut rng);
-    pays_for_its_tasks::<F32>(&common::blob(&graph, Float::F32));
-    pays_for_its_tasks::<W8>(&common::blob(&graph, NARROW));
+    pays_for_its_tasks::<F32>(&seeded::blob(&graph, Float::F32));
+    pays_for_its_tasks::<W8>(&seeded::blob(&graph, NARROW));
     pays_for_its_tasks::<I8>(&integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng));
 }
 
 #[test]
 fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
-    let blob = common::blob(&shapes::two_levels_of_ple(&mut Rng::new(41)), Float::F32);
+    let blob = seeded::blob(&shapes::two_levels_of_ple(&mut Rng::new(41)), Float::F32);
     let model = shapes::PleOf::<F32>::load(&blob).unwrap();
     let erased = Dynamic::load(&blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
@@ -116,7 +116,7 @@ fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
 
 #[test]
 fn a_product_that_is_asked_for_alone_makes_its_factors() {
-    let blob = common::blob(&shapes::product_of_two_tasks(&mut Rng::new(42)), Float::F32);
+    let blob = seeded::blob(&shapes::product_of_two_tasks(&mut Rng::new(42)), Float::F32);
     let erased = Dynamic::load(&blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
@@ -133,11 +133,11 @@ fn skipping_structural_zeros_changes_no_bit() {
     type Of<G> = Mmoe<[E<F32>; 4], [G; 1], [Scalar<Head<4, 1, F32>>; 1]>;
     type Z = Logits<6, 4, F32>;
     let mut rng = Rng::new(43);
-    let mut nodes: Vec<_> = (0..4).map(|_| common::expert(&mut rng, 0, &[6, 4])).collect();
-    nodes.push(common::gate(&mut rng, GateKind::TopK { k: 2, renormalise: false }, 0, 6, vec![1, 2, 3, 4], 4));
-    nodes.push(common::tower(&mut rng, 5, &[4, 1]));
-    let top = common::graph(6, nodes, &[Output::Linear { value: 6 }]);
-    let blob = common::blob(&top, Float::F32);
+    let mut nodes: Vec<_> = (0..4).map(|_| seeded::expert(&mut rng, 0, &[6, 4])).collect();
+    nodes.push(seeded::gate(&mut rng, GateKind::TopK { k: 2, renormalise: false }, 0, 6, vec![1, 2, 3, 4], 4));
+    nodes.push(seeded::tower(&mut rng, 5, &[4, 1]));
+    let top = seeded::graph(6, nodes, &[Output::Linear { value: 6 }]);
+    let blob = seeded::blob(&top, Float::F32);
     let model = Of::<TopK<Z, 2, false>>::load(&blob).unwrap();
     for _ in 0..50 {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
@@ -178,12 +178,12 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         assert_eq!(model.predict_skipping(&x, SkipBelow(0.01)).experts_run, 1);
     }
     let mut rng = Rng::new(45);
-    let mut nodes: Vec<_> = (0..2).map(|_| common::expert(&mut rng, 0, &[6, 4])).collect();
-    nodes.push(common::gate(&mut rng, GateKind::Softmax, 0, 6, vec![1, 2], 4));
-    nodes.push(common::tower(&mut rng, 3, &[4, 1]));
-    let graph = common::graph(6, nodes, &[Output::Sigmoid { value: 4 }]);
-    runs_all::<F32>(&common::blob(&graph, Float::F32));
-    runs_all::<W8>(&common::blob(&graph, NARROW));
+    let mut nodes: Vec<_> = (0..2).map(|_| seeded::expert(&mut rng, 0, &[6, 4])).collect();
+    nodes.push(seeded::gate(&mut rng, GateKind::Softmax, 0, 6, vec![1, 2], 4));
+    nodes.push(seeded::tower(&mut rng, 3, &[4, 1]));
+    let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 4 }]);
+    runs_all::<F32>(&seeded::blob(&graph, Float::F32));
+    runs_all::<W8>(&seeded::blob(&graph, NARROW));
     let (header, mut weights) = {
         let blob = integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng);
         read::split(&blob).map(|(h, w)| (h, w.to_vec())).unwrap()
@@ -198,12 +198,12 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
 #[test]
 fn hard_gates_run_one_expert_each() {
     let mut rng = Rng::new(44);
-    let layers = common::chain(&mut rng, &[6, 4], Activation::Relu, Activation::Relu);
-    let mut nodes: Vec<_> = (0..4).map(|_| common::node(Op::Expert, 0, 0, 6, 4, layers.clone())).collect();
-    nodes.extend((0..2).map(|_| common::gate(&mut rng, GateKind::Hard, 0, 6, vec![1, 2, 3, 4], 4)));
-    nodes.extend((0..2).map(|k| common::tower(&mut rng, 5 + k, &[4, 1])));
-    let graph = common::graph(6, nodes, &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }]);
-    let blob = common::blob(&graph, Float::F32);
+    let layers = seeded::chain(&mut rng, &[6, 4], Activation::Relu, Activation::Relu);
+    let mut nodes: Vec<_> = (0..4).map(|_| seeded::node(Op::Expert, 0, 0, 6, 4, layers.clone())).collect();
+    nodes.extend((0..2).map(|_| seeded::gate(&mut rng, GateKind::Hard, 0, 6, vec![1, 2, 3, 4], 4)));
+    nodes.extend((0..2).map(|k| seeded::tower(&mut rng, 5 + k, &[4, 1])));
+    let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }]);
+    let blob = seeded::blob(&graph, Float::F32);
     type Of = Mmoe<[E<F32>; 4], [Hard<Logits<6, 4, F32>>; 2], [Binary<Head<4, 1, F32>>; 2]>;
     let (model, erased) = (Of::load(&blob).unwrap(), Dynamic::load(&blob).unwrap());
     let mut scratch = vec![0; erased.scratch_words()];

@@ -1,6 +1,6 @@
 //! Types of the family, and graphs of the same shapes.
 
-use crate::common::{affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower, Rng};
+use crate::seeded::{affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower, Rng};
 use mmoe::*;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 

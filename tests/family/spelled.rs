@@ -1,7 +1,7 @@
 //! A type, the records of its blob, and the oracle on the same rows.
 
-use crate::common::integer::{self, Wide};
-use crate::common::{self, Bytes, Rng, close};
+use crate::seeded::integer::{self, Wide};
+use crate::seeded::{self, Bytes, Rng, close};
 use mmoe::{Dynamic, Element, Flash, InputStage, Model, Pair, Q15, Towers, Trunk};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
@@ -94,7 +94,7 @@ pub(crate) fn bits(y: &[f32]) -> Vec<u32> {
 
 /// A float model: typed, erased and in f64.
 pub(crate) fn float<M: Spelled>(graph: &Graph, precision: Float, rng: &mut Rng) {
-    let bytes = common::blob(graph, precision);
+    let bytes = seeded::blob(graph, precision);
     // What int8 weights mean is read back from the bytes.
     let stored = if precision == Float::F32 { graph.clone() } else { read::graph(&bytes).unwrap() };
     agrees::<M>(&bytes, Some(&stored), rng);
