@@ -2,18 +2,25 @@
 
 mod seeded;
 
-use seeded::integer::{self, Wide};
-use seeded::{Bytes, NARROW, Rng, close};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 use mmoe_tools::oracle::evaluate;
 use mmoe_tools::pack::Float;
+use seeded::integer::{self, Wide};
+use seeded::{Bytes, NARROW, Rng, close};
 
 fn activation(r: &mut Rng) -> Activation {
     let slope = 0.5 * r.real();
-    r.pick(&[Activation::Linear, Activation::Relu, Activation::Relu, Activation::LeakyRelu { slope }, Activation::Sigmoid, Activation::Tanh])
+    r.pick(&[
+        Activation::Linear,
+        Activation::Relu,
+        Activation::Relu,
+        Activation::LeakyRelu { slope },
+        Activation::Sigmoid,
+        Activation::Tanh,
+    ])
 }
 
 /// Hidden layers from `inputs` to a width of their own choice; the width too.
@@ -122,8 +129,12 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
             continue;
         }
         let (mut layers, have) = hidden(r, inputs, 2, norm);
-        let (width, output) =
-            r.pick(&[(1, Output::Sigmoid { value }), (1, Output::Linear { value }), (3, Output::Linear { value }), (4, Output::Softmax { value })]);
+        let (width, output) = r.pick(&[
+            (1, Output::Sigmoid { value }),
+            (1, Output::Linear { value }),
+            (3, Output::Linear { value }),
+            (4, Output::Softmax { value }),
+        ]);
         layers.push(seeded::dense(r, have, width, Activation::Linear));
         nodes.push(seeded::node(Op::Tower, src, start, inputs, width, layers));
         outputs.push(output);

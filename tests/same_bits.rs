@@ -7,12 +7,12 @@ mod rows;
 
 mod seeded;
 
-use seeded::Bytes;
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Scalar, Seq, W8};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};
 use mmoe_tools::spec::Spec;
 use mmoe_tools::{blob::file, import};
+use seeded::Bytes;
 use std::path::Path;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;

@@ -14,11 +14,7 @@ fn shape(kind: u8, activation: u8, precision: u8, inputs: u32, outputs: u32) -> 
 
 #[test]
 fn another_shape_is_named_with_both_shapes() {
-    type Wider<P> = Mmoe<
-        [Seq<Dense<5, 6, P>, Dense<6, 4, P>>; 2],
-        [Gate<5, 2, P>; 2],
-        [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2],
-    >;
+    type Wider<P> = Mmoe<[Seq<Dense<5, 6, P>, Dense<6, 4, P>>; 2], [Gate<5, 2, P>; 2], [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2]>;
     let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Float::F32);
     let layer = |outputs| shape(kind::DENSE, activation::RELU, precision::F32, 6, outputs);
     let error = Wider::<F32>::load(&blob).unwrap_err();

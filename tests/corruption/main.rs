@@ -1,18 +1,18 @@
 //! Damaged and hostile blobs: each is refused with its own error, or accepted and safe to run.
 
-#[path = "../seeded/mod.rs"]
-mod seeded;
 mod damage;
 mod documented;
 mod hostile;
 mod rules;
+#[path = "../seeded/mod.rs"]
+mod seeded;
 
-use seeded::{Bytes, NARROW, Rng, integer};
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad, Scalar, Seq, SkipBelow, Towers, W8};
 use mmoe_tools::blob::encode;
 use mmoe_tools::pack::Float;
+use seeded::{Bytes, NARROW, Rng, integer};
 
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;

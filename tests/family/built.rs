@@ -108,8 +108,7 @@ fn integer_inputs_are_standardized_by_their_stage() {
 /// A wide layer among narrow ones, in either number system.
 #[test]
 fn any_layer_may_be_wide() {
-    type Mixed<P> =
-        Mmoe<[Seq<Dense<6, 5, Wide<P>>, Dense<5, 4, P>>; 2], [Softmax<Logits<6, 2, Wide<P>>>; 1], [Binary<Head<4, 1, P>>; 1]>;
+    type Mixed<P> = Mmoe<[Seq<Dense<6, 5, Wide<P>>, Dense<5, 4, P>>; 2], [Softmax<Logits<6, 2, Wide<P>>>; 1], [Binary<Head<4, 1, P>>; 1]>;
     zeros::<Mixed<I8>>(|m| {
         let [y]: [Q31; 1] = m.predict_q(&[5; 6]);
         assert_eq!(y.to_f32(), 0.5);

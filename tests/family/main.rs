@@ -1,19 +1,19 @@
 //! The whole family, spelled with today's types: each model is packed from a random graph, and its type, its records and (float models) an
 //! f64 evaluation agree. What no blob can say yet is built from zero bytes or by value, and its output type asserted.
 
-#[path = "../seeded/mod.rs"]
-mod seeded;
 mod built;
 mod own;
 mod partial;
+#[path = "../seeded/mod.rs"]
+mod seeded;
 mod shapes;
 mod spelled;
 
-use seeded::integer::Wide;
-use seeded::{NARROW, Rng};
 use mmoe::{F32, I8, I16, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::pack::Float;
+use seeded::integer::Wide;
+use seeded::{NARROW, Rng};
 
 /// A test for each shape: in F32 and W8 against the oracle, in I8 of both packings and in I16 typed against erased.
 macro_rules! family {

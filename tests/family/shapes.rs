@@ -1,6 +1,6 @@
 //! Types of the family, and graphs of the same shapes.
 
-use crate::seeded::{affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower, Rng};
+use crate::seeded::{Rng, affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower};
 use mmoe::*;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 
@@ -18,11 +18,8 @@ fn times(count: usize, mut f: impl FnMut(usize) -> Node) -> Vec<Node> {
 type Plain<P> = Seq<Dense<6, 7, P>, Dense<7, 4, P>>;
 type Tip<P> = Seq<Dense<4, 3, P>, Head<3, 1, P>>;
 
-pub(crate) type IndependentOf<P> = Independent<
-    [<P as Precision>::Act; 6],
-    List2<Binary<Seq<Dense<6, 9, P>, Head<9, 1, P>>>, Scalar<Slice<6, 2, Head<3, 1, P>>>>,
-    2,
->;
+pub(crate) type IndependentOf<P> =
+    Independent<[<P as Precision>::Act; 6], List2<Binary<Seq<Dense<6, 9, P>, Head<9, 1, P>>>, Scalar<Slice<6, 2, Head<3, 1, P>>>>, 2>;
 pub(crate) fn independent(r: &mut Rng) -> Graph {
     let mut second = tower(r, 0, &[3, 1]);
     second.start = 2;
@@ -46,7 +43,12 @@ pub(crate) fn one_gate_for_all(r: &mut Rng) -> Graph {
 
 type Deep<P> = Seq4<Dense<6, 5, P, Linear>, PRelu<5, P>, Affine<5, P>, Dense<5, 4, P, Sigmoid>>;
 pub(crate) type Unlike<P> = Mmoe<
-    List4<Dense<6, 4, P, Tanh>, Slice<6, 2, Seq<Dense<3, 9, P, Sigmoid>, Dense<9, 4, P, LeakyRelu>>>, Deep<P>, Seq3<Dense<6, 3, P>, Dense<3, 3, P>, Dense<3, 4, P>>>,
+    List4<
+        Dense<6, 4, P, Tanh>,
+        Slice<6, 2, Seq<Dense<3, 9, P, Sigmoid>, Dense<9, 4, P, LeakyRelu>>>,
+        Deep<P>,
+        Seq3<Dense<6, 3, P>, Dense<3, 3, P>, Dense<3, 4, P>>,
+    >,
     List3<Gate<6, 4, P>, Softmax<Seq<Dense<6, 3, P, Tanh>, Logits<3, 4, P>>>, Softmax<Slice<6, 1, Logits<4, 4, P>>>>,
     List3<Binary<Head<4, 1, P>>, Classes<Tip3<P>>, Scalar<Tip<P>>>,
 >;
@@ -55,7 +57,8 @@ pub(crate) fn mmoe_of_unlike_experts_and_towers(r: &mut Rng) -> Graph {
     let leaky = Activation::LeakyRelu { slope: 0.25 };
     let deep = vec![dense(r, 6, 5, Activation::Linear), prelu(r, 5), affine(r, 5), dense(r, 5, 4, Activation::Sigmoid)];
     let all = vec![1, 2, 3, 4];
-    let gate_of = |start, inputs, layers| node(Op::Gate { kind: SOFTMAX, sees: all.clone(), temperature: 1.0 }, 0, start, inputs, 4, layers);
+    let gate_of =
+        |start, inputs, layers| node(Op::Gate { kind: SOFTMAX, sees: all.clone(), temperature: 1.0 }, 0, start, inputs, 4, layers);
     let nodes = vec![
         node(Op::Expert, 0, 0, 6, 4, chain(r, &[6, 4], Activation::Tanh, Activation::Tanh)),
         node(Op::Expert, 0, 2, 3, 4, chain(r, &[3, 9, 4], Activation::Sigmoid, leaky)),
@@ -161,7 +164,8 @@ pub(crate) fn mixtures_as_outputs(r: &mut Rng) -> Graph {
     graph(6, nodes, &[6, 7, 8].map(|value| Output::Linear { value }))
 }
 
-pub(crate) type Autoencoder<P> = SharedBottom<Seq4<Dense<6, 5, P>, Dense<5, 2, P>, Dense<2, 5, P>, Dense<5, 6, P, Linear>>, [Empty<6, P>; 1], 1>;
+pub(crate) type Autoencoder<P> =
+    SharedBottom<Seq4<Dense<6, 5, P>, Dense<5, 2, P>, Dense<2, 5, P>, Dense<5, 6, P, Linear>>, [Empty<6, P>; 1], 1>;
 pub(crate) fn autoencoder(r: &mut Rng) -> Graph {
     let layers = chain(r, &[6, 5, 2, 5, 6], Activation::Relu, Activation::Linear);
     graph(6, vec![node(Op::Expert, 0, 0, 6, 6, layers), node(Op::Tower, 1, 0, 6, 6, vec![])], &[Output::Linear { value: 2 }])
@@ -183,7 +187,8 @@ pub(crate) type Normed<P> = Mmoe<
     [Scalar<Seq3<LayerNorm<4>, Dense<4, 3, P>, Head<3, 1, P>>>; 1],
 >;
 pub(crate) fn normed(r: &mut Rng) -> Graph {
-    let layers = |r: &mut Rng| -> Vec<Layer> { vec![dense(r, 6, 5, Activation::Linear), layer_norm(r, 5), dense(r, 5, 4, Activation::Relu)] };
+    let layers =
+        |r: &mut Rng| -> Vec<Layer> { vec![dense(r, 6, 5, Activation::Linear), layer_norm(r, 5), dense(r, 5, 4, Activation::Relu)] };
     let mut last = vec![layer_norm(r, 4)];
     last.extend(chain(r, &[4, 3, 1], Activation::Relu, Activation::Linear));
     let nodes = vec![

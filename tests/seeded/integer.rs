@@ -45,12 +45,8 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> Bytes
                     }
                 }
                 Layer::Affine { gain, .. } => {
-                    let unit = |r: &mut Rng| AffineRow {
-                        bias: (r.real() * 1e7) as i32,
-                        gain: (r.real() * 32767.0) as i16,
-                        shift: 14,
-                        zero: 0,
-                    };
+                    let unit =
+                        |r: &mut Rng| AffineRow { bias: (r.real() * 1e7) as i32, gain: (r.real() * 32767.0) as i16, shift: 14, zero: 0 };
                     to.affine_i16(&gain.iter().map(|_| unit(rng)).collect::<Vec<_>>());
                 }
                 Layer::PRelu { slope } => to.prelu_i16(&slope.iter().map(|s| (s * 16384.0) as i16).collect::<Vec<_>>()),
