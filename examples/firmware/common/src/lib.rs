@@ -4,6 +4,8 @@
 mod counter;
 #[cfg(feature = "measure")]
 pub mod measure;
+#[cfg(feature = "measure")]
+mod plain;
 pub mod selftest;
 mod stack;
 mod start;
