@@ -2,9 +2,10 @@
 
 #![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
 
-use crate::kernel::{self, AffineRow};
+use crate::kernel::{self, AffineRow, InputScale};
 use crate::math::Math;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use crate::precision::Flash;
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Plain old data: any bytes are a value, and a value is its bytes.
 pub trait Pod: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debug + 'static {}
@@ -61,9 +62,9 @@ pub trait Element: Pod + Default {
     /// The accumulator of a mixture.
     type Mix: Pod;
     /// A raw value of a tower or a gate before its activation.
-    type Logit: Pod + Default + Into<f32> + PartialEq;
+    type Logit: Pod + Buffer + Default + Into<f32> + PartialEq;
     /// A probability.
-    type Prob: Pod + Default + Into<f32> + PartialEq;
+    type Prob: Pod + Buffer + Default + Into<f32> + PartialEq;
     /// What a linear output stores to be shown in its own unit: nothing, or the f32 value of one.
     type Unit: Pod;
     /// A stored slope below zero.
@@ -73,11 +74,19 @@ pub trait Element: Pod + Default {
     /// What one unit of an affine layer stores.
     type Affine: Pod;
 
+    /// What the input stage stores for `N` features: nothing, or a scale and an offset each.
+    type Scales<const N: usize>: Flash;
+
     /// The gate weight that means: not at all.
     const NONE: Self::Gate;
     /// The code of [`precision`](crate::blob::precision) for layers without a matrix.
     const PRECISION: u8;
 
+    /// Whether features need a buffer to become activations.
+    const CONVERTS: bool;
+
+    /// Calls `f` with the features as activations.
+    fn with_features<const N: usize, R>(scales: &Self::Scales<N>, x: &[f32; N], f: impl FnOnce(&[Self; N]) -> R) -> R;
     /// `softmax` of gate logits; `z` is used up.
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// `sigmoid` of each gate logit.
@@ -140,6 +149,12 @@ impl Element for f32 {
 
     const NONE: f32 = 0.0;
     const PRECISION: u8 = crate::blob::precision::F32;
+    const CONVERTS: bool = false;
+    type Scales<const N: usize> = [f32; 0];
+
+    fn with_features<const N: usize, R>(_: &[f32; 0], x: &[f32; N], f: impl FnOnce(&[f32; N]) -> R) -> R {
+        f(x)
+    }
 
     fn gate_softmax<M: Math>(z: &mut [f32], g: &mut [f32]) {
         kernel::softmax_f32::<M>(z, g);
@@ -221,6 +236,14 @@ impl Element for i16 {
 
     const NONE: Q15 = Q15(0);
     const PRECISION: u8 = crate::blob::precision::I16;
+    const CONVERTS: bool = true;
+    type Scales<const N: usize> = [InputScale; N];
+
+    fn with_features<const N: usize, R>(scales: &[InputScale; N], x: &[f32; N], f: impl FnOnce(&[i16; N]) -> R) -> R {
+        let mut q = <[i16; N]>::new_zeroed();
+        let _ = kernel::quantize_f32(x, scales, &mut q);
+        f(&q)
+    }
 
     fn gate_softmax<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
         kernel::gate_softmax_q15(zerocopy::transmute_mut!(z), zerocopy::transmute_mut!(g));

@@ -1,8 +1,9 @@
 //! The input stage: from what the caller has to activations.
 
-use crate::kernel::{self, InputScale};
+use crate::element::Element;
+use crate::kernel;
 use crate::precision::Flash;
-use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 pub use crate::kernel::InputCounts;
 
@@ -48,32 +49,17 @@ pub trait Features: 'static {
     fn with<R>(scales: &Self::Scales, x: &Self::From, f: impl FnOnce(&Self) -> R) -> R;
 }
 
-impl<const N: usize> Features for [f32; N] {
+impl<A: Element, const N: usize> Features for [A; N] {
     type From = [f32; N];
-    type Scales = [f32; 0];
+    type Scales = A::Scales<N>;
     const COUNT: usize = N;
-    const SCRATCH: usize = 0;
-    fn with<R>(_: &[f32; 0], x: &[f32; N], f: impl FnOnce(&Self) -> R) -> R {
-        f(x)
+    const SCRATCH: usize = if A::CONVERTS { size_of::<[A; N]>() } else { 0 };
+    fn with<R>(scales: &A::Scales<N>, x: &[f32; N], f: impl FnOnce(&Self) -> R) -> R {
+        A::with_features(scales, x, f)
     }
 }
 
-impl<const N: usize> Features for [i16; N] {
-    type From = [f32; N];
-    type Scales = [InputScale; N];
-    const COUNT: usize = N;
-    const SCRATCH: usize = size_of::<[i16; N]>();
-    fn with<R>(scales: &[InputScale; N], x: &[f32; N], f: impl FnOnce(&Self) -> R) -> R {
-        let mut q = <[i16; N]>::new_zeroed();
-        let _ = kernel::quantize_f32(x, scales, &mut q);
-        f(&q)
-    }
-}
-
-impl<X: Features> InputStage for Raw<X>
-where
-    Self: Flash,
-{
+impl<X: Features> InputStage for Raw<X> {
     type From = X::From;
     type Out = X;
     const COUNT: usize = X::COUNT;

@@ -71,10 +71,7 @@ impl<const H: usize, P: crate::Precision> core::fmt::Debug for Empty<H, P> {
     }
 }
 
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Binary<L>
-where
-    A::Prob: Buffer,
-{
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Binary<L> {
     type Act = A;
     type In = [A; I];
     type Out = A::Prob;
@@ -91,10 +88,7 @@ where
         *y = A::sigmoid::<M>(z);
     }
 }
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Binary<L>
-where
-    A::Prob: Buffer,
-{
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Binary<L> {
     const OUTPUT: u8 = output::SIGMOID;
     type Shown = f32;
     fn show(&self, raw: &A::Prob) -> f32 {
@@ -126,10 +120,7 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
     }
 }
 
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Scalar<L>
-where
-    A::Logit: Buffer,
-{
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Scalar<L> {
     type Act = A;
     type In = [A; I];
     type Out = A::Logit;
@@ -146,10 +137,7 @@ where
         *y = z;
     }
 }
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Scalar<L>
-where
-    A::Logit: Buffer,
-{
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Scalar<L> {
     const OUTPUT: u8 = output::LINEAR;
     type Shown = f32;
     fn show(&self, raw: &A::Logit) -> f32 {

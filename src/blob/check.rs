@@ -215,7 +215,7 @@ impl NodeRecord {
 
 /// Opens `file` and compares it with a type that describes itself by `describe`; gives the weights.
 #[inline(never)]
-pub(crate) fn compare<'a>(file: &'a [u8], describe: fn(&mut Check<'_>), inputs: u32, size: usize) -> Result<&'a [u8], LoadError> {
+pub(crate) fn compare(file: &[u8], describe: fn(&mut Check<'_>), inputs: u32, size: usize) -> Result<&[u8], LoadError> {
     let blob = Blob::open(file)?;
     if blob.input_count() != inputs {
         return Err(LoadError::Inputs { expected: inputs, found: blob.input_count() });

@@ -32,9 +32,7 @@ pub enum ModelError {
         remedy: String,
     },
     /// Two tasks share a name.
-    #[error(
-        "two tasks are called `{0}`: outputs are found by name, so give each [[tasks]] its own"
-    )]
+    #[error("two tasks are called `{0}`: outputs are found by name, so give each [[tasks]] its own")]
     DuplicateTask(String),
     /// The file has no tensor of that name.
     #[error("{place}: the file has no tensor `{name}`{}", near_text(.near))]
@@ -100,30 +98,17 @@ fn near_text(near: &[String]) -> String {
     if near.is_empty() {
         return ": correct the name (`mmoe inspect` lists what the file has)".into();
     }
-    format!(
-        ": near it are {}",
-        near.iter()
-            .map(|n| format!("`{n}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    )
+    format!(": near it are {}", near.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
 }
 
 fn example(tasks: &[String]) -> String {
-    let entry = |t: &String| {
-        format!(
-            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n"
-        )
-    };
+    let entry = |t: &String| format!("[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n");
     tasks.iter().map(entry).collect()
 }
 
 /// Up to five of `names` that look like `wanted`, best first.
 pub(crate) fn near_names<'a>(wanted: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut scored: Vec<(usize, &String)> = names
-        .map(|n| (distance(wanted, n), n))
-        .filter(|(d, _)| *d <= 2 + wanted.len() / 3)
-        .collect();
+    let mut scored: Vec<(usize, &String)> = names.map(|n| (distance(wanted, n), n)).filter(|(d, _)| *d <= 2 + wanted.len() / 3).collect();
     scored.sort_by_key(|(d, _)| *d);
     scored.into_iter().take(5).map(|(_, n)| n.clone()).collect()
 }
@@ -135,9 +120,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, y) in b.bytes().enumerate() {
-            let best = (diagonal + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
+            let best = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
             diagonal = std::mem::replace(&mut row[j + 1], best);
         }
     }

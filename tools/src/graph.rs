@@ -217,12 +217,6 @@ impl Graph {
     #[must_use]
     pub fn tower_index(&self, v: usize) -> Option<usize> {
         let node = v.checked_sub(1)?;
-        matches!(self.nodes.get(node)?.op, Op::Tower).then(|| {
-            self.nodes
-                .iter()
-                .take(node)
-                .filter(|n| matches!(n.op, Op::Tower))
-                .count()
-        })
+        matches!(self.nodes.get(node)?.op, Op::Tower).then(|| self.nodes.iter().take(node).filter(|n| matches!(n.op, Op::Tower)).count())
     }
 }

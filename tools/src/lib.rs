@@ -11,6 +11,7 @@ pub mod model;
 pub mod oracle;
 pub mod pack;
 pub mod plan;
+pub mod quantize;
 pub mod recognise;
 pub mod spec;
 mod tensors;

@@ -43,36 +43,21 @@ pub struct Recognised {
 /// # Errors
 ///
 /// Whatever keeps weights and spec from making a model; nothing is guessed.
-pub fn build(
-    weights: Weights,
-    spec: Option<&Spec>,
-    options: Options,
-) -> Result<Recognised, ModelError> {
+pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<Recognised, ModelError> {
     let found = match spec {
         Some(spec) if !spec.is_partial() => Found::by_spec(spec.plan(&weights.tensors)?),
         _ => {
             let mut found = recognise::recognise(&weights)?;
             if let Some(spec) = spec {
-                spec.complete(&mut found.plan, &mut found.assumptions)?;
+                spec.complete(&mut found)?;
             }
+            found.plan.align_gates();
             found
         }
     };
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
-    let tables = |name: &String| found.tables.contains(name);
-    let dropped = assembled
-        .unused
-        .iter()
-        .filter(|(n, _)| !tables(n))
-        .map(|(n, shape)| {
-            let reason = found
-                .dead
-                .iter()
-                .find(|(prefix, _)| n.starts_with(prefix.as_str()))
-                .map_or("nothing reads it", |(_, why)| why.as_str());
-            format!("`{n}` {shape:?}: {reason}")
-        });
-    let dropped = dropped.collect();
+    let listed = assembled.unused.iter().filter(|(n, _)| !found.tables.contains(n));
+    let dropped = listed.map(|(n, shape)| format!("`{n}` {shape:?}: {}", why_dropped(n, &found))).collect();
     Ok(Recognised {
         graph: assembled.graph,
         plan: found.plan,
@@ -83,4 +68,11 @@ pub fn build(
         placement: assembled.placement,
         embeddings: found.embeddings,
     })
+}
+
+fn why_dropped<'a>(name: &str, found: &'a Found) -> &'a str {
+    if name.ends_with("num_batches_tracked") {
+        return "counts training steps";
+    }
+    found.dead.iter().find(|(prefix, _)| name.starts_with(prefix.as_str())).map_or("nothing reads it", |(_, why)| why)
 }

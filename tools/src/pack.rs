@@ -1,8 +1,10 @@
 //! A graph to a blob.
 
-use crate::blob::encode::{Encoder, Role};
+use crate::blob::encode::{Encoder, Packing, Role};
 use crate::blob::message::{Header, Input, Node, Task};
-use crate::graph::{Dense, GateKind, Graph, Layer, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
+use crate::quantize::rows::balanced;
+use crate::quantize::{LayerReport, QLayer, Quantized, q14};
 use mmoe::blob::{input, op, output, section};
 
 /// Precisions of float models.
@@ -30,7 +32,7 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
                     let head = node.op == Op::Tower && i == last;
                     match precision {
                         Float::W8 { narrow_heads } if narrow_heads || !head => {
-                            let (weight, scale) = int8_rows(d);
+                            let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
                             to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
                         }
                         _ => to.dense_f32(role, d.activation, &d.weight, &d.bias),
@@ -46,22 +48,50 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
     (header(graph, to.layers), to.weights)
 }
 
+/// An integer model's header and weights.
+#[must_use]
+pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Header, Vec<u8>) {
+    let mut to = Encoder::default();
+    to.input_scales(&quantized.input);
+    for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
+        let last = node.layers.len().saturating_sub(1);
+        for (i, layer) in q.layers.iter().enumerate() {
+            let role = role(&node.op, i == last);
+            let slope = |a: &Activation| if let Activation::LeakyRelu { slope } = a { q14(*slope) } else { 0 };
+            match layer {
+                QLayer::I8 { weight, rows, activation } => to.dense_i8(role, *activation, slope(activation), weight, rows, packing),
+                QLayer::I16 { weight, rows, activation } => to.dense_i16(role, *activation, slope(activation), weight, rows),
+                QLayer::Affine(units) => to.affine_i16(units),
+                QLayer::PRelu(slope) => to.prelu_i16(slope),
+                QLayer::Constant(weights) => to.constant_q15(node.inputs, weights),
+            }
+        }
+        if let Some(unit) = q.unit {
+            to.unit(unit);
+        }
+    }
+    let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
+    let mut header = header(graph, to.layers);
+    header.sections.push((section::QUANTIZATION, postcard::to_stdvec(&report).unwrap_or_default()));
+    (header, to.weights)
+}
+
 /// What the outputs of a node's dense layer are.
 #[must_use]
 pub fn role(op: &Op, last: bool) -> Role {
     if last && *op != Op::Expert { Role::Logits } else { Role::Dense }
 }
 
-/// Rows as int8 with a scale each: `max |w| / 127`, rounded to nearest. A row of zeros has scale 0.
+/// Rows as int8 with a scale each, `max |w| / 127`; rounded to nearest, or [`balanced`]. A row of zeros has scale 0.
 #[must_use]
-pub fn int8_rows(d: &Dense) -> (Vec<i8>, Vec<f32>) {
+pub fn int8_rows(d: &Dense, balance: bool) -> (Vec<i8>, Vec<f32>) {
     let scale: Vec<f32> = d.weight.chunks(d.inputs).map(|row| row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 127.0).collect();
-    let weight = d
-        .weight
-        .chunks(d.inputs)
-        .zip(&scale)
-        .flat_map(|(row, s)| row.iter().map(move |w| if *s > 0.0 { (w / s).round().clamp(-127.0, 127.0) as i8 } else { 0 }))
-        .collect();
+    let round = |row: &[f32], s: f64| -> Vec<i8> {
+        let row: Vec<f64> = row.iter().map(|w| f64::from(*w)).collect();
+        let q = if balance { balanced(&row, s, 127.0) } else { row.iter().map(|w| (w / s).round().clamp(-127.0, 127.0)).collect() };
+        q.into_iter().map(|q| q as i8).collect()
+    };
+    let weight = d.weight.chunks(d.inputs).zip(&scale).flat_map(|(row, s)| if *s > 0.0 { round(row, f64::from(*s)) } else { vec![0; row.len()] }).collect();
     (weight, scale)
 }
 

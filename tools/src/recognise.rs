@@ -2,8 +2,20 @@
 //!
 //! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has its signature.
 
+mod deepctr;
+mod deepctr_torch;
+mod fuxictr;
+mod hub_recsys;
+mod keras;
+mod keras_mmoe;
+mod libmtl;
+mod mtreclib;
 mod names;
 mod plain;
+mod pytorch_mmoe;
+mod torch_rechub;
+mod torcheasyrec;
+mod wiring;
 
 use crate::error::ModelError;
 use crate::import::Weights;
@@ -16,6 +28,8 @@ pub struct Found {
     pub framework: &'static str,
     /// The model. Tasks without an output are those that the file does not explain.
     pub plan: Plan,
+    /// Whether the tasks' names are the file's own.
+    pub tasks_named: bool,
     /// What the framework's defaults supplied.
     pub assumptions: Vec<String>,
     /// Prefix of tensors that inference does not need, and why.
@@ -30,10 +44,18 @@ impl Found {
     /// What a whole spec says.
     #[must_use]
     pub fn by_spec(plan: Plan) -> Self {
-        Self {
-            framework: "spec",
-            plan,
-            ..Self::default()
+        Self { framework: "spec", plan, ..Self::default() }
+    }
+
+    fn assume_relu(&mut self, whose: &str) {
+        self.assumptions.push(format!("hidden layers are relu ({whose}), gates softmax: a state dict has no activations"));
+    }
+
+    /// Says which epsilon the norms got, if there are any.
+    fn assume_epsilon(&mut self, epsilon: f64) {
+        if self.plan.units().flat_map(|u| &u.layers).any(|l| l.before.is_some() || l.after.is_some()) {
+            self.assumptions
+                .push(format!("norms stand before the activation, with epsilon {epsilon} (the default): files do not store it"));
         }
     }
 }
@@ -42,7 +64,19 @@ impl Found {
 type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
 
 /// In order: the more particular signature first.
-const RECOGNISERS: &[Recogniser] = &[plain::recognise];
+const RECOGNISERS: &[Recogniser] = &[
+    deepctr_torch::recognise,
+    torch_rechub::recognise,
+    fuxictr::recognise,
+    mtreclib::recognise,
+    torcheasyrec::recognise,
+    libmtl::recognise,
+    pytorch_mmoe::recognise,
+    deepctr::recognise,
+    hub_recsys::recognise,
+    keras_mmoe::recognise,
+    plain::recognise,
+];
 
 /// Finds the model in a file of a known framework.
 ///
@@ -50,20 +84,8 @@ const RECOGNISERS: &[Recogniser] = &[plain::recognise];
 ///
 /// [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
 pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
-    RECOGNISERS
-        .iter()
-        .find_map(|r| r(weights))
-        .unwrap_or_else(|| {
-            let names: Vec<String> = weights
-                .tensors
-                .iter()
-                .take(4)
-                .map(|(n, t)| format!("`{n}` {:?}", t.shape))
-                .collect();
-            Err(ModelError::Unrecognised(format!(
-                "{} tensors: {}, …",
-                weights.tensors.len(),
-                names.join(", ")
-            )))
-        })
+    RECOGNISERS.iter().find_map(|r| r(weights)).unwrap_or_else(|| {
+        let names: Vec<String> = weights.tensors.iter().take(4).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
+        Err(ModelError::Unrecognised(format!("{} tensors: {}, …", weights.tensors.len(), names.join(", "))))
+    })
 }

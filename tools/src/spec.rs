@@ -18,6 +18,7 @@ use crate::error::ModelError;
 use crate::graph::Input;
 use crate::import::Tensor;
 use crate::plan::{OutputPlan, Plan, TaskPlan};
+use crate::recognise::Found;
 
 /// A spec that was read, its patterns not yet filled in.
 #[derive(Debug)]
@@ -33,12 +34,8 @@ impl Spec {
     ///
     /// Text that is not TOML; unknown, missing and mistyped keys, with their lines; tasks that contradict themselves.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
-        let raw: raw::Spec = toml::from_str(text)
-            .map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
-        let spec = Self {
-            raw,
-            lines: Lines(text.to_owned()),
-        };
+        let raw: raw::Spec = toml::from_str(text).map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
+        let spec = Self { raw, lines: Lines(text.to_owned()) };
         spec.tasks()?;
         Ok(spec)
     }
@@ -47,10 +44,7 @@ impl Spec {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         let raw = &self.raw;
-        raw.experts.is_none()
-            && raw.gates.is_none()
-            && raw.towers.is_none()
-            && raw.levels.is_empty()
+        raw.experts.is_none() && raw.gates.is_none() && raw.towers.is_none() && raw.levels.is_empty()
     }
 
     /// Fills in the patterns of a whole spec; `tensors` decides how a norm's prefix is spelled.
@@ -62,16 +56,13 @@ impl Spec {
         expand::expand(self, tensors)
     }
 
-    /// Names and completes a plan that recognition made; what was overridden is added to `assumptions`.
+    /// Names and completes what recognition found; the spec's word counts.
     ///
     /// # Errors
     ///
     /// Tasks that do not fit the towers that were found.
-    pub fn complete(
-        &self,
-        plan: &mut Plan,
-        assumptions: &mut Vec<String>,
-    ) -> Result<(), ModelError> {
+    pub fn complete(&self, found: &mut Found) -> Result<(), ModelError> {
+        let plan = &mut found.plan;
         if let Some(name) = &self.raw.name {
             plan.name.clone_from(name);
         }
@@ -86,70 +77,41 @@ impl Spec {
         if tasks.is_empty() {
             return Ok(());
         }
-        let towers = tasks.iter().filter(|t| !t.is_product()).count();
-        if towers != plan.towers.len() {
-            return Err(ModelError::Invalid {
-                place: "[[tasks]]".into(),
-                what: format!(
-                    "the spec lists {towers} tasks that need a tower, the file has {} ({})",
-                    plan.towers.len(),
-                    join(plan.tasks.iter().map(|t| &t.name))
-                ),
-                remedy: "list one [[tasks]] per tower".into(),
-            });
-        }
+        let new: Vec<&TaskPlan> = tasks.iter().filter(|t| !t.is_product()).collect();
         let old: Vec<&TaskPlan> = plan.tasks.iter().filter(|t| !t.is_product()).collect();
-        let position = |t: &TaskPlan| old.iter().position(|o| o.name == t.name);
-        let found: Vec<Option<usize>> = tasks
-            .iter()
-            .filter(|t| !t.is_product())
-            .map(position)
-            .collect();
-        if found.iter().all(Option::is_some) {
-            // The same names, perhaps in another order: the outputs stand in the spec's.
-            let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers)
-                .into_iter()
-                .map(Some)
-                .collect();
-            plan.towers = found
-                .iter()
-                .flatten()
-                .filter_map(|i| towers.get_mut(*i).and_then(Option::take))
-                .collect();
-        } else if found.iter().any(Option::is_some) && plan.tasks.iter().any(|t| t.output.is_some())
-        {
-            return Err(ModelError::Invalid {
-                place: "[[tasks]]".into(),
-                what: format!(
-                    "the file calls its tasks {}, the spec {}",
-                    join(old.iter().map(|t| &t.name)),
-                    join(tasks.iter().map(|t| &t.name))
-                ),
-                remedy: "use the file's names, or new names for all in the file's order".into(),
-            });
-        } else {
-            let pairs = old
-                .iter()
-                .zip(tasks.iter().filter(|t| !t.is_product()))
-                .map(|(o, t)| format!("`{}` is the file's `{}`", t.name, o.name));
-            assumptions.push(format!(
-                "tasks are named in the file's order: {}",
-                pairs.collect::<Vec<_>>().join(", ")
+        let wrong = |what: String, remedy: &str| ModelError::Invalid { place: "[[tasks]]".into(), what, remedy: remedy.into() };
+        let file = || old.iter().map(|t| format!("`{}`", t.name)).collect::<Vec<_>>().join(", ");
+        if new.len() != plan.towers.len() {
+            let names = if found.tasks_named { format!(": {}", file()) } else { String::new() };
+            return Err(wrong(
+                format!("the spec lists {} tasks that need a tower, the file has {} towers{names}", new.len(), plan.towers.len()),
+                "list one [[tasks]] per tower",
             ));
+        }
+        let at: Vec<Option<usize>> = new.iter().map(|t| old.iter().position(|o| found.tasks_named && o.name == t.name)).collect();
+        if at.iter().all(Option::is_some) {
+            // The same names, perhaps in another order: the outputs stand in the spec's.
+            let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers).into_iter().map(Some).collect();
+            plan.towers = at.iter().flatten().filter_map(|i| towers.get_mut(*i).and_then(Option::take)).collect();
+        } else if at.iter().any(Option::is_some) {
+            return Err(wrong(
+                format!("the file calls its tasks {}, the spec only some of them so", file()),
+                "use the file's names, or new names for all in the file's order",
+            ));
+        } else {
+            let pair = |(i, t): (usize, &&TaskPlan)| {
+                let known = old.get(i).filter(|_| found.tasks_named).map_or_else(String::new, |o| format!(" (`{}` in the file)", o.name));
+                format!("`{}` is tower {i}{known}", t.name)
+            };
+            let pairs = new.iter().enumerate().map(pair).collect::<Vec<_>>().join(", ");
+            found.assumptions.push(format!("the spec's tasks stand in the order of the file's towers: {pairs}"));
         }
         plan.tasks = tasks;
         Ok(())
     }
 
     fn inputs(&self) -> Vec<Input> {
-        let input = |i: &raw::Input| Input {
-            name: i.name.clone(),
-            count: i.count,
-            min: i.min,
-            max: i.max,
-            mean: i.mean,
-            std: i.std,
-        };
+        let input = |i: &raw::Input| Input { name: i.name.clone(), count: i.count, min: i.min, max: i.max, mean: i.mean, std: i.std };
         self.raw.inputs.iter().map(input).collect()
     }
 
@@ -181,10 +143,7 @@ impl Spec {
                     remedy: "write activation = \"product\" or remove `of`".into(),
                 });
             }
-            tasks.push(TaskPlan {
-                name: task.name.clone(),
-                output: Some(output),
-            });
+            tasks.push(TaskPlan { name: task.name.clone(), output: Some(output) });
         }
         Ok(tasks)
     }
@@ -198,12 +157,8 @@ impl Spec {
         let Some([a, b]) = task.of.as_deref() else {
             return Err(wrong("a product needs two factors".into()));
         };
-        let index = |name: &String| {
-            before
-                .iter()
-                .position(|t| t.name == *name)
-                .ok_or_else(|| wrong(format!("no task `{name}` stands before it")))
-        };
+        let index =
+            |name: &String| before.iter().position(|t| t.name == *name).ok_or_else(|| wrong(format!("no task `{name}` stands before it")));
         Ok(OutputPlan::Product(index(a)?, index(b)?))
     }
 
@@ -222,11 +177,4 @@ impl Lines {
     fn of(&self, offset: usize) -> usize {
         1 + self.0.bytes().take(offset).filter(|b| *b == b'\n').count()
     }
-}
-
-fn join<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names
-        .map(|n| format!("`{n}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }

@@ -7,6 +7,7 @@ Run from the workspace root with torch 2.15.0, keras 3.15.1, h5py 3.16.0 and num
 import os
 import pathlib
 import zipfile
+import zlib
 
 os.environ["KERAS_BACKEND"] = "torch"
 
@@ -142,6 +143,21 @@ def hdf5_files():
         a["again"] = a
         a["root"] = f["/"]
         a["weight"] = values
+    with h5py.File(OUT / "links.h5", "w") as f:
+        a = f.create_group("a")
+        for i in range(200):
+            a[f"link{i}"] = a
+    # Each string of the attribute is one and the same long string in the file.
+    path = OUT / "references.h5"
+    with h5py.File(path, "w") as f:
+        names = ["y" * 20_000] + ["x"] * 999
+        f.attrs.create("layer_names", names, dtype=h5py.string_dtype())
+    content = path.read_bytes()
+    at = content.find((20_000).to_bytes(4, "little"))
+    path.write_bytes(content[:at] + content[at : at + 16] * 1000 + content[at + 16_000 :])
+    with h5py.File(OUT / "bomb.h5", "w") as f:
+        weight = f.create_dataset("weight", shape=(16, 16), dtype="f4", chunks=(16, 16), compression="gzip")
+        weight.id.write_direct_chunk((0, 0), zlib.compress(bytes(50_000_000)))
     with h5py.File(OUT / "huge.h5", "w") as f:
         f.create_dataset("weight", shape=(1 << 20, 1 << 20), dtype="f4", chunks=(64, 64))
     with h5py.File(OUT / "huge_chunk.h5", "w") as f:

@@ -359,6 +359,21 @@ fn what_is_not_read_is_refused_by_name_with_a_remedy() {
             "bytes of memory",
         ),
         (
+            "readers/links.h5",
+            "too many references lead to the same data",
+            "",
+        ),
+        (
+            "readers/references.h5",
+            "too many references lead to the same data",
+            "",
+        ),
+        (
+            "readers/bomb.h5",
+            "tensor `weight`",
+            "exceeds expected chunk size",
+        ),
+        (
             "readers/huge.h5",
             "tensor `weight` would take",
             "bytes of memory",
@@ -392,6 +407,24 @@ fn directories_and_other_things_that_are_no_files() {
     std::fs::create_dir(dir.path().join("dcp")).unwrap();
     std::fs::write(dir.path().join("dcp/.metadata"), b"").unwrap();
     assert!(said("dcp").contains("dcp_to_torch_save"));
+    std::fs::write(dir.path().join("m.data-00000-of-00001"), [0xff; 16]).unwrap();
+    assert!(said("m.data-00000-of-00001").contains("part of a TensorFlow checkpoint"));
+    for (file, complaint) in [
+        (
+            "pytorch-edge/model.safetensors",
+            "56098 bytes are not as many as its header tells",
+        ),
+        (
+            "pytorch-edge/state_dict.pt",
+            "its list of members, which stands at its end",
+        ),
+        ("keras-hub-recsys/weights_keras2.h5", "unexpected EOF"),
+        ("readers/views_legacy.pt", "it is truncated"),
+    ] {
+        let bytes = std::fs::read(fixture(file)).unwrap();
+        std::fs::write(dir.path().join("half"), &bytes[..bytes.len() / 2]).unwrap();
+        assert!(said("half").contains(complaint), "{}", said("half"));
+    }
     std::fs::write(dir.path().join("empty"), b"").unwrap();
     assert!(said("empty").contains("is empty (0 bytes)"));
     #[cfg(unix)]

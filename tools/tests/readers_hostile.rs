@@ -1,90 +1,13 @@
 //! The readers of weights files on broken and made-up files: never a panic, never much memory.
-#![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::io::{Cursor, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use mmoe_tools::import::{self, Reason, Weights};
+use mmoe_tools::import;
+use zip::CompressionMethod;
 
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, which counts what each thread holds.
-struct Counting;
-
-fn count(bytes: isize) {
-    LIVE.set(LIVE.get() + bytes);
-    PEAK.set(PEAK.get().max(LIVE.get()));
-}
-
-// SAFETY: every call is passed on to `System` with the caller's own arguments, so the contract is the one the
-// caller already keeps with it. The counters are constant-initialised thread-locals without destructors, which
-// neither allocate nor unwind.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promised to us.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as the caller promised to us.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promised to us.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // Old and new stand side by side while the bytes are copied.
-        count(new_size as isize);
-        count(-(layout.size() as isize));
-        // SAFETY: as the caller promised to us.
-        unsafe { System.realloc(ptr, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What a reader may hold at its worst: a small multiple of the file, and a constant for tiny files.
-fn allowed(file_len: usize) -> usize {
-    20 * file_len + 512 * 1024
-}
-
-/// Reads `bytes`, which may fail but not panic and not take more memory than [`allowed`].
-fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
-    let len = bytes.len();
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes)))
-        .unwrap_or_else(|_| panic!("{what} made a reader panic"));
-    let peak = (PEAK.get() - before) as usize;
-    assert!(
-        peak <= allowed(len),
-        "{what} of {len} bytes made a reader take {peak} bytes"
-    );
-    if let Ok(weights) = &result {
-        for (name, tensor) in &weights.tensors {
-            assert_eq!(
-                tensor.data.len(),
-                tensor.shape.iter().product::<usize>(),
-                "{name}"
-            );
-            assert!(tensor.data.iter().all(|v| v.is_finite()), "{name}");
-        }
-    }
-    result
-}
+mod counting;
+use counting::{find, read, zipped};
 
 /// All files under `tests/fixtures` that belong to the readers, by name.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
@@ -143,12 +66,6 @@ fn structure(bytes: &[u8]) -> Vec<usize> {
         }
     }
     (0..bytes.len()).filter(|&i| !is_data[i]).collect()
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window[..8] == needle[..8] && window == needle)
 }
 
 fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
@@ -251,20 +168,9 @@ fn mutated_members() {
                 mutate(content, &positions, &mut random);
             }
             let what = format!("mutation {i} of {} in {name}", mutant[chosen].0);
-            let _ = read(&what, zipped(&mutant));
+            let _ = read(&what, zipped(CompressionMethod::Stored, &mutant));
         }
     }
-}
-
-fn zipped(members: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let stored =
-        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, content) in members {
-        out.start_file(name.as_str(), stored).unwrap();
-        out.write_all(content).unwrap();
-    }
-    out.finish().unwrap().into_inner()
 }
 
 #[test]

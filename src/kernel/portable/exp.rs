@@ -1,13 +1,12 @@
 //! The exponential and the reciprocal of the integer paths.
 
-use super::fixed::{mulhi, negative};
+use super::fixed::{Masks, mulhi};
 
 /// e to the power of −d, `d` as unsigned Q16.16, the result as Q31, at most 2³¹ − 1.
 ///
 /// Worst error: 2⁻²⁵ of the result plus one unit; the test `exp_neg_error` holds it.
 #[inline(never)]
 pub fn exp_neg(d: u32) -> u32 {
-    let near = !negative(-((d >> 21) as i32));
     // Multiplying by log2(e) turns it into a power of two: Q26, whole part and fraction.
     let t = mulhi((d & ((1 << 21) - 1)) << 11, 0xB8AA_3B29);
     let f = t << 6;
@@ -16,9 +15,8 @@ pub fn exp_neg(d: u32) -> u32 {
         p = c.wrapping_sub(mulhi(p, f));
     }
     let whole = t >> 26;
-    // The whole part is below 64: all ones where it is below 32.
-    let shows = (whole >> 5).wrapping_sub(1);
-    (p >> (whole & 31)) & shows & near
+    // Zero unless the whole part, which is below 64, is below 32 and d below 2²¹.
+    (p >> (whole & 31)) & !Masks::new().any(whole >> 5 | d >> 21)
 }
 
 /// 2⁶³ / d for `d` in 2³¹ ..< 2³²: the reciprocal of a Q32 number in 0.5 ..< 1, as Q31.

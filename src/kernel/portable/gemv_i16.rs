@@ -1,48 +1,49 @@
 //! Dense layers of int16 weights (wide layers), int16 activations and i64 accumulators.
 
-use super::fixed::at_least;
-use super::panels::{finish, panel, panels};
-use super::requantize::{wide_hidden, wide_logit};
+use super::fixed::do_not_unroll;
+use super::panels::panels;
+use super::requantize::{wide_hidden, wide_logits};
 use crate::kernel::WideRow;
 
 #[inline(always)]
 fn step(acc: i64, w: i16, x: i16) -> i64 {
     acc.wrapping_add((w as i32 * x as i32) as i64)
 }
-panel!(panel2, i16, i16, i64, step, 2, 0 1);
-panel!(panel1, i16, i16, i64, step, 1, 0);
 
-/// Adds a pair's products to `acc`. A function of its own, so that its loop has all the registers.
+/// The sums of two rows. A function of its own, so that its loop has all the registers.
 #[inline(never)]
-fn pair(w: &[i16], x: &[i16], acc: &mut [i64; 2]) {
-    *acc = panel2(w, x, *acc);
+fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
+    let [mut a, mut b] = [0; 2];
+    let (columns, _) = w.as_chunks::<2>();
+    for (&[v, w], &x) in columns.iter().zip(x) {
+        do_not_unroll();
+        a = step(a, v, x);
+        b = step(b, w, x);
+    }
+    *sums = [a, b];
 }
 
-/// Adds one row's products to `acc`.
+/// The sum of a single row.
 #[inline(never)]
-fn single(w: &[i16], x: &[i16], acc: &mut [i64; 1]) {
-    *acc = panel1(w, x, *acc);
+fn single(w: &[i16], x: &[i16]) -> i64 {
+    w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
 #[inline(always)]
-fn gemv<T: Copy>(
+fn gemv<T>(
     w: &[i16],
     rows: &[WideRow],
     x: &[i16],
     y: &mut [T],
-    f: impl Fn(i64, &WideRow) -> T,
+    finish: impl Fn(&[i64], &[WideRow], &mut [T]),
 ) {
     let (mut w, mut rows) = (w, rows);
     panels!(2, w, x, y, [rows], out => {
-        let mut acc = rows.each_ref().map(WideRow::bias);
-        pair(w, x, &mut acc);
-        finish(acc, rows, out, &f);
+        let mut sums = [0; 2];
+        pair(w, x, &mut sums);
+        finish(&sums, rows, out);
     });
-    panels!(1, w, x, y, [rows], out => {
-        let mut acc = rows.each_ref().map(WideRow::bias);
-        single(w, x, &mut acc);
-        finish(acc, rows, out, &f);
-    });
+    panels!(1, w, x, y, [rows], out => finish(&[single(w, x)], rows, out));
     let _ = y;
 }
 
@@ -51,13 +52,13 @@ fn gemv<T: Copy>(
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |acc, row| {
-        at_least(floor, wide_hidden(acc, row))
+    gemv(w, rows, x, y, |sums, rows, y| {
+        wide_hidden(sums, rows, y, floor)
     });
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].
 #[inline(never)]
 pub fn logits_i16(w: &[i16], rows: &[WideRow], x: &[i16], z: &mut [i32]) {
-    gemv(w, rows, x, z, wide_logit);
+    gemv(w, rows, x, z, wide_logits);
 }

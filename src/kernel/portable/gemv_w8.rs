@@ -1,14 +1,15 @@
 //! Dense layers of int8 weights with an f32 scale per row, and f32 activations.
 
+use super::fixed::do_not_unroll;
 use super::panels::{panel, panels};
 
 #[inline(always)]
 fn step(acc: f32, w: i8, x: f32) -> f32 {
     acc + w as f32 * x
 }
-panel!(panel8, i8, f32, f32, step, 8, 0 1 2 3 4 5 6 7);
-panel!(panel4, i8, f32, f32, step, 4, 0 1 2 3);
-panel!(panel1, i8, f32, f32, step, 1, 0);
+panel!(panel8, i8, step, true, 8, 0 1 2 3 4 5 6 7);
+panel!(panel4, i8, step, true, 4, 0 1 2 3);
+panel!(panel1, i8, step, true, 1, 0);
 
 #[inline(always)]
 fn scaled<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) -> [f32; N] {

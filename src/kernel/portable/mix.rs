@@ -1,6 +1,6 @@
 //! The mixture of the experts, and the product of probabilities.
 
-use super::fixed::sat16;
+use super::fixed::Masks;
 
 /// `m += g·h`: one expert's share.
 #[inline(never)]
@@ -22,8 +22,9 @@ pub fn mix_i16(m: &mut [i32], g: u16, h: &[i16]) {
 /// The finished mixture at the experts' scale: `m / 2¹⁵`, rounded half up and saturated.
 #[inline(never)]
 pub fn settle_i16(m: &[i32], h: &mut [i16]) {
+    let masks = Masks::new();
     for (h, &m) in h.iter_mut().zip(m) {
-        *h = sat16(m.wrapping_add(1 << 14) >> 15);
+        *h = masks.sat16(m.wrapping_add(1 << 14) >> 15);
     }
 }
 

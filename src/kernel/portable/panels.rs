@@ -28,14 +28,24 @@ pub(super) use panels;
 
 /// Defines `$name(w, x, acc)`, which gives `acc + W·x` of one panel, column after column.
 ///
-/// `$step!(acc, w, x)` adds one product; the steps are written out, since a loop over the rows of a column is not
-/// unrolled at `opt-level = "s"`.
+/// `$step(acc, w, x)` adds one product. The steps of two columns are written out, since a loop over the rows of a column
+/// is not unrolled at `opt-level = "s"`, and since the loop itself costs instructions. `$rolled`: whether the compiler
+/// must leave it at two.
 macro_rules! panel {
-    ($name:ident, $weight:ty, $input:ty, $acc:ty, $step:ident, $rows:literal, $($r:literal)*) => {
+    ($name:ident, $weight:ty, $step:ident, $rolled:literal, $rows:literal, $($r:literal)*) => {
         #[inline(always)]
-        fn $name(w: &[$weight], x: &[$input], mut acc: [$acc; $rows]) -> [$acc; $rows] {
-            let (w, _) = w.as_chunks::<$rows>();
-            for (w, &x) in w.iter().zip(x) {
+        fn $name(w: &[$weight], x: &[f32], mut acc: [f32; $rows]) -> [f32; $rows] {
+            let (columns, _) = w.as_chunks::<$rows>();
+            let (columns, last_column) = columns.as_chunks::<2>();
+            let (x, last) = x.as_chunks::<2>();
+            for ([v, w], &[x, y]) in columns.iter().zip(x) {
+                if $rolled {
+                    do_not_unroll();
+                }
+                $( acc[$r] = $step(acc[$r], v[$r], x); )*
+                $( acc[$r] = $step(acc[$r], w[$r], y); )*
+            }
+            if let ([w], &[x]) = (last_column, last) {
                 $( acc[$r] = $step(acc[$r], w[$r], x); )*
             }
             acc
@@ -43,16 +53,3 @@ macro_rules! panel {
     };
 }
 pub(super) use panel;
-
-/// Turns each accumulator of a panel into its output.
-#[inline(always)]
-pub(super) fn finish<A: Copy, R, T, const N: usize>(
-    acc: [A; N],
-    rows: &[R; N],
-    out: &mut [T; N],
-    f: impl Fn(A, &R) -> T,
-) {
-    for ((out, acc), row) in out.iter_mut().zip(acc).zip(rows) {
-        *out = f(acc, row);
-    }
-}

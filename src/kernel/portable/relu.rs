@@ -1,6 +1,6 @@
 //! Rectifiers, in place: relu, leaky relu, and PReLU with a slope per unit.
 
-use super::fixed::{at_least, negative, sat16, select};
+use super::fixed::Masks;
 
 /// `x < 0 ? 0 : x`. NaN stays NaN.
 #[inline(never)]
@@ -34,30 +34,33 @@ pub fn prelu_f32(x: &mut [f32], slope: &[f32]) {
 /// `max(v, 0)`.
 #[inline(never)]
 pub fn relu_i16(x: &mut [i16]) {
+    let masks = Masks::new();
     for x in x {
-        *x = at_least(0, *x);
+        *x = masks.at_least(0, *x);
     }
 }
 
 #[inline(always)]
-fn leaky_q14(v: i16, slope: i16) -> i16 {
-    let v = v as i32;
-    let sloped = (v * slope as i32 + (1 << 13)) >> 14;
-    sat16(select(negative(v), sloped as u32, v as u32) as i32)
+fn leaky_q14(masks: Masks, v: i16, slope: i16) -> i16 {
+    let (below, above) = masks.split(v as i32);
+    // One of the two is zero, and a zero rounds to zero.
+    masks.sat16(above + ((below * slope as i32 + (1 << 13)) >> 14))
 }
 
 /// `v < 0 ? slope·v : v`, the slope as Q14, rounded half up and saturated.
 #[inline(never)]
 pub fn leaky_relu_i16(x: &mut [i16], slope: i16) {
+    let masks = Masks::new();
     for x in x {
-        *x = leaky_q14(*x, slope);
+        *x = leaky_q14(masks, *x, slope);
     }
 }
 
 /// `v < 0 ? slope·v : v` with a Q14 slope for each element, rounded half up and saturated.
 #[inline(never)]
 pub fn prelu_i16(x: &mut [i16], slope: &[i16]) {
+    let masks = Masks::new();
     for (x, slope) in x.iter_mut().zip(slope) {
-        *x = leaky_q14(*x, *slope);
+        *x = leaky_q14(masks, *x, *slope);
     }
 }

@@ -1,7 +1,7 @@
 //! Sigmoid and tanh.
 
 use super::exp::{exp_neg, recip};
-use super::fixed::{mulhi, negative, sat16, select};
+use super::fixed::{Masks, mulhi, select};
 use crate::math::Math;
 
 /// The probability of one f32 logit, never overflowing.
@@ -34,7 +34,7 @@ pub fn tanh_f32<M: Math>(x: &mut [f32]) {
 /// Worst error: see `docs/numerics.md`; the test `sigmoid_q31_error` holds it.
 #[inline(never)]
 pub fn sigmoid_q31(z: i32) -> u32 {
-    let sign = negative(z);
+    let sign = Masks::new().negative(z);
     let magnitude = (z as u32 ^ sign).wrapping_sub(sign);
     let e = exp_neg(magnitude);
     let q = mulhi(e, recip((1 << 31) + e));
@@ -54,10 +54,11 @@ pub fn sigmoid_i16(x: &mut [i16]) {
 /// Hyperbolic tangent of each element, in place: Q11 to Q15.
 #[inline(never)]
 pub fn tanh_i16(x: &mut [i16]) {
+    let masks = Masks::new();
     for x in x {
         let p = sigmoid_q31(*x as i32 * 64);
         // 2·p − 1 at half its scale, so that it fits 32 bits.
         let t = p.wrapping_sub((1 << 30) - (1 << 14)) as i32;
-        *x = sat16(t >> 15);
+        *x = masks.sat16(t >> 15);
     }
 }

@@ -1,7 +1,7 @@
 //! Softmax, of gates and of classes.
 
 use super::exp::{exp_neg, recip};
-use super::fixed::{less, mulhi, select};
+use super::fixed::{Masks, mulhi, select};
 use crate::math::Math;
 
 /// The largest, from −∞ on; NaN is passed over (it shows in the exponentials).
@@ -50,9 +50,10 @@ pub(super) fn headroom(n: usize) -> u32 {
 /// The largest, and the first place it stands at.
 #[inline(always)]
 pub(super) fn max_i32(z: &[i32]) -> (i32, u32) {
+    let masks = Masks::new();
     let (mut max, mut first) = (i32::MIN, 0);
     for (i, &z) in z.iter().enumerate() {
-        let more = less(max, z);
+        let more = masks.less(max, z);
         max = select(more, z as u32, max as u32) as i32;
         first = select(more, i as u32, first);
     }
@@ -71,7 +72,7 @@ impl Normal {
     #[inline(always)]
     pub(super) fn new(sum: u32, k: u32) -> Self {
         let mut shift = 0;
-        for j in 31 - k..=31 {
+        for j in 31 - k..32 {
             // The sum is at most 2³¹, so that the sign of the difference is the comparison.
             shift += sum.wrapping_sub(1 << j) >> 31;
         }

@@ -2,7 +2,7 @@
 
 use super::message;
 use mmoe::blob::{activation, kind, packing, precision};
-use mmoe::kernel::{AffineRow, Order, Row, WideRow, panel_index, quad_biased};
+use mmoe::kernel::{AffineRow, InputScale, Order, Row, WideRow, panel_index, quad_biased};
 use zerocopy::IntoBytes;
 
 use crate::graph::Activation;
@@ -185,6 +185,11 @@ impl Encoder {
         self.record(kind::CONSTANT, activation::LINEAR, precision::I16, packing::PANELS, inputs, weights.len());
         self.put(weights);
         self.pad();
+    }
+
+    /// The input stage of an integer model.
+    pub fn input_scales(&mut self, scales: &[InputScale]) {
+        self.put(scales);
     }
 
     /// The unit of a linear output of an integer model.

@@ -66,9 +66,7 @@ pub enum Reason {
         global: String,
     },
     /// The file claims more data than a file of its size can mean.
-    #[error(
-        "{what} would take {claimed} bytes of memory, more than a file of this size may ask for ({allowed} bytes left)"
-    )]
+    #[error("{what} would take {claimed} bytes of memory, more than a file of this size may ask for ({allowed} bytes left)")]
     TooLarge {
         /// What asked.
         what: String,
@@ -78,9 +76,7 @@ pub enum Reason {
         allowed: u64,
     },
     /// A weight is NaN or infinite.
-    #[error(
-        "tensor `{tensor}` has {value} at element {index}; the model diverged in training or the file is damaged"
-    )]
+    #[error("tensor `{tensor}` has {value} at element {index}; the model diverged in training or the file is damaged")]
     NotFinite {
         /// The tensor.
         tensor: String,
@@ -116,9 +112,6 @@ pub enum Reason {
 
 impl Reason {
     pub(super) fn damaged(format: &'static str, reason: impl ToString) -> Self {
-        Reason::Damaged {
-            format,
-            reason: reason.to_string(),
-        }
+        Reason::Damaged { format, reason: reason.to_string() }
     }
 }

@@ -9,6 +9,7 @@ use hdf5_pure::{
 use indexmap::IndexMap;
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, elements};
+use super::metered::Metered;
 use super::{Reason, Weights};
 
 /// Groups stand in groups no deeper than this; a group that contains itself stands in itself for ever.
@@ -38,7 +39,8 @@ const BF16: FloatingPointLayout = FloatingPointLayout {
 };
 
 pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
-    let file = File::from_bytes(bytes).map_err(damaged)?;
+    let file_len = bytes.len() as u64;
+    let file = File::from_source(Metered::new(bytes)).map_err(damaged)?;
     let root = file.root();
     let attrs = root.attrs().map_err(damaged)?;
     let config = match attrs.get("model_config").and_then(AttrValue::as_str) {
@@ -48,11 +50,12 @@ pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
         ),
         None => None,
     };
-    let (groups, datasets) = members(&root)?;
+    let (groups, _) = members(&root)?;
     let full = groups.iter().find(|(name, _)| name == "model_weights");
     let has_layers =
         |group: &Group| -> Result<bool, Reason> { Ok(strings(group, "layer_names")?.is_some()) };
     let mut reader = Reader {
+        file_len,
         out: Collector::new("Keras weights .h5", budget),
         layer_names: IndexMap::new(),
         optimizer: 0,
@@ -66,19 +69,19 @@ pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
         if has_layers(group)? {
             reader.layers(group)?;
         } else {
-            let (groups, datasets) = members(group)?;
-            reader.walk("", groups, datasets, 0)?;
+            reader.all(group)?;
         }
     } else if has_layers(&root)? {
         reader.layers(&root)?;
     } else {
         reader.out = Collector::new("Keras .weights.h5", reader.out.budget);
-        reader.walk("", groups, datasets, 0)?;
+        reader.all(&root)?;
     }
     reader.finish(config)
 }
 
 struct Reader {
+    file_len: u64,
     out: Collector,
     layer_names: IndexMap<String, String>,
     optimizer: usize,
@@ -100,49 +103,59 @@ impl Reader {
             let group = groups
                 .get(layer)
                 .ok_or_else(|| damaged(format_args!("layer `{layer}` is missing")))?;
+            // All of them at once, as each look-up of a path would read the groups along it again.
+            let mut found = IndexMap::new();
+            self.list(layer, group, 0, &mut found)?;
             for weight in strings(group, "weight_names")?.unwrap_or_default() {
                 self.out.budget.take(PER_MEMBER, "its list of weights")?;
                 let name = format!("{layer}/{weight}");
-                let dataset = group
-                    .dataset(&weight)
-                    .map_err(|e| damaged(format_args!("weight `{name}`: {e}")))?;
-                self.tensor(&name, &dataset)?;
+                let dataset = found
+                    .get(&name)
+                    .ok_or_else(|| damaged(format_args!("weight `{name}` is missing")))?;
+                self.tensor(&name, dataset)?;
             }
         }
         Ok(())
     }
 
-    /// A file whose groups alone say what it holds. Their order is that of their names, with numbers in them
-    /// compared as numbers.
-    fn walk(
+    /// A file whose groups alone say what it holds.
+    fn all(&mut self, group: &Group) -> Result<(), Reason> {
+        let mut found = IndexMap::new();
+        self.list("", group, 0, &mut found)?;
+        for (name, dataset) in &found {
+            self.tensor(name, dataset)?;
+        }
+        Ok(())
+    }
+
+    /// Lists the datasets in a group and in the groups within it. Their order is that of their names, with numbers
+    /// in them compared as numbers.
+    fn list(
         &mut self,
         path: &str,
-        mut groups: Vec<(String, Group)>,
-        mut datasets: Vec<(String, Dataset)>,
+        group: &Group,
         depth: usize,
+        found: &mut IndexMap<String, Dataset>,
     ) -> Result<(), Reason> {
         if depth > DEEPEST {
             return Err(damaged(format_args!(
                 "its groups nest without end: {path:.80}…"
             )));
         }
+        if let Some(owner) = path.strip_suffix("/vars") {
+            let attrs = group.attrs().map_err(damaged)?;
+            if let Some(layer) = attrs.get("name").and_then(AttrValue::as_str) {
+                self.layer_names.insert(owner.to_owned(), layer.to_owned());
+            }
+        }
+        let (mut groups, mut datasets) = members(group)?;
         let booked = (groups.len() + datasets.len()) as u64 * (PER_MEMBER + path.len() as u64);
         self.out.budget.take(booked, "its list of groups")?;
         groups.sort_by(|a, b| natural(&a.0, &b.0));
         datasets.sort_by(|a, b| natural(&a.0, &b.0));
-        for (name, dataset) in &datasets {
-            self.tensor(&join(path, name), dataset)?;
-        }
+        found.extend(datasets.into_iter().map(|(name, d)| (join(path, &name), d)));
         for (name, group) in &groups {
-            let path = join(path, name);
-            if let Some(owner) = path.strip_suffix("/vars") {
-                let attrs = group.attrs().map_err(damaged)?;
-                if let Some(layer) = attrs.get("name").and_then(AttrValue::as_str) {
-                    self.layer_names.insert(owner.to_owned(), layer.to_owned());
-                }
-            }
-            let (groups, datasets) = members(group)?;
-            self.walk(&path, groups, datasets, depth + 1)?;
+            self.list(&join(path, name), group, depth + 1, found)?;
         }
         Ok(())
     }
@@ -174,7 +187,18 @@ impl Reader {
         let count = self.out.reserve(name, &shape)?;
         // The stored bytes stand beside the converted ones, and one chunk of them beside those.
         let chunk = match dataset.chunk_shape().map_err(broken)? {
-            Some(chunk) => elements(&sizes(chunk)?),
+            Some(chunk) => {
+                // Room for the stored chunks is made before they are read: they must lie within the file.
+                for stored in dataset.chunks().map_err(broken)? {
+                    let end = stored.address.checked_add(stored.storage_size);
+                    if end.is_none_or(|end| end > self.file_len) {
+                        return Err(damaged(format_args!(
+                            "tensor `{name}` has a chunk beyond the file's end"
+                        )));
+                    }
+                }
+                elements(&sizes(chunk)?)
+            }
             None => Some(0),
         };
         let raw = chunk

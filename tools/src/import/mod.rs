@@ -13,6 +13,7 @@ mod collect;
 mod error;
 mod hdf5;
 mod keras;
+mod metered;
 mod numpy;
 mod pickle;
 mod safetensors;
@@ -25,7 +26,7 @@ use sniff::Kind;
 /// The tensors of one weights file, in the order in which the file gives them, and what else it said.
 #[derive(Debug, Clone, Default)]
 pub struct Weights {
-    /// The kind of file, for people: `safetensors`, `NumPy .npz`, `PyTorch state dict`, `Keras 3 .keras`, …
+    /// The kind of file, for people: `safetensors`, `NumPy .npz`, `PyTorch state dict`, `Keras .keras`, …
     pub format: String,
     /// Name → tensor. Names are as the file spells them, less a wrapper that [`Weights::notes`] mentions.
     pub tensors: IndexMap<String, Tensor>,
@@ -61,12 +62,15 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         if !metadata.is_file() {
             return Err(Reason::NotAFile);
         }
-        read_bytes(fs::read(path)?)
+        match read_bytes(fs::read(path)?) {
+            // A checkpoint's data are bare numbers: no content tells what they are.
+            Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => {
+                Err(sniff::CHECKPOINT)
+            }
+            result => result,
+        }
     };
-    read().map_err(|reason| ImportError {
-        path: path.to_owned(),
-        reason,
-    })
+    read().map_err(|reason| ImportError { path: path.to_owned(), reason })
 }
 
 /// Reads the content of a weights file.

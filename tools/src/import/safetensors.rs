@@ -1,6 +1,6 @@
 //! `.safetensors`.
 
-use safetensors::{Dtype as Theirs, SafeTensors};
+use safetensors::{Dtype as Theirs, SafeTensorError, SafeTensors};
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw};
 use super::{Reason, Weights};
@@ -9,8 +9,15 @@ const FORMAT: &str = "safetensors";
 
 pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
     let mut out = Collector::new(FORMAT, Budget::new(bytes.len()));
-    let (header, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|e| Reason::damaged(FORMAT, e))?;
+    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| match e {
+        SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength => {
+            let len = bytes.len();
+            out.damaged(format_args!(
+                "its {len} bytes are not as many as its header tells; it may be truncated"
+            ))
+        }
+        e => out.damaged(e),
+    })?;
     let data = &bytes[8 + header..];
     // In the order of their data, which is the order in which they were written.
     for name in metadata.offset_keys() {

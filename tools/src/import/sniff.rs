@@ -23,8 +23,7 @@ pub(super) enum ZipKind {
     Torch,
 }
 
-const SAVE_KERAS: &str =
-    "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
+const SAVE_KERAS: &str = "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
 
 const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
      torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
@@ -41,7 +40,7 @@ const SAVED_MODEL: Reason = Reason::Unsupported {
          numpy.savez(\"model.npz\", **{v.name: v.numpy() for v in model.variables})",
 };
 
-const CHECKPOINT: Reason = Reason::Unsupported {
+pub(super) const CHECKPOINT: Reason = Reason::Unsupported {
     kind: "part of a TensorFlow checkpoint",
     remedy: "Load it into its model and save that, in Python:\n    \
          tensorflow.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
@@ -78,10 +77,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
         return Ok(Kind::Pickle);
     }
     if bytes.starts_with(b"version https://git-lfs") {
-        return unsupported(
-            "a Git LFS pointer, not the file itself",
-            "Fetch the file:\n    git lfs pull",
-        );
+        return unsupported("a Git LFS pointer, not the file itself", "Fetch the file:\n    git lfs pull");
     }
     if bytes.starts_with(b"model_checkpoint_path:") || bytes.ends_with(&LEVELDB_TABLE) {
         return Err(CHECKPOINT);
@@ -90,17 +86,10 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
         // `saved_model_schema_version: 1`, then `meta_graphs`.
         [0x08, 0x01, 0x12, ..] => Err(SAVED_MODEL),
         // `ir_version`, then any other field that an ONNX model begins with.
-        [
-            0x08,
-            1..=32,
-            0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42,
-            ..,
-        ] => unsupported("an ONNX model", SAVE_EITHER),
+        [0x08, 1..=32, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => unsupported("an ONNX model", SAVE_EITHER),
         _ => {
             let first: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
-            Err(Reason::Unknown {
-                found: format!("it begins with the bytes {}", first.join(" ")),
-            })
+            Err(Reason::Unknown { found: format!("it begins with the bytes {}", first.join(" ")) })
         }
     }
 }
@@ -125,13 +114,14 @@ pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
         return Ok(ZipKind::Torch);
     }
     let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-    Err(Reason::Unknown {
-        found: format!(
-            "it is a zip archive of {} members ({:.200})",
-            names.len(),
-            some.join(", ")
-        ),
-    })
+    Err(Reason::Unknown { found: format!("it is a zip archive of {} members ({:.200})", names.len(), some.join(", ")) })
+}
+
+/// Whether a file of no known content is called as TensorFlow calls the data of a checkpoint:
+/// `model.data-00000-of-00001`.
+pub(super) fn is_checkpoint_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.contains(".data-") && name.contains("-of-")
 }
 
 /// Why a directory is no weights file.

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::Found;
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef,
-    Unit,
-};
+use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef, Unit};
 
 /// The names of a file, seen through a framework's eyes.
 #[derive(Clone, Copy)]
@@ -60,12 +58,7 @@ impl Names<'_> {
     /// The words between `prefix` and the next `.` or `/`, in the order of the file.
     pub(super) fn words(&self, prefix: &str) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
-        for rest in self
-            .weights
-            .tensors
-            .keys()
-            .filter_map(|n| n.strip_prefix(prefix))
-        {
+        for rest in self.weights.tensors.keys().filter_map(|n| n.strip_prefix(prefix)) {
             let word = rest.split(['.', '/']).next().unwrap_or(rest);
             if !words.iter().any(|w| w == word) {
                 words.push(word.to_owned());
@@ -110,17 +103,21 @@ impl Names<'_> {
                 continue;
             }
             let norm = self.norm(&at, epsilon);
-            let Some(layer) = layers.last_mut().filter(|l| l.before.is_none()) else {
-                return Err(self.unknown(&at));
+            let Some(layer) = layers.last_mut() else {
+                // A norm of the input itself.
+                layers.push(LayerPlan {
+                    before: Some(norm.filter(|n| n.moments.is_some()).ok_or_else(|| self.unknown(&at))?),
+                    ..LayerPlan::default()
+                });
+                continue;
             };
             match norm {
                 // A lone weight without bias and statistics is a PReLU's slope.
                 Some(n) if n.moments.is_none() && n.beta.is_none() => {
-                    layer.activation =
-                        ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
+                    layer.activation = ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
                 }
-                Some(n) => layer.before = Some(n),
-                None => return Err(self.unknown(&at)),
+                Some(n) if layer.before.is_none() => layer.before = Some(n),
+                _ => return Err(self.unknown(&at)),
             }
         }
         if let Some(layer) = layers.last_mut().filter(|l| l.activation == *hidden) {
@@ -129,54 +126,86 @@ impl Names<'_> {
         Ok(layers)
     }
 
+    /// A module of the user's own: a `Linear`, a `Sequential` of them, or one of these under a single name.
+    pub(super) fn module(&self, prefix: &str, epsilon: f64, last: &ActivationPlan) -> Result<Vec<LayerPlan>, ModelError> {
+        if self.has(&format!("{prefix}.weight")) {
+            return Ok(vec![self.linear(prefix, last.clone())]);
+        }
+        match self.words(&format!("{prefix}.")).as_slice() {
+            [] => Ok(Vec::new()),
+            [one] if one.parse::<usize>().is_err() => self.module(&format!("{prefix}.{one}"), epsilon, last),
+            words if words.iter().all(|w| w.parse::<usize>().is_ok()) => self.sequential(prefix, epsilon, &ActivationPlan::Relu, last),
+            words => Err(self.wrong(
+                &format!("nothing says in which order the parts of `{prefix}` run ({})", words.join(", ")),
+                "describe the model in a spec",
+            )),
+        }
+    }
+
+    /// Lists the tables under these prefixes, which stand before the model's input.
+    pub(super) fn embeddings(&self, prefixes: &[&str], found: &mut Found) {
+        let of = |n: &&String| prefixes.iter().any(|p| n.starts_with(p));
+        let tensors: Vec<&String> = self.weights.tensors.keys().filter(of).collect();
+        let tables: Vec<&String> = tensors.iter().copied().filter(|n| self.shape(n).len() == 2).collect();
+        if tables.is_empty() {
+            return;
+        }
+        let columns: usize = tables.iter().map(|n| self.shape(n)[1]).sum();
+        let first = found.plan.units().find(|u| u.reads == Reads::Input).and_then(|u| u.layers.first());
+        let width =
+            first.and_then(|l| l.weight.as_ref().map(|w| (self.shape(&w.parts()[0].name), l.layout))).map(|(shape, layout)| match layout {
+                Layout::OutIn => shape.last().copied().unwrap_or(0),
+                Layout::InOut => shape.first().copied().unwrap_or(0),
+            });
+        let list = tables.iter().map(|n| format!("`{n}` {:?}", self.shape(n))).collect::<Vec<_>>().join(", ");
+        let make = match width {
+            Some(width) if columns <= width => format!("make {columns} of the {width} inputs"),
+            Some(width) => format!("stand before the {width} inputs"),
+            None => "stand before the input".into(),
+        };
+        let count = tables.len();
+        let (noun, make) =
+            if count == 1 { ("table", make.replacen("make ", "makes ", 1).replacen("stand ", "stands ", 1)) } else { ("tables", make) };
+        found.embeddings = Some(format!("{count} {noun} {make}: the blob starts at the vector that enters the experts ({list})"));
+        found.tables.extend(tensors.into_iter().cloned());
+    }
+
+    /// The error for a part that the engine does not have.
+    #[expect(clippy::unused_self, reason = "stands beside the other errors")]
+    pub(super) fn unsupported(&self, place: &str, what: &str) -> ModelError {
+        ModelError::Unsupported {
+            place: format!("`{place}`"),
+            what: what.into(),
+            remedy: "layers are dense, batch norm, layer norm and prelu with relu, leaky_relu, sigmoid and tanh".into(),
+        }
+    }
+
     /// The error for a member that is no layer we know.
     pub(super) fn unknown(&self, prefix: &str) -> ModelError {
-        let tensors: Vec<String> = self
-            .weights
-            .tensors
-            .iter()
-            .filter(|(n, _)| n.starts_with(prefix))
-            .map(|(n, t)| format!("`{n}` {:?}", t.shape))
-            .collect();
-        self.wrong(&format!("`{prefix}` is no layer that is known here ({})", tensors.join(", ")), "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if it is one of these in another order")
+        let tensors: Vec<String> =
+            self.weights.tensors.iter().filter(|(n, _)| n.starts_with(prefix)).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
+        self.wrong(
+            &format!("`{prefix}` is no layer that is known here ({})", tensors.join(", ")),
+            "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if it is one of these in another order",
+        )
     }
 
     pub(super) fn wrong(&self, what: &str, remedy: &str) -> ModelError {
-        ModelError::Recognition {
-            framework: self.framework.into(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        ModelError::Recognition { framework: self.framework.into(), what: what.into(), remedy: remedy.into() }
     }
 }
 
 /// A unit that reads the input.
 pub(super) fn unit(name: String, layers: Vec<LayerPlan>) -> Unit {
-    Unit {
-        name,
-        reads: Reads::Input,
-        slice: None,
-        layers,
-    }
+    Unit { name, reads: Reads::Input, slice: None, layers }
 }
 
 /// A softmax gate that sees these experts.
 pub(super) fn softmax_gate(unit: Unit, sees: Vec<usize>) -> GatePlan {
-    GatePlan {
-        unit,
-        kind: GateKindPlan::Softmax,
-        sees,
-        temperature: 1.0,
-        priors: Vec::new(),
-    }
+    GatePlan { unit, kind: GateKindPlan::Softmax, sees, temperature: 1.0, priors: Vec::new() }
 }
 
 /// Tasks that the file neither names nor explains.
 pub(super) fn unknown_tasks(count: usize) -> Vec<TaskPlan> {
-    (0..count)
-        .map(|t| TaskPlan {
-            name: format!("task{t}"),
-            output: None,
-        })
-        .collect()
+    (0..count).map(|t| TaskPlan { name: format!("task{t}"), output: None }).collect()
 }

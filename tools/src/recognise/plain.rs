@@ -2,88 +2,36 @@
 //! `towers.T.J.weight`.
 
 use super::Found;
-use super::names::{Names, softmax_gate, unit, unknown_tasks};
+use super::names::{Names, unknown_tasks};
+use super::wiring::one_level;
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{ActivationPlan, LayerPlan, Level, Plan, Reads};
+use crate::plan::ActivationPlan;
 
 const EPSILON: f64 = 1e-5;
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let names = Names {
-        weights,
-        framework: "a plain PyTorch module (experts/gates/towers)",
-    };
+    let names = Names { weights, framework: "a plain PyTorch module (experts/gates/towers)" };
     (names.any("experts.0.") && names.any("towers.0.")).then(|| found(names))
 }
 
 fn found(names: Names<'_>) -> Result<Found, ModelError> {
-    let (experts, gates, towers) = (
-        names.count("experts.")?,
-        names.count("gates.")?,
-        names.count("towers.")?,
-    );
-    if gates != towers && gates != 1 && !(gates == 0 && experts == 1) {
+    let list = |prefix: &str, last: &ActivationPlan| -> Result<Vec<_>, ModelError> {
+        (0..names.count(prefix)?).map(|i| names.module(&format!("{prefix}{i}"), EPSILON, last)).collect()
+    };
+    let experts = list("experts.", &ActivationPlan::Relu)?;
+    let gates = list("gates.", &ActivationPlan::Linear)?;
+    let towers = list("towers.", &ActivationPlan::Linear)?;
+    let (e, g, t) = (experts.len(), gates.len(), towers.len());
+    if g != t && g != 1 && !(g == 0 && e == 1) {
         return Err(names.wrong(
-            &format!("it has {experts} experts, {gates} gates and {towers} towers"),
+            &format!("it has {e} experts, {g} gates and {t} towers"),
             "there is one gate per tower or one for all; describe another wiring in a spec",
         ));
     }
-    // `Linear` directly under the number, or a `Sequential` of them.
-    let layers = |prefix: &str, last: &ActivationPlan| -> Result<Vec<LayerPlan>, ModelError> {
-        if names.has(&format!("{prefix}.weight")) {
-            return Ok(vec![names.linear(prefix, last.clone())]);
-        }
-        names.sequential(prefix, EPSILON, &ActivationPlan::Relu, last)
-    };
-    let mut level = Level::default();
-    for i in 0..experts {
-        level.experts.push(unit(
-            format!("expert {i}"),
-            layers(&format!("experts.{i}"), &ActivationPlan::Relu)?,
-        ));
-    }
-    for t in 0..gates {
-        level.gates.push(softmax_gate(
-            unit(
-                format!("gate {t}"),
-                layers(&format!("gates.{t}"), &ActivationPlan::Linear)?,
-            ),
-            (0..experts).collect(),
-        ));
-    }
-    let mut plan = Plan {
-        name: "model".into(),
-        levels: vec![level],
-        tasks: unknown_tasks(towers),
-        ..Plan::default()
-    };
-    for t in 0..towers {
-        let mut tower = unit(
-            format!("tower {t}"),
-            layers(&format!("towers.{t}"), &ActivationPlan::Linear)?,
-        );
-        tower.reads = Reads::Stream(if gates > 1 { t } else { 0 });
-        plan.towers.push(tower);
-    }
-    let mut assumptions = vec![
-        "hidden layers and every layer of the experts end in relu: a state dict has no activations"
-            .into(),
-        "gates are softmax".into(),
-    ];
-    if plan
-        .units()
-        .flat_map(|u| &u.layers)
-        .any(|l| l.before.is_some())
-    {
-        assumptions.push(format!(
-            "norms stand before the activation, epsilon {EPSILON} (PyTorch's default)"
-        ));
-    }
-    Ok(Found {
-        framework: names.framework,
-        plan,
-        assumptions,
-        ..Found::default()
-    })
+    let mut found = Found { framework: names.framework, plan: one_level(experts, gates, towers, unknown_tasks(t)), ..Found::default() };
+    found.assumptions.push("hidden layers and every layer of the experts end in relu: a state dict has no activations".into());
+    found.assumptions.push("gates are softmax".into());
+    found.assume_epsilon(EPSILON);
+    Ok(found)
 }

@@ -10,63 +10,15 @@ use mmoe_tools::import::{Tensor, Weights};
 use mmoe_tools::oracle::evaluate;
 
 pub(crate) fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/fixtures")
-        .join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(path)
 }
 
-pub(crate) fn safetensors(path: &str) -> Weights {
-    let bytes = std::fs::read(fixture(path)).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
-        let data = view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect();
-        (
-            name,
-            Tensor {
-                shape: view.shape().to_vec(),
-                data,
-            },
-        )
-    });
-    Weights {
-        format: "safetensors".into(),
-        tensors: tensors.collect(),
-        ..Weights::default()
-    }
+pub(crate) fn read(path: &str) -> Weights {
+    mmoe_tools::import::read(&fixture(path)).unwrap()
 }
 
-pub(crate) fn npz(path: &str) -> IndexMap<String, Tensor> {
-    let mut archive = npyz::npz::NpzArchive::open(fixture(path)).unwrap();
-    let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
-    let mut tensors = IndexMap::new();
-    for name in names {
-        let array = archive.by_name(&name).unwrap().unwrap();
-        let shape = array
-            .shape()
-            .iter()
-            .map(|n| usize::try_from(*n).unwrap())
-            .collect();
-        tensors.insert(
-            name,
-            Tensor {
-                shape,
-                data: array.into_vec::<f32>().unwrap(),
-            },
-        );
-    }
-    tensors
-}
-
-pub(crate) fn npz_weights(path: &str) -> Weights {
-    Weights {
-        format: "NumPy .npz".into(),
-        tensors: npz(path),
-        ..Weights::default()
-    }
+pub(crate) fn golden(folder: &str) -> IndexMap<String, Tensor> {
+    read(&format!("{folder}/golden.npz")).tensors
 }
 
 /// Tensors by name and shape, with small reproducible numbers.
@@ -77,35 +29,18 @@ pub(crate) fn made(shapes: &[(&str, &[usize])]) -> Weights {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let unit = f64::from(state >> 8) / f64::from(1 << 24);
             // Variances are positive.
-            (if name.ends_with("var") || name.ends_with("variance") {
-                unit + 0.1
-            } else {
-                unit - 0.5
-            }) as f32
+            (if name.ends_with("var") || name.ends_with("variance") { unit + 0.1 } else { unit - 0.5 }) as f32
         });
-        (
-            (*name).to_owned(),
-            Tensor {
-                shape: shape.to_vec(),
-                data: data.collect(),
-            },
-        )
+        ((*name).to_owned(), Tensor { shape: shape.to_vec(), data: data.collect() })
     });
-    Weights {
-        format: "made".into(),
-        tensors: tensors.collect(),
-        ..Weights::default()
-    }
+    Weights { format: "made".into(), tensors: tensors.collect(), ..Weights::default() }
 }
 
 fn assert_close(what: &str, row: usize, got: &[f64], golden: &[f32]) {
     assert_eq!(got.len(), golden.len(), "{what}, row {row}");
     for (a, b) in got.iter().zip(golden) {
         let b = f64::from(*b);
-        assert!(
-            (a - b).abs() <= 1e-5 * b.abs().max(1.0),
-            "{what}, row {row}: {a} against {b}"
-        );
+        assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{what}, row {row}: {a} against {b}");
     }
 }
 
@@ -118,24 +53,13 @@ pub(crate) fn assert_golden(graph: &Graph, golden: &IndexMap<String, Tensor>) {
         let features: Vec<f64> = features.iter().map(|v| f64::from(*v)).collect();
         let y = evaluate(graph, &features);
         for (t, task) in graph.tasks.iter().enumerate() {
-            let row_of =
-                |name: &str, width: usize| golden[name].data.chunks_exact(width).nth(row).unwrap();
-            assert_close(
-                &task.name,
-                row,
-                &y.tasks[t],
-                row_of(&task.name, y.tasks[t].len()),
-            );
+            let row_of = |name: &str, width: usize| golden[name].data.chunks_exact(width).nth(row).unwrap();
+            assert_close(&task.name, row, &y.tasks[t], row_of(&task.name, y.tasks[t].len()));
             let gate = format!("gate_{}", task.name);
             assert_close(&gate, row, &y.gates[t], row_of(&gate, y.gates[t].len()));
         }
         let all: Vec<f64> = y.experts.concat();
-        assert_close(
-            "experts",
-            row,
-            &all,
-            experts.data.chunks_exact(all.len()).nth(row).unwrap(),
-        );
+        assert_close("experts", row, &all, experts.data.chunks_exact(all.len()).nth(row).unwrap());
         compared += 1;
     }
     assert_eq!(compared, 64);

@@ -1,0 +1,502 @@
+//! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
+
+mod ranges;
+pub mod rows;
+pub mod stats;
+
+pub use ranges::{Calibration, source};
+
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
+use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
+use rows::{Columns, Target};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What a person may ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Keep int8 weights in the towers' last layers too.
+    pub narrow_heads: bool,
+    /// Layers (by the name that `inspect --layers` shows) that get 16-bit weights.
+    pub keep_wide: Vec<String>,
+    /// Widen nothing by itself; refuse where a layer's rounding error passes this share of its output.
+    pub max_loss: Option<f64>,
+}
+
+/// Why a graph has no integers.
+#[derive(Debug, thiserror::Error)]
+pub enum QuantizeError {
+    /// Integer models have no layer norm.
+    #[error("layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train with batch norm, which folds away")]
+    LayerNorm(String),
+    /// A slope that Q14 cannot hold.
+    #[error("`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision w8`")]
+    Slope(String, f32),
+    /// A constant gate weight outside 0 … 1.
+    #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
+    Weight(String, f32),
+    /// An affine layer whose factors do not fit.
+    #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]
+    Affine(String),
+    /// No such layer.
+    #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
+    NoLayer(String, String),
+    /// Nothing says what values the inputs take.
+    #[error("integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`")]
+    NoRange(String),
+    /// Calibration rows of another width.
+    #[error("the calibration rows have {found} features, the model takes {expected}")]
+    Width {
+        /// Features of the model.
+        expected: usize,
+        /// Features of the rows.
+        found: usize,
+    },
+    /// No calibration rows.
+    #[error("the calibration file has no rows")]
+    Empty,
+    /// A calibration value that is no number.
+    #[error("calibration row {row}, feature {feature} is {value}: leave such rows out")]
+    NotFinite {
+        /// Which row.
+        row: usize,
+        /// Which feature.
+        feature: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// The rounding error of a layer passes what was allowed.
+    #[error("`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself")]
+    Loss {
+        /// The layer.
+        layer: String,
+        /// Root of noise power over signal power.
+        loss: f64,
+        /// What was allowed.
+        allowed: f64,
+    },
+    /// A narrow layer that cannot be.
+    #[error("`{layer}` cannot have int8 weights ({why}) and `--max-loss` forbids widening it by itself: `--keep-wide {layer}`")]
+    MustWiden {
+        /// The layer.
+        layer: String,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// One integer layer.
+#[derive(Debug, Clone)]
+pub enum QLayer {
+    /// int8 weights.
+    I8 {
+        /// Row after row.
+        weight: Vec<i8>,
+        /// One per row.
+        rows: Vec<Row>,
+        /// Applied to each output.
+        activation: Activation,
+    },
+    /// int16 weights.
+    I16 {
+        /// Row after row.
+        weight: Vec<i16>,
+        /// One per row.
+        rows: Vec<WideRow>,
+        /// Applied to each output.
+        activation: Activation,
+    },
+    /// `gain·x + bias` per unit.
+    Affine(Vec<AffineRow>),
+    /// Slopes in Q14.
+    PRelu(Vec<i16>),
+    /// Constant gate weights in Q15.
+    Constant(Vec<u16>),
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct QNode {
+    /// Its layers.
+    pub layers: Vec<QLayer>,
+    /// The unit of a linear output.
+    pub unit: Option<f32>,
+}
+
+/// What was found out about one dense layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerReport {
+    /// Bits of a weight: 8 or 16.
+    pub weight_bits: u8,
+    /// Largest integer that its input takes in range.
+    pub input_reach: f32,
+    /// Real value of one step of its output (of a logit: of 1.0).
+    pub step: f32,
+    /// log2 of how much room the accumulator has left, inputs in range.
+    pub margin: f32,
+    /// The same for any int16 inputs; negative: only proven in range.
+    pub margin_any: f32,
+    /// Signal to rounding noise of the weights, in dB.
+    pub snr: f32,
+}
+
+/// An integer model.
+#[derive(Debug, Clone)]
+pub struct Quantized {
+    /// One per feature.
+    pub input: Vec<InputScale>,
+    /// One per step of the graph.
+    pub nodes: Vec<QNode>,
+    /// Name and findings of every dense layer, in order.
+    pub report: Vec<(String, LayerReport)>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Weights rounding that costs more than this share of a layer's output power gets 16 bits.
+const NOISE: f64 = 1e-3;
+/// Room for values beyond those seen on calibration rows.
+const HEADROOM: f64 = 1.25;
+/// Accumulators below this let two rows share one product on cores with SIMD.
+const NARROW: f64 = 8_388_608.0;
+/// The narrowest activations for which that is worth it.
+const ELEVEN_BITS: f64 = 1023.0;
+
+/// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`, `tower1.0`.
+#[must_use]
+pub fn layer_name(graph: &Graph, node: usize, layer: usize) -> String {
+    let kind = |op: &Op| match op {
+        Op::Expert => "expert",
+        Op::Tower => "tower",
+        Op::Gate { .. } => "gate",
+    };
+    let of = kind(&graph.nodes[node].op);
+    let index = graph.nodes[..node].iter().filter(|n| kind(&n.op) == of).count();
+    format!("{of}{index}.{layer}")
+}
+
+fn dense_layers(graph: &Graph) -> impl Iterator<Item = (usize, usize, &Dense)> {
+    graph.nodes.iter().enumerate().flat_map(|(n, node)| {
+        node.layers.iter().enumerate().filter_map(move |(l, layer)| if let Layer::Dense(d) = layer { Some((n, l, d)) } else { None })
+    })
+}
+
+/// Makes integers of a graph (which must pass [`Graph::check`]).
+///
+/// # Errors
+///
+/// [`QuantizeError`].
+pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> Result<Quantized, QuantizeError> {
+    for (n, node) in graph.nodes.iter().enumerate() {
+        if let Some(l) = node.layers.iter().position(|l| matches!(l, Layer::LayerNorm { .. })) {
+            return Err(QuantizeError::LayerNorm(layer_name(graph, n, l)));
+        }
+    }
+    let mut wide: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let names: Vec<(String, (usize, usize))> = dense_layers(graph).map(|(n, l, _)| (layer_name(graph, n, l), (n, l))).collect();
+    for wanted in &options.keep_wide {
+        let found = names.iter().filter(|(name, _)| name == wanted || name.split('.').next() == Some(wanted));
+        let before = wide.len();
+        wide.extend(found.map(|(_, at)| *at));
+        if wide.len() == before {
+            return Err(QuantizeError::NoLayer(wanted.clone(), names.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ")));
+        }
+    }
+    if !options.narrow_heads {
+        for (n, node) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op == Op::Tower) {
+            wide.extend(node.layers.len().checked_sub(1).map(|l| (n, l)));
+        }
+    }
+    let mut notes = calibration.notes.clone();
+    // Widening a layer changes what its input's width has to satisfy: start again until nothing more asks for it.
+    loop {
+        let maker = Maker { graph, calibration, wide: &wide };
+        match maker.make() {
+            Err(Stop::Error(e)) => return Err(e),
+            Err(Stop::Widen(at, why)) => {
+                let layer = layer_name(graph, at.0, at.1);
+                if options.max_loss.is_some() {
+                    return Err(QuantizeError::MustWiden { layer, why });
+                }
+                notes.push(format!("`{layer}` gets 16-bit weights: {why}"));
+                wide.insert(at);
+            }
+            Ok((made, noises)) => {
+                let worst = noises.iter().filter(|(at, _)| !wide.contains(at)).max_by(|a, b| a.1.total_cmp(&b.1));
+                if let (Some((at, noise)), Some(allowed)) = (worst, options.max_loss)
+                    && noise.sqrt() > allowed
+                {
+                    return Err(QuantizeError::Loss { layer: layer_name(graph, at.0, at.1), loss: noise.sqrt(), allowed });
+                }
+                let noisy: Vec<_> = noises.iter().filter(|(at, noise)| !wide.contains(at) && *noise > NOISE).collect();
+                if options.max_loss.is_some() || noisy.is_empty() {
+                    return Ok(Quantized { notes, ..made });
+                }
+                for (at, noise) in noisy {
+                    notes.push(format!(
+                        "`{}` gets 16-bit weights: int8 would leave {:.0} dB between its output and the rounding error",
+                        layer_name(graph, at.0, at.1),
+                        -10.0 * noise.log10()
+                    ));
+                    wide.insert(*at);
+                }
+            }
+        }
+    }
+}
+
+enum Stop {
+    Error(QuantizeError),
+    Widen((usize, usize), &'static str),
+}
+
+struct Maker<'a> {
+    graph: &'a Graph,
+    calibration: &'a Calibration,
+    wide: &'a BTreeSet<(usize, usize)>,
+}
+
+/// Noise of each dense layer's weights.
+type Noises = Vec<((usize, usize), f64)>;
+
+impl Maker<'_> {
+    /// How many integer steps may span `reach` so that every narrow layer that reads the tensor keeps its accumulator in bounds.
+    /// `readers` are dense layers with, per column of theirs, the share of `reach` that the column spans.
+    fn levels(&self, reach: f64, readers: &[((usize, usize), &Dense)]) -> f64 {
+        let mut narrow = 32767.0f64;
+        let mut any = 32767.0f64;
+        for (_, d) in readers.iter().filter(|(at, _)| !self.wide.contains(at)) {
+            for (w, b) in d.weight.chunks(d.inputs).zip(&d.bias) {
+                let largest = w.iter().fold(0.0f64, |m, w| m.max(f64::from(w.abs())));
+                if largest > 0.0 {
+                    let sum = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
+                    // Per step: the weights' part, and the bias in the same unit.
+                    let per_step = 127.0 * (sum + f64::from(b.abs()) / reach) / largest;
+                    narrow = narrow.min((NARROW - 1.0) / per_step);
+                    any = any.min((2_147_483_647.0 - 1.0) / per_step);
+                }
+            }
+        }
+        if narrow >= ELEVEN_BITS { narrow.floor() } else { any.floor().max(1.0) }
+    }
+
+    /// All dense layers that read value `v` first.
+    fn readers(&self, v: usize) -> Vec<((usize, usize), &Dense)> {
+        let reads = self.graph.nodes.iter().enumerate().filter(|(_, n)| n.src == v);
+        reads.filter_map(|(n, node)| if let Some(Layer::Dense(d)) = node.layers.first() { Some(((n, 0), d)) } else { None }).collect()
+    }
+
+    fn make(&self) -> Result<(Quantized, Noises), Stop> {
+        let graph = self.graph;
+        let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at));
+        // Step of every value; the experts of a level share theirs, and so do the mixtures.
+        let mut steps = vec![0.0; graph.nodes.len() + 1];
+        let mut nodes = Vec::new();
+        let (mut report, mut noises) = (Vec::new(), Vec::new());
+        let mut n = 0;
+        while n < graph.nodes.len() {
+            // The experts of this level, whose last layers share a step.
+            let experts = graph.nodes[n..].iter().take_while(|x| x.op == Op::Expert).count();
+            if experts > 0 {
+                let gates: Vec<usize> = (n + experts..graph.nodes.len()).take_while(|i| matches!(graph.nodes[*i].op, Op::Gate { .. })).collect();
+                let step = self.level_step(n, experts, &gates, &steps);
+                for value in (n..n + experts).chain(gates) {
+                    steps[value + 1] = step;
+                }
+            }
+            for at in n..n + experts.max(1) {
+                nodes.push(self.node(at, &columns, &steps, &mut report, &mut noises)?);
+            }
+            n += experts.max(1);
+        }
+        Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises))
+    }
+
+    /// The step that a level's experts share.
+    fn level_step(&self, first: usize, experts: usize, gates: &[usize], steps: &[f64]) -> f64 {
+        let graph = self.graph;
+        let mut reach = 0.0f64;
+        let mut fixed = None;
+        for at in first..first + experts {
+            let node = &graph.nodes[at];
+            match node.layers.last() {
+                // Sigmoid and tanh end at Q15 by rule.
+                Some(Layer::Dense(d)) if matches!(d.activation, Activation::Sigmoid | Activation::Tanh) => fixed = Some(1.0 / 32768.0),
+                Some(_) => reach = reach.max(self.reach(at, node.layers.len() - 1)),
+                // An identity passes its input on.
+                None => fixed = Some(steps[node.src]),
+            }
+        }
+        if let Some(step) = fixed {
+            return step;
+        }
+        let outputs = if gates.is_empty() { first..first + experts } else { gates[0]..gates[gates.len() - 1] + 1 };
+        let readers: Vec<_> = outputs.flat_map(|n| self.readers(n + 1)).collect();
+        let reach = reach.max(1e-30);
+        let mut levels = self.levels(reach, &readers);
+        // Weights that do not add up to one can add up to the number of experts.
+        let most = gates
+            .iter()
+            .map(|g| match &graph.nodes[*g].op {
+                Op::Gate { kind: GateKind::Sigmoid, sees, .. } => sees.len(),
+                _ => 1,
+            })
+            .max()
+            .unwrap_or(1);
+        levels = (levels / most as f64).floor().max(1.0);
+        reach / levels
+    }
+
+    /// What the output of a layer reaches, before and after its activation where both are int16.
+    fn reach(&self, node: usize, layer: usize) -> f64 {
+        let t = &self.calibration.tensors;
+        let after = t.after[node][layer].reach();
+        let before = match &self.graph.nodes[node].layers[layer] {
+            Layer::Dense(d) if d.activation == Activation::Relu => 0.0,
+            _ => t.before[node][layer].reach(),
+        };
+        // A PReLU that follows works in the same unit.
+        let next = match self.graph.nodes[node].layers.get(layer + 1) {
+            Some(Layer::PRelu { .. }) => t.after[node][layer + 1].reach(),
+            _ => 0.0,
+        };
+        (after.max(before).max(next) * if self.calibration.bounded { 1.0 } else { HEADROOM }).max(1e-30)
+    }
+
+    fn node(&self, at: usize, input: &Columns, steps: &[f64], report: &mut Vec<(String, LayerReport)>, noises: &mut Noises) -> Result<QNode, Stop> {
+        let graph = self.graph;
+        let node = &graph.nodes[at];
+        let t = &self.calibration.tensors;
+        let correct = self.calibration.measured;
+        let mut columns = if node.src == 0 {
+            ranges::slice(input, node.start, node.inputs)
+        } else {
+            ranges::uniform(&t.value(node.src).slice(node.start, node.inputs), steps[node.src])
+        };
+        let last = node.layers.len().wrapping_sub(1);
+        let logit_unit = self.logit_unit(at);
+        let mut layers = Vec::new();
+        for (l, layer) in node.layers.iter().enumerate() {
+            let name = || layer_name(graph, at, l);
+            let is_logits = l == last && node.op != Op::Expert;
+            match layer {
+                Layer::Dense(d) => {
+                    let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
+                    let step = if squashes { 1.0 / 32768.0 } else if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
+                    let target = if is_logits {
+                        Target::Logits(logit_unit)
+                    } else {
+                        Target::Hidden(if squashes { 1.0 / 2048.0 } else { step })
+                    };
+                    if let Activation::LeakyRelu { slope } = d.activation
+                        && !(-2.0..2.0).contains(&slope)
+                    {
+                        return Err(Stop::Error(QuantizeError::Slope(name(), slope)));
+                    }
+                    let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
+                        let m = rows::wide(d, &columns, target, correct);
+                        (QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation }, 16, (m.accumulator, m.accumulator_any), m.noise)
+                    } else {
+                        let m = rows::narrow(d, &columns, target, correct).map_err(|w| Stop::Widen((at, l), w.why()))?;
+                        (QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation }, 8, (m.accumulator, m.accumulator_any), m.noise)
+                    };
+                    layers.push(layer);
+                    noises.push(((at, l), noise));
+                    let room = if bits == 8 { 31.0 } else { 46.0 };
+                    report.push((
+                        name(),
+                        LayerReport {
+                            weight_bits: bits,
+                            input_reach: columns.reach.iter().fold(0.0f64, |m, r| m.max(*r)) as f32,
+                            step: (if is_logits { logit_unit } else { step }) as f32,
+                            margin: (room - bounds.0.max(1.0).log2()) as f32,
+                            margin_any: (room - bounds.1.max(1.0).log2()) as f32,
+                            snr: (-10.0 * noise.max(1e-12).log10()) as f32,
+                        },
+                    ));
+                    if !is_logits {
+                        columns = ranges::uniform(&t.after[at][l], step);
+                    }
+                }
+                Layer::Affine { gain, bias } => {
+                    let step = if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
+                    let units = gain.iter().zip(bias).zip(&columns.step).map(|((g, b), x)| affine(f64::from(*g) * x / step, f64::from(*b) / step));
+                    layers.push(QLayer::Affine(units.collect::<Option<_>>().ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?));
+                    columns = ranges::uniform(&t.after[at][l], step);
+                }
+                Layer::PRelu { slope } => {
+                    if let Some(s) = slope.iter().find(|s| !(-2.0..2.0).contains(*s)) {
+                        return Err(Stop::Error(QuantizeError::Slope(name(), *s)));
+                    }
+                    layers.push(QLayer::PRelu(slope.iter().map(|s| q14(*s)).collect()));
+                    let step = columns.step.first().copied().unwrap_or(1.0);
+                    columns = ranges::uniform(&t.after[at][l], step);
+                }
+                Layer::Constant { weights } => {
+                    if let Some(w) = weights.iter().find(|w| !(0.0..=1.0).contains(*w)) {
+                        return Err(Stop::Error(QuantizeError::Weight(name(), *w)));
+                    }
+                    layers.push(QLayer::Constant(q15(weights)));
+                }
+                Layer::LayerNorm { .. } => return Err(Stop::Error(QuantizeError::LayerNorm(name()))),
+            }
+        }
+        let linear = graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 });
+        let unit = (node.op == Op::Tower && linear).then(|| if node.layers.is_empty() { steps[node.src] } else { logit_unit } as f32);
+        Ok(QNode { layers, unit })
+    }
+
+    /// The step of a hidden layer's output inside a node.
+    fn hidden_step(&self, at: usize, l: usize) -> f64 {
+        let node = &self.graph.nodes[at];
+        let reach = self.reach(at, l);
+        // Who reads it: the next dense layer, through a PReLU that keeps the unit.
+        let next = node.layers.iter().enumerate().skip(l + 1).find(|(_, x)| !matches!(x, Layer::PRelu { .. }));
+        let readers: Vec<_> = match next {
+            Some((i, Layer::Dense(d))) => vec![((at, i), d)],
+            _ => vec![],
+        };
+        reach / self.levels(reach, &readers)
+    }
+
+    /// The real value of the logit 1.0: one, unless a regression's values are so large that they would saturate, or so small that
+    /// 1/65536 would be coarse.
+    fn logit_unit(&self, at: usize) -> f64 {
+        let node = &self.graph.nodes[at];
+        let linear = self.graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 });
+        if node.op != Op::Tower || !linear || node.layers.is_empty() {
+            return 1.0;
+        }
+        let reach = self.calibration.tensors.before[at][node.layers.len() - 1].reach();
+        if reach == 0.0 || (0.25..=4096.0).contains(&reach) { 1.0 } else { 2f64.powi(reach.log2().ceil() as i32 - 6) }
+    }
+}
+
+/// Q14, below 2.
+#[must_use]
+pub fn q14(slope: f32) -> i16 {
+    (f64::from(slope) * 16384.0).round().clamp(-32768.0, 32767.0) as i16
+}
+
+/// Q15 weights; where the real ones add up to one, these do too, the difference going to the largest.
+fn q15(weights: &[f32]) -> Vec<u16> {
+    let mut q: Vec<u16> = weights.iter().map(|w| (f64::from(*w) * 32768.0).round() as u16).collect();
+    let sum: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+    if (sum - 1.0).abs() < 1e-4 {
+        let total: i32 = q.iter().map(|w| i32::from(*w)).sum();
+        if let Some(largest) = q.iter_mut().rev().max() {
+            *largest = (i32::from(*largest) + 32768 - total) as u16;
+        }
+    }
+    q
+}
+
+/// `gain·v + bias` in output steps as a record.
+fn affine(gain: f64, bias: f64) -> Option<AffineRow> {
+    // The largest shift for which the gain has 15 bits and gain·32768 + bias + half stays in 31.
+    (1..=30u32).rev().find_map(|s| {
+        let k = 2f64.powi(s as i32);
+        let (g, b) = ((gain * k).round(), (bias * k).round());
+        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow { bias: b as i32, gain: g as i16, shift: s as u8, zero: 0 })
+    })
+}

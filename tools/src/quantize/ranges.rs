@@ -1,0 +1,230 @@
+//! What the inputs take: from calibration rows, from declared ranges, from mean and standard deviation; and the input stage's scales.
+
+use super::rows::Columns;
+use super::stats::{self, Stats, Tensors};
+use super::QuantizeError;
+use crate::graph::{Graph, Layer};
+use mmoe::kernel::InputScale;
+
+/// What is known of a model's values.
+#[derive(Debug, Clone)]
+pub struct Calibration {
+    /// Every tensor's values.
+    pub tensors: Tensors,
+    /// Raw range of every feature.
+    pub low: Vec<f64>,
+    /// Raw range of every feature.
+    pub high: Vec<f64>,
+    /// Whether the tensors' ranges are bounds (of declared inputs), not observations.
+    pub bounded: bool,
+    /// Whether means come from real rows.
+    pub measured: bool,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Deviations on each side that `mean` and `std` stand for.
+const DEVIATIONS: f64 = 6.0;
+
+/// A small generator for rows within declared ranges; seeded, so that conversion is repeatable.
+struct Uniform(u64);
+
+impl Uniform {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// The declared range of every feature, where there is one.
+fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
+    let mut out = Vec::new();
+    for i in &graph.inputs {
+        let range = match (i.min, i.max, i.mean, i.std) {
+            (Some(a), Some(b), ..) => Some((a, b)),
+            (_, _, m, Some(s)) => Some((m.unwrap_or(0.0) - DEVIATIONS * s, m.unwrap_or(0.0) + DEVIATIONS * s)),
+            _ => None,
+        };
+        out.extend(std::iter::repeat_n((i.name.clone(), range), i.count));
+    }
+    out
+}
+
+/// Finds out what a graph's values are: from rows where there are some (declared ranges then widen the inputs'), else from declared ranges.
+///
+/// # Errors
+///
+/// Rows of another width, none, with NaN or infinities; no rows and no declared range.
+pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibration, QuantizeError> {
+    let width = graph.width(0);
+    let ranges = declared(graph);
+    let mut notes = Vec::new();
+    if let Some((data, found)) = rows {
+        if found != width {
+            return Err(QuantizeError::Width { expected: width, found });
+        }
+        if data.is_empty() {
+            return Err(QuantizeError::Empty);
+        }
+        if let Some(i) = data.iter().position(|v| !v.is_finite()) {
+            return Err(QuantizeError::NotFinite { row: i / width, feature: i % width, value: data[i] });
+        }
+        let rows: Vec<Vec<f64>> = data.chunks(width).map(|r| r.iter().map(|v| f64::from(*v)).collect()).collect();
+        if rows.len() < 32 {
+            notes.push(format!("only {} calibration rows: a few hundred tell more", rows.len()));
+        }
+        let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+        for r in &rows {
+            for (j, v) in r.iter().enumerate() {
+                low[j] = low[j].min(*v);
+                high[j] = high[j].max(*v);
+            }
+        }
+        let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
+        if constant > 0 && rows.len() > 1 {
+            notes.push(format!("{constant} of {width} features have one value in all calibration rows"));
+        }
+        let mut outside = 0;
+        for (j, (_, range)) in ranges.iter().enumerate() {
+            match range {
+                Some((a, b)) => {
+                    outside += rows.iter().filter(|r| r[j] < *a || r[j] > *b).count();
+                    low[j] = *a;
+                    high[j] = *b;
+                }
+                // Two values (a flag) stay as they are; others get room on both sides.
+                None if rows.iter().any(|r| r[j] != low[j] && r[j] != high[j]) => {
+                    let room = 0.25 * (high[j] - low[j]);
+                    low[j] -= room;
+                    high[j] += room;
+                }
+                // A feature that never moved may move once.
+                None if low[j] == high[j] => {
+                    low[j] = low[j].min(-1.0);
+                    high[j] = high[j].max(1.0);
+                }
+                None => {}
+            }
+        }
+        if outside > 0 {
+            notes.push(format!("{outside} calibration values lie outside their declared ranges: they saturate"));
+        }
+        return Ok(Calibration { tensors: stats::measured(graph, &rows), low, high, bounded: false, measured: true, notes });
+    }
+    if let Some((name, _)) = ranges.iter().find(|(_, r)| r.is_none()) {
+        return Err(QuantizeError::NoRange(name.clone()));
+    }
+    let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
+    let mut random = Uniform(0x9E37_79B9_7F4A_7C15);
+    let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| a + (b - a) * random.next()).collect()).collect();
+    notes.push("no calibration rows: every range is a bound for inputs in their declared ranges, and activations have fewer bits than rows would allow".into());
+    Ok(Calibration { tensors: stats::bounded(graph, &low, &high, &rows), low, high, bounded: true, measured: false, notes })
+}
+
+/// The input stage's scales, and the columns that the first layers read.
+///
+/// Columns are scaled so that their weights have equal sizes (a row's int8 steps then serve every column), as far as 15 bits reach for
+/// the column whose range times weight is largest.
+pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)) -> bool) -> (Vec<InputScale>, Columns) {
+    let width = graph.width(0);
+    let moments: Vec<(f64, f64)> = graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
+    // Importance of a column: its weight's share of its row's largest.
+    let mut share = vec![0.0f64; width];
+    let first: Vec<_> = graph.nodes.iter().enumerate().filter(|(_, n)| n.src == 0).collect();
+    for (_, node) in &first {
+        if let Some(Layer::Dense(d)) = node.layers.first() {
+            for row in d.weight.chunks(d.inputs) {
+                let largest = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+                for (j, w) in row.iter().enumerate().filter(|_| largest > 0.0) {
+                    share[node.start + j] = share[node.start + j].max(f64::from(w.abs() / largest));
+                }
+            }
+        } else {
+            share[node.start..node.start + node.inputs].fill(1.0);
+        }
+    }
+    // Raw centre and half range. Zero stays zero where it is in range: flags and counts are mostly that.
+    let spans: Vec<(f64, f64)> = (0..width)
+        .map(|j| {
+            let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
+            let centre = if std != 1.0 || mean != 0.0 { mean } else if a <= 0.0 && b >= 0.0 { 0.0 } else { (a + b) / 2.0 };
+            (centre, (a - centre).abs().max((b - centre).abs()).max(1e-30))
+        })
+        .collect();
+    let reach: Vec<f64> = spans.iter().zip(&moments).map(|((_, half), (_, std))| half / std).collect();
+    let importance = reach.iter().zip(&share).fold(0.0f64, |m, (r, s)| m.max(r * s)).max(1e-30);
+    let mut step: Vec<f64> = reach
+        .iter()
+        .zip(&share)
+        .map(|(r, s)| {
+            let finest = r / 32767.0;
+            if *s > 0.0 { (importance / 32767.0 / s).max(finest) } else { finest }
+        })
+        .collect();
+    // Fewer levels where the narrow accumulators ask for it.
+    let mut shrink = 1.0f64;
+    let (mut narrow, mut any) = (1.0f64, 1.0f64);
+    for (n, node) in &first {
+        if wide((*n, 0)) {
+            continue;
+        }
+        if let Some(Layer::Dense(d)) = node.layers.first() {
+            for (row, bias) in d.weight.chunks(d.inputs).zip(&d.bias) {
+                let at = |j: usize| node.start + j;
+                let largest = row.iter().enumerate().fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
+                if largest > 0.0 {
+                    let sum: f64 = row.iter().enumerate().map(|(j, w)| f64::from(w.abs()) * reach[at(j)]).sum();
+                    let zero: f64 = row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
+                    let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs()) / largest;
+                    narrow = narrow.max(acc / (super::NARROW - 1.0));
+                    any = any.max(acc / 2_147_483_646.0);
+                }
+            }
+        }
+    }
+    // The smallest useful range of integers decides, as for the other tensors.
+    shrink = if 32767.0 / narrow >= super::ELEVEN_BITS { shrink * narrow } else { shrink * any };
+    for s in &mut step {
+        *s *= shrink;
+    }
+    let scales: Vec<InputScale> = (0..width)
+        .map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 })
+        .collect();
+    // What the stored f32 numbers say is what counts.
+    let mut columns = Columns { step: vec![], zero: vec![], reach: vec![], mean: vec![], square: vec![], features: true };
+    let t = &c.tensors.input;
+    for j in 0..width {
+        let (mean, std) = moments[j];
+        let s = 1.0 / (f64::from(scales[j].scale) * std);
+        let zero = (f64::from(scales[j].offset) - mean) / std;
+        let m = (t.mean[j] - zero) / s;
+        columns.step.push(s);
+        columns.zero.push(zero);
+        columns.reach.push((reach[j] / s).round().min(32767.0));
+        columns.mean.push(m);
+        columns.square.push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
+    }
+    (scales, columns)
+}
+
+/// Some of the columns.
+pub(super) fn slice(c: &Columns, start: usize, n: usize) -> Columns {
+    let cut = |v: &[f64]| v[start..start + n].to_vec();
+    Columns { step: cut(&c.step), zero: cut(&c.zero), reach: cut(&c.reach), mean: cut(&c.mean), square: cut(&c.square), features: c.features }
+}
+
+/// Columns of one step.
+pub(super) fn uniform(s: &Stats, step: f64) -> Columns {
+    let n = s.mean.len();
+    let reach = (super::HEADROOM * s.reach() / step).round().clamp(1.0, 32767.0);
+    Columns {
+        step: vec![step; n],
+        zero: vec![0.0; n],
+        reach: vec![reach; n],
+        mean: s.mean.iter().map(|m| m / step).collect(),
+        square: s.square.iter().map(|q| q / (step * step)).collect(),
+        features: false,
+    }
+}
