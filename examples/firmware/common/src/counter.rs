@@ -89,6 +89,12 @@ mod on_core {
 }
 
 impl Counter {
+    /// By how much two totals of equal work may differ: each is off by at most a tick, or exact.
+    #[must_use]
+    pub fn tolerance(&self) -> u64 {
+        if cfg!(target_arch = "arm") { self.instructions(2) } else { 0 }
+    }
+
     /// Instructions of one call of `f`, the mean of `repeats`, without the calls' own.
     pub fn count(&self, repeats: u32, f: &mut dyn FnMut()) -> u64 {
         let with = self.total(repeats, f);
@@ -96,8 +102,9 @@ impl Counter {
         (with.saturating_sub(without) + u64::from(repeats / 2)) / u64::from(repeats)
     }
 
+    /// Instructions of `repeats` calls of `f` and of making them. Off by at most one tick.
     #[inline(never)]
-    fn total(&self, repeats: u32, f: &mut dyn FnMut()) -> u64 {
+    pub fn total(&self, repeats: u32, f: &mut dyn FnMut()) -> u64 {
         let f = black_box(f);
         let mut units = 0;
         let mut last = self.now();

@@ -1,6 +1,8 @@
 //! What the firmware examples share. A board is a folder with a linker script, a QEMU command and two lines of code.
 #![no_std]
 
+#[cfg(feature = "measure")]
+pub mod constant;
 mod counter;
 #[cfg(feature = "measure")]
 pub mod measure;

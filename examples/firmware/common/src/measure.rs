@@ -1,10 +1,10 @@
 //! What an inference costs on this core. Every line `measured …` becomes a row of `docs/measurements.md`.
 
-use crate::{Board, Counter, Failed, Painted, calibrate, paint, plain, println};
+use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println};
 use core::hint::black_box;
 use firmware_models::{Autoencoder, Census, Edge, Golden, Recsys, Rng, Subject, blobs, fill};
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, W8};
+use mmoe::{F32, I8, Quad, W8};
 
 /// Measures every model in every precision.
 ///
@@ -16,14 +16,22 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     calibrate(board, &counter)?;
     model::<Census<F32>>("census", "F32", &counter, &blobs::CENSUS_F32)?;
     model::<Census<W8>>("census", "W8", &counter, &blobs::CENSUS_W8)?;
+    model::<Census<I8>>("census", "I8", &counter, &blobs::CENSUS_I8)?;
+    model::<Census<I8<Quad>>>("census", "I8-quad", &counter, &blobs::CENSUS_I8_QUAD)?;
     model::<Edge<F32>>("edge", "F32", &counter, &blobs::EDGE_F32)?;
     model::<Edge<W8>>("edge", "W8", &counter, &blobs::EDGE_W8)?;
+    model::<Edge<I8>>("edge", "I8", &counter, &blobs::EDGE_I8)?;
+    model::<Edge<I8<Quad>>>("edge", "I8-quad", &counter, &blobs::EDGE_I8_QUAD)?;
     model::<Recsys<F32>>("recsys", "F32", &counter, &blobs::RECSYS_F32)?;
     model::<Recsys<W8>>("recsys", "W8", &counter, &blobs::RECSYS_W8)?;
+    model::<Recsys<I8>>("recsys", "I8", &counter, &blobs::RECSYS_I8)?;
+    model::<Recsys<I8<Quad>>>("recsys", "I8-quad", &counter, &blobs::RECSYS_I8_QUAD)?;
     model::<Autoencoder<F32>>("autoencoder", "F32", &counter, &blobs::AUTOENCODER_F32)?;
     model::<Autoencoder<W8>>("autoencoder", "W8", &counter, &blobs::AUTOENCODER_W8)?;
+    model::<Autoencoder<I8>>("autoencoder", "I8", &counter, &blobs::AUTOENCODER_I8)?;
+    model::<Autoencoder<I8<Quad>>>("autoencoder", "I8-quad", &counter, &blobs::AUTOENCODER_I8_QUAD)?;
     plain_loops(&counter);
-    Ok(())
+    constant::run(board, &counter)
 }
 
 /// One call's instructions: the mean of 64 calls, or of 4 where one takes so long that the counter's steps do not show.
@@ -65,6 +73,7 @@ fn plain_loops(counter: &Counter) {
     let edge = plain::Edge::seeded();
     let mut row = [0.0; 64];
     fill(&mut Rng::new(Golden::SEED), &mut row);
-    let n = instructions(counter, &mut || _ = black_box(black_box(edge).predict(black_box(&row))));
-    println!("plain edge F32 predict={n}");
+    let known = instructions(counter, &mut || _ = black_box(black_box(edge).predict::<true>(black_box(&row))));
+    let slices = instructions(counter, &mut || _ = black_box(black_box(edge).predict::<false>(black_box(&row))));
+    println!("plain edge F32 known={known} slices={slices}");
 }

@@ -16,7 +16,9 @@ impl<const IN: usize, const OUT: usize> Dense<IN, OUT> {
         fill(rng, &mut self.bias);
     }
 
-    fn forward(&self, x: &[f32; IN]) -> [f32; OUT] {
+    /// With sizes that the compiler knows: a copy of the loop for every shape.
+    #[inline(always)]
+    fn known(&self, x: &[f32; IN]) -> [f32; OUT] {
         let mut y = [0.0; OUT];
         for ((y, row), bias) in y.iter_mut().zip(&self.weights).zip(&self.bias) {
             let mut sum = *bias;
@@ -26,6 +28,30 @@ impl<const IN: usize, const OUT: usize> Dense<IN, OUT> {
             *y = sum;
         }
         y
+    }
+
+    /// With one loop for all shapes.
+    #[inline(always)]
+    fn slices(&self, x: &[f32; IN]) -> [f32; OUT] {
+        let mut y = [0.0; OUT];
+        rows(self.weights.as_flattened(), &self.bias, x, &mut y);
+        y
+    }
+
+    #[inline(always)]
+    fn forward<const KNOWN: bool>(&self, x: &[f32; IN]) -> [f32; OUT] {
+        if KNOWN { self.known(x) } else { self.slices(x) }
+    }
+}
+
+#[inline(never)]
+fn rows(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
+    for ((y, row), bias) in y.iter_mut().zip(weights.chunks_exact(x.len())).zip(bias) {
+        let mut sum = *bias;
+        for (w, x) in row.iter().zip(x) {
+            sum += w * x;
+        }
+        *y = sum;
     }
 }
 
@@ -76,21 +102,21 @@ impl Edge {
     }
 
     #[inline(never)]
-    pub(crate) fn predict(&self, x: &[f32; 64]) -> [f32; 3] {
+    pub(crate) fn predict<const KNOWN: bool>(&self, x: &[f32; 64]) -> [f32; 3] {
         let mut hidden = [[0.0; 32]; 4];
         for (h, (a, b)) in hidden.iter_mut().zip(&self.experts) {
-            *h = relu(b.forward(&relu(a.forward(x))));
+            *h = relu(b.forward::<KNOWN>(&relu(a.forward::<KNOWN>(x))));
         }
         let mut y = [0.0; 3];
         for ((y, gate), (a, b)) in y.iter_mut().zip(&self.gates).zip(&self.towers) {
-            let weights = softmax(gate.forward(x));
+            let weights = softmax(gate.forward::<KNOWN>(x));
             let mut mixture = [0.0; 32];
             for (w, h) in weights.iter().zip(&hidden) {
                 for (m, h) in mixture.iter_mut().zip(h) {
                     *m += w * h;
                 }
             }
-            let [z] = b.forward(&relu(a.forward(&mixture)));
+            let [z] = b.forward::<KNOWN>(&relu(a.forward::<KNOWN>(&mixture)));
             *y = z;
         }
         [sigmoid(y[0]), sigmoid(y[1]), y[2]]

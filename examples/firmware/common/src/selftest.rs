@@ -4,7 +4,7 @@ use crate::{Board, Counter, Failed, calibrate, println};
 use firmware_models::{Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill};
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, W8};
+use mmoe::{F32, I8, Quad, W8};
 
 /// Checks every blob that fits the board.
 ///
@@ -20,6 +20,13 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     check::<Edge<W8>>("edge.w8", &blobs::EDGE_W8, rows)?;
     check::<Recsys<F32>>("recsys.f32", &blobs::RECSYS_F32, rows)?;
     check::<Recsys<W8>>("recsys.w8", &blobs::RECSYS_W8, rows)?;
+    // Integers are quick everywhere.
+    check::<Edge<I8>>("edge.i8", &blobs::EDGE_I8, 1000)?;
+    check::<Recsys<I8>>("recsys.i8", &blobs::RECSYS_I8, 1000)?;
+    if board.roomy {
+        check::<Edge<I8<Quad>>>("edge.i8-quad", &blobs::EDGE_I8_QUAD, 1000)?;
+        check::<Recsys<I8<Quad>>>("recsys.i8-quad", &blobs::RECSYS_I8_QUAD, 1000)?;
+    }
     Ok(())
 }
 
