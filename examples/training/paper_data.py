@@ -18,9 +18,11 @@ def weights(cosine):
     return C * u[:, 0], C * (cosine * u[:, 0] + np.sqrt(1 - cosine**2) * u[:, 1])
 
 
-def rows(rng, count, cosine):
-    """`x` and the labels of both tasks, float32."""
+def rows(rng, count, cosine, step=None):
+    """`x`, rounded to multiples of `step` if that is given, and the labels of both tasks, float32."""
     x = rng.standard_normal((count, D))
+    if step:
+        x = np.round(x / step) * step
     labels = []
     for w in weights(cosine):
         z = x @ w
