@@ -239,31 +239,38 @@ impl Data {
         Ok(Rows { data: rows.flat_map(|r| order.iter().map(|c| r[*c])).collect(), width })
     }
 
-    /// One label per row: array or column `name`.
+    /// The labels of every row: array or column `name`, one number each, or `width` of them.
     ///
     /// # Errors
     ///
-    /// There is none, or it has not as many elements as there are rows.
-    pub fn labels(&self, name: &str, rows: usize) -> Result<Vec<f32>, DataError> {
+    /// There is none, or it has another shape.
+    pub fn labels(&self, name: &str, rows: usize, width: usize) -> Result<Vec<f32>, DataError> {
         let no_array = || DataError::NoArray { path: self.shown(), name: name.into(), found: self.found() };
         match &self.content {
             Content::Arrays(_) => {
                 let t = self.require(name)?;
-                if t.data.len() != rows || t.shape.first() != Some(&rows) {
-                    return Err(DataError::Shape {
-                        path: self.shown(),
-                        name: name.into(),
-                        found: t.shape.clone(),
-                        expected: format!("[{rows}], a label for each row of `x`"),
-                    });
+                if t.data.len() != rows * width || t.shape.first() != Some(&rows) {
+                    let expected = if width == 1 { format!("[{rows}], a label for each row of `x`") } else { format!("[{rows}, {width}]") };
+                    return Err(self.wrong_shape(name, t, &expected));
                 }
                 Ok(t.data.clone())
             }
             Content::Csv(csv) => {
-                let at = csv.names.as_ref().and_then(|n| n.iter().position(|n| n == name)).ok_or_else(no_array)?;
-                Ok(csv.cells.chunks_exact(csv.columns).map(|r| r[at]).collect())
+                let column = |name: &str| csv.names.as_ref().and_then(|n| n.iter().position(|n| n == name)).ok_or_else(no_array);
+                let columns = if width == 1 {
+                    vec![column(name)?]
+                } else {
+                    (0..width).map(|i| column(&format!("{name}_{i}"))).collect::<Result<_, _>>()?
+                };
+                Ok(csv.cells.chunks_exact(csv.columns).flat_map(|r| columns.iter().map(|c| r[*c])).collect())
             }
         }
+    }
+
+    /// Names of columns under which a task's labels may stand.
+    #[must_use]
+    pub fn label_columns(name: &str, width: usize) -> Vec<String> {
+        if width == 1 { vec![name.to_owned()] } else { (0..width).map(|i| format!("{name}_{i}")).collect() }
     }
 }
 
@@ -313,7 +320,7 @@ mod tests {
         let rows = d.features(2, &names(&["a", "b"]), &names(&["y"])).unwrap();
         assert_eq!(rows.data, [2.0, 1.0, -4.5, 3.0]);
         assert_eq!(rows.len(), 2);
-        assert_eq!(d.labels("y", 2).unwrap(), [0.0, 1.0]);
+        assert_eq!(d.labels("y", 2, 1).unwrap(), [0.0, 1.0]);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! The commands.
 
+mod codegen;
 mod convert;
+mod eval;
+mod gates;
+mod inspect;
 mod output;
 mod run;
 mod verify;
@@ -23,8 +27,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Convert(convert::Args),
+    Inspect(inspect::Args),
     Run(run::Args),
     Verify(verify::Args),
+    Eval(eval::Args),
+    Gates(gates::Args),
+    Codegen(codegen::Args),
 }
 
 /// A check that did not hold: exit code 1, where every other error is 2.
@@ -36,8 +44,12 @@ struct CheckFailed(String);
 pub(crate) fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Convert(args) => convert::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Gates(args) => gates::run(&args),
+        Command::Codegen(args) => codegen::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
