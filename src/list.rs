@@ -122,6 +122,9 @@ where
         }
         shown
     }
+    fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+        out.iter().for_each(|y| T::words(y, to));
+    }
 }
 
 macro_rules! list {
@@ -165,6 +168,9 @@ macro_rules! list {
             }
             fn show(&self, out: &Self::Out) -> Self::Shown {
                 ($(self.$i.show(&out.$i),)+)
+            }
+            fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+                $($T::words(&out.$i, to);)+
             }
         }
     };
@@ -276,6 +282,9 @@ macro_rules! tasks {
             }
             fn show(&self, out: &Self::Out) -> Self::Shown {
                 $Out { $($name: self.$name.show(&out.$name)),+ }
+            }
+            fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+                $($name::words(&out.$name, to);)+
             }
         }
     };

@@ -12,7 +12,7 @@ fn step(acc: i64, w: i16, x: i16) -> i64 {
 
 /// The sums of two rows. A function of its own, so that its loop has all the registers.
 #[inline(never)]
-fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
+pub(super) fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
     let [mut a, mut b] = [0; 2];
     let (columns, _) = w.as_chunks::<2>();
     for (&[v, w], &x) in columns.iter().zip(x) {
@@ -25,7 +25,7 @@ fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
 
 /// The sum of a single row.
 #[inline(never)]
-fn single(w: &[i16], x: &[i16]) -> i64 {
+pub(super) fn single(w: &[i16], x: &[i16]) -> i64 {
     w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 

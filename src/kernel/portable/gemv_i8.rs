@@ -15,7 +15,7 @@ fn step(acc: i32, w: i8, x: i16) -> i32 {
 
 /// The sum of a single row.
 #[inline(never)]
-fn row(w: &[i8], x: &[i16]) -> i32 {
+pub(super) fn row(w: &[i8], x: &[i16]) -> i32 {
     w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
@@ -68,7 +68,7 @@ fn unaligned(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
 }
 
 #[inline(always)]
-fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
+pub(super) fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
     match <[i32]>::ref_from_bytes(w.as_bytes()) {
         Ok(words) => words4(words, x, sums),
         Err(_) => unaligned(w, x, sums),

@@ -49,7 +49,7 @@ fn unaligned(w: &[i8], x: &[i16], correction: i32, sums: &mut [i32; 4]) {
 
 /// What turns a vector of inputs into the panels' function.
 #[inline(always)]
-fn panel(x: &[i16]) -> impl Fn(&[i8], &[i16], &mut [i32; 4]) + use<> {
+pub(super) fn panel(x: &[i16]) -> impl Fn(&[i8], &[i16], &mut [i32; 4]) + use<> {
     let sum = x.iter().fold(0_i32, |sum, &x| sum.wrapping_add(x as i32));
     let correction = sum.wrapping_mul(128);
     move |w, x, sums| match <[i32]>::ref_from_bytes(w.as_bytes()) {
