@@ -105,6 +105,10 @@ fn integer_models_convert_from_calibration_rows() {
     let report = ok(&format!("{line} --calibration {golden} -o {blob}"));
     assert!(report.contains("no accumulator can overflow"), "{report}");
     ok(&format!("verify {blob} --golden {golden} --tolerance 0.1"));
+    let json: Value = serde_json::from_str(&ok(&format!("inspect {blob} --json --layers"))).unwrap();
+    let layers = json["quantization"].as_array().unwrap();
+    assert_eq!((layers.len(), &layers[0]["layer"], &layers[0]["weight_bits"]), (17, &"expert0.0".into(), &8.into()));
+    assert!(layers.iter().all(|l| l["margin_bits"].as_f64().unwrap() >= 0.0));
     // Another order of the weights changes no output.
     let quad = place.at("quad.mmoe");
     ok(&format!("{line} --calibration {golden} --target quad -o {quad}"));

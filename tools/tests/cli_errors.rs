@@ -124,7 +124,11 @@ fn a_place_that_cannot_be_written_stays_as_it_was() {
     let line = format!("convert {} --spec {}", fixture("pytorch-edge/model.safetensors"), fixture("pytorch-edge/spec.toml"));
     fails(&format!("{line} -o {}", place.at("no/such/folder.mmoe")), 2, &["cannot be written"]);
     fails(&format!("{line} -o {}", place.0.path().display()), 2, &["is a directory"]);
+    fails(&format!("{line} -o /dev/null"), 2, &["is no regular file"]);
     assert!(place.files().is_empty());
+    let own = place.write("w", safetensors(&TENSORS, "F32", |_, _, v| v));
+    fails(&format!("convert {own} -o {own}"), 2, &["take the place of the weights"]);
+    std::fs::remove_file(own).unwrap();
     // A limit on the size of files is a disk that is full after so many blocks.
     let old = place.write("old.mmoe", "what was there");
     let script = format!("ulimit -f 16; trap '' XFSZ; exec {} {line} -o {old}", env!("CARGO_BIN_EXE_mmoe"));

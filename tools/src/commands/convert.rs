@@ -99,6 +99,11 @@ impl Precision {
 impl Args {
     /// Refuses options that the precision has no use for.
     fn check(&self) -> Result<()> {
+        if let (Ok(from), Ok(to)) = (self.weights.canonicalize(), self.output.canonicalize())
+            && from == to
+        {
+            bail!("{}: the blob would take the place of the weights; name another file with -o", self.output.display());
+        }
         let integer = self.precision == Precision::I8;
         let given = [
             (self.calibration.is_some(), "--calibration"),
