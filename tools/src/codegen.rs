@@ -84,7 +84,7 @@ pub fn source(header: &Header, about: &About<'_>, from: &Source<'_>) -> Result<(
     out.line(format_args!("//! {}, version {}: the type of its blob (checksum {:08x}).", doc(about.name), about.version, about.checksum));
     out.line(format_args!("//!"));
     out.line(format_args!("//! Written by `mmoe codegen`: do not edit, write it again."));
-    out.line(format_args!("#![allow(dead_code, reason = \"not every program uses every name\")]"));
+    out.line(format_args!("#![allow(dead_code, unreachable_pub, reason = \"not every program uses every name\")]"));
     out.line(format_args!(""));
     let mut imports = typed.imports.clone();
     imports.push("LoadError");

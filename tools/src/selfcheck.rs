@@ -3,6 +3,7 @@
 
 use crate::blob::read::{self, ReadError};
 use crate::bound;
+use crate::data::Rows;
 use crate::graph::{Graph, Input};
 use crate::oracle;
 use crate::runner::{BlobBytes, Runner};
@@ -41,12 +42,16 @@ pub enum CheckError {
         "the engine disagrees with the independent evaluation: task `{task}`, output {output}, {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing was written"
     )]
     Differs { task: String, output: usize, row: String, engine: f32, expected: f64 },
+    #[error("the written blob gives {value} for output {output} on {row}; nothing was written")]
+    NotFinite { output: usize, row: String, value: f32 },
 }
 
 /// A row to try, and what it is called.
 struct Row {
     name: String,
     x: Vec<f32>,
+    /// Whether it lies within the declared ranges, if there are any.
+    within: bool,
 }
 
 /// Small, seeded, the same everywhere.
@@ -68,11 +73,11 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
         inputs.iter().flat_map(|i| std::iter::repeat_n(pick(i).unwrap_or(other) as f32, i.count)).collect()
     };
     let width: usize = inputs.iter().map(|i| i.count).sum();
-    let constant = |v: f32| Row { name: format!("all features {v}"), x: vec![v; width] };
+    let constant = |v: f32| Row { name: format!("all features {v}"), x: vec![v; width], within: false };
     let mut rows = vec![constant(0.0), constant(1.0), constant(-1.0)];
     if inputs.iter().any(|i| low(i).is_some() || high(i).is_some()) {
-        rows.push(Row { name: "the lower ends of the declared ranges".into(), x: ends(low, -1.0) });
-        rows.push(Row { name: "the upper ends of the declared ranges".into(), x: ends(high, 1.0) });
+        rows.push(Row { name: "the lower ends of the declared ranges".into(), x: ends(low, -1.0), within: true });
+        rows.push(Row { name: "the upper ends of the declared ranges".into(), x: ends(high, 1.0), within: true });
     }
     rows.extend([constant(1e4), constant(-1e4)]);
     let mut random = Random(0x6d6d_6f65_0000_0001);
@@ -88,7 +93,7 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
                 }
             })
             .collect();
-        rows.push(Row { name: format!("random row {n}"), x });
+        rows.push(Row { name: format!("random row {n}"), x, within: true });
     }
     rows
 }
@@ -118,6 +123,62 @@ pub fn float(blob: &BlobBytes, inputs: &[Input], mut progress: impl FnMut(usize,
         progress(n + 1, rows.len());
     }
     Ok(checked)
+}
+
+/// How far an integer blob is from the float model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Apart {
+    /// Rows compared.
+    pub rows: usize,
+    /// Worst `|a − b|`.
+    pub worst: f64,
+    /// Its mean.
+    pub mean: f64,
+}
+
+/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none, and says how far its outputs are from
+/// the float model's.
+///
+/// # Errors
+///
+/// A blob that does not load or run, or gives no numbers.
+pub fn integer(
+    blob: &BlobBytes,
+    graph: &Graph,
+    samples: Option<&Rows>,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Apart, CheckError> {
+    let mut runner = Runner::load(blob)?;
+    let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
+    let rows: Vec<Row> = match samples {
+        Some(samples) => {
+            let step = samples.len().div_ceil(count).max(1);
+            samples
+                .iter()
+                .enumerate()
+                .step_by(step)
+                .map(|(n, x)| Row { name: format!("calibration row {n}"), x: x.to_vec(), within: true })
+                .collect()
+        }
+        None => rows(&graph.inputs, count).into_iter().filter(|r| r.within).collect(),
+    };
+    let (mut worst, mut sum, mut n) = (0.0f64, 0.0, 0.0);
+    for (done, row) in rows.iter().enumerate() {
+        let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+        let expected = oracle::evaluate(graph, &x).tasks.concat();
+        let (y, _) = runner.predict(&row.x)?;
+        for (output, (y, e)) in y.iter().zip(&expected).enumerate() {
+            if !y.is_finite() {
+                return Err(CheckError::NotFinite { output, row: row.name.clone(), value: *y });
+            }
+            let apart = (f64::from(*y) - e).abs();
+            worst = worst.max(apart);
+            sum += apart;
+            n += 1.0;
+        }
+        progress(done + 1, rows.len());
+    }
+    Ok(Apart { rows: rows.len(), worst, mean: sum / n })
 }
 
 fn compare(graph: &Graph, runner: &mut Runner<'_>, row: &Row, checked: &mut Checked) -> Result<(), CheckError> {

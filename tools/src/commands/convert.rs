@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::blob::message::Header;
-use mmoe_tools::data::Data;
+use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::graph::{Graph, Input, Layer, Op};
 use mmoe_tools::model::{self, Options, Recognised};
 use mmoe_tools::oracle;
 use mmoe_tools::pack::{self, Float};
+use mmoe_tools::quantize;
 use mmoe_tools::runner::{BlobBytes, Runner};
 use mmoe_tools::selfcheck::{self, CheckError};
 use mmoe_tools::spec::Spec;
@@ -45,6 +47,15 @@ pub(super) struct Args {
     /// int8 weights in the towers' last layers as well.
     #[arg(long)]
     narrow_heads: bool,
+    /// 16-bit weights for this layer (as `expert0.1`, or all of `expert0`); for i8.
+    #[arg(long, value_name = "LAYER")]
+    keep_wide: Vec<String>,
+    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its output; for i8.
+    #[arg(long, value_name = "SHARE", value_parser = verify::tolerance)]
+    max_loss: Option<f64>,
+    /// The order of int8 weights: changes speed, never results; for i8.
+    #[arg(long, value_enum, default_value_t)]
+    target: Target,
     /// Show where every tensor went, what was folded and what was dropped.
     #[arg(long)]
     explain: bool,
@@ -65,6 +76,16 @@ enum Precision {
     I8,
 }
 
+/// Orders of int8 weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Target {
+    /// Panels of four rows: `I8`.
+    #[default]
+    Any,
+    /// Panels as 32-bit words, for cores without SIMD: `I8<Quad>`.
+    Quad,
+}
+
 impl Precision {
     fn name(self) -> &'static str {
         match self {
@@ -75,52 +96,109 @@ impl Precision {
     }
 }
 
+impl Args {
+    /// Refuses options that the precision has no use for.
+    fn check(&self) -> Result<()> {
+        if let (Ok(from), Ok(to)) = (self.weights.canonicalize(), self.output.canonicalize())
+            && from == to
+        {
+            bail!("{}: the blob would take the place of the weights; name another file with -o", self.output.display());
+        }
+        let integer = self.precision == Precision::I8;
+        let given = [
+            (self.calibration.is_some(), "--calibration"),
+            (!self.keep_wide.is_empty(), "--keep-wide"),
+            (self.max_loss.is_some(), "--max-loss"),
+            (self.target != Target::Any, "--target"),
+        ];
+        match given.iter().find(|(given, _)| *given) {
+            Some((_, option)) if !integer => bail!("{option} is for --precision i8; leave it out for {}", self.precision.name()),
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
-    if args.precision == Precision::I8 {
-        bail!("--precision i8: integer models are not wired up yet; use f32 or w8");
-    }
-    if args.calibration.is_some() {
-        bail!("--calibration: only i8 needs to know what the inputs look like; leave it out for {}", args.precision.name());
-    }
+    args.check()?;
     let spec = args.spec.as_deref().map(read_spec).transpose()?;
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
     let weights = mmoe_tools::import::read(&args.weights)?;
     let mut report = Report::new(args, &weights);
+    // Integer models keep the scaling: their input stage does it.
     let options = Options { fold_standardization: args.precision != Precision::I8 };
     let made = model::build(weights, spec.as_ref(), options).with_context(|| args.weights.display().to_string())?;
     report.model(&made, args.explain);
     let Recognised { graph, plan, .. } = made;
-    // Folding takes mean and deviation off the graph's inputs; the check wants to know them.
-    let inputs = if plan.inputs.is_empty() { graph.inputs.clone() } else { plan.inputs };
-
     if let Some(golden) = &golden {
         report.line("imported", &golden_import(&graph, golden)?);
     }
-    let precision = match args.precision {
-        Precision::W8 => Float::W8 { narrow_heads: args.narrow_heads },
-        Precision::F32 | Precision::I8 => Float::F32,
-    };
-    let (header, weights) = pack::float(&graph, precision);
-    drop(graph);
-    let header_bytes = header_size(&header)?;
-    let pending = write_blob(&args.output, &header, weights)?;
+    let packed = pack(graph, plan.inputs, args)?;
+    for note in &packed.notes {
+        report.line("integers", note);
+    }
+    let pending = write_blob(&args.output, &packed.header, packed.weights)?;
     let blob = BlobBytes::read(pending.path()).context("reading the blob back")?;
-    report.line("checked", &check(&blob, &inputs)?);
+    report.line("checked", &check(&blob, &packed.against)?);
     if let Some(golden) = &golden {
         report.line("golden", &golden_engine(&blob, golden, args)?);
     }
-    report.written(&blob, header_bytes, args);
+    report.written(&blob, args);
     pending.keep()?;
     print(&report.text)
+}
+
+/// A model in its precision, and what its blob is checked against.
+struct Packed {
+    header: Header,
+    weights: Vec<u8>,
+    /// What the quantizer has to say.
+    notes: Vec<String>,
+    against: Against,
+}
+
+/// What the engine's outputs are compared with.
+enum Against {
+    /// The weights that the blob stores, in rows from these inputs.
+    Stored(Vec<Input>),
+    /// The float model that integers were made of, on calibration rows where there are some.
+    Float(Box<Graph>, Option<Rows>),
+}
+
+/// Packs a graph. `declared` are the inputs as the spec has them, with what folding takes off the graph's.
+fn pack(graph: Graph, declared: Vec<Input>, args: &Args) -> Result<Packed> {
+    let float = match args.precision {
+        Precision::F32 => Float::F32,
+        Precision::W8 => Float::W8 { narrow_heads: args.narrow_heads },
+        Precision::I8 => return pack_integer(graph, args),
+    };
+    let (header, weights) = pack::float(&graph, float);
+    let inputs = if declared.is_empty() { graph.inputs } else { declared };
+    Ok(Packed { header, weights, notes: Vec::new(), against: Against::Stored(inputs) })
+}
+
+fn pack_integer(graph: Graph, args: &Args) -> Result<Packed> {
+    let rows = match &args.calibration {
+        Some(path) => Some(Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?),
+        None => None,
+    };
+    let calibration = quantize::source(&graph, rows.as_ref().map(|r| (r.data.as_slice(), r.width)))?;
+    let options = quantize::Options { narrow_heads: args.narrow_heads, keep_wide: args.keep_wide.clone(), max_loss: args.max_loss };
+    let quantized = quantize::quantize(&graph, &calibration, &options)?;
+    let packing = match args.target {
+        Target::Any => Packing::Panels,
+        Target::Quad => Packing::Quad,
+    };
+    let (header, weights) = pack::integer(&graph, &quantized, packing);
+    let mut notes = quantized.notes;
+    if let Some((name, r)) = quantized.report.iter().min_by(|a, b| a.1.margin.total_cmp(&b.1.margin)) {
+        notes.push(format!("no accumulator can overflow; the fullest is that of `{name}`, with 2^{:.1} to spare", r.margin));
+    }
+    Ok(Packed { header, weights, notes, against: Against::Float(Box::new(graph), rows) })
 }
 
 fn read_spec(path: &Path) -> Result<Spec> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     Spec::parse(&text).with_context(|| path.display().to_string())
-}
-
-fn header_size(header: &Header) -> Result<usize> {
-    Ok(postcard::to_stdvec(header).context("header")?.len() + mmoe::blob::PREAMBLE)
 }
 
 fn write_blob(path: &Path, header: &Header, weights: Vec<u8>) -> Result<Pending> {
@@ -133,18 +211,32 @@ fn write_blob(path: &Path, header: &Header, weights: Vec<u8>) -> Result<Pending>
     Pending::write(path, |to| Ok(to.write_all(&bytes)?))
 }
 
-/// Holds the engine's outputs against an independent evaluation of what the blob stores.
-fn check(blob: &BlobBytes, inputs: &[Input]) -> Result<String> {
+/// Runs the blob through the engine and holds its outputs against an independent evaluation.
+fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
     let bar = progress("checking");
-    let checked = selfcheck::float(blob, inputs, |done, all| {
+    let step = |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
-    });
+    };
+    let done = match against {
+        Against::Stored(inputs) => selfcheck::float(blob, inputs, step).map(|c| float_checked(&c)),
+        Against::Float(graph, rows) => selfcheck::integer(blob, graph, rows.as_ref(), step).map(|c| {
+            format!(
+                "{} through the engine; the outputs of the float model are {:.1e} away at worst, {:.1e} on average",
+                count(c.rows, "row"),
+                c.worst,
+                c.mean
+            )
+        }),
+    };
     bar.finish_and_clear();
-    let checked = checked.map_err(|e| match e {
-        CheckError::Differs { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
+    done.map_err(|e| match e {
+        CheckError::Differs { .. } | CheckError::NotFinite { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
         other => other.into(),
-    })?;
+    })
+}
+
+fn float_checked(checked: &selfcheck::Checked) -> String {
     let mut text = format!(
         "{} through the engine against an f64 evaluation of the stored weights: worst {:.1e} (allowed {:e})",
         count(checked.rows, "row"),
@@ -152,9 +244,10 @@ fn check(blob: &BlobBytes, inputs: &[Input]) -> Result<String> {
         selfcheck::TOLERANCE
     );
     if checked.ill_conditioned > 0 {
-        let _ = write!(text, "; on {} f32 rounding alone can exceed that, held to its bound", count(checked.ill_conditioned, "row"));
+        let rows = count(checked.ill_conditioned, "row");
+        let _ = write!(text, "; on {rows} f32 rounding alone can exceed that, held to its bound");
     }
-    Ok(text)
+    text
 }
 
 /// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the precision, this must fit.
@@ -286,15 +379,10 @@ impl Report {
         }
     }
 
-    fn written(&mut self, blob: &BlobBytes, header: usize, args: &Args) {
-        let bytes = blob.as_slice().len();
-        let share = if self.weights_bytes > 0 {
-            format!(", {} % of the weights file", bytes as u64 * 100 / self.weights_bytes)
-        } else {
-            String::new()
-        };
-        let (all, header) = (grouped(bytes as u64), grouped(header as u64));
-        self.line("wrote", &format!("{}: {}, {all} bytes (header {header}){share}", args.output.display(), args.precision.name()));
+    fn written(&mut self, blob: &BlobBytes, args: &Args) {
+        let bytes = blob.as_slice().len() as u64;
+        let share = (bytes * 100).checked_div(self.weights_bytes).map_or_else(String::new, |s| format!(", {s} % of the weights file"));
+        self.line("wrote", &format!("{}: {}, {} bytes{share}", args.output.display(), args.precision.name(), grouped(bytes)));
     }
 }
 

@@ -9,6 +9,7 @@ use mmoe_tools::blob::message::{Header, Layer, Node};
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost};
 use mmoe_tools::import::{self, Weights};
+use mmoe_tools::quantize::LayerReport;
 use mmoe_tools::recognise;
 use mmoe_tools::runner::{BlobBytes, Runner};
 use mmoe_tools::spec::write::write_plan;
@@ -16,7 +17,7 @@ use mmoe_tools::typed;
 use serde_json::{Value, json};
 
 use super::load;
-use super::output::{Table, count, grouped, print, write_whole};
+use super::output::{Table, count, grouped, print, short, write_whole};
 
 /// Says what is in a blob and what it costs, or what a weights file holds and what a spec must add.
 #[derive(Debug, clap::Args)]
@@ -135,6 +136,7 @@ impl Blob<'_> {
         if layers {
             text.push('\n');
             text += &self.layers();
+            text += &self.integers();
         }
         text
     }
@@ -155,6 +157,39 @@ impl Blob<'_> {
             }
         }
         table.text("")
+    }
+
+    /// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes; nothing in float models.
+    fn quantization(&self) -> Vec<(String, LayerReport)> {
+        let section = self.runner.model.blob().section(mmoe::blob::section::QUANTIZATION);
+        let reports: Vec<LayerReport> = section.and_then(|b| postcard::from_bytes(b).ok()).unwrap_or_default();
+        let dense = self.steps().into_iter().zip(cost::layers_of(self.header)).flat_map(|(step, own)| {
+            let dense = own.iter().enumerate().filter(|(_, l)| l.kind <= kind::LOGITS);
+            dense.map(move |(i, _)| format!("{}.{i}", step.replace(' ', ""))).collect::<Vec<_>>()
+        });
+        dense.zip(reports).collect()
+    }
+
+    fn integers(&self) -> String {
+        let reports = self.quantization();
+        if reports.is_empty() {
+            return String::new();
+        }
+        let mut table =
+            Table::new(1, &["layer", "weight bits", "input reach", "output step", "room in accumulator", "for any input", "SNR"]);
+        for (name, r) in &reports {
+            let room = |bits: f32| format!("2^{bits:.1}");
+            table.row(vec![
+                name.clone(),
+                r.weight_bits.to_string(),
+                format!("±{:.0}", r.input_reach),
+                short(f64::from(r.step)),
+                room(r.margin),
+                room(r.margin_any),
+                format!("{:.0} dB", r.snr),
+            ]);
+        }
+        format!("\n{}", table.text(""))
     }
 
     fn json(&self, layers: bool) -> Value {
@@ -196,6 +231,18 @@ impl Blob<'_> {
                     })
                 })
             });
+            let quantization = self.quantization().into_iter().map(|(layer, r)| {
+                json!({
+                    "layer": layer,
+                    "weight_bits": r.weight_bits,
+                    "input_reach": r.input_reach,
+                    "output_step": r.step,
+                    "margin_bits": r.margin,
+                    "margin_bits_any_input": r.margin_any,
+                    "snr_db": r.snr,
+                })
+            });
+            value["quantization"] = quantization.collect::<Vec<_>>().into();
             value["layers"] = rows.collect::<Vec<_>>().into();
         }
         value

@@ -31,6 +31,11 @@ impl Pending {
         if path.is_dir() {
             bail!("{}: is a directory; name a file in it", path.display());
         }
+        if path.exists() && !path.is_file() {
+            bail!("{}: is no regular file, and only such a file can be put in its place whole", path.display());
+        }
+        // What a link points at is replaced, not the link.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let failed = || format!("{}: cannot be written (nothing was left behind)", path.display());
         let mut builder = tempfile::Builder::new();
@@ -115,7 +120,7 @@ pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, d) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(d);

@@ -85,9 +85,9 @@ pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     // A stack's levels before its last one leave their streams to the next.
     let (mut first, mut last, mut between) = (levels[0].first, levels[0].last, 0);
     for pair in levels.windows(2) {
-        between = pair[0].streams;
         first = first.max(last) + between;
         last = pair[1].last;
+        between = pair[0].streams;
     }
     let input = if integer { 2 * inputs } else { 0 };
     let scratch = input + between + first.max(last + tower_scratch) + task_bytes;
@@ -143,14 +143,10 @@ impl Parts<'_> {
         let experts: Vec<Part> =
             level.experts.clone().map(|n| self.unit(n, self.width(usize::from(self.node(n).src)), names)).collect::<Result<_, _>>()?;
         let spell = |group: &[Part], what: &str, about: &str, names: &mut Names| {
-            layers::bank(group, |part, i| names.alias(&numbered(&number(what), i), &format!("{about}{place}"), &part.text)).and_then(
-                |(text, list)| {
-                    if let Some(list) = list {
-                        names.import(list)
-                    };
-                    Ok(text)
-                },
-            )
+            let (text, list) =
+                layers::bank(group, |part, i| names.alias(&numbered(&number(what), i), &format!("{about}{place}"), &part.text))?;
+            list.into_iter().for_each(|list| names.import(list));
+            Ok::<String, NotTyped>(text)
         };
         let width = usize::from(self.node(level.experts.start).outputs);
         let all = level.experts.len();
