@@ -99,6 +99,7 @@ where
         L: Trunk<Act = A, In = [A; I]>,
         T: Towers<Act = A, In = L::H, Count = L::Count>,
     {
+        const { assert!(T::COUNT <= blob::MAX_TASKS, "a model has at most 32 towers") };
         let src = L::describe(to);
         T::describe(to, src, L::STEP);
     }

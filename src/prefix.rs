@@ -162,6 +162,9 @@ where
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
         self.level.weight(rows, o, i)
     }
+    fn always(&self, o: usize, i: usize) -> bool {
+        self.level.always(o, i)
+    }
     fn expert<M: Math, S: Source<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         if let Some(x) = x.stream(i) {
             self.level.experts.resume::<M>(i, &self.context.experts, C, x, h);

@@ -2,16 +2,26 @@
 
 mod assemble;
 pub mod blob;
+pub mod bound;
 pub mod check;
+pub mod codegen;
+pub mod cost;
+pub mod data;
 pub mod error;
 mod fold;
+pub mod gating;
+pub mod golden;
 pub mod graph;
 pub mod import;
+pub mod metrics;
 pub mod model;
 pub mod oracle;
 pub mod pack;
 pub mod plan;
 pub mod quantize;
 pub mod recognise;
+pub mod runner;
+pub mod selfcheck;
 pub mod spec;
 mod tensors;
+pub mod typed;

@@ -42,7 +42,9 @@ pub enum QuantizeError {
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),
     /// Nothing says what values the inputs take.
-    #[error("integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`")]
+    #[error(
+        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
+    )]
     NoRange(String),
     /// Calibration rows of another width.
     #[error("the calibration rows have {found} features, the model takes {expected}")]
@@ -66,7 +68,9 @@ pub enum QuantizeError {
         value: f32,
     },
     /// The rounding error of a layer passes what was allowed.
-    #[error("`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself")]
+    #[error(
+        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself"
+    )]
     Loss {
         /// The layer.
         layer: String,
@@ -298,7 +302,8 @@ impl Maker<'_> {
             // The experts of this level, whose last layers share a step.
             let experts = graph.nodes[n..].iter().take_while(|x| x.op == Op::Expert).count();
             if experts > 0 {
-                let gates: Vec<usize> = (n + experts..graph.nodes.len()).take_while(|i| matches!(graph.nodes[*i].op, Op::Gate { .. })).collect();
+                let gates: Vec<usize> =
+                    (n + experts..graph.nodes.len()).take_while(|i| matches!(graph.nodes[*i].op, Op::Gate { .. })).collect();
                 let step = self.level_step(n, experts, &gates, &steps);
                 for value in (n..n + experts).chain(gates) {
                     steps[value + 1] = step;
@@ -363,7 +368,14 @@ impl Maker<'_> {
         (after.max(before).max(next) * if self.calibration.bounded { 1.0 } else { HEADROOM }).max(1e-30)
     }
 
-    fn node(&self, at: usize, input: &Columns, steps: &[f64], report: &mut Vec<(String, LayerReport)>, noises: &mut Noises) -> Result<QNode, Stop> {
+    fn node(
+        &self,
+        at: usize,
+        input: &Columns,
+        steps: &[f64],
+        report: &mut Vec<(String, LayerReport)>,
+        noises: &mut Noises,
+    ) -> Result<QNode, Stop> {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let t = &self.calibration.tensors;
@@ -382,12 +394,15 @@ impl Maker<'_> {
             match layer {
                 Layer::Dense(d) => {
                     let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
-                    let step = if squashes { 1.0 / 32768.0 } else if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
-                    let target = if is_logits {
-                        Target::Logits(logit_unit)
+                    let step = if squashes {
+                        1.0 / 32768.0
+                    } else if l == last {
+                        steps[at + 1]
                     } else {
-                        Target::Hidden(if squashes { 1.0 / 2048.0 } else { step })
+                        self.hidden_step(at, l)
                     };
+                    let target =
+                        if is_logits { Target::Logits(logit_unit) } else { Target::Hidden(if squashes { 1.0 / 2048.0 } else { step }) };
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
@@ -395,10 +410,20 @@ impl Maker<'_> {
                     }
                     let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
-                        (QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation }, 16, (m.accumulator, m.accumulator_any), m.noise)
+                        (
+                            QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation },
+                            16,
+                            (m.accumulator, m.accumulator_any),
+                            m.noise,
+                        )
                     } else {
                         let m = rows::narrow(d, &columns, target, correct).map_err(|w| Stop::Widen((at, l), w.why()))?;
-                        (QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation }, 8, (m.accumulator, m.accumulator_any), m.noise)
+                        (
+                            QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation },
+                            8,
+                            (m.accumulator, m.accumulator_any),
+                            m.noise,
+                        )
                     };
                     layers.push(layer);
                     noises.push(((at, l), noise));
@@ -420,7 +445,8 @@ impl Maker<'_> {
                 }
                 Layer::Affine { gain, bias } => {
                     let step = if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
-                    let units = gain.iter().zip(bias).zip(&columns.step).map(|((g, b), x)| affine(f64::from(*g) * x / step, f64::from(*b) / step));
+                    let units =
+                        gain.iter().zip(bias).zip(&columns.step).map(|((g, b), x)| affine(f64::from(*g) * x / step, f64::from(*b) / step));
                     layers.push(QLayer::Affine(units.collect::<Option<_>>().ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?));
                     columns = ranges::uniform(&t.after[at][l], step);
                 }
@@ -497,6 +523,11 @@ fn affine(gain: f64, bias: f64) -> Option<AffineRow> {
     (1..=30u32).rev().find_map(|s| {
         let k = 2f64.powi(s as i32);
         let (g, b) = ((gain * k).round(), (bias * k).round());
-        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow { bias: b as i32, gain: g as i16, shift: s as u8, zero: 0 })
+        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow {
+            bias: b as i32,
+            gain: g as i16,
+            shift: s as u8,
+            zero: 0,
+        })
     })
 }

@@ -1,8 +1,8 @@
 //! What the inputs take: from calibration rows, from declared ranges, from mean and standard deviation; and the input stage's scales.
 
+use super::QuantizeError;
 use super::rows::Columns;
 use super::stats::{self, Stats, Tensors};
-use super::QuantizeError;
 use crate::graph::{Graph, Layer};
 use mmoe::kernel::InputScale;
 
@@ -129,7 +129,8 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
 /// the column whose range times weight is largest.
 pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)) -> bool) -> (Vec<InputScale>, Columns) {
     let width = graph.width(0);
-    let moments: Vec<(f64, f64)> = graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
+    let moments: Vec<(f64, f64)> =
+        graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
     // Importance of a column: its weight's share of its row's largest.
     let mut share = vec![0.0f64; width];
     let first: Vec<_> = graph.nodes.iter().enumerate().filter(|(_, n)| n.src == 0).collect();
@@ -149,7 +150,13 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
     let spans: Vec<(f64, f64)> = (0..width)
         .map(|j| {
             let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
-            let centre = if std != 1.0 || mean != 0.0 { mean } else if a <= 0.0 && b >= 0.0 { 0.0 } else { (a + b) / 2.0 };
+            let centre = if std != 1.0 || mean != 0.0 {
+                mean
+            } else if a <= 0.0 && b >= 0.0 {
+                0.0
+            } else {
+                (a + b) / 2.0
+            };
             (centre, (a - centre).abs().max((b - centre).abs()).max(1e-30))
         })
         .collect();
@@ -176,7 +183,8 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
                 let largest = row.iter().enumerate().fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
                 if largest > 0.0 {
                     let sum: f64 = row.iter().enumerate().map(|(j, w)| f64::from(w.abs()) * reach[at(j)]).sum();
-                    let zero: f64 = row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
+                    let zero: f64 =
+                        row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
                     let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs()) / largest;
                     narrow = narrow.max(acc / (super::NARROW - 1.0));
                     any = any.max(acc / 2_147_483_646.0);
@@ -189,9 +197,8 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
     for s in &mut step {
         *s *= shrink;
     }
-    let scales: Vec<InputScale> = (0..width)
-        .map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 })
-        .collect();
+    let scales: Vec<InputScale> =
+        (0..width).map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 }).collect();
     // What the stored f32 numbers say is what counts.
     let mut columns = Columns { step: vec![], zero: vec![], reach: vec![], mean: vec![], square: vec![], features: true };
     let t = &c.tensors.input;
@@ -212,7 +219,14 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
 /// Some of the columns.
 pub(super) fn slice(c: &Columns, start: usize, n: usize) -> Columns {
     let cut = |v: &[f64]| v[start..start + n].to_vec();
-    Columns { step: cut(&c.step), zero: cut(&c.zero), reach: cut(&c.reach), mean: cut(&c.mean), square: cut(&c.square), features: c.features }
+    Columns {
+        step: cut(&c.step),
+        zero: cut(&c.zero),
+        reach: cut(&c.reach),
+        mean: cut(&c.mean),
+        square: cut(&c.square),
+        features: c.features,
+    }
 }
 
 /// Columns of one step.
