@@ -6,6 +6,7 @@ mod board;
 mod firmware;
 mod measure;
 mod seeded;
+mod uart;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -27,6 +28,8 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Run the UART example with 1,000 transfers, most of them damaged.
+    Uart,
     /// Measure all boards and write `docs/measurements.md`.
     Measure,
     /// Link a bare image per core and level, which fails where a panic can be reached.
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
     match Args::parse().chore {
         Chore::Blobs => blobs::make(),
         Chore::Firmware { board } => firmware::run(board.as_deref()),
+        Chore::Uart => uart::run(),
         Chore::Measure => measure::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
         Chore::Size { board, image } => bare::size(&board, &image),
