@@ -7,7 +7,7 @@ use mmoe::zerocopy::IntoBytes;
 use mmoe::{F32, I8, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
-use mmoe_tools::graph::Graph;
+use mmoe_tools::graph::{Graph, Layer, Op};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::quantize::{self, Calibration, source};
 use mmoe_tools::spec::Spec;
@@ -57,6 +57,24 @@ fn measured() -> Result<Vec<Made>> {
         integers::<Autoencoder<I8>, Autoencoder<I8<Quad>>>(&autoencoder, &ranges(&autoencoder)?)?,
     ]
     .concat())
+}
+
+/// Two blobs of the type `Recsys<I8>` that differ in what they answer: the committed one first.
+pub(crate) fn two_versions() -> Result<[Vec<u8>; 2]> {
+    let (mut graph, calibration) = imported("recsys", "keras-hub-recsys/weights_by_name.npz", "keras-hub-recsys")?;
+    let blob = |graph: &Graph| -> Result<Vec<u8>> {
+        let options = quantize::Options { max_loss: Some(1.0), ..quantize::Options::default() };
+        let (header, weights) = pack::integer(graph, &quantize::quantize(graph, &calibration, &options)?, Packing::Panels);
+        Ok(file::write(&header, &weights))
+    };
+    let first = blob(&graph)?;
+    for node in graph.nodes.iter_mut().filter(|n| n.op == Op::Tower) {
+        if let Some(Layer::Dense(d)) = node.layers.last_mut() {
+            d.bias.iter_mut().for_each(|b| *b += 0.5);
+        }
+    }
+    graph.version = 1;
+    Ok([first, blob(&graph)?])
 }
 
 /// A trained model of the fixtures, and the ranges of its values on the framework's golden rows.

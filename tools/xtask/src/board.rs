@@ -13,6 +13,10 @@ pub(crate) struct Board {
     pub(crate) core: &'static str,
     /// Rust's name of the target.
     pub(crate) target: &'static str,
+    /// The `-C target-cpu` of its `.cargo/config.toml`.
+    pub(crate) cpu: Option<&'static str>,
+    /// Has a measuring image.
+    pub(crate) measures: bool,
     /// The emulator, and the Debian package that holds it.
     pub(crate) qemu: (&'static str, &'static str),
 }
@@ -22,12 +26,12 @@ const RISCV: (&str, &str) = ("qemu-system-riscv32", "qemu-system-misc");
 
 /// All of them.
 pub(crate) const BOARDS: &[Board] = &[
-    Board { name: "microbit", core: "Cortex-M0 (micro:bit)", target: "thumbv6m-none-eabi", qemu: ARM },
-    Board { name: "m0", core: "Cortex-M0", target: "thumbv6m-none-eabi", qemu: ARM },
-    Board { name: "m3", core: "Cortex-M3", target: "thumbv7m-none-eabi", qemu: ARM },
-    Board { name: "m4f", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", qemu: ARM },
-    Board { name: "m33", core: "Cortex-M33", target: "thumbv8m.main-none-eabihf", qemu: ARM },
-    Board { name: "riscv", core: "RISC-V RV32IMAC", target: "riscv32imac-unknown-none-elf", qemu: RISCV },
+    Board { name: "microbit", core: "Cortex-M0 (micro:bit)", target: "thumbv6m-none-eabi", cpu: None, measures: false, qemu: ARM },
+    Board { name: "m0", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, measures: true, qemu: ARM },
+    Board { name: "m3", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, measures: true, qemu: ARM },
+    Board { name: "m4f", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: Some("cortex-m4"), measures: true, qemu: ARM },
+    Board { name: "m33", core: "Cortex-M33", target: "thumbv8m.main-none-eabihf", cpu: None, measures: true, qemu: ARM },
+    Board { name: "riscv", core: "RISC-V RV32IMAC", target: "riscv32imac-unknown-none-elf", cpu: None, measures: true, qemu: RISCV },
 ];
 
 /// The boards asked for.
