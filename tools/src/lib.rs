@@ -22,6 +22,7 @@ pub mod quantize;
 pub mod recognise;
 pub mod runner;
 pub mod selfcheck;
+pub mod selftest;
 pub mod spec;
 mod tensors;
 pub mod typed;

@@ -18,6 +18,7 @@ use mmoe_tools::pack::{self, Float};
 use mmoe_tools::quantize;
 use mmoe_tools::runner::{BlobBytes, Runner};
 use mmoe_tools::selfcheck::{self, CheckError};
+use mmoe_tools::selftest;
 use mmoe_tools::spec::Spec;
 
 use super::output::{Pending, count, grouped, print, progress};
@@ -56,6 +57,10 @@ pub(super) struct Args {
     /// The order of int8 weights: changes speed, never results; for i8.
     #[arg(long, value_enum, default_value_t)]
     target: Target,
+    /// Store this many rows of inputs, made within the declared ranges, with the exact outputs that a device must give
+    /// (`Model::self_test`).
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
+    self_test: Option<u8>,
     /// Show where every tensor went, what was folded and what was dropped.
     #[arg(long)]
     explain: bool,
@@ -136,6 +141,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     for note in &packed.notes {
         report.line("integers", note);
     }
+    if let Some(tested) = &packed.tested {
+        report.line("self-test", tested);
+    }
     let pending = write_blob(&args.output, &packed.header, packed.weights)?;
     let blob = BlobBytes::read(pending.path()).context("reading the blob back")?;
     report.line("checked", &check(&blob, &packed.against)?);
@@ -153,6 +161,8 @@ struct Packed {
     weights: Vec<u8>,
     /// What the quantizer has to say.
     notes: Vec<String>,
+    /// What the self-test rows cover.
+    tested: Option<String>,
     against: Against,
 }
 
@@ -171,9 +181,10 @@ fn pack(graph: Graph, declared: Vec<Input>, args: &Args) -> Result<Packed> {
         Precision::W8 => Float::W8 { narrow_heads: args.narrow_heads },
         Precision::I8 => return pack_integer(graph, args),
     };
-    let (header, weights) = pack::float(&graph, float);
-    let inputs = if declared.is_empty() { graph.inputs } else { declared };
-    Ok(Packed { header, weights, notes: Vec::new(), against: Against::Stored(inputs) })
+    let (mut header, weights) = pack::float(&graph, float);
+    let inputs = if declared.is_empty() { graph.inputs.clone() } else { declared };
+    let tested = self_test(&graph, &inputs, &mut header, &weights, args)?;
+    Ok(Packed { header, weights, notes: Vec::new(), tested, against: Against::Stored(inputs) })
 }
 
 fn pack_integer(graph: Graph, args: &Args) -> Result<Packed> {
@@ -188,12 +199,20 @@ fn pack_integer(graph: Graph, args: &Args) -> Result<Packed> {
         Target::Any => Packing::Panels,
         Target::Quad => Packing::Quad,
     };
-    let (header, weights) = pack::integer(&graph, &quantized, packing);
+    let (mut header, weights) = pack::integer(&graph, &quantized, packing);
+    let tested = self_test(&graph, &graph.inputs, &mut header, &weights, args)?;
     let mut notes = quantized.notes;
     if let Some((name, r)) = quantized.report.iter().min_by(|a, b| a.1.margin.total_cmp(&b.1.margin)) {
         notes.push(format!("no accumulator can overflow; the fullest is that of `{name}`, with 2^{:.1} to spare", r.margin));
     }
-    Ok(Packed { header, weights, notes, against: Against::Float(Box::new(graph), rows) })
+    Ok(Packed { header, weights, notes, tested, against: Against::Float(Box::new(graph), rows) })
+}
+
+/// Adds self-test rows where they were asked for; says what they cover.
+fn self_test(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8], args: &Args) -> Result<Option<String>> {
+    let Some(rows) = args.self_test.map(usize::from) else { return Ok(None) };
+    let share = selftest::add(graph, inputs, header, weights, rows)?;
+    Ok(Some(format!("{}, which touch {:.0} % of the weights", count(rows, "row"), 100.0 * share)))
 }
 
 fn read_spec(path: &Path) -> Result<Spec> {
