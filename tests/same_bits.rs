@@ -2,6 +2,7 @@
 //! same rows and the same hash.
 
 #[path = "../examples/firmware/models/src/rows.rs"]
+#[allow(unreachable_pub, reason = "the firmware crates have it as a public module")]
 #[allow(dead_code, reason = "shared with the firmware")]
 mod rows;
 
