@@ -26,7 +26,10 @@ fn targets(board: Option<&str>) -> Result<Vec<Board>> {
 fn link(board: &Board, profile: &str, bin: &str, entry: &str, features: &[&str]) -> Result<Option<Vec<u8>>> {
     let folder = workspace("examples/firmware/bare");
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(&folder).args(["rustc", "--quiet", "--locked", "--profile", profile, "--target", board.target, "--bin", bin]).args(features);
+    cargo
+        .current_dir(&folder)
+        .args(["rustc", "--quiet", "--locked", "--profile", profile, "--target", board.target, "--bin", bin])
+        .args(features);
     cargo.args(["--", "-C", &format!("link-arg=--entry={entry}")]);
     if let Some(cpu) = board.cpu {
         cargo.args(["-C", &format!("target-cpu={cpu}")]);

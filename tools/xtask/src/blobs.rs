@@ -2,7 +2,7 @@
 
 use crate::seeded;
 use anyhow::{Context, Result, bail};
-use firmware_models::{Autoencoder, Census, Edge, Recsys, Subject, make as golden};
+use firmware_models::{Autoencoder, Census, Edge, Recsys, Small, Subject, make as golden};
 use mmoe::zerocopy::IntoBytes;
 use mmoe::{F32, I8, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
@@ -37,7 +37,9 @@ pub(crate) fn make() -> Result<()> {
 pub(crate) fn committed() -> Result<Vec<Made>> {
     let edge = imported("edge", "pytorch-edge/model.safetensors", "pytorch-edge")?;
     let recsys = imported("recsys", "keras-hub-recsys/weights_by_name.npz", "keras-hub-recsys")?;
+    let [small, _] = two_versions()?;
     Ok([
+        pair::<Small<I8>>("small.i8", &small)?,
         floats::<Edge<F32>, Edge<W8>>(&edge.0)?,
         integers::<Edge<I8>, Edge<I8<Quad>>>(&edge.0, &edge.1)?,
         floats::<Recsys<F32>, Recsys<W8>>(&recsys.0)?,
@@ -59,9 +61,10 @@ fn measured() -> Result<Vec<Made>> {
     .concat())
 }
 
-/// Two blobs of the type `Recsys<I8>` that differ in what they answer: the committed one first.
+/// Two blobs of the type `Small<I8>` that differ in what they answer: the committed one first.
 pub(crate) fn two_versions() -> Result<[Vec<u8>; 2]> {
-    let (mut graph, calibration) = imported("recsys", "keras-hub-recsys/weights_by_name.npz", "keras-hub-recsys")?;
+    let mut graph = seeded::small();
+    let calibration = source(&graph, None)?;
     let blob = |graph: &Graph| -> Result<Vec<u8>> {
         let options = quantize::Options { max_loss: Some(1.0), ..quantize::Options::default() };
         let (header, weights) = pack::integer(graph, &quantize::quantize(graph, &calibration, &options)?, Packing::Panels);
@@ -92,7 +95,8 @@ fn imported(name: &str, weights: &str, folder: &str) -> Result<(Graph, Calibrati
 fn floats<F: Subject, W: Subject>(graph: &Graph) -> Result<Vec<Made>> {
     let (f32s, w8) = (pack::float(graph, pack::Float::F32), pack::float(graph, pack::Float::W8 { narrow_heads: false }));
     let name = &graph.name;
-    Ok([pair::<F>(&format!("{name}.f32"), &file::write(&f32s.0, &f32s.1))?, pair::<W>(&format!("{name}.w8"), &file::write(&w8.0, &w8.1))?].concat())
+    Ok([pair::<F>(&format!("{name}.f32"), &file::write(&f32s.0, &f32s.1))?, pair::<W>(&format!("{name}.w8"), &file::write(&w8.0, &w8.1))?]
+        .concat())
 }
 
 /// int8 rows in every layer but the heads, so that the types above fit; in both packings.

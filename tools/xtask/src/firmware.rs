@@ -38,7 +38,8 @@ pub(crate) fn image(board: &Board, args: &[&str]) -> Result<String> {
 
 /// Runs a command in a folder, and stops it where it hangs.
 pub(crate) fn output(folder: &Path, command: &mut Command, what: &str) -> Result<String> {
-    let mut child = command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("starting {what}"))?;
+    let mut child =
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("starting {what}"))?;
     let mut stdout = child.stdout.take().context("no output")?;
     let reader = std::thread::spawn(move || {
         let mut text = String::new();

@@ -68,7 +68,9 @@ pub(crate) fn run() -> Result<()> {
 fn section(text: &mut String, board: &Board, level: &str, said: &str) -> Result<()> {
     let flags = board.cpu.map(|c| format!(", `-C target-cpu={c}`")).unwrap_or_default();
     writeln!(text, "\n## {}, opt-level {level} (`{}`{flags})\n", board.core, board.target)?;
-    text.push_str("| model | precision | `predict` | `predict_q` | per MAC | stack of `predict`, `predict_q`, `load` | `SCRATCH` | `load` |\n");
+    text.push_str(
+        "| model | precision | `predict` | `predict_q` | per MAC | stack of `predict`, `predict_q`, `load` | `SCRATCH` | `load` |\n",
+    );
     text.push_str("|---|---|---|---|---|---|---|---|\n");
     let mut remarks = String::new();
     for line in said.lines() {

@@ -31,13 +31,23 @@ fn graph(name: &str, inputs: usize, nodes: Vec<Node>, tasks: Vec<Task>) -> Graph
 /// 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2.
 pub(crate) fn census() -> Graph {
     let rng = &mut Rng::new(499);
-    let mut nodes: Vec<Node> =
-        (0..8).map(|_| node(Op::Expert, 0, 499, 4, chain(rng, &[499, 4], Activation::Relu))).collect();
+    let mut nodes: Vec<Node> = (0..8).map(|_| node(Op::Expert, 0, 499, 4, chain(rng, &[499, 4], Activation::Relu))).collect();
     let gate = || Op::Gate { kind: GateKind::Softmax, sees: (1..=8).collect(), temperature: 1.0 };
     nodes.extend((0..2).map(|_| node(gate(), 0, 499, 4, chain(rng, &[499, 8], Activation::Linear))));
     nodes.extend((0..2).map(|k| node(Op::Tower, 9 + k, 4, 2, chain(rng, &[4, 8, 2], Activation::Linear))));
     let task = |name: &str, value| Task { name: name.into(), output: Output::Softmax { value } };
     graph("census", 499, nodes, vec![task("income", 11), task("marital", 12)])
+}
+
+/// 16 inputs, 3 experts 16→8, 2 gates, towers 8→4→1.
+pub(crate) fn small() -> Graph {
+    let rng = &mut Rng::new(16);
+    let mut nodes: Vec<Node> = (0..3).map(|_| node(Op::Expert, 0, 16, 8, chain(rng, &[16, 8], Activation::Relu))).collect();
+    let gate = || Op::Gate { kind: GateKind::Softmax, sees: (1..=3).collect(), temperature: 1.0 };
+    nodes.extend((0..2).map(|_| node(gate(), 0, 16, 8, chain(rng, &[16, 3], Activation::Linear))));
+    nodes.extend((0..2).map(|k| node(Op::Tower, 4 + k, 8, 1, chain(rng, &[8, 4, 1], Activation::Linear))));
+    let task = |name: &str, value| Task { name: name.into(), output: Output::Linear { value } };
+    graph("small", 16, nodes, vec![task("a", 6), task("b", 7)])
 }
 
 /// MLPerf Tiny's anomaly autoencoder: one expert 640→128×4→8→128×4→640 and no layers after it.

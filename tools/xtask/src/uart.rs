@@ -3,7 +3,7 @@
 use crate::blobs;
 use crate::board::{BOARDS, Board};
 use anyhow::{Context, Result, bail};
-use firmware_models::{Recsys, Rng, Subject, fill};
+use firmware_models::{Rng, Small, Subject, fill};
 use mmoe::I8;
 use mmoe::zerocopy::IntoBytes;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 const TRANSFERS: u32 = 1000;
 /// The example's buffer.
-const ROOM: usize = 20 * 1024;
+const ROOM: usize = 4 * 1024;
 
 /// What happens to a transfer on its way.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,9 @@ impl Version {
         let mut words = vec![0u32; blob.len().div_ceil(4)];
         let aligned = &mut words.as_mut_bytes()[..blob.len()];
         aligned.copy_from_slice(&blob);
-        let mut row = [0.0; 100];
+        let mut row = [0.0; 16];
         fill(&mut Rng::new(7), &mut row);
-        let predicted = <Recsys<I8> as Subject>::load(aligned)?.predict(&row);
+        let predicted = <Small<I8> as Subject>::load(aligned)?.predict(&row);
         let answer = [&blob[10..14], predicted.as_bytes()].concat();
         Ok(Self { blob, answer })
     }

@@ -22,6 +22,7 @@ blobs! {
     EDGE_W8 "edge.w8"
     EDGE_I8 "edge.i8"
     EDGE_I8_QUAD "edge.i8-quad"
+    SMALL_I8 "small.i8"
     RECSYS_F32 "recsys.f32"
     RECSYS_W8 "recsys.w8"
     RECSYS_I8 "recsys.i8"

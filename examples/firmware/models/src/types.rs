@@ -16,6 +16,10 @@ type CensusTower<P> = Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>;
 /// `keras-mmoe-census`: 499 inputs, 8 experts, 2 gates; two pairs of class probabilities.
 pub type Census<P> = Mmoe<[Dense<499, 4, P>; 8], [Gate<499, 8, P>; 2], [CensusTower<P>; 2]>;
 
+type SmallTower<P> = Scalar<Seq<Dense<8, 4, P>, Head<4, 1, P>>>;
+/// A model that crosses a serial line quickly: 16 inputs, 3 experts, 2 gates; two real numbers.
+pub type Small<P> = Mmoe<[Dense<16, 8, P>; 3], [Gate<16, 3, P>; 2], [SmallTower<P>; 2]>;
+
 type Middle<P> = Dense<128, 128, P>;
 type Encoder<P> = Seq<Seq3<Dense<640, 128, P>, Middle<P>, Middle<P>>, Seq<Middle<P>, Dense<128, 8, P>>>;
 type Decoder<P> = Seq<Seq<Dense<8, 128, P>, Middle<P>>, Seq3<Middle<P>, Middle<P>, Dense<128, 640, P, Linear>>>;

@@ -8,14 +8,14 @@ mod receiver;
 mod serial;
 
 use firmware_common::{Board, Failed};
-use firmware_models::{Numbers, Recsys, Rng, blobs, fill};
+use firmware_models::{Numbers, Rng, Small, blobs, fill};
 use mmoe::{Aligned, I8};
 use receiver::{Event, Receiver};
 use serial::Serial;
 
-type Model = Recsys<I8>;
+type Model = Small<I8>;
 /// Room for one blob.
-type Buffer = Aligned<[u8; 20 * 1024]>;
+type Buffer = Aligned<[u8; 4 * 1024]>;
 
 firmware_common::image!(Board { name: "uart", per_two_ticks: 80, fpu: true, roomy: true }, run);
 
@@ -29,10 +29,10 @@ enum End {
 
 fn run(_: &Board) -> Result<(), Failed> {
     let mut serial = Serial::new();
-    let (mut a, mut b) = (Aligned([0; 20 * 1024]), Aligned([0; 20 * 1024]));
+    let (mut a, mut b) = (Aligned([0; 4 * 1024]), Aligned([0; 4 * 1024]));
     let (mut serving, mut spare): (&mut Buffer, &mut Buffer) = (&mut a, &mut b);
     // The model in flash serves first.
-    let first: &[u8] = blobs::RECSYS_I8.0;
+    let first: &[u8] = blobs::SMALL_I8.0;
     let mut end = serve(first, spare, &mut serial)?;
     while let End::Replaced = end {
         core::mem::swap(&mut serving, &mut spare);
@@ -45,7 +45,7 @@ fn run(_: &Board) -> Result<(), Failed> {
 fn serve(blob: &[u8], spare: &mut Buffer, serial: &mut Serial) -> Result<End, Failed> {
     let model = Model::load(blob).map_err(|_| Failed)?;
     let checksum = [blob[10], blob[11], blob[12], blob[13]];
-    let mut row = [0.0; 100];
+    let mut row = [0.0; 16];
     fill(&mut Rng::new(7), &mut row);
     let promised = model.predict(&row);
     let mut receiver = Receiver::new();
