@@ -23,8 +23,9 @@ fn graph_of(folder: &str) -> Graph {
         return build(read(keras), None, Options::default()).unwrap().graph;
     }
     let tasks = if folder == "deepctr-torch-mmoe" { CENSUS } else { RECOMMENDER };
-    let spec = std::fs::read_to_string(fixture(&format!("{folder}/spec.toml")))
-        .unwrap_or_else(|_| tasks.map(|(name, activation)| format!("[[tasks]]\nname = \"{name}\"\nactivation = \"{activation}\"\n")).concat());
+    let spec = std::fs::read_to_string(fixture(&format!("{folder}/spec.toml"))).unwrap_or_else(|_| {
+        tasks.map(|(name, activation)| format!("[[tasks]]\nname = \"{name}\"\nactivation = \"{activation}\"\n")).concat()
+    });
     build(read(&format!("{folder}/model.safetensors")), Some(&Spec::parse(&spec).unwrap()), Options::default()).unwrap().graph
 }
 
@@ -78,6 +79,15 @@ fn integers_stay_near_what_every_framework_computed() {
         compared += 1;
     }
     assert_eq!(compared, 20);
+}
+
+#[test]
+fn experts_that_end_unlike_need_one_step() {
+    let golden = golden("torch-slices");
+    let graph = graph_of("torch-slices");
+    let calibration = quantize::source(&graph, Some((&golden["x"].data, golden["x"].shape[1]))).unwrap();
+    let error = quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap_err().to_string();
+    assert!(error.contains("`expert2.0` ends in sigmoid or tanh"), "{error}");
 }
 
 fn document() -> String {

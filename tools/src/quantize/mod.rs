@@ -44,7 +44,9 @@ pub enum QuantizeError {
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),
     /// Experts of a level that end differently.
-    #[error("`{0}` ends in sigmoid or tanh beside experts that do not, and integers need one step for all: `quantize::even` the graph first")]
+    #[error(
+        "`{0}` ends in sigmoid or tanh beside experts that do not, and integers need one step for all: `quantize::even` the graph first"
+    )]
     Uneven(String),
     /// Nothing says what values the inputs take.
     #[error(
