@@ -91,8 +91,16 @@ const RECOGNISERS: &[Recogniser] = &[
 ///
 /// # Errors
 ///
-/// [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
+/// [`ModelError::Unsupported`] for DBMTL, [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
 pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
+    // EasyRec's and TorchEasyRec's names for what joins a tower to those before it.
+    if let Some(name) = weights.tensors.keys().find(|n| n.contains("relation_dnn/") || n.starts_with("relation_mlps.")) {
+        return Err(ModelError::Unsupported {
+            place: format!("`{name}`"),
+            what: "DBMTL, a tower that reads another tower's hidden output,".into(),
+            remedy: "towers read mixtures, or the input; a task may be the product of two others (ESMM)".into(),
+        });
+    }
     RECOGNISERS.iter().find_map(|r| r(weights)).unwrap_or_else(|| {
         let names: Vec<String> = weights.tensors.iter().take(4).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
         Err(ModelError::Unrecognised(format!("{} tensors: {}, …", weights.tensors.len(), names.join(", "))))

@@ -187,7 +187,8 @@ fn pack(graph: Graph, declared: Vec<Input>, args: &Args) -> Result<Packed> {
     Ok(Packed { header, weights, notes: Vec::new(), tested, against: Against::Stored(inputs) })
 }
 
-fn pack_integer(graph: Graph, args: &Args) -> Result<Packed> {
+fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
+    quantize::even(&mut graph);
     let rows = match &args.calibration {
         Some(path) => Some(Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?),
         None => None,

@@ -1,9 +1,11 @@
 //! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
 
+mod even;
 mod ranges;
 pub mod rows;
 pub mod stats;
 
+pub use even::even;
 pub use ranges::{Calibration, source};
 
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
@@ -41,6 +43,11 @@ pub enum QuantizeError {
     /// No such layer.
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),
+    /// Experts of a level that end differently.
+    #[error(
+        "`{0}` ends in sigmoid or tanh beside experts that do not, and integers need one step for all: `quantize::even` the graph first"
+    )]
+    Uneven(String),
     /// Nothing says what values the inputs take.
     #[error(
         "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
@@ -195,6 +202,9 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
         if let Some(l) = node.layers.iter().position(|l| matches!(l, Layer::LayerNorm { .. })) {
             return Err(QuantizeError::LayerNorm(layer_name(graph, n, l)));
         }
+    }
+    if let Some(n) = even::uneven(graph).first() {
+        return Err(QuantizeError::Uneven(layer_name(graph, *n, graph.nodes[*n].layers.len() - 1)));
     }
     let mut wide: BTreeSet<(usize, usize)> = BTreeSet::new();
     let names: Vec<(String, (usize, usize))> = dense_layers(graph).map(|(n, l, _)| (layer_name(graph, n, l), (n, l))).collect();
