@@ -1,16 +1,20 @@
 //! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
 
+pub mod proof;
 mod ranges;
 pub mod rows;
 pub mod stats;
+mod steps;
 
 pub use ranges::{Calibration, source};
 
-use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
+use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};
 use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
+use proof::Span;
 use rows::{Columns, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use steps::{Classes, Steps};
 
 /// What a person may ask for.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +42,12 @@ pub enum QuantizeError {
     /// An affine layer whose factors do not fit.
     #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]
     Affine(String),
+    /// A sum of experts of a fixed scale that 32 bits may not hold.
+    #[error("`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`")]
+    Mixture(String, usize),
+    /// Values too large for the scale that they have to share.
+    #[error("`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`")]
+    Scale(String, f64),
     /// No such layer.
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),
@@ -270,8 +280,8 @@ impl Maker<'_> {
                 let largest = w.iter().fold(0.0f64, |m, w| m.max(f64::from(w.abs())));
                 if largest > 0.0 {
                     let sum = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
-                    // Per step: the weights' part, and the bias in the same unit.
-                    let per_step = 127.0 * (sum + f64::from(b.abs()) / reach) / largest;
+                    // Per step: the weights' part, and the bias in the same unit (a bias far beyond the weights sets the row's scale instead).
+                    let per_step = 127.0 * (sum + (f64::from(b.abs()) / reach).min(sum)) / largest;
                     narrow = narrow.min((NARROW - 1.0) / per_step);
                     any = any.min((2_147_483_647.0 - 1.0) / per_step);
                 }
@@ -288,63 +298,66 @@ impl Maker<'_> {
 
     fn make(&self) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
-        let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at));
-        // Step of every value; the experts of a level share theirs, and so do the mixtures.
-        let mut steps = vec![0.0; graph.nodes.len() + 1];
-        let mut nodes = Vec::new();
-        let (mut report, mut noises) = (Vec::new(), Vec::new());
-        let mut n = 0;
-        while n < graph.nodes.len() {
-            // The experts of this level, whose last layers share a step.
-            let experts = graph.nodes[n..].iter().take_while(|x| x.op == Op::Expert).count();
-            if experts > 0 {
-                let gates: Vec<usize> = (n + experts..graph.nodes.len()).take_while(|i| matches!(graph.nodes[*i].op, Op::Gate { .. })).collect();
-                let step = self.level_step(n, experts, &gates, &steps);
-                for value in (n..n + experts).chain(gates) {
-                    steps[value + 1] = step;
+        let mut classes = Classes::new(graph);
+        // A mixture without room asks for larger steps of what it mixes.
+        loop {
+            let steps = classes.steps(self).map_err(Stop::Error)?;
+            match self.make_with(&steps)? {
+                Ok(made) => return Ok(made),
+                Err((gate, excess)) => {
+                    if !classes.grow(graph, gate + 1, excess)
+                        && let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                    {
+                        let name = layer_name(graph, gate, 0);
+                        return Err(Stop::Error(QuantizeError::Mixture(name, sees.len())));
+                    }
                 }
             }
-            for at in n..n + experts.max(1) {
-                nodes.push(self.node(at, &columns, &steps, &mut report, &mut noises)?);
-            }
-            n += experts.max(1);
         }
-        Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises))
     }
 
-    /// The step that a level's experts share.
-    fn level_step(&self, first: usize, experts: usize, gates: &[usize], steps: &[f64]) -> f64 {
+    /// The model in these steps; or the gate whose mixture could pass 32 bits, and by what factor.
+    fn make_with(&self, steps: &Steps) -> Result<Result<(Quantized, Noises), (usize, f64)>, Stop> {
         let graph = self.graph;
-        let mut reach = 0.0f64;
-        let mut fixed = None;
-        for at in first..first + experts {
-            let node = &graph.nodes[at];
-            match node.layers.last() {
-                // Sigmoid and tanh end at Q15 by rule.
-                Some(Layer::Dense(d)) if matches!(d.activation, Activation::Sigmoid | Activation::Tanh) => fixed = Some(1.0 / 32768.0),
-                Some(_) => reach = reach.max(self.reach(at, node.layers.len() - 1)),
-                // An identity passes its input on.
-                None => fixed = Some(steps[node.src]),
+        let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at), &steps.as_is, steps.step[0]);
+        let mut spans = vec![columns.span.clone()];
+        let mut nodes = Vec::new();
+        let (mut report, mut noises) = (Vec::new(), Vec::new());
+        for (at, node) in graph.nodes.iter().enumerate() {
+            let (made, mut span) = self.node(at, &columns, &spans, &steps.step, &mut report, &mut noises)?;
+            if let Op::Gate { kind, sees, .. } = &node.op {
+                let mixed = (0..node.outputs).map(|h| {
+                    let seen: Vec<Span> = sees.iter().map(|s| spans[*s][h]).collect();
+                    proof::mixture(*kind, &span, &seen)
+                });
+                let (sums, mixed): (Vec<f64>, Vec<Span>) = mixed.unzip();
+                let worst = sums.into_iter().fold(0.0, f64::max);
+                if worst >= 2_147_483_648.0 {
+                    return Ok(Err((at, 1.01 * worst / 2_147_483_648.0)));
+                }
+                span = mixed;
             }
+            spans.push(span);
+            nodes.push(made);
         }
-        if let Some(step) = fixed {
-            return step;
-        }
-        let outputs = if gates.is_empty() { first..first + experts } else { gates[0]..gates[gates.len() - 1] + 1 };
-        let readers: Vec<_> = outputs.flat_map(|n| self.readers(n + 1)).collect();
-        let reach = reach.max(1e-30);
-        let mut levels = self.levels(reach, &readers);
-        // Weights that do not add up to one can add up to the number of experts.
-        let most = gates
-            .iter()
-            .map(|g| match &graph.nodes[*g].op {
-                Op::Gate { kind: GateKind::Sigmoid, sees, .. } => sees.len(),
-                _ => 1,
-            })
-            .max()
-            .unwrap_or(1);
-        levels = (levels / most as f64).floor().max(1.0);
-        reach / levels
+        Ok(Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises)))
+    }
+
+    /// Room for values beyond those that were seen.
+    fn headroom(&self) -> f64 {
+        if self.calibration.bounded { 1.0 } else { HEADROOM }
+    }
+
+    /// What a node without layers of its own scale passes on.
+    fn passed_on(&self, node: usize) -> f64 {
+        let t = &self.calibration.tensors;
+        let n = &self.graph.nodes[node];
+        t.values[node].reach().max(t.value(n.src).slice(n.start, n.inputs).reach()) * self.headroom()
+    }
+
+    /// What a mixture reaches: more than its experts where the weights do not add up to one.
+    fn mixture_reach(&self, gate: usize) -> f64 {
+        self.calibration.tensors.values[gate].reach() * self.headroom()
     }
 
     /// What the output of a layer reaches, before and after its activation where both are int16.
@@ -355,15 +368,22 @@ impl Maker<'_> {
             Layer::Dense(d) if d.activation == Activation::Relu => 0.0,
             _ => t.before[node][layer].reach(),
         };
-        // A PReLU that follows works in the same unit.
-        let next = match self.graph.nodes[node].layers.get(layer + 1) {
-            Some(Layer::PRelu { .. }) => t.after[node][layer + 1].reach(),
-            _ => 0.0,
-        };
-        (after.max(before).max(next) * if self.calibration.bounded { 1.0 } else { HEADROOM }).max(1e-30)
+        // PReLUs that follow work in the same unit.
+        let layers = self.graph.nodes[node].layers.iter().enumerate().skip(layer + 1);
+        let next = layers.take_while(|(_, l)| matches!(l, Layer::PRelu { .. })).fold(0.0f64, |m, (l, _)| m.max(t.after[node][l].reach()));
+        (after.max(before).max(next) * self.headroom()).max(1e-30)
     }
 
-    fn node(&self, at: usize, input: &Columns, steps: &[f64], report: &mut Vec<(String, LayerReport)>, noises: &mut Noises) -> Result<QNode, Stop> {
+    /// The integers of a node, and what its last layer's outputs span.
+    fn node(
+        &self,
+        at: usize,
+        input: &Columns,
+        spans: &[Vec<Span>],
+        steps: &[f64],
+        report: &mut Vec<(String, LayerReport)>,
+        noises: &mut Noises,
+    ) -> Result<(QNode, Vec<Span>), Stop> {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let t = &self.calibration.tensors;
@@ -371,18 +391,21 @@ impl Maker<'_> {
         let mut columns = if node.src == 0 {
             ranges::slice(input, node.start, node.inputs)
         } else {
-            ranges::uniform(&t.value(node.src).slice(node.start, node.inputs), steps[node.src])
+            let span = spans[node.src][node.start..node.start + node.inputs].to_vec();
+            ranges::uniform(&t.value(node.src).slice(node.start, node.inputs), steps[node.src], span)
         };
+        let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
+        let maker = steps::maker(node);
         let logit_unit = self.logit_unit(at);
-        let mut layers = Vec::new();
+        let mut layers: Vec<QLayer> = Vec::new();
         for (l, layer) in node.layers.iter().enumerate() {
             let name = || layer_name(graph, at, l);
             let is_logits = l == last && node.op != Op::Expert;
             match layer {
                 Layer::Dense(d) => {
                     let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
-                    let step = if squashes { 1.0 / 32768.0 } else if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
+                    let step = if squashes { 1.0 / 32768.0 } else if Some(l) == maker { steps[at + 1] } else { self.hidden_step(at, l) };
                     let target = if is_logits {
                         Target::Logits(logit_unit)
                     } else {
@@ -407,7 +430,7 @@ impl Maker<'_> {
                         name(),
                         LayerReport {
                             weight_bits: bits,
-                            input_reach: columns.reach.iter().fold(0.0f64, |m, r| m.max(*r)) as f32,
+                            input_reach: columns.span.iter().fold(0.0f64, |m, s| m.max(proof::reach(*s))) as f32,
                             step: (if is_logits { logit_unit } else { step }) as f32,
                             margin: (room - bounds.0.max(1.0).log2()) as f32,
                             margin_any: (room - bounds.1.max(1.0).log2()) as f32,
@@ -415,14 +438,19 @@ impl Maker<'_> {
                         },
                     ));
                     if !is_logits {
-                        columns = ranges::uniform(&t.after[at][l], step);
+                        out = proof::outputs(&layers[l], &columns.span);
+                        columns = ranges::uniform(&t.after[at][l], step, out.clone());
                     }
                 }
                 Layer::Affine { gain, bias } => {
-                    let step = if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
-                    let units = gain.iter().zip(bias).zip(&columns.step).map(|((g, b), x)| affine(f64::from(*g) * x / step, f64::from(*b) / step));
+                    let step = if Some(l) == maker { steps[at + 1] } else { self.hidden_step(at, l) };
+                    let units = gain.iter().zip(bias).zip(columns.step.iter().zip(&columns.zero)).map(|((g, b), (x, zero))| {
+                        let (g, b) = (f64::from(*g), f64::from(*b));
+                        affine(g * x / step, (b + g * zero) / step)
+                    });
                     layers.push(QLayer::Affine(units.collect::<Option<_>>().ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?));
-                    columns = ranges::uniform(&t.after[at][l], step);
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = ranges::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::PRelu { slope } => {
                     if let Some(s) = slope.iter().find(|s| !(-2.0..2.0).contains(*s)) {
@@ -430,20 +458,22 @@ impl Maker<'_> {
                     }
                     layers.push(QLayer::PRelu(slope.iter().map(|s| q14(*s)).collect()));
                     let step = columns.step.first().copied().unwrap_or(1.0);
-                    columns = ranges::uniform(&t.after[at][l], step);
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = ranges::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Constant { weights } => {
                     if let Some(w) = weights.iter().find(|w| !(0.0..=1.0).contains(*w)) {
                         return Err(Stop::Error(QuantizeError::Weight(name(), *w)));
                     }
                     layers.push(QLayer::Constant(q15(weights)));
+                    out = proof::outputs(&layers[l], &columns.span);
                 }
                 Layer::LayerNorm { .. } => return Err(Stop::Error(QuantizeError::LayerNorm(name()))),
             }
         }
         let linear = graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 });
         let unit = (node.op == Op::Tower && linear).then(|| if node.layers.is_empty() { steps[node.src] } else { logit_unit } as f32);
-        Ok(QNode { layers, unit })
+        Ok((QNode { layers, unit }, out))
     }
 
     /// The step of a hidden layer's output inside a node.
