@@ -13,6 +13,7 @@ use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
 use proof::Span;
 use rows::{Columns, Target};
 use serde::{Deserialize, Serialize};
+use stats::Tensors;
 use std::collections::BTreeSet;
 use steps::{Classes, Steps};
 
@@ -167,10 +168,6 @@ pub struct Quantized {
 const NOISE: f64 = 1e-3;
 /// Room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
-/// Accumulators below this let two rows share one product on cores with SIMD.
-const NARROW: f64 = 8_388_608.0;
-/// The narrowest activations for which that is worth it.
-const ELEVEN_BITS: f64 = 1023.0;
 
 /// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`, `tower1.0`.
 #[must_use]
@@ -273,8 +270,7 @@ impl Maker<'_> {
     /// How many integer steps may span `reach` so that every narrow layer that reads the tensor keeps its accumulator in bounds.
     /// `readers` are dense layers with, per column of theirs, the share of `reach` that the column spans.
     fn levels(&self, reach: f64, readers: &[((usize, usize), &Dense)]) -> f64 {
-        let mut narrow = 32767.0f64;
-        let mut any = 32767.0f64;
+        let mut levels = 32767.0f64;
         for (_, d) in readers.iter().filter(|(at, _)| !self.wide.contains(at)) {
             for (w, b) in d.weight.chunks(d.inputs).zip(&d.bias) {
                 let largest = w.iter().fold(0.0f64, |m, w| m.max(f64::from(w.abs())));
@@ -282,12 +278,11 @@ impl Maker<'_> {
                     let sum = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
                     // Per step: the weights' part, and the bias in the same unit (a bias far beyond the weights sets the row's scale instead).
                     let per_step = 127.0 * (sum + (f64::from(b.abs()) / reach).min(sum)) / largest;
-                    narrow = narrow.min((NARROW - 1.0) / per_step);
-                    any = any.min((2_147_483_647.0 - 1.0) / per_step);
+                    levels = levels.min((2_147_483_647.0 - 1.0) / per_step);
                 }
             }
         }
-        if narrow >= ELEVEN_BITS { narrow.floor() } else { any.floor().max(1.0) }
+        levels.floor().max(1.0)
     }
 
     /// All dense layers that read value `v` first.
@@ -343,35 +338,38 @@ impl Maker<'_> {
         Ok(Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises)))
     }
 
-    /// Room for values beyond those that were seen.
-    fn headroom(&self) -> f64 {
-        if self.calibration.bounded { 1.0 } else { HEADROOM }
+    /// How far a tensor's values are given room.
+    fn room(&self, of: impl Fn(&Tensors) -> f64) -> f64 {
+        let c = self.calibration;
+        match &c.random {
+            None => of(&c.tensors) * HEADROOM,
+            // Data come nowhere near the bound, and further than features drawn one by one: halfway between, as logarithms.
+            Some(random) => (of(&c.tensors) * of(random)).sqrt(),
+        }
     }
 
     /// What a node without layers of its own scale passes on.
     fn passed_on(&self, node: usize) -> f64 {
-        let t = &self.calibration.tensors;
         let n = &self.graph.nodes[node];
-        t.values[node].reach().max(t.value(n.src).slice(n.start, n.inputs).reach()) * self.headroom()
+        self.room(|t| t.values[node].reach().max(t.value(n.src).slice(n.start, n.inputs).reach()))
     }
 
     /// What a mixture reaches: more than its experts where the weights do not add up to one.
     fn mixture_reach(&self, gate: usize) -> f64 {
-        self.calibration.tensors.values[gate].reach() * self.headroom()
+        self.room(|t| t.values[gate].reach())
     }
 
     /// What the output of a layer reaches, before and after its activation where both are int16.
     fn reach(&self, node: usize, layer: usize) -> f64 {
-        let t = &self.calibration.tensors;
-        let after = t.after[node][layer].reach();
-        let before = match &self.graph.nodes[node].layers[layer] {
-            Layer::Dense(d) if d.activation == Activation::Relu => 0.0,
-            _ => t.before[node][layer].reach(),
-        };
+        let layers = &self.graph.nodes[node].layers;
+        let relu = matches!(&layers[layer], Layer::Dense(d) if d.activation == Activation::Relu);
         // PReLUs that follow work in the same unit.
-        let layers = self.graph.nodes[node].layers.iter().enumerate().skip(layer + 1);
-        let next = layers.take_while(|(_, l)| matches!(l, Layer::PRelu { .. })).fold(0.0f64, |m, (l, _)| m.max(t.after[node][l].reach()));
-        (after.max(before).max(next) * self.headroom()).max(1e-30)
+        let end = layer + 1 + layers[layer + 1..].iter().take_while(|l| matches!(l, Layer::PRelu { .. })).count();
+        let reach = self.room(|t| {
+            let before = if relu { 0.0 } else { t.before[node][layer].reach() };
+            t.after[node][layer..end].iter().fold(before, |m, s| m.max(s.reach()))
+        });
+        reach.max(1e-30)
     }
 
     /// The integers of a node, and what its last layer's outputs span.
@@ -387,7 +385,7 @@ impl Maker<'_> {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let t = &self.calibration.tensors;
-        let correct = self.calibration.measured;
+        let correct = self.calibration.random.is_none();
         let mut columns = if node.src == 0 {
             ranges::slice(input, node.start, node.inputs)
         } else {

@@ -16,10 +16,8 @@ pub struct Calibration {
     pub low: Vec<f64>,
     /// Raw range of every feature.
     pub high: Vec<f64>,
-    /// Whether the tensors' ranges are bounds (of declared inputs), not observations.
-    pub bounded: bool,
-    /// Whether means come from real rows.
-    pub measured: bool,
+    /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations: what random rows gave.
+    pub random: Option<Tensors>,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -112,7 +110,7 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
         if outside > 0 {
             notes.push(format!("{outside} calibration values lie outside their declared ranges: they saturate"));
         }
-        return Ok(Calibration { tensors: stats::measured(graph, &rows), low, high, bounded: false, measured: true, notes });
+        return Ok(Calibration { tensors: stats::measured(graph, &rows), low, high, random: None, notes });
     }
     if let Some((name, _)) = ranges.iter().find(|(_, r)| r.is_none()) {
         return Err(QuantizeError::NoRange(name.clone()));
@@ -120,8 +118,9 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
     let mut random = Uniform(0x9E37_79B9_7F4A_7C15);
     let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| a + (b - a) * random.next()).collect()).collect();
-    notes.push("no calibration rows: every range is a bound for inputs in their declared ranges, and activations have fewer bits than rows would allow".into());
-    Ok(Calibration { tensors: stats::bounded(graph, &low, &high, &rows), low, high, bounded: true, measured: false, notes })
+    notes.push("no calibration rows: scales come from the inputs' declared ranges, and activations have fewer bits than rows would allow".into());
+    let random = stats::measured(graph, &rows);
+    Ok(Calibration { tensors: stats::bounded(graph, &low, &high, random.clone()), low, high, random: Some(random), notes })
 }
 
 /// How far features that are used as they are lie from 0, as the weights expect them.
@@ -178,13 +177,19 @@ pub(super) fn input(
             if *s > 0.0 { (importance / 32767.0 / s).max(finest) } else { finest }
         })
         .collect();
+    // An affine layer's 16-bit gain needs the column as fine as it comes.
+    for (_, node) in first.iter().filter(|(_, n)| matches!(n.layers.first(), Some(Layer::Affine { .. }))) {
+        let own = node.start..node.start + node.inputs;
+        for (s, r) in step[own.clone()].iter_mut().zip(&reach[own]) {
+            *s = s.min(r / 32767.0);
+        }
+    }
     let shared = reach.iter().zip(as_is).filter(|(_, a)| **a).fold(least, |m, (r, _)| m.max(r / 32767.0));
     for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| **a) {
         *s = shared;
     }
     // Fewer levels where the narrow accumulators ask for it.
     let mut shrink = 1.0f64;
-    let (mut narrow, mut any) = (1.0f64, 1.0f64);
     for (n, node) in &first {
         if wide((*n, 0)) {
             continue;
@@ -196,15 +201,12 @@ pub(super) fn input(
                 if largest > 0.0 {
                     let sum: f64 = row.iter().enumerate().map(|(j, w)| f64::from(w.abs()) * reach[at(j)]).sum();
                     let zero: f64 = row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
-                    let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs()) / largest;
-                    narrow = narrow.max(acc / (super::NARROW - 1.0));
-                    any = any.max(acc / 2_147_483_646.0);
+                    let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs().min(sum)) / largest;
+                    shrink = shrink.max(acc / 2_147_483_646.0);
                 }
             }
         }
     }
-    // The smallest useful range of integers decides, as for the other tensors.
-    shrink = if 32767.0 / narrow >= super::ELEVEN_BITS { shrink * narrow } else { shrink * any };
     for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| !**a) {
         *s *= shrink;
     }

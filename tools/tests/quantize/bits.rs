@@ -60,10 +60,10 @@ fn integers(r: &mut Rng, width: usize, n: usize) -> Vec<Vec<i16>> {
     rows
 }
 
-/// Random models are refused for one reason only: sigmoid and tanh experts, whose scale is fixed, beside others or in a sum without room.
+/// Random models are refused for one reason only: values that must share a scale (identities, sigmoid and tanh experts) and are too unlike.
 fn made(graph: &Graph, rows: Option<(&[f32], usize)>, options: &Options) -> Option<Quantized> {
     match quantize(graph, &source(graph, rows).unwrap(), options) {
-        Err(QuantizeError::Mixture(..) | QuantizeError::Scale(..)) => None,
+        Err(QuantizeError::Mixture(..) | QuantizeError::Scale(..) | QuantizeError::Affine(..)) => None,
         other => Some(other.unwrap_or_else(|e| panic!("{e}: {graph:?}"))),
     }
 }
@@ -99,6 +99,7 @@ fn random_models_give_the_bits_of_the_rules() {
 
 #[test]
 fn no_sum_of_a_random_model_wraps_at_the_extremes_of_its_inputs() {
+    let mut refused = 0;
     for seed in 1000..1250 {
         let r = &mut Rng::new(seed);
         let graph = random::graph(r);
@@ -107,7 +108,10 @@ fn no_sum_of_a_random_model_wraps_at_the_extremes_of_its_inputs() {
         let rows = random::rows(r, &graph, 40, 0.05);
         for rows in [None, Some((&rows[..], width))] {
             let options = Options { narrow_heads: r.one_in(2), ..Options::default() };
-            let Some(q) = made(&graph, rows, &options) else { continue };
+            let Some(q) = made(&graph, rows, &options) else {
+                refused += 1;
+                continue;
+            };
             let mut shadow = Shadow::default();
             for x in random::corners(r, &graph, 30) {
                 evaluate(&graph, &q, &quantize_input(&q, &x), &mut shadow);
@@ -128,6 +132,7 @@ fn no_sum_of_a_random_model_wraps_at_the_extremes_of_its_inputs() {
             }
         }
     }
+    assert!(refused < 120, "{refused}");
 }
 
 fn model(weights: &str, spec: &str) -> Graph {

@@ -86,15 +86,19 @@ fn source(r: &mut Rng, readable: &[(usize, usize)]) -> (usize, usize, usize) {
     (value, r.within(0, width - inputs), inputs)
 }
 
-fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize) -> Node {
+/// Sigmoid and tanh have a scale of their own, which experts of other kinds beside them can rarely share.
+fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize, squashes: bool) -> Node {
     let (src, start, inputs) = source(r, readable);
-    if inputs == width && r.one_in(4) {
+    if inputs == width && !squashes && r.one_in(4) {
         return Node { op: Op::Expert, src, start, inputs, outputs: width, layers: vec![] };
     }
     let (mut layers, have) = hidden(r, inputs, 2);
-    let act = activation(r);
+    let mut act = activation(r);
+    while matches!(act, Activation::Sigmoid | Activation::Tanh) != squashes {
+        act = activation(r);
+    }
     layers.push(dense(r, have, width, act));
-    if r.one_in(4) {
+    if !squashes && r.one_in(4) {
         layers.push(per_unit(r, width));
     }
     Node { op: Op::Expert, src, start, inputs, outputs: width, layers }
@@ -131,8 +135,9 @@ pub(crate) fn graph(r: &mut Rng) -> Graph {
     for _ in 0..r.within(0, 3) {
         let width = r.within(1, 18);
         let first = nodes.len() + 1;
+        let squashes = r.one_in(3);
         for _ in 0..r.within(1, 6) {
-            nodes.push(expert(r, &readable, width));
+            nodes.push(expert(r, &readable, width, squashes));
         }
         let experts = first..nodes.len() + 1;
         // Without gates the next run of experts would belong to this level.
