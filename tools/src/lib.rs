@@ -16,6 +16,7 @@ pub mod import;
 pub mod metrics;
 pub mod model;
 pub mod oracle;
+pub mod oracle_i64;
 pub mod pack;
 pub mod plan;
 pub mod quantize;

@@ -1,18 +1,23 @@
 //! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
 
 mod even;
+pub mod proof;
 mod ranges;
 pub mod rows;
 pub mod stats;
+mod steps;
 
 pub use even::even;
 pub use ranges::{Calibration, source};
 
-use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
+use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};
 use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
+use proof::Span;
 use rows::{Columns, Target};
 use serde::{Deserialize, Serialize};
+use stats::Tensors;
 use std::collections::BTreeSet;
+use steps::{Classes, Steps};
 
 /// What a person may ask for.
 #[derive(Debug, Clone, Default)]
@@ -40,18 +45,17 @@ pub enum QuantizeError {
     /// An affine layer whose factors do not fit.
     #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]
     Affine(String),
+    /// A sum of experts of a fixed scale that 32 bits may not hold.
+    #[error("`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`")]
+    Mixture(String, usize),
+    /// Values too large for the scale that they have to share.
+    #[error("`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`")]
+    Scale(String, f64),
     /// No such layer.
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),
-    /// Experts of a level that end differently.
-    #[error(
-        "`{0}` ends in sigmoid or tanh beside experts that do not, and integers need one step for all: `quantize::even` the graph first"
-    )]
-    Uneven(String),
     /// Nothing says what values the inputs take.
-    #[error(
-        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
-    )]
+    #[error("integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`")]
     NoRange(String),
     /// Calibration rows of another width.
     #[error("the calibration rows have {found} features, the model takes {expected}")]
@@ -75,9 +79,7 @@ pub enum QuantizeError {
         value: f32,
     },
     /// The rounding error of a layer passes what was allowed.
-    #[error(
-        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself"
-    )]
+    #[error("`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself")]
     Loss {
         /// The layer.
         layer: String,
@@ -168,10 +170,6 @@ pub struct Quantized {
 const NOISE: f64 = 1e-3;
 /// Room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
-/// Accumulators below this let two rows share one product on cores with SIMD.
-const NARROW: f64 = 8_388_608.0;
-/// The narrowest activations for which that is worth it.
-const ELEVEN_BITS: f64 = 1023.0;
 
 /// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`, `tower1.0`.
 #[must_use]
@@ -202,9 +200,6 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
         if let Some(l) = node.layers.iter().position(|l| matches!(l, Layer::LayerNorm { .. })) {
             return Err(QuantizeError::LayerNorm(layer_name(graph, n, l)));
         }
-    }
-    if let Some(n) = even::uneven(graph).first() {
-        return Err(QuantizeError::Uneven(layer_name(graph, *n, graph.nodes[*n].layers.len() - 1)));
     }
     let mut wide: BTreeSet<(usize, usize)> = BTreeSet::new();
     let names: Vec<(String, (usize, usize))> = dense_layers(graph).map(|(n, l, _)| (layer_name(graph, n, l), (n, l))).collect();
@@ -277,21 +272,19 @@ impl Maker<'_> {
     /// How many integer steps may span `reach` so that every narrow layer that reads the tensor keeps its accumulator in bounds.
     /// `readers` are dense layers with, per column of theirs, the share of `reach` that the column spans.
     fn levels(&self, reach: f64, readers: &[((usize, usize), &Dense)]) -> f64 {
-        let mut narrow = 32767.0f64;
-        let mut any = 32767.0f64;
+        let mut levels = 32767.0f64;
         for (_, d) in readers.iter().filter(|(at, _)| !self.wide.contains(at)) {
             for (w, b) in d.weight.chunks(d.inputs).zip(&d.bias) {
                 let largest = w.iter().fold(0.0f64, |m, w| m.max(f64::from(w.abs())));
                 if largest > 0.0 {
                     let sum = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
-                    // Per step: the weights' part, and the bias in the same unit.
-                    let per_step = 127.0 * (sum + f64::from(b.abs()) / reach) / largest;
-                    narrow = narrow.min((NARROW - 1.0) / per_step);
-                    any = any.min((2_147_483_647.0 - 1.0) / per_step);
+                    // Per step: the weights' part, and the bias in the same unit (a bias far beyond the weights sets the row's scale instead).
+                    let per_step = 127.0 * (sum + (f64::from(b.abs()) / reach).min(sum)) / largest;
+                    levels = levels.min((2_147_483_647.0 - 1.0) / per_step);
                 }
             }
         }
-        if narrow >= ELEVEN_BITS { narrow.floor() } else { any.floor().max(1.0) }
+        levels.floor().max(1.0)
     }
 
     /// All dense layers that read value `v` first.
@@ -302,117 +295,122 @@ impl Maker<'_> {
 
     fn make(&self) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
-        let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at));
-        // Step of every value; the experts of a level share theirs, and so do the mixtures.
-        let mut steps = vec![0.0; graph.nodes.len() + 1];
-        let mut nodes = Vec::new();
-        let (mut report, mut noises) = (Vec::new(), Vec::new());
-        let mut n = 0;
-        while n < graph.nodes.len() {
-            // The experts of this level, whose last layers share a step.
-            let experts = graph.nodes[n..].iter().take_while(|x| x.op == Op::Expert).count();
-            if experts > 0 {
-                let gates: Vec<usize> =
-                    (n + experts..graph.nodes.len()).take_while(|i| matches!(graph.nodes[*i].op, Op::Gate { .. })).collect();
-                let step = self.level_step(n, experts, &gates, &steps);
-                for value in (n..n + experts).chain(gates) {
-                    steps[value + 1] = step;
+        let mut classes = Classes::new(graph);
+        // A mixture without room asks for larger steps of what it mixes.
+        loop {
+            let steps = classes.steps(self).map_err(Stop::Error)?;
+            match self.make_with(&steps)? {
+                Ok(made) => return Ok(made),
+                Err((gate, excess)) => {
+                    if !classes.grow(graph, gate + 1, excess)
+                        && let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                    {
+                        let name = layer_name(graph, gate, 0);
+                        return Err(Stop::Error(QuantizeError::Mixture(name, sees.len())));
+                    }
                 }
             }
-            for at in n..n + experts.max(1) {
-                nodes.push(self.node(at, &columns, &steps, &mut report, &mut noises)?);
-            }
-            n += experts.max(1);
         }
-        Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises))
     }
 
-    /// The step that a level's experts share.
-    fn level_step(&self, first: usize, experts: usize, gates: &[usize], steps: &[f64]) -> f64 {
+    /// The model in these steps; or the gate whose mixture could pass 32 bits, and by what factor.
+    fn make_with(&self, steps: &Steps) -> Result<Result<(Quantized, Noises), (usize, f64)>, Stop> {
         let graph = self.graph;
-        let mut reach = 0.0f64;
-        let mut fixed = None;
-        for at in first..first + experts {
-            let node = &graph.nodes[at];
-            match node.layers.last() {
-                // Sigmoid and tanh end at Q15 by rule.
-                Some(Layer::Dense(d)) if matches!(d.activation, Activation::Sigmoid | Activation::Tanh) => fixed = Some(1.0 / 32768.0),
-                Some(_) => reach = reach.max(self.reach(at, node.layers.len() - 1)),
-                // An identity passes its input on.
-                None => fixed = Some(steps[node.src]),
+        let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at), &steps.as_is, steps.step[0]);
+        let mut spans = vec![columns.span.clone()];
+        let mut nodes = Vec::new();
+        let (mut report, mut noises) = (Vec::new(), Vec::new());
+        for (at, node) in graph.nodes.iter().enumerate() {
+            let (made, mut span) = self.node(at, &columns, &spans, &steps.step, &mut report, &mut noises)?;
+            if let Op::Gate { kind, sees, .. } = &node.op {
+                let mixed = (0..node.outputs).map(|h| {
+                    let seen: Vec<Span> = sees.iter().map(|s| spans[*s][h]).collect();
+                    proof::mixture(*kind, &span, &seen)
+                });
+                let (sums, mixed): (Vec<f64>, Vec<Span>) = mixed.unzip();
+                let worst = sums.into_iter().fold(0.0, f64::max);
+                if worst >= 2_147_483_648.0 {
+                    return Ok(Err((at, 1.01 * worst / 2_147_483_648.0)));
+                }
+                span = mixed;
             }
+            spans.push(span);
+            nodes.push(made);
         }
-        if let Some(step) = fixed {
-            return step;
+        Ok(Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises)))
+    }
+
+    /// How far a tensor's values are given room.
+    fn room(&self, of: impl Fn(&Tensors) -> f64) -> f64 {
+        let c = self.calibration;
+        match &c.random {
+            None => of(&c.tensors) * HEADROOM,
+            // Data come nowhere near the bound, and further than features drawn one by one: halfway between, as logarithms.
+            Some(random) => (of(&c.tensors) * of(random)).sqrt(),
         }
-        let outputs = if gates.is_empty() { first..first + experts } else { gates[0]..gates[gates.len() - 1] + 1 };
-        let readers: Vec<_> = outputs.flat_map(|n| self.readers(n + 1)).collect();
-        let reach = reach.max(1e-30);
-        let mut levels = self.levels(reach, &readers);
-        // Weights that do not add up to one can add up to the number of experts.
-        let most = gates
-            .iter()
-            .map(|g| match &graph.nodes[*g].op {
-                Op::Gate { kind: GateKind::Sigmoid, sees, .. } => sees.len(),
-                _ => 1,
-            })
-            .max()
-            .unwrap_or(1);
-        levels = (levels / most as f64).floor().max(1.0);
-        reach / levels
+    }
+
+    /// What a node without layers of its own scale passes on.
+    fn passed_on(&self, node: usize) -> f64 {
+        let n = &self.graph.nodes[node];
+        self.room(|t| t.values[node].reach().max(t.value(n.src).slice(n.start, n.inputs).reach()))
+    }
+
+    /// What a mixture reaches: more than its experts where the weights do not add up to one.
+    fn mixture_reach(&self, gate: usize) -> f64 {
+        self.room(|t| t.values[gate].reach())
     }
 
     /// What the output of a layer reaches, before and after its activation where both are int16.
     fn reach(&self, node: usize, layer: usize) -> f64 {
-        let t = &self.calibration.tensors;
-        let after = t.after[node][layer].reach();
-        let before = match &self.graph.nodes[node].layers[layer] {
-            Layer::Dense(d) if d.activation == Activation::Relu => 0.0,
-            _ => t.before[node][layer].reach(),
-        };
-        // A PReLU that follows works in the same unit.
-        let next = match self.graph.nodes[node].layers.get(layer + 1) {
-            Some(Layer::PRelu { .. }) => t.after[node][layer + 1].reach(),
-            _ => 0.0,
-        };
-        (after.max(before).max(next) * if self.calibration.bounded { 1.0 } else { HEADROOM }).max(1e-30)
+        let layers = &self.graph.nodes[node].layers;
+        let relu = matches!(&layers[layer], Layer::Dense(d) if d.activation == Activation::Relu);
+        // PReLUs that follow work in the same unit.
+        let end = layer + 1 + layers[layer + 1..].iter().take_while(|l| matches!(l, Layer::PRelu { .. })).count();
+        let reach = self.room(|t| {
+            let before = if relu { 0.0 } else { t.before[node][layer].reach() };
+            t.after[node][layer..end].iter().fold(before, |m, s| m.max(s.reach()))
+        });
+        reach.max(1e-30)
     }
 
+    /// The integers of a node, and what its last layer's outputs span.
     fn node(
         &self,
         at: usize,
         input: &Columns,
+        spans: &[Vec<Span>],
         steps: &[f64],
         report: &mut Vec<(String, LayerReport)>,
         noises: &mut Noises,
-    ) -> Result<QNode, Stop> {
+    ) -> Result<(QNode, Vec<Span>), Stop> {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let t = &self.calibration.tensors;
-        let correct = self.calibration.measured;
+        let correct = self.calibration.random.is_none();
         let mut columns = if node.src == 0 {
             ranges::slice(input, node.start, node.inputs)
         } else {
-            ranges::uniform(&t.value(node.src).slice(node.start, node.inputs), steps[node.src])
+            let span = spans[node.src][node.start..node.start + node.inputs].to_vec();
+            ranges::uniform(&t.value(node.src).slice(node.start, node.inputs), steps[node.src], span)
         };
+        let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
+        let maker = steps::maker(node);
         let logit_unit = self.logit_unit(at);
-        let mut layers = Vec::new();
+        let mut layers: Vec<QLayer> = Vec::new();
         for (l, layer) in node.layers.iter().enumerate() {
             let name = || layer_name(graph, at, l);
             let is_logits = l == last && node.op != Op::Expert;
             match layer {
                 Layer::Dense(d) => {
                     let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
-                    let step = if squashes {
-                        1.0 / 32768.0
-                    } else if l == last {
-                        steps[at + 1]
+                    let step = if squashes { 1.0 / 32768.0 } else if Some(l) == maker { steps[at + 1] } else { self.hidden_step(at, l) };
+                    let target = if is_logits {
+                        Target::Logits(logit_unit)
                     } else {
-                        self.hidden_step(at, l)
+                        Target::Hidden(if squashes { 1.0 / 2048.0 } else { step })
                     };
-                    let target =
-                        if is_logits { Target::Logits(logit_unit) } else { Target::Hidden(if squashes { 1.0 / 2048.0 } else { step }) };
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
@@ -420,20 +418,10 @@ impl Maker<'_> {
                     }
                     let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
-                        (
-                            QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation },
-                            16,
-                            (m.accumulator, m.accumulator_any),
-                            m.noise,
-                        )
+                        (QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation }, 16, (m.accumulator, m.accumulator_any), m.noise)
                     } else {
                         let m = rows::narrow(d, &columns, target, correct).map_err(|w| Stop::Widen((at, l), w.why()))?;
-                        (
-                            QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation },
-                            8,
-                            (m.accumulator, m.accumulator_any),
-                            m.noise,
-                        )
+                        (QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation }, 8, (m.accumulator, m.accumulator_any), m.noise)
                     };
                     layers.push(layer);
                     noises.push(((at, l), noise));
@@ -442,7 +430,7 @@ impl Maker<'_> {
                         name(),
                         LayerReport {
                             weight_bits: bits,
-                            input_reach: columns.reach.iter().fold(0.0f64, |m, r| m.max(*r)) as f32,
+                            input_reach: columns.span.iter().fold(0.0f64, |m, s| m.max(proof::reach(*s))) as f32,
                             step: (if is_logits { logit_unit } else { step }) as f32,
                             margin: (room - bounds.0.max(1.0).log2()) as f32,
                             margin_any: (room - bounds.1.max(1.0).log2()) as f32,
@@ -450,15 +438,19 @@ impl Maker<'_> {
                         },
                     ));
                     if !is_logits {
-                        columns = ranges::uniform(&t.after[at][l], step);
+                        out = proof::outputs(&layers[l], &columns.span);
+                        columns = ranges::uniform(&t.after[at][l], step, out.clone());
                     }
                 }
                 Layer::Affine { gain, bias } => {
-                    let step = if l == last { steps[at + 1] } else { self.hidden_step(at, l) };
-                    let units =
-                        gain.iter().zip(bias).zip(&columns.step).map(|((g, b), x)| affine(f64::from(*g) * x / step, f64::from(*b) / step));
+                    let step = if Some(l) == maker { steps[at + 1] } else { self.hidden_step(at, l) };
+                    let units = gain.iter().zip(bias).zip(columns.step.iter().zip(&columns.zero)).map(|((g, b), (x, zero))| {
+                        let (g, b) = (f64::from(*g), f64::from(*b));
+                        affine(g * x / step, (b + g * zero) / step)
+                    });
                     layers.push(QLayer::Affine(units.collect::<Option<_>>().ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?));
-                    columns = ranges::uniform(&t.after[at][l], step);
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = ranges::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::PRelu { slope } => {
                     if let Some(s) = slope.iter().find(|s| !(-2.0..2.0).contains(*s)) {
@@ -466,20 +458,22 @@ impl Maker<'_> {
                     }
                     layers.push(QLayer::PRelu(slope.iter().map(|s| q14(*s)).collect()));
                     let step = columns.step.first().copied().unwrap_or(1.0);
-                    columns = ranges::uniform(&t.after[at][l], step);
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = ranges::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Constant { weights } => {
                     if let Some(w) = weights.iter().find(|w| !(0.0..=1.0).contains(*w)) {
                         return Err(Stop::Error(QuantizeError::Weight(name(), *w)));
                     }
                     layers.push(QLayer::Constant(q15(weights)));
+                    out = proof::outputs(&layers[l], &columns.span);
                 }
                 Layer::LayerNorm { .. } => return Err(Stop::Error(QuantizeError::LayerNorm(name()))),
             }
         }
         let linear = graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 });
         let unit = (node.op == Op::Tower && linear).then(|| if node.layers.is_empty() { steps[node.src] } else { logit_unit } as f32);
-        Ok(QNode { layers, unit })
+        Ok((QNode { layers, unit }, out))
     }
 
     /// The step of a hidden layer's output inside a node.
@@ -533,11 +527,6 @@ fn affine(gain: f64, bias: f64) -> Option<AffineRow> {
     (1..=30u32).rev().find_map(|s| {
         let k = 2f64.powi(s as i32);
         let (g, b) = ((gain * k).round(), (bias * k).round());
-        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow {
-            bias: b as i32,
-            gain: g as i16,
-            shift: s as u8,
-            zero: 0,
-        })
+        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow { bias: b as i32, gain: g as i16, shift: s as u8, zero: 0 })
     })
 }

@@ -1,8 +1,9 @@
 //! What the inputs take: from calibration rows, from declared ranges, from mean and standard deviation; and the input stage's scales.
 
-use super::QuantizeError;
+use super::proof::Span;
 use super::rows::Columns;
 use super::stats::{self, Stats, Tensors};
+use super::QuantizeError;
 use crate::graph::{Graph, Layer};
 use mmoe::kernel::InputScale;
 
@@ -15,10 +16,8 @@ pub struct Calibration {
     pub low: Vec<f64>,
     /// Raw range of every feature.
     pub high: Vec<f64>,
-    /// Whether the tensors' ranges are bounds (of declared inputs), not observations.
-    pub bounded: bool,
-    /// Whether means come from real rows.
-    pub measured: bool,
+    /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations: what random rows gave.
+    pub random: Option<Tensors>,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -111,7 +110,7 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
         if outside > 0 {
             notes.push(format!("{outside} calibration values lie outside their declared ranges: they saturate"));
         }
-        return Ok(Calibration { tensors: stats::measured(graph, &rows), low, high, bounded: false, measured: true, notes });
+        return Ok(Calibration { tensors: stats::measured(graph, &rows), low, high, random: None, notes });
     }
     if let Some((name, _)) = ranges.iter().find(|(_, r)| r.is_none()) {
         return Err(QuantizeError::NoRange(name.clone()));
@@ -119,18 +118,32 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
     let mut random = Uniform(0x9E37_79B9_7F4A_7C15);
     let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| a + (b - a) * random.next()).collect()).collect();
-    notes.push("no calibration rows: every range is a bound for inputs in their declared ranges, and activations have fewer bits than rows would allow".into());
-    Ok(Calibration { tensors: stats::bounded(graph, &low, &high, &rows), low, high, bounded: true, measured: false, notes })
+    notes.push("no calibration rows: scales come from the inputs' declared ranges, and activations have fewer bits than rows would allow".into());
+    let random = stats::measured(graph, &rows);
+    Ok(Calibration { tensors: stats::bounded(graph, &low, &high, random.clone()), low, high, random: Some(random), notes })
+}
+
+/// How far features that are used as they are lie from 0, as the weights expect them.
+pub(super) fn reach(graph: &Graph, c: &Calibration, as_is: &[bool]) -> f64 {
+    let (a, b) = (stats::standardized(graph, &c.low), stats::standardized(graph, &c.high));
+    a.iter().zip(&b).zip(as_is).filter(|(_, used)| **used).fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
 }
 
 /// The input stage's scales, and the columns that the first layers read.
 ///
 /// Columns are scaled so that their weights have equal sizes (a row's int8 steps then serve every column), as far as 15 bits reach for
 /// the column whose range times weight is largest.
-pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)) -> bool) -> (Vec<InputScale>, Columns) {
+///
+/// Features whose integers are used as they are (`as_is`) share a step, at least `least`, and their integer 0 stands for 0.
+pub(super) fn input(
+    graph: &Graph,
+    c: &Calibration,
+    wide: impl Fn((usize, usize)) -> bool,
+    as_is: &[bool],
+    least: f64,
+) -> (Vec<InputScale>, Columns) {
     let width = graph.width(0);
-    let moments: Vec<(f64, f64)> =
-        graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
+    let moments: Vec<(f64, f64)> = graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
     // Importance of a column: its weight's share of its row's largest.
     let mut share = vec![0.0f64; width];
     let first: Vec<_> = graph.nodes.iter().enumerate().filter(|(_, n)| n.src == 0).collect();
@@ -150,13 +163,7 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
     let spans: Vec<(f64, f64)> = (0..width)
         .map(|j| {
             let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
-            let centre = if std != 1.0 || mean != 0.0 {
-                mean
-            } else if a <= 0.0 && b >= 0.0 {
-                0.0
-            } else {
-                (a + b) / 2.0
-            };
+            let centre = if as_is[j] || std != 1.0 || mean != 0.0 { mean } else if a <= 0.0 && b >= 0.0 { 0.0 } else { (a + b) / 2.0 };
             (centre, (a - centre).abs().max((b - centre).abs()).max(1e-30))
         })
         .collect();
@@ -170,9 +177,19 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
             if *s > 0.0 { (importance / 32767.0 / s).max(finest) } else { finest }
         })
         .collect();
+    // An affine layer's 16-bit gain needs the column as fine as it comes.
+    for (_, node) in first.iter().filter(|(_, n)| matches!(n.layers.first(), Some(Layer::Affine { .. }))) {
+        let own = node.start..node.start + node.inputs;
+        for (s, r) in step[own.clone()].iter_mut().zip(&reach[own]) {
+            *s = s.min(r / 32767.0);
+        }
+    }
+    let shared = reach.iter().zip(as_is).filter(|(_, a)| **a).fold(least, |m, (r, _)| m.max(r / 32767.0));
+    for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| **a) {
+        *s = shared;
+    }
     // Fewer levels where the narrow accumulators ask for it.
     let mut shrink = 1.0f64;
-    let (mut narrow, mut any) = (1.0f64, 1.0f64);
     for (n, node) in &first {
         if wide((*n, 0)) {
             continue;
@@ -183,24 +200,21 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
                 let largest = row.iter().enumerate().fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
                 if largest > 0.0 {
                     let sum: f64 = row.iter().enumerate().map(|(j, w)| f64::from(w.abs()) * reach[at(j)]).sum();
-                    let zero: f64 =
-                        row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
-                    let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs()) / largest;
-                    narrow = narrow.max(acc / (super::NARROW - 1.0));
-                    any = any.max(acc / 2_147_483_646.0);
+                    let zero: f64 = row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
+                    let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs().min(sum)) / largest;
+                    shrink = shrink.max(acc / 2_147_483_646.0);
                 }
             }
         }
     }
-    // The smallest useful range of integers decides, as for the other tensors.
-    shrink = if 32767.0 / narrow >= super::ELEVEN_BITS { shrink * narrow } else { shrink * any };
-    for s in &mut step {
+    for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| !**a) {
         *s *= shrink;
     }
-    let scales: Vec<InputScale> =
-        (0..width).map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 }).collect();
+    let scales: Vec<InputScale> = (0..width)
+        .map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 })
+        .collect();
     // What the stored f32 numbers say is what counts.
-    let mut columns = Columns { step: vec![], zero: vec![], reach: vec![], mean: vec![], square: vec![], features: true };
+    let mut columns = Columns { step: vec![], zero: vec![], span: vec![], mean: vec![], square: vec![], features: true };
     let t = &c.tensors.input;
     for j in 0..width {
         let (mean, std) = moments[j];
@@ -209,7 +223,11 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
         let m = (t.mean[j] - zero) / s;
         columns.step.push(s);
         columns.zero.push(zero);
-        columns.reach.push((reach[j] / s).round().min(32767.0));
+        let at = |raw: f64| ((raw - f64::from(scales[j].offset)) * f64::from(scales[j].scale)).clamp(-32767.0, 32767.0);
+        // Half a step of rounding, and what f32 loses on the way.
+        let slack = |v: f64| 1.0 + v.abs() * 1e-6 + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6;
+        let (a, b) = (at(c.low[j]), at(c.high[j]));
+        columns.span.push(((a - slack(a)).floor().max(-32767.0), (b + slack(b)).ceil().min(32767.0)));
         columns.mean.push(m);
         columns.square.push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
     }
@@ -219,24 +237,16 @@ pub(super) fn input(graph: &Graph, c: &Calibration, wide: impl Fn((usize, usize)
 /// Some of the columns.
 pub(super) fn slice(c: &Columns, start: usize, n: usize) -> Columns {
     let cut = |v: &[f64]| v[start..start + n].to_vec();
-    Columns {
-        step: cut(&c.step),
-        zero: cut(&c.zero),
-        reach: cut(&c.reach),
-        mean: cut(&c.mean),
-        square: cut(&c.square),
-        features: c.features,
-    }
+    Columns { step: cut(&c.step), zero: cut(&c.zero), span: c.span[start..start + n].to_vec(), mean: cut(&c.mean), square: cut(&c.square), features: c.features }
 }
 
 /// Columns of one step.
-pub(super) fn uniform(s: &Stats, step: f64) -> Columns {
+pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> Columns {
     let n = s.mean.len();
-    let reach = (super::HEADROOM * s.reach() / step).round().clamp(1.0, 32767.0);
     Columns {
         step: vec![step; n],
         zero: vec![0.0; n],
-        reach: vec![reach; n],
+        span,
         mean: s.mean.iter().map(|m| m / step).collect(),
         square: s.square.iter().map(|q| q / (step * step)).collect(),
         features: false,

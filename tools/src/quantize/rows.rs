@@ -1,6 +1,7 @@
 //! One dense layer to integer rows. The multiplier comes first, the weight scale follows from it, so that
 //! `weight_scale · x_step / y_step = mult / 2^shift` holds exactly (`docs/numerics.md`).
 
+use super::proof::{self, Span};
 use crate::graph::Dense;
 use mmoe::kernel::{Row, WideRow};
 
@@ -11,8 +12,8 @@ pub struct Columns {
     pub step: Vec<f64>,
     /// Real value of the integer 0.
     pub zero: Vec<f64>,
-    /// Largest magnitude of the integer for inputs in range.
-    pub reach: Vec<f64>,
+    /// Smallest and largest integer for inputs in range.
+    pub span: Vec<Span>,
     /// Mean of the integer.
     pub mean: Vec<f64>,
     /// Mean square of the integer.
@@ -61,6 +62,8 @@ pub enum Wide {
     Factor,
     /// An accumulator could pass 32 bits.
     Accumulator,
+    /// A logit could pass Q16.16.
+    Logits,
 }
 
 impl Wide {
@@ -70,6 +73,7 @@ impl Wide {
         match self {
             Self::Factor => "a row's scale does not fit the narrow rule",
             Self::Accumulator => "an accumulator could pass 32 bits",
+            Self::Logits => "a logit could pass 32768, where only 16-bit weights' results are clamped",
         }
     }
 }
@@ -138,9 +142,8 @@ fn round_row(w: &[f64], x: &Columns, scale: f64, limit: f64, balance: bool) -> (
 
 /// Largest |accumulator| of a row, in range and for any int16.
 fn bounds(q: &[f64], bias: f64, x: &Columns) -> (f64, f64) {
-    let within = q.iter().zip(&x.reach).map(|(q, r)| q.abs() * r).sum::<f64>();
     let any = q.iter().map(|q| q.abs() * 32768.0).sum::<f64>();
-    (bias.abs() + within, bias.abs() + any)
+    (proof::reach(proof::accumulator(q, bias, &x.span)), bias.abs() + any)
 }
 
 /// Variance of a row's output.
@@ -160,8 +163,8 @@ pub fn narrow(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Res
     for row in 0..d.outputs {
         let (w, bias) = real(d, x, row);
         let largest = w.iter().fold(0.0f64, |m, w| m.max(w.abs()));
-        // A row of zeros still has its bias: its scale is free, so take one in which the bias is exact enough.
-        let span = if largest > 0.0 { largest / 127.0 } else { bias.abs() / 65536.0 / 127.0 };
+        // A row of zeros still has its bias, in a scale in which it is exact enough; and one whose weights are next to nothing beside its bias may not be scaled so finely that the bias leaves the accumulator.
+        let span = (largest / 127.0).max(bias.abs() / 536_870_912.0);
         let least = span / target.step();
         let shifts = if matches!(target, Target::Hidden(_)) { 17..=47 } else { 1..=16 };
         let (mult, s) = multiplier(least, shifts).ok_or(Wide::Factor)?;
@@ -176,6 +179,9 @@ pub fn narrow(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Res
         made.accumulator_any = made.accumulator_any.max(any);
         if within >= 2147483648.0 {
             return Err(Wide::Accumulator);
+        }
+        if matches!(target, Target::Logits(_)) && within * f64::from(mult) / 2f64.powi(s as i32) >= 2147483647.0 {
+            return Err(Wide::Logits);
         }
         let shift = if matches!(target, Target::Hidden(_)) { s - 17 } else { 16 - s };
         made.weight.extend(q.iter().map(|q| *q as i8));
@@ -194,8 +200,8 @@ pub fn wide(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Made<
     for row in 0..d.outputs {
         let (w, bias) = real(d, x, row);
         let largest = w.iter().fold(0.0f64, |m, w| m.max(w.abs()));
-        let span = if largest > 0.0 { largest } else { bias.abs() / 65536.0 };
-        let least = span / 32767.0 / target.step();
+        let span = (largest / 32767.0).max(bias.abs() / 2f64.powi(44));
+        let least = span / target.step();
         // A factor beyond 32767 / 2 would need logits far out of Q16.16: it saturates.
         let (mult, s) = multiplier(least, 1..=46).unwrap_or((32767, 1));
         let scale = f64::from(mult) / 2f64.powi(s as i32) * target.step();

@@ -164,10 +164,9 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
 }
 
 /// Bounds of every tensor for inputs within `low ..= high` (raw features): interval arithmetic, and the hull of the experts where a gate's
-/// weights add up to one. Means and squares are those of uniform inputs, measured on `rows`.
+/// weights add up to one. Means and squares stay those of `t`.
 #[must_use]
-pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], rows: &[Vec<f64>]) -> Tensors {
-    let mut t = measured(graph, rows);
+pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tensors {
     let (a, b) = (standardized(graph, low), standardized(graph, high));
     let mut values: Vec<Vec<(f64, f64)>> = vec![a.iter().zip(&b).map(|(a, b)| (a.min(*b), a.max(*b))).collect()];
     let set = |s: &mut Stats, v: &[(f64, f64)]| {

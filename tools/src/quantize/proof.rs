@@ -1,0 +1,95 @@
+//! Bounds of the integers themselves, layer by layer: what an accumulator can reach, and what comes out of it.
+
+use super::QLayer;
+use crate::graph::{Activation, GateKind};
+use mmoe::kernel::AffineRow;
+
+/// Smallest and largest integer of one unit.
+pub type Span = (f64, f64);
+
+/// Any int16.
+pub const ANY: Span = (-32768.0, 32767.0);
+
+fn sat16(v: Span) -> Span {
+    (v.0.clamp(ANY.0, ANY.1), v.1.clamp(ANY.0, ANY.1))
+}
+
+/// What `bias + Σ q·x` spans.
+#[must_use]
+pub fn accumulator(q: &[f64], bias: f64, x: &[Span]) -> Span {
+    q.iter().zip(x).fold((bias, bias), |(lo, hi), (q, x)| {
+        let (a, b) = (q * x.0, q * x.1);
+        (lo + a.min(b), hi + a.max(b))
+    })
+}
+
+/// The larger magnitude of a span.
+#[must_use]
+pub fn reach(s: Span) -> f64 {
+    s.0.abs().max(s.1.abs())
+}
+
+/// The outputs of a hidden layer whose inputs span `x`. One step of slack on either side stands for every rounding.
+#[must_use]
+pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
+    let dense = |w: Vec<f64>, bias: f64, factor: f64, activation: Activation| {
+        let acc = accumulator(&w, bias, x);
+        activate(activation, sat16((acc.0 * factor - 1.0, acc.1 * factor + 1.0)))
+    };
+    let factor = |mult: u16, s: u32| f64::from(mult) / 2f64.powi(s as i32);
+    match layer {
+        QLayer::I8 { weight, rows, activation } => {
+            let rows = rows.iter().zip(weight.chunks(x.len()));
+            rows.map(|(r, w)| {
+                dense(w.iter().map(|w| f64::from(*w)).collect(), f64::from(r.bias), factor(r.mult, 17 + u32::from(r.shift)), *activation)
+            })
+            .collect()
+        }
+        QLayer::I16 { weight, rows, activation } => {
+            let rows = rows.iter().zip(weight.chunks(x.len()));
+            rows.map(|(r, w)| dense(w.iter().map(|w| f64::from(*w)).collect(), r.bias() as f64, factor(r.mult, u32::from(r.shift)), *activation))
+                .collect()
+        }
+        QLayer::Affine(units) => x.iter().zip(units).map(|(x, u)| affine(*x, u)).collect(),
+        QLayer::PRelu(slopes) => x.iter().zip(slopes).map(|(x, s)| leaky(*x, f64::from(*s) / 16384.0)).collect(),
+        QLayer::Constant(weights) => weights.iter().map(|w| (f64::from(*w), f64::from(*w))).collect(),
+    }
+}
+
+fn affine(x: Span, u: &AffineRow) -> Span {
+    let at = |v: f64| (v * f64::from(u.gain) + f64::from(u.bias)) / 2f64.powi(i32::from(u.shift));
+    let (a, b) = (at(x.0), at(x.1));
+    sat16((a.min(b) - 1.0, a.max(b) + 1.0))
+}
+
+fn leaky(x: Span, slope: f64) -> Span {
+    let at = |v: f64| if v < 0.0 { v * slope } else { v };
+    let (a, b) = (at(x.0), at(x.1));
+    let zero = if x.0 < 0.0 && x.1 > 0.0 { 0.0 } else { a };
+    sat16((a.min(b).min(zero) - 1.0, a.max(b).max(zero) + 1.0))
+}
+
+fn activate(activation: Activation, x: Span) -> Span {
+    match activation {
+        Activation::Linear => x,
+        Activation::Relu => (x.0.max(0.0), x.1.max(0.0)),
+        Activation::LeakyRelu { slope } => leaky(x, f64::from(slope)),
+        Activation::Sigmoid => (0.0, 32767.0),
+        Activation::Tanh => ANY,
+    }
+}
+
+/// The 32-bit sum of one unit of a mixture, and the unit that it becomes. `logits` are the constants of a constant gate.
+#[must_use]
+pub fn mixture(kind: GateKind, constants: &[Span], seen: &[Span]) -> (f64, Span) {
+    let (lo, hi) = match kind {
+        GateKind::Constant => seen.iter().zip(constants).fold((0.0, 0.0), |(lo, hi), (s, g)| (lo + s.0 * g.0, hi + s.1 * g.0)),
+        GateKind::Sigmoid => seen.iter().fold((0.0, 0.0), |(lo, hi), s| (lo + 32768.0 * s.0.min(0.0), hi + 32768.0 * s.1.max(0.0))),
+        // The weights add up to 32768, to less, or (rounding of up to 32 weights) to 16 more.
+        _ => {
+            let hull = seen.iter().fold((0.0f64, 0.0f64), |(lo, hi), s| (lo.min(s.0), hi.max(s.1)));
+            (hull.0 * 32784.0, hull.1 * 32784.0)
+        }
+    };
+    (reach((lo, hi)), sat16((lo / 32768.0 - 1.0, hi / 32768.0 + 1.0)))
+}

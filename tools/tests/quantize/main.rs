@@ -1,0 +1,8 @@
+//! The integer quantizer: the bits of its blobs, what it proves, how good its models are, what it refuses.
+
+mod bits;
+#[path = "../common/mod.rs"]
+mod common;
+mod quality;
+mod random;
+mod refused;

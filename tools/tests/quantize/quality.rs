@@ -1,0 +1,183 @@
+//! How much of the float models' quality integers keep.
+
+use crate::common::{fixture, read};
+use crate::random::{Rng, blob};
+use mmoe::Dynamic;
+use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::graph::{Graph, Input, Layer, Op, Output};
+use mmoe_tools::import::Tensor;
+use mmoe_tools::metrics::{auc, mse};
+use mmoe_tools::model::{self, build};
+use mmoe_tools::oracle::evaluate;
+use mmoe_tools::quantize::{Options, Quantized, quantize, source};
+use mmoe_tools::spec::Spec;
+
+pub(crate) fn model(folder: &str, weights: &str) -> Graph {
+    let spec = Spec::parse(&std::fs::read_to_string(fixture(&format!("{folder}/spec.toml"))).unwrap()).unwrap();
+    build(read(&format!("{folder}/{weights}")), Some(&spec), model::Options::default()).unwrap().graph
+}
+
+pub(crate) fn edge() -> Graph {
+    model("pytorch-edge", "model.safetensors")
+}
+
+/// The graph with every feature's smallest and largest value of some rows as its declared range.
+pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
+    let width = graph.width(0);
+    let input = |j: usize| {
+        let column = || rows.data.iter().skip(j).step_by(width).map(|v| f64::from(*v));
+        Input {
+            name: format!("x{j}"),
+            count: 1,
+            min: Some(column().fold(f64::INFINITY, f64::min)),
+            max: Some(column().fold(f64::NEG_INFINITY, f64::max)),
+            mean: None,
+            std: None,
+        }
+    };
+    Graph { inputs: (0..width).map(input).collect(), ..graph.clone() }
+}
+
+/// Integers from rows, or from their ranges alone.
+fn both(graph: &Graph, rows: &Tensor) -> [(&'static str, Graph, Quantized); 2] {
+    let with = quantize(graph, &source(graph, Some((&rows.data, graph.width(0)))).unwrap(), &Options::default()).unwrap();
+    let ranges = declared(graph, rows);
+    let without = quantize(&ranges, &source(&ranges, None).unwrap(), &Options::default()).unwrap();
+    [("calibrated", graph.clone(), with), ("declared", ranges, without)]
+}
+
+/// Outputs of the integer model, task by task (of one number each).
+fn integers(graph: &Graph, q: &Quantized, x: &[f32]) -> Vec<Vec<f64>> {
+    let bytes = blob(graph, q, Packing::Panels);
+    let m = Dynamic::load(&bytes).unwrap();
+    let (mut scratch, mut y) = (vec![0; m.scratch_words()], vec![0.0; m.outputs()]);
+    let mut all = vec![Vec::new(); y.len()];
+    for x in x.chunks(m.inputs()) {
+        m.predict(x, &mut scratch, &mut y).unwrap();
+        for (all, y) in all.iter_mut().zip(&y) {
+            all.push(f64::from(*y));
+        }
+    }
+    all
+}
+
+fn floats(graph: &Graph, x: &[f32]) -> Vec<Vec<f64>> {
+    let mut all = vec![Vec::new(); graph.tasks.len()];
+    for x in x.chunks(graph.width(0)) {
+        let y = evaluate(graph, &x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
+        for (all, y) in all.iter_mut().zip(y.tasks) {
+            all.push(y[0]);
+        }
+    }
+    all
+}
+
+fn labels(t: &Tensor) -> Vec<bool> {
+    t.data.iter().map(|v| *v > 0.5).collect()
+}
+
+fn reals(t: &Tensor) -> Vec<f64> {
+    t.data.iter().map(|v| f64::from(*v)).collect()
+}
+
+#[test]
+fn pytorch_edge_keeps_its_quality() {
+    let test = read("pytorch-edge/test_set.npz").tensors;
+    let rows = read("pytorch-edge/calibration.npz").tensors;
+    for (how, graph, q) in both(&edge(), &rows["x"]) {
+        let y = integers(&graph, &q, &test["x"].data);
+        let figures = [auc(&y[0], &labels(&test["y0"])).unwrap(), auc(&y[1], &labels(&test["y1"])).unwrap(), mse(&y[2], &reals(&test["y2"]))];
+        println!("pytorch-edge, {how}: {figures:?}");
+        assert!(figures[0] >= 0.9972 && figures[1] >= 0.9965 && figures[2] <= 0.0505, "{how}: {figures:?}");
+    }
+}
+
+#[test]
+fn hub_recsys_keeps_its_quality() {
+    let test = read("keras-hub-recsys/test_subset.npz").tensors;
+    let rows = read("keras-hub-recsys/calibration.npz").tensors;
+    let graph = model("keras-hub-recsys", "weights_by_name.npz");
+    let float = floats(&graph, &test["x"].data);
+    for (how, graph, q) in both(&graph, &rows["x"]) {
+        let y = integers(&graph, &q, &test["x"].data);
+        for (k, name) in ["y0", "y1"].into_iter().enumerate() {
+            let wanted = reals(&test[name]);
+            let (f, i) = (mse(&float[k], &wanted), mse(&y[k], &wanted));
+            println!("hub-recsys, {how}, {name}: {f} {i}");
+            assert!(i <= 1.01 * f, "{how}, {name}: {i} instead of {f}");
+        }
+    }
+}
+
+/// A model on features that nobody scaled: ranges of 1 to 100,000, weights as small as that makes them.
+#[test]
+fn unscaled_features_convert_by_default() {
+    let mut graph = edge();
+    let mut test = read("pytorch-edge/test_set.npz").tensors;
+    let mut rows = read("pytorch-edge/calibration.npz").tensors;
+    let mut r = Rng::new(3);
+    let factors: Vec<f32> = (0..64).map(|j| if j == 0 { 1e5 } else { 10f32.powf(2.5 + 2.5 * r.real()) }).collect();
+    for name in ["x"] {
+        for t in [&mut test[name], &mut rows[name]] {
+            t.data.iter_mut().enumerate().for_each(|(i, v)| *v *= factors[i % 64]);
+        }
+    }
+    for n in graph.nodes.iter_mut().filter(|n| n.src == 0) {
+        if let Some(Layer::Dense(d)) = n.layers.first_mut() {
+            d.weight.iter_mut().enumerate().for_each(|(i, w)| *w /= factors[i % 64]);
+        }
+    }
+    let float = floats(&graph, &test["x"].data);
+    for (how, graph, q) in both(&graph, &rows["x"]) {
+        let y = integers(&graph, &q, &test["x"].data);
+        for (k, name) in ["y0", "y1"].into_iter().enumerate() {
+            let wanted = labels(&test[name]);
+            let (f, i) = (auc(&float[k], &wanted).unwrap(), auc(&y[k], &wanted).unwrap());
+            println!("unscaled, {how}, {name}: {f} {i}");
+            assert!(i >= f - 0.005, "{how}, {name}: {i} instead of {f}");
+        }
+    }
+}
+
+/// Small probabilities keep their order: odds that differ by 1 % do not tie, in the logit or the probability.
+#[test]
+fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
+    let rows = &read("pytorch-edge/calibration.npz").tensors["x"];
+    let plain = edge();
+    let logit = |graph: &Graph, x: &[f64]| evaluate(graph, x).tasks[0][0];
+    for (i, x) in rows.data.chunks(64).take(6).enumerate() {
+        let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+        let mut graph = plain.clone();
+        let Output::Sigmoid { value } = graph.tasks[0].output else { panic!("y0 is a probability") };
+        graph.tasks[0].output = Output::Linear { value };
+        // The tower's last bias puts this row at 1/5000.
+        let z = logit(&graph, &x);
+        let Some(Layer::Dense(d)) = graph.nodes[value - 1].layers.last_mut() else { panic!("a tower ends in a dense layer") };
+        d.bias[0] += ((1.0f64 / 4999.0).ln() - z) as f32;
+        // Another row with odds 1 % higher, along all features by the gradient's signs: bisection.
+        let z = logit(&graph, &x);
+        let signs: Vec<f64> = (0..64)
+            .map(|j| {
+                let mut near = x.clone();
+                near[j] += 1e-4;
+                (logit(&graph, &near) - z).signum()
+            })
+            .collect();
+        let along = |t: f64| -> Vec<f64> { x.iter().zip(&signs).map(|(x, s)| x + t * s).collect() };
+        let (mut low, mut high) = (0.0, 0.1);
+        for _ in 0..60 {
+            let t = (low + high) / 2.0;
+            if logit(&graph, &along(t)) - z < 1.01f64.ln() { low = t } else { high = t }
+        }
+        let other = along(low);
+        let (a, b): (Vec<f32>, Vec<f32>) = x.iter().zip(&other).map(|(a, b)| (*a as f32, *b as f32)).unzip();
+        let q = quantize(&graph, &source(&graph, Some((&rows.data, 64))).unwrap(), &Options::default()).unwrap();
+        let logits = integers(&graph, &q, &[a.clone(), b.clone()].concat());
+        assert!(logits[0][1] > logits[0][0], "row {i}: {:?}", logits[0]);
+        graph.tasks[0].output = Output::Sigmoid { value };
+        let q = quantize(&graph, &source(&graph, Some((&rows.data, 64))).unwrap(), &Options::default()).unwrap();
+        let p = integers(&graph, &q, &[a, b].concat());
+        assert!(p[0][1] > p[0][0] && p[0][0] > 1.0 / 10000.0 && p[0][1] < 1.0 / 2500.0, "row {i}: {:?}", p[0]);
+    }
+    assert!(plain.nodes.iter().any(|n| n.op == Op::Tower));
+}
