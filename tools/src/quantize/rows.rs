@@ -157,7 +157,8 @@ fn power(w: &[f64], x: &Columns) -> f64 {
 ///
 /// What would need a wide layer.
 pub fn narrow(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Result<Made<i8, Row>, Wide> {
-    let mut made = Made { weight: Vec::with_capacity(d.weight.len()), rows: Vec::new(), accumulator: 0.0, accumulator_any: 0.0, noise: 0.0 };
+    let mut made =
+        Made { weight: Vec::with_capacity(d.weight.len()), rows: Vec::new(), accumulator: 0.0, accumulator_any: 0.0, noise: 0.0 };
     let (mut noise, mut signal) = (0.0, 0.0);
     for row in 0..d.outputs {
         let (w, bias) = real(d, x, row);
@@ -193,7 +194,8 @@ pub fn narrow(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Res
 /// int16 rows.
 #[must_use]
 pub fn wide(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Made<i16, WideRow> {
-    let mut made = Made { weight: Vec::with_capacity(d.weight.len()), rows: Vec::new(), accumulator: 0.0, accumulator_any: 0.0, noise: 0.0 };
+    let mut made =
+        Made { weight: Vec::with_capacity(d.weight.len()), rows: Vec::new(), accumulator: 0.0, accumulator_any: 0.0, noise: 0.0 };
     let (mut noise, mut signal) = (0.0, 0.0);
     for row in 0..d.outputs {
         let (w, bias) = real(d, x, row);

@@ -97,14 +97,24 @@ fn activate(a: Activation, v: f64) -> f64 {
     match a {
         Activation::Linear => v,
         Activation::Relu => v.max(0.0),
-        Activation::LeakyRelu { slope } => if v < 0.0 { v * f64::from(slope) } else { v },
+        Activation::LeakyRelu { slope } => {
+            if v < 0.0 {
+                v * f64::from(slope)
+            } else {
+                v
+            }
+        }
         Activation::Sigmoid => 1.0 / (1.0 + (-v).exp()),
         Activation::Tanh => v.tanh(),
     }
 }
 
 fn dense(d: &Dense, x: &[f64]) -> Vec<f64> {
-    d.weight.chunks(d.inputs).zip(&d.bias).map(|(w, b)| f64::from(*b) + w.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum::<f64>()).collect()
+    d.weight
+        .chunks(d.inputs)
+        .zip(&d.bias)
+        .map(|(w, b)| f64::from(*b) + w.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum::<f64>())
+        .collect()
 }
 
 /// Runs the graph on every row and notes what each tensor does.
@@ -124,7 +134,8 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
                         (z, y)
                     }
                     Layer::Affine { gain, bias } => {
-                        let y: Vec<f64> = v.iter().zip(gain.iter().zip(bias)).map(|(v, (g, b))| v * f64::from(*g) + f64::from(*b)).collect();
+                        let y: Vec<f64> =
+                            v.iter().zip(gain.iter().zip(bias)).map(|(v, (g, b))| v * f64::from(*g) + f64::from(*b)).collect();
                         (y.clone(), y)
                     }
                     Layer::PRelu { slope } => {
@@ -183,8 +194,11 @@ pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tens
                     (z, y)
                 }
                 Layer::Affine { gain, bias } => {
-                    let y: Vec<_> =
-                        v.iter().zip(gain.iter().zip(bias)).map(|(v, (g, b))| through(|v| v * f64::from(*g) + f64::from(*b), v.0, v.1)).collect();
+                    let y: Vec<_> = v
+                        .iter()
+                        .zip(gain.iter().zip(bias))
+                        .map(|(v, (g, b))| through(|v| v * f64::from(*g) + f64::from(*b), v.0, v.1))
+                        .collect();
                     (y.clone(), y)
                 }
                 Layer::PRelu { slope } => {
