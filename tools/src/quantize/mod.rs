@@ -46,16 +46,22 @@ pub enum QuantizeError {
     #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]
     Affine(String),
     /// A sum of experts of a fixed scale that 32 bits may not hold.
-    #[error("`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`")]
+    #[error(
+        "`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`"
+    )]
     Mixture(String, usize),
     /// Values too large for the scale that they have to share.
-    #[error("`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`")]
+    #[error(
+        "`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`"
+    )]
     Scale(String, f64),
     /// No such layer.
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),
     /// Nothing says what values the inputs take.
-    #[error("integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`")]
+    #[error(
+        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
+    )]
     NoRange(String),
     /// Calibration rows of another width.
     #[error("the calibration rows have {found} features, the model takes {expected}")]
@@ -79,7 +85,9 @@ pub enum QuantizeError {
         value: f32,
     },
     /// The rounding error of a layer passes what was allowed.
-    #[error("`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself")]
+    #[error(
+        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself"
+    )]
     Loss {
         /// The layer.
         layer: String,
@@ -166,8 +174,11 @@ pub struct Quantized {
     pub notes: Vec<String>,
 }
 
-/// Weights rounding that costs more than this share of a layer's output power gets 16 bits.
+/// Weights whose rounding costs more than this share of a layer's output power get 16 bits.
 const NOISE: f64 = 1e-3;
+/// The same for gates' layers with at most a fiftieth of all weights: their errors move every unit of a mixture at once, and
+/// 16 bits cost next to nothing there.
+const GATE_NOISE: f64 = 1e-4;
 /// Room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
 
@@ -237,7 +248,12 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
                 {
                     return Err(QuantizeError::Loss { layer: layer_name(graph, at.0, at.1), loss: noise.sqrt(), allowed });
                 }
-                let noisy: Vec<_> = noises.iter().filter(|(at, noise)| !wide.contains(at) && *noise > NOISE).collect();
+                let size = |at: (usize, usize)| if let Layer::Dense(d) = &graph.nodes[at.0].layers[at.1] { d.weight.len() } else { 0 };
+                let small = dense_layers(graph).map(|(.., d)| d.weight.len()).sum::<usize>() / 50;
+                let most = |at: (usize, usize)| {
+                    if matches!(graph.nodes[at.0].op, Op::Gate { .. }) && size(at) <= small { GATE_NOISE } else { NOISE }
+                };
+                let noisy: Vec<_> = noises.iter().filter(|(at, noise)| !wide.contains(at) && *noise > most(*at)).collect();
                 if options.max_loss.is_some() || noisy.is_empty() {
                     return Ok(Quantized { notes, ..made });
                 }
@@ -405,12 +421,15 @@ impl Maker<'_> {
             match layer {
                 Layer::Dense(d) => {
                     let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
-                    let step = if squashes { 1.0 / 32768.0 } else if Some(l) == maker { steps[at + 1] } else { self.hidden_step(at, l) };
-                    let target = if is_logits {
-                        Target::Logits(logit_unit)
+                    let step = if squashes {
+                        1.0 / 32768.0
+                    } else if Some(l) == maker {
+                        steps[at + 1]
                     } else {
-                        Target::Hidden(if squashes { 1.0 / 2048.0 } else { step })
+                        self.hidden_step(at, l)
                     };
+                    let target =
+                        if is_logits { Target::Logits(logit_unit) } else { Target::Hidden(if squashes { 1.0 / 2048.0 } else { step }) };
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
@@ -418,10 +437,20 @@ impl Maker<'_> {
                     }
                     let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
-                        (QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation }, 16, (m.accumulator, m.accumulator_any), m.noise)
+                        (
+                            QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation },
+                            16,
+                            (m.accumulator, m.accumulator_any),
+                            m.noise,
+                        )
                     } else {
                         let m = rows::narrow(d, &columns, target, correct).map_err(|w| Stop::Widen((at, l), w.why()))?;
-                        (QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation }, 8, (m.accumulator, m.accumulator_any), m.noise)
+                        (
+                            QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation },
+                            8,
+                            (m.accumulator, m.accumulator_any),
+                            m.noise,
+                        )
                     };
                     layers.push(layer);
                     noises.push(((at, l), noise));
@@ -527,6 +556,11 @@ fn affine(gain: f64, bias: f64) -> Option<AffineRow> {
     (1..=30u32).rev().find_map(|s| {
         let k = 2f64.powi(s as i32);
         let (g, b) = ((gain * k).round(), (bias * k).round());
-        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow { bias: b as i32, gain: g as i16, shift: s as u8, zero: 0 })
+        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow {
+            bias: b as i32,
+            gain: g as i16,
+            shift: s as u8,
+            zero: 0,
+        })
     })
 }

@@ -47,8 +47,10 @@ pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
         }
         QLayer::I16 { weight, rows, activation } => {
             let rows = rows.iter().zip(weight.chunks(x.len()));
-            rows.map(|(r, w)| dense(w.iter().map(|w| f64::from(*w)).collect(), r.bias() as f64, factor(r.mult, u32::from(r.shift)), *activation))
-                .collect()
+            rows.map(|(r, w)| {
+                dense(w.iter().map(|w| f64::from(*w)).collect(), r.bias() as f64, factor(r.mult, u32::from(r.shift)), *activation)
+            })
+            .collect()
         }
         QLayer::Affine(units) => x.iter().zip(units).map(|(x, u)| affine(*x, u)).collect(),
         QLayer::PRelu(slopes) => x.iter().zip(slopes).map(|(x, s)| leaky(*x, f64::from(*s) / 16384.0)).collect(),

@@ -1,9 +1,9 @@
 //! What the inputs take: from calibration rows, from declared ranges, from mean and standard deviation; and the input stage's scales.
 
+use super::QuantizeError;
 use super::proof::Span;
 use super::rows::Columns;
 use super::stats::{self, Stats, Tensors};
-use super::QuantizeError;
 use crate::graph::{Graph, Layer};
 use mmoe::kernel::InputScale;
 
@@ -118,7 +118,9 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
     let mut random = Uniform(0x9E37_79B9_7F4A_7C15);
     let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| a + (b - a) * random.next()).collect()).collect();
-    notes.push("no calibration rows: scales come from the inputs' declared ranges, and activations have fewer bits than rows would allow".into());
+    notes.push(
+        "no calibration rows: scales come from the inputs' declared ranges, and activations have fewer bits than rows would allow".into(),
+    );
     let random = stats::measured(graph, &rows);
     Ok(Calibration { tensors: stats::bounded(graph, &low, &high, random.clone()), low, high, random: Some(random), notes })
 }
@@ -143,7 +145,8 @@ pub(super) fn input(
     least: f64,
 ) -> (Vec<InputScale>, Columns) {
     let width = graph.width(0);
-    let moments: Vec<(f64, f64)> = graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
+    let moments: Vec<(f64, f64)> =
+        graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
     // Importance of a column: its weight's share of its row's largest.
     let mut share = vec![0.0f64; width];
     let first: Vec<_> = graph.nodes.iter().enumerate().filter(|(_, n)| n.src == 0).collect();
@@ -163,7 +166,13 @@ pub(super) fn input(
     let spans: Vec<(f64, f64)> = (0..width)
         .map(|j| {
             let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
-            let centre = if as_is[j] || std != 1.0 || mean != 0.0 { mean } else if a <= 0.0 && b >= 0.0 { 0.0 } else { (a + b) / 2.0 };
+            let centre = if as_is[j] || std != 1.0 || mean != 0.0 {
+                mean
+            } else if a <= 0.0 && b >= 0.0 {
+                0.0
+            } else {
+                (a + b) / 2.0
+            };
             (centre, (a - centre).abs().max((b - centre).abs()).max(1e-30))
         })
         .collect();
@@ -200,7 +209,8 @@ pub(super) fn input(
                 let largest = row.iter().enumerate().fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
                 if largest > 0.0 {
                     let sum: f64 = row.iter().enumerate().map(|(j, w)| f64::from(w.abs()) * reach[at(j)]).sum();
-                    let zero: f64 = row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
+                    let zero: f64 =
+                        row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
                     let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs().min(sum)) / largest;
                     shrink = shrink.max(acc / 2_147_483_646.0);
                 }
@@ -210,9 +220,8 @@ pub(super) fn input(
     for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| !**a) {
         *s *= shrink;
     }
-    let scales: Vec<InputScale> = (0..width)
-        .map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 })
-        .collect();
+    let scales: Vec<InputScale> =
+        (0..width).map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 }).collect();
     // What the stored f32 numbers say is what counts.
     let mut columns = Columns { step: vec![], zero: vec![], span: vec![], mean: vec![], square: vec![], features: true };
     let t = &c.tensors.input;
@@ -237,7 +246,14 @@ pub(super) fn input(
 /// Some of the columns.
 pub(super) fn slice(c: &Columns, start: usize, n: usize) -> Columns {
     let cut = |v: &[f64]| v[start..start + n].to_vec();
-    Columns { step: cut(&c.step), zero: cut(&c.zero), span: c.span[start..start + n].to_vec(), mean: cut(&c.mean), square: cut(&c.square), features: c.features }
+    Columns {
+        step: cut(&c.step),
+        zero: cut(&c.zero),
+        span: c.span[start..start + n].to_vec(),
+        mean: cut(&c.mean),
+        square: cut(&c.square),
+        features: c.features,
+    }
 }
 
 /// Columns of one step.

@@ -5,11 +5,11 @@ use crate::random::{self, Bytes, Rng, blob};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::graph::{Graph, Op};
+use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
 use mmoe_tools::oracle_i64::{Shadow, evaluate, quantize_input};
 use mmoe_tools::quantize::{Options, QuantizeError, Quantized, quantize, source};
 use mmoe_tools::spec::Spec;
-use mmoe_tools::import;
 
 /// Of each gate, whether an output depends on it: the engine leaves out the others.
 fn gates_read(graph: &Graph) -> Vec<bool> {
@@ -43,7 +43,11 @@ fn same_bits(what: &str, graph: &Graph, q: &Quantized, rows: &[Vec<i16>]) {
             m.predict_q(x, &mut scratch, &mut raw).unwrap();
             assert_eq!(raw, slow.raw, "{what}: {x:?}");
             m.show(&raw, &mut shown);
-            assert_eq!(shown.iter().map(|y| y.to_bits()).collect::<Vec<_>>(), slow.shown.iter().map(|y| y.to_bits()).collect::<Vec<_>>(), "{what}");
+            assert_eq!(
+                shown.iter().map(|y| y.to_bits()).collect::<Vec<_>>(),
+                slow.shown.iter().map(|y| y.to_bits()).collect::<Vec<_>>(),
+                "{what}"
+            );
             for (g, want) in slow.gates.iter().enumerate().filter(|(g, _)| read[*g]) {
                 let mut weights = [0.0; 32];
                 let n = m.gate_weights(&scratch, g, &mut weights);
@@ -120,7 +124,10 @@ fn no_sum_of_a_random_model_wraps_at_the_extremes_of_its_inputs() {
             // What is reported is a bound.
             for ((name, report), seen) in q.report.iter().zip(&shadow.layers) {
                 let room = if report.weight_bits == 8 { 31.0 } else { 46.0 };
-                assert!((seen.largest.max(1) as f64).log2() <= f64::from(room - report.margin) + 1e-5, "seed {seed}, {name}: {report:?} {seen:?}");
+                assert!(
+                    (seen.largest.max(1) as f64).log2() <= f64::from(room - report.margin) + 1e-5,
+                    "seed {seed}, {name}: {report:?} {seen:?}"
+                );
             }
             // And where it says so, of any int16.
             let mut shadow = Shadow::default();

@@ -86,7 +86,8 @@ fn pytorch_edge_keeps_its_quality() {
     let rows = read("pytorch-edge/calibration.npz").tensors;
     for (how, graph, q) in both(&edge(), &rows["x"]) {
         let y = integers(&graph, &q, &test["x"].data);
-        let figures = [auc(&y[0], &labels(&test["y0"])).unwrap(), auc(&y[1], &labels(&test["y1"])).unwrap(), mse(&y[2], &reals(&test["y2"]))];
+        let figures =
+            [auc(&y[0], &labels(&test["y0"])).unwrap(), auc(&y[1], &labels(&test["y1"])).unwrap(), mse(&y[2], &reals(&test["y2"]))];
         println!("pytorch-edge, {how}: {figures:?}");
         assert!(figures[0] >= 0.9972 && figures[1] >= 0.9965 && figures[2] <= 0.0505, "{how}: {figures:?}");
     }

@@ -56,7 +56,14 @@ pub(crate) fn dense(r: &mut Rng, inputs: usize, outputs: usize, activation: Acti
 
 fn activation(r: &mut Rng) -> Activation {
     let slope = r.real();
-    r.pick(&[Activation::Linear, Activation::Relu, Activation::Relu, Activation::LeakyRelu { slope }, Activation::Sigmoid, Activation::Tanh])
+    r.pick(&[
+        Activation::Linear,
+        Activation::Relu,
+        Activation::Relu,
+        Activation::LeakyRelu { slope },
+        Activation::Sigmoid,
+        Activation::Tanh,
+    ])
 }
 
 fn per_unit(r: &mut Rng, n: usize) -> Layer {
@@ -161,8 +168,12 @@ pub(crate) fn graph(r: &mut Rng) -> Graph {
             continue;
         }
         let (mut layers, have) = hidden(r, inputs, 2);
-        let (width, output) =
-            r.pick(&[(1, Output::Sigmoid { value }), (1, Output::Linear { value }), (3, Output::Linear { value }), (4, Output::Softmax { value })]);
+        let (width, output) = r.pick(&[
+            (1, Output::Sigmoid { value }),
+            (1, Output::Linear { value }),
+            (3, Output::Linear { value }),
+            (4, Output::Softmax { value }),
+        ]);
         layers.push(dense(r, have, width, Activation::Linear));
         nodes.push(Node { op: Op::Tower, src, start, inputs, outputs: width, layers });
         outputs.push(output);
