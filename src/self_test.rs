@@ -50,7 +50,10 @@ impl fmt::Display for SelfTestError {
             Self::Missing => f.write_str("the blob has no self-test rows: convert with `--self-test 4`"),
             Self::Section => f.write_str("the self-test section does not hold rows of this model"),
             Self::Row { row, output, expected, found } => {
-                write!(f, "self-test row {row}, output {output}: {found:#010x}, must be {expected:#010x}: kernels, memory or core are at fault")
+                write!(
+                    f,
+                    "self-test row {row}, output {output}: {found:#010x}, must be {expected:#010x}: kernels, memory or core are at fault"
+                )
             }
         }
     }

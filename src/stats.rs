@@ -94,7 +94,8 @@ impl<const EXPERTS: usize, const TASKS: usize> GateStats<EXPERTS, TASKS> {
     pub fn merge(&mut self, other: &Self) {
         self.rows = self.rows.saturating_add(other.rows);
         for t in 0..TASKS {
-            let pairs = (self.sum.get_mut(t), other.sum.get(t), self.lead.get_mut(t), other.lead.get(t), self.cross.get_mut(t), other.cross.get(t));
+            let pairs =
+                (self.sum.get_mut(t), other.sum.get(t), self.lead.get_mut(t), other.lead.get(t), self.cross.get_mut(t), other.cross.get(t));
             if let (Some(sum), Some(sum2), Some(lead), Some(lead2), Some(cross), Some(cross2)) = pairs {
                 for (a, b) in sum.iter_mut().zip(sum2) {
                     *a = a.saturating_add(*b);
@@ -182,8 +183,12 @@ mod tests {
 
     #[test]
     fn halves_merge_to_the_whole() {
-        let rows: std::vec::Vec<[[f32; 3]; 2]> =
-            (0..20).map(|i| { let a = i as f32 / 20.0; [[a, 1.0 - a, 0.0], [0.2 + a / 2.0, 0.8 - a / 2.0, 0.0]] }).collect();
+        let rows: std::vec::Vec<[[f32; 3]; 2]> = (0..20)
+            .map(|i| {
+                let a = i as f32 / 20.0;
+                [[a, 1.0 - a, 0.0], [0.2 + a / 2.0, 0.8 - a / 2.0, 0.0]]
+            })
+            .collect();
         let (mut all, mut one, mut two) = (GateStats::<3, 2>::new(), GateStats::new(), GateStats::new());
         for (i, r) in rows.iter().enumerate() {
             all.add(r);

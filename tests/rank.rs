@@ -29,7 +29,14 @@ fn check<P: Precision>(blob: &[u8]) {
         assert_eq!([a, b, c].map(f32::to_bits), [d, e, f].map(f32::to_bits));
     }
     let best = model.rank::<48, 16, 10>(context, &items, |y| y.0 + y.1);
-    let mut order: Vec<(usize, f32)> = items.iter().map(|i| { let y = whole(i); y.0 + y.1 }).enumerate().collect();
+    let mut order: Vec<(usize, f32)> = items
+        .iter()
+        .map(|i| {
+            let y = whole(i);
+            y.0 + y.1
+        })
+        .enumerate()
+        .collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     assert_eq!(best.len(), 10);
     for (r, (index, score)) in best.iter().zip(order) {

@@ -60,7 +60,12 @@ where
         seen::<NT, K>(o, i).is_some_and(|j| super::weighs_always(G::NODE.op, G::NODE.sees, j))
     }
     fn expert<M: Math, Q: Source<[A; I]> + ?Sized>(&self, i: usize, x: &Q, h: &mut [A; H]) {
-        const { assert!(Q::STREAMS > K || (NS == 0 && Q::STREAMS == K), "Cgc: the level before has no stream for each task and the shared experts") };
+        const {
+            assert!(
+                Q::STREAMS > K || (NS == 0 && Q::STREAMS == K),
+                "Cgc: the level before has no stream for each task and the shared experts"
+            )
+        };
         if i >= NT * K {
             if let Some(x) = x.stream(K) {
                 self.shared.run::<M>(i - NT * K, x, h);

@@ -6,6 +6,8 @@ use crate::bound;
 use crate::data::Rows;
 use crate::graph::{Graph, Input};
 use crate::oracle;
+use crate::oracle_i64;
+use crate::quantize::Quantized;
 use crate::runner::{BlobBytes, Runner};
 use mmoe::{LoadError, RunError};
 
@@ -42,6 +44,12 @@ pub enum CheckError {
         "the engine disagrees with the independent evaluation: task `{task}`, output {output}, {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing was written"
     )]
     Differs { task: String, output: usize, row: String, engine: f32, expected: f64 },
+    #[error(
+        "the engine disagrees with the written rules: output {output}, {row}: {engine:#010x} against {expected:#010x}. This is a fault of mmoe, not of the model; nothing was written"
+    )]
+    Bits { output: usize, row: String, engine: u32, expected: u32 },
+    #[error("the proof that no integer wraps does not hold on {row}. This is a fault of mmoe, not of the model; nothing was written")]
+    Wrapped { row: String },
     #[error("the written blob gives {value} for output {output} on {row}; nothing was written")]
     NotFinite { output: usize, row: String, value: f32 },
 }
@@ -136,15 +144,16 @@ pub struct Apart {
     pub mean: f64,
 }
 
-/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none, and says how far its outputs are from
-/// the float model's.
+/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none, holds its outputs against the slow
+/// evaluation of `docs/numerics.md` bit for bit, and says how far they are from the float model's.
 ///
 /// # Errors
 ///
-/// A blob that does not load or run, or gives no numbers.
+/// A blob that does not load or run, gives no numbers, or gives other bits than the rules; an integer that wraps.
 pub fn integer(
     blob: &BlobBytes,
     graph: &Graph,
+    quantized: &Quantized,
     samples: Option<&Rows>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Apart, CheckError> {
@@ -167,6 +176,14 @@ pub fn integer(
         let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
         let expected = oracle::evaluate(graph, &x).tasks.concat();
         let (y, _) = runner.predict(&row.x)?;
+        let mut shadow = oracle_i64::Shadow::default();
+        let ruled = oracle_i64::evaluate(graph, quantized, &oracle_i64::quantize_input(quantized, &row.x), &mut shadow);
+        if shadow.wrapped() {
+            return Err(CheckError::Wrapped { row: row.name.clone() });
+        }
+        if let Some((output, (y, e))) = y.iter().zip(&ruled.shown).enumerate().find(|(_, (y, e))| y.to_bits() != e.to_bits()) {
+            return Err(CheckError::Bits { output, row: row.name.clone(), engine: y.to_bits(), expected: e.to_bits() });
+        }
         for (output, (y, e)) in y.iter().zip(&expected).enumerate() {
             if !y.is_finite() {
                 return Err(CheckError::NotFinite { output, row: row.name.clone(), value: *y });

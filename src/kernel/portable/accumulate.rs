@@ -58,14 +58,7 @@ pub fn finish_w8(acc: &[f32], scale: &[f32], bias: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn accumulate_fours(
-    w: &[i8],
-    total: usize,
-    from: usize,
-    x: &[i16],
-    acc: &mut [i32],
-    panel: impl Fn(&[i8], &[i16], &mut [i32; 4]),
-) {
+fn accumulate_fours(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [i32], panel: impl Fn(&[i8], &[i16], &mut [i32; 4])) {
     let mut w = w;
     parts!(4, w, total, from, x, acc, p, a => {
         let mut sums = [0; 4];

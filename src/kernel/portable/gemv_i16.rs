@@ -30,13 +30,7 @@ pub(super) fn single(w: &[i16], x: &[i16]) -> i64 {
 }
 
 #[inline(always)]
-fn gemv<T>(
-    w: &[i16],
-    rows: &[WideRow],
-    x: &[i16],
-    y: &mut [T],
-    finish: impl Fn(&[i64], &[WideRow], &mut [T]),
-) {
+fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], finish: impl Fn(&[i64], &[WideRow], &mut [T])) {
     let (mut w, mut rows) = (w, rows);
     panels!(2, w, x, y, [rows], out => {
         let mut sums = [0; 2];
@@ -52,9 +46,7 @@ fn gemv<T>(
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |sums, rows, y| {
-        wide_hidden(sums, rows, y, floor)
-    });
+    gemv(w, rows, x, y, |sums, rows, y| wide_hidden(sums, rows, y, floor));
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].

@@ -15,7 +15,7 @@ use mmoe_tools::graph::{Graph, Input, Layer, Op};
 use mmoe_tools::model::{self, Options, Recognised};
 use mmoe_tools::oracle;
 use mmoe_tools::pack::{self, Float};
-use mmoe_tools::quantize;
+use mmoe_tools::quantize::{self, Quantized};
 use mmoe_tools::runner::{BlobBytes, Runner};
 use mmoe_tools::selfcheck::{self, CheckError};
 use mmoe_tools::selftest;
@@ -171,7 +171,7 @@ enum Against {
     /// The weights that the blob stores, in rows from these inputs.
     Stored(Vec<Input>),
     /// The float model that integers were made of, on calibration rows where there are some.
-    Float(Box<Graph>, Option<Rows>),
+    Float(Box<(Graph, Quantized)>, Option<Rows>),
 }
 
 /// Packs a graph. `declared` are the inputs as the spec has them, with what folding takes off the graph's.
@@ -202,11 +202,11 @@ fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
     };
     let (mut header, weights) = pack::integer(&graph, &quantized, packing);
     let tested = self_test(&graph, &graph.inputs, &mut header, &weights, args)?;
-    let mut notes = quantized.notes;
+    let mut notes = quantized.notes.clone();
     if let Some((name, r)) = quantized.report.iter().min_by(|a, b| a.1.margin.total_cmp(&b.1.margin)) {
         notes.push(format!("no accumulator can overflow; the fullest is that of `{name}`, with 2^{:.1} to spare", r.margin));
     }
-    Ok(Packed { header, weights, notes, tested, against: Against::Float(Box::new(graph), rows) })
+    Ok(Packed { header, weights, notes, tested, against: Against::Float(Box::new((graph, quantized)), rows) })
 }
 
 /// Adds self-test rows where they were asked for; says what they cover.
@@ -240,9 +240,9 @@ fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
     };
     let done = match against {
         Against::Stored(inputs) => selfcheck::float(blob, inputs, step).map(|c| float_checked(&c)),
-        Against::Float(graph, rows) => selfcheck::integer(blob, graph, rows.as_ref(), step).map(|c| {
+        Against::Float(model, rows) => selfcheck::integer(blob, &model.0, &model.1, rows.as_ref(), step).map(|c| {
             format!(
-                "{} through the engine; the outputs of the float model are {:.1e} away at worst, {:.1e} on average",
+                "{} through the engine, bit for bit what the written rules give; the float model's outputs are {:.1e} away at worst, {:.1e} on average",
                 count(c.rows, "row"),
                 c.worst,
                 c.mean
@@ -251,7 +251,9 @@ fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
     };
     bar.finish_and_clear();
     done.map_err(|e| match e {
-        CheckError::Differs { .. } | CheckError::NotFinite { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
+        CheckError::Differs { .. } | CheckError::NotFinite { .. } | CheckError::Bits { .. } | CheckError::Wrapped { .. } => {
+            anyhow::Error::new(CheckFailed(e.to_string()))
+        }
         other => other.into(),
     })
 }
