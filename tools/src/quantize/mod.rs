@@ -281,6 +281,8 @@ struct Maker<'a> {
     wide: &'a BTreeSet<(usize, usize)>,
 }
 
+/// A gate whose mixture could pass 32 bits, and by what factor.
+type Full = (usize, f64);
 /// Noise of each dense layer's weights.
 type Noises = Vec<((usize, usize), f64)>;
 
@@ -330,7 +332,7 @@ impl Maker<'_> {
     }
 
     /// The model in these steps; or the gate whose mixture could pass 32 bits, and by what factor.
-    fn make_with(&self, steps: &Steps) -> Result<Result<(Quantized, Noises), (usize, f64)>, Stop> {
+    fn make_with(&self, steps: &Steps) -> Result<Result<(Quantized, Noises), Full>, Stop> {
         let graph = self.graph;
         let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at), &steps.as_is, steps.step[0]);
         let mut spans = vec![columns.span.clone()];
