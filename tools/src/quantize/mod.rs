@@ -1,5 +1,6 @@
 //! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
 
+mod error;
 mod even;
 pub mod proof;
 mod ranges;
@@ -7,6 +8,7 @@ pub mod rows;
 pub mod stats;
 mod steps;
 
+pub use error::QuantizeError;
 pub use even::even;
 pub use ranges::{Calibration, source};
 
@@ -17,7 +19,7 @@ use rows::{Columns, Target};
 use serde::{Deserialize, Serialize};
 use stats::Tensors;
 use std::collections::BTreeSet;
-use steps::{Classes, Steps};
+use steps::Classes;
 
 /// What a person may ask for.
 #[derive(Debug, Clone, Default)]
@@ -28,82 +30,6 @@ pub struct Options {
     pub keep_wide: Vec<String>,
     /// Widen nothing by itself; refuse where a layer's rounding error passes this share of its output.
     pub max_loss: Option<f64>,
-}
-
-/// Why a graph has no integers.
-#[derive(Debug, thiserror::Error)]
-pub enum QuantizeError {
-    /// Integer models have no layer norm.
-    #[error("layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train with batch norm, which folds away")]
-    LayerNorm(String),
-    /// A slope that Q14 cannot hold.
-    #[error("`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision w8`")]
-    Slope(String, f32),
-    /// A constant gate weight outside 0 … 1.
-    #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
-    Weight(String, f32),
-    /// An affine layer whose factors do not fit.
-    #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]
-    Affine(String),
-    /// A sum of experts of a fixed scale that 32 bits may not hold.
-    #[error(
-        "`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`"
-    )]
-    Mixture(String, usize),
-    /// Values too large for the scale that they have to share.
-    #[error(
-        "`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`"
-    )]
-    Scale(String, f64),
-    /// No such layer.
-    #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
-    NoLayer(String, String),
-    /// Nothing says what values the inputs take.
-    #[error(
-        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
-    )]
-    NoRange(String),
-    /// Calibration rows of another width.
-    #[error("the calibration rows have {found} features, the model takes {expected}")]
-    Width {
-        /// Features of the model.
-        expected: usize,
-        /// Features of the rows.
-        found: usize,
-    },
-    /// No calibration rows.
-    #[error("the calibration file has no rows")]
-    Empty,
-    /// A calibration value that is no number.
-    #[error("calibration row {row}, feature {feature} is {value}: leave such rows out")]
-    NotFinite {
-        /// Which row.
-        row: usize,
-        /// Which feature.
-        feature: usize,
-        /// What it is.
-        value: f32,
-    },
-    /// The rounding error of a layer passes what was allowed.
-    #[error(
-        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself"
-    )]
-    Loss {
-        /// The layer.
-        layer: String,
-        /// Root of noise power over signal power.
-        loss: f64,
-        /// What was allowed.
-        allowed: f64,
-    },
-    /// A narrow layer that cannot be.
-    #[error("`{layer}` cannot have int8 weights ({why}) and `--max-loss` forbids widening it by itself: `--keep-wide {layer}`")]
-    MustWiden {
-        /// The layer.
-        layer: String,
-        /// Why.
-        why: &'static str,
-    },
 }
 
 /// One integer layer.
@@ -228,11 +154,20 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
         }
     }
     let mut notes = calibration.notes.clone();
+    let mut classes = Classes::new(graph);
     // Widening a layer changes what its input's width has to satisfy: start again until nothing more asks for it.
     loop {
         let maker = Maker { graph, calibration, wide: &wide };
-        match maker.make() {
+        match maker.make(&classes) {
             Err(Stop::Error(e)) => return Err(e),
+            // A mixture without room asks for larger steps of what it mixes.
+            Err(Stop::Grow(gate, excess)) => {
+                if !classes.grow(graph, gate + 1, excess)
+                    && let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                {
+                    return Err(QuantizeError::Mixture(layer_name(graph, gate, 0), sees.len()));
+                }
+            }
             Err(Stop::Widen(at, why)) => {
                 let layer = layer_name(graph, at.0, at.1);
                 if options.max_loss.is_some() {
@@ -273,6 +208,8 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
 enum Stop {
     Error(QuantizeError),
     Widen((usize, usize), &'static str),
+    /// The gate whose mixture could pass 32 bits, and by what factor.
+    Grow(usize, f64),
 }
 
 struct Maker<'a> {
@@ -281,8 +218,6 @@ struct Maker<'a> {
     wide: &'a BTreeSet<(usize, usize)>,
 }
 
-/// A gate whose mixture could pass 32 bits, and by what factor.
-type Full = (usize, f64);
 /// Noise of each dense layer's weights.
 type Noises = Vec<((usize, usize), f64)>;
 
@@ -311,29 +246,9 @@ impl Maker<'_> {
         reads.filter_map(|(n, node)| if let Some(Layer::Dense(d)) = node.layers.first() { Some(((n, 0), d)) } else { None }).collect()
     }
 
-    fn make(&self) -> Result<(Quantized, Noises), Stop> {
+    fn make(&self, classes: &Classes) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
-        let mut classes = Classes::new(graph);
-        // A mixture without room asks for larger steps of what it mixes.
-        loop {
-            let steps = classes.steps(self).map_err(Stop::Error)?;
-            match self.make_with(&steps)? {
-                Ok(made) => return Ok(made),
-                Err((gate, excess)) => {
-                    if !classes.grow(graph, gate + 1, excess)
-                        && let Op::Gate { sees, .. } = &graph.nodes[gate].op
-                    {
-                        let name = layer_name(graph, gate, 0);
-                        return Err(Stop::Error(QuantizeError::Mixture(name, sees.len())));
-                    }
-                }
-            }
-        }
-    }
-
-    /// The model in these steps; or the gate whose mixture could pass 32 bits, and by what factor.
-    fn make_with(&self, steps: &Steps) -> Result<Result<(Quantized, Noises), Full>, Stop> {
-        let graph = self.graph;
+        let steps = classes.steps(self).map_err(Stop::Error)?;
         let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at), &steps.as_is, steps.step[0]);
         let mut spans = vec![columns.span.clone()];
         let mut nodes = Vec::new();
@@ -348,14 +263,14 @@ impl Maker<'_> {
                 let (sums, mixed): (Vec<f64>, Vec<Span>) = mixed.unzip();
                 let worst = sums.into_iter().fold(0.0, f64::max);
                 if worst >= 2_147_483_648.0 {
-                    return Ok(Err((at, 1.01 * worst / 2_147_483_648.0)));
+                    return Err(Stop::Grow(at, 1.01 * worst / 2_147_483_648.0));
                 }
                 span = mixed;
             }
             spans.push(span);
             nodes.push(made);
         }
-        Ok(Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises)))
+        Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises))
     }
 
     /// How far a tensor's values are given room.

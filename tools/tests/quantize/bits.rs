@@ -98,7 +98,7 @@ fn random_models_give_the_bits_of_the_rules() {
             }
         }
     }
-    assert!(refused < 60, "{refused}");
+    assert!(refused < 50, "{refused} of 250");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn no_sum_of_a_random_model_wraps_at_the_extremes_of_its_inputs() {
             }
         }
     }
-    assert!(refused < 120, "{refused}");
+    assert!(refused < 100, "{refused} of 500");
 }
 
 fn model(weights: &str, spec: &str) -> Graph {

@@ -1,0 +1,77 @@
+//! What keeps a graph from becoming integers.
+
+/// Why a graph has no integers.
+#[derive(Debug, thiserror::Error)]
+pub enum QuantizeError {
+    /// Integer models have no layer norm.
+    #[error("layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train with batch norm, which folds away")]
+    LayerNorm(String),
+    /// A slope that Q14 cannot hold.
+    #[error("`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision w8`")]
+    Slope(String, f32),
+    /// A constant gate weight outside 0 … 1.
+    #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
+    Weight(String, f32),
+    /// An affine layer whose factors do not fit.
+    #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]
+    Affine(String),
+    /// A sum of experts of a fixed scale that 32 bits may not hold.
+    #[error(
+        "`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`"
+    )]
+    Mixture(String, usize),
+    /// Values too large for the scale that they have to share.
+    #[error(
+        "`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`"
+    )]
+    Scale(String, f64),
+    /// No such layer.
+    #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
+    NoLayer(String, String),
+    /// Nothing says what values the inputs take.
+    #[error(
+        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
+    )]
+    NoRange(String),
+    /// Calibration rows of another width.
+    #[error("the calibration rows have {found} features, the model takes {expected}")]
+    Width {
+        /// Features of the model.
+        expected: usize,
+        /// Features of the rows.
+        found: usize,
+    },
+    /// No calibration rows.
+    #[error("the calibration file has no rows")]
+    Empty,
+    /// A calibration value that is no number.
+    #[error("calibration row {row}, feature {feature} is {value}: leave such rows out")]
+    NotFinite {
+        /// Which row.
+        row: usize,
+        /// Which feature.
+        feature: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// The rounding error of a layer passes what was allowed.
+    #[error(
+        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself"
+    )]
+    Loss {
+        /// The layer.
+        layer: String,
+        /// Root of noise power over signal power.
+        loss: f64,
+        /// What was allowed.
+        allowed: f64,
+    },
+    /// A narrow layer that cannot be.
+    #[error("`{layer}` cannot have int8 weights ({why}) and `--max-loss` forbids widening it by itself: `--keep-wide {layer}`")]
+    MustWiden {
+        /// The layer.
+        layer: String,
+        /// Why.
+        why: &'static str,
+    },
+}
