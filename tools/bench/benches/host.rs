@@ -1,4 +1,4 @@
-//! `cargo bench` in this folder: the engine beside plain loops, and beside tract, in one run on one thread.
+//! `cargo bench` in this folder: the engine beside plain loops, in one run on one thread.
 //!
 //! Method: each figure is the fastest of 30 rounds of as many calls as fill 2 ms, in µs per call; the contestants of a model take
 //! turns, round by round, so that all meet the same machine. Inputs are seeded and the same for all; models B, C and W have the shapes of
@@ -12,7 +12,6 @@ use mmoe_tools::graph::{Activation, Dense as Layer, GateKind, Graph, Input, Laye
 use mmoe_tools::{pack, quantize};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use tract_onnx::prelude::*;
 
 type B<P> = Mmoe<[Dense<499, 4, P>; 8], [Gate<499, 8, P>; 2], [Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>; 2]>;
 type C<P> = Mmoe<[Seq<Dense<64, 64, P>, Dense<64, 32, P>>; 4], [Gate<64, 4, P>; 3], [Binary<Seq<Dense<32, 16, P>, Head<16, 1, P>>>; 3]>;
@@ -105,7 +104,7 @@ fn plain(g: &Graph, x: &[f32]) -> Vec<Vec<f32>> {
 
 fn blob(header: mmoe_tools::blob::message::Header, weights: Vec<u8>) -> Box<Aligned<[u8; 1 << 23]>> {
     let bytes = file::write(&header, &weights);
-    let mut blob: Box<Aligned<[u8; 1 << 23]>> = mmoe::zerocopy::FromZeros::new_box_zeroed().expect("8 MB");
+    let mut blob: Box<Aligned<[u8; 1 << 23]>> = <Aligned<[u8; 1 << 23]> as mmoe::zerocopy::FromZeros>::new_box_zeroed().expect("8 MB");
     blob[..bytes.len()].copy_from_slice(&bytes);
     blob
 }
@@ -144,7 +143,7 @@ fn table(model: &str, batch: usize, rows: &[(&'static str, f64)]) {
 }
 
 macro_rules! model {
-    ($name:literal, $type:ident, $inputs:literal, $graph:expr, $onnx:expr) => {{
+    ($name:literal, $type:ident, $inputs:literal, $graph:expr) => {{
         let g = $graph;
         let mut random = Random(99);
         let x: Vec<[f32; $inputs]> = (0..256).map(|_| std::array::from_fn(|_| random.next())).collect();
@@ -161,25 +160,14 @@ macro_rules! model {
         fn outputs<P: Precision>(m: &$type<P>, x: &[f32; $inputs]) {
             black_box(m.predict(black_box(x)));
         }
-        let tract = |batch: usize| -> Option<_> {
-            let path: Option<&str> = $onnx;
-            let mut m = tract_onnx::onnx().model_for_path(path?).ok()?;
-            m.set_input_fact(0, f32::fact([batch, $inputs]).into()).ok()?;
-            m.into_optimized().ok()?.into_runnable().ok()
-        };
         for batch in [1usize, 256] {
             let rows = &x[..batch];
-            let mut contestants: Vec<Contestant<'_>> = vec![
+            let contestants: Vec<Contestant<'_>> = vec![
                 ("plain loops", Box::new(|| rows.iter().for_each(|x| { black_box(plain(&g, black_box(x))); }))),
                 ("mmoe F32", Box::new(|| rows.iter().for_each(|x| outputs::<F32>(f32m, x)))),
                 ("mmoe W8", Box::new(|| rows.iter().for_each(|x| outputs::<W8>(w8, x)))),
                 ("mmoe I8, from integers", Box::new(|| ints[..batch].iter().for_each(|x| { black_box(i8m.predict_q(black_box(x))); }))),
             ];
-            let runnable = tract(batch);
-            if let Some(m) = &runnable {
-                let input: Tensor = tract_ndarray::Array2::from_shape_fn((batch, $inputs), |(r, c)| x[r][c]).into();
-                contestants.push(("tract-onnx", Box::new(move || { black_box(m.run(tvec!(input.clone().into())).expect("runs")); })));
-            }
             table($name, batch, &race(contestants));
         }
     }};
@@ -189,9 +177,7 @@ fn main() {
     let vectors = if cfg!(target_feature = "avx2") { "AVX2" } else { "the baseline instruction set" };
     println!("Compiled for {vectors}; one thread; µs per call, fastest of 30 rounds; ratio to the plain loops of the same run.\n");
     println!("| model | batch | what | µs | ratio |\n|---|---|---|---|---|");
-    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
-    let (census, edge) = (format!("{fixtures}/keras-mmoe-census/model.onnx"), format!("{fixtures}/pytorch-edge/model.onnx"));
-    model!("B", B, 499, graph(499, 8, &[4], &[8, 2], 2, |value| Output::Softmax { value }), Some(census.as_str()));
-    model!("C", C, 64, graph(64, 4, &[64, 32], &[16, 1], 3, |value| Output::Sigmoid { value }), Some(edge.as_str()));
-    model!("W", W, 512, graph(512, 8, &[256, 128], &[64, 1], 4, |value| Output::Linear { value }), None);
+    model!("B", B, 499, graph(499, 8, &[4], &[8, 2], 2, |value| Output::Softmax { value }));
+    model!("C", C, 64, graph(64, 4, &[64, 32], &[16, 1], 3, |value| Output::Sigmoid { value }));
+    model!("W", W, 512, graph(512, 8, &[256, 128], &[64, 1], 4, |value| Output::Linear { value }));
 }
