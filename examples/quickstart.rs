@@ -27,7 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     blob[..bytes.len()].copy_from_slice(&bytes);
 
     let model = Edge::<F32>::load(&blob[..])?;
-    println!("{} bytes of flash, {} bytes of stack, {} bytes for the loaded model", bytes.len(), Edge::<F32>::SCRATCH, size_of_val(&model));
+    println!(
+        "{} bytes of flash, {} bytes of stack, {} bytes for the loaded model",
+        bytes.len(),
+        Edge::<F32>::SCRATCH,
+        size_of::<&Edge<F32>>()
+    );
 
     let golden = import::read(&fixtures.join("golden.npz"))?;
     let tensor = |name: &str| golden.tensors.get(name).map(|t| t.data.as_slice()).ok_or(format!("no `{name}` in golden.npz"));

@@ -87,6 +87,8 @@ pub trait Element: Pod + Default {
 
     /// Calls `f` with the features as activations.
     fn with_features<const N: usize, R>(scales: &Self::Scales<N>, x: &[f32; N], f: impl FnOnce(&[Self; N]) -> R) -> R;
+    /// The features from `start` on, as activations.
+    fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
     /// `softmax` of gate logits; `z` is used up.
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// `sigmoid` of each gate logit.
@@ -113,6 +115,14 @@ pub trait Element: Pod + Default {
     fn in_unit(z: Self::Logit, unit: &Self::Unit) -> f32;
     /// An activation in its own unit.
     fn activation_in_unit(v: Self, unit: &Self::Unit) -> f32;
+    /// A logit's bits.
+    fn logit_word(z: Self::Logit) -> u32;
+    /// A probability's bits.
+    fn prob_word(p: Self::Prob) -> u32;
+    /// An activation's bits, sign-extended.
+    fn word(v: Self) -> u32;
+    /// An activation from its little-endian bytes at the start of `bytes`, and the rest.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])>;
     /// `max(y, 0)`.
     fn relu(y: &mut [Self]);
     /// `y < 0 ? slope·y : y`.
@@ -154,6 +164,11 @@ impl Element for f32 {
 
     fn with_features<const N: usize, R>(_: &[f32; 0], x: &[f32; N], f: impl FnOnce(&[f32; N]) -> R) -> R {
         f(x)
+    }
+    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = *x;
+        }
     }
 
     fn gate_softmax<M: Math>(z: &mut [f32], g: &mut [f32]) {
@@ -202,6 +217,18 @@ impl Element for f32 {
     fn activation_in_unit(v: f32, _: &[f32; 0]) -> f32 {
         v
     }
+    fn logit_word(z: f32) -> u32 {
+        z.to_bits()
+    }
+    fn prob_word(p: f32) -> u32 {
+        p.to_bits()
+    }
+    fn word(v: f32) -> u32 {
+        v.to_bits()
+    }
+    fn read(bytes: &[u8]) -> Option<(f32, &[u8])> {
+        bytes.split_first_chunk().map(|(b, rest)| (f32::from_le_bytes(*b), rest))
+    }
     fn relu(y: &mut [f32]) {
         kernel::relu_f32(y);
     }
@@ -243,6 +270,11 @@ impl Element for i16 {
         let mut q = <[i16; N]>::new_zeroed();
         let _ = kernel::quantize_f32(x, scales, &mut q);
         f(&q)
+    }
+    fn features<const N: usize>(scales: &[InputScale; N], start: usize, x: &[f32], y: &mut [i16]) {
+        if let Some(scales) = scales.get(start..) {
+            let _ = kernel::quantize_f32(x, scales, y);
+        }
     }
 
     fn gate_softmax<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
@@ -286,6 +318,18 @@ impl Element for i16 {
     }
     fn activation_in_unit(v: i16, unit: &f32) -> f32 {
         f32::from(v) * *unit
+    }
+    fn logit_word(z: Q16) -> u32 {
+        z.0 as u32
+    }
+    fn prob_word(p: Q31) -> u32 {
+        p.0
+    }
+    fn word(v: i16) -> u32 {
+        i32::from(v) as u32
+    }
+    fn read(bytes: &[u8]) -> Option<(i16, &[u8])> {
+        bytes.split_first_chunk().map(|(b, rest)| (i16::from_le_bytes(*b), rest))
     }
     fn relu(y: &mut [i16]) {
         kernel::relu_i16(y);

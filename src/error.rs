@@ -231,6 +231,7 @@ impl fmt::Display for LoadError {
                     2 => "number of layers",
                     3 => "value read",
                     4 => "first expert seen",
+                    5 => "reserved byte",
                     6 | 7 => "start of its slice",
                     8 | 9 => "width read",
                     10 | 11 => "width made",

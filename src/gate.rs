@@ -7,6 +7,7 @@ use crate::element::Element;
 use crate::layer::{Layer, Logits};
 use crate::math::Math;
 use crate::precision::Precision;
+use crate::prefix::Prefixed;
 use core::marker::PhantomData;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
@@ -39,6 +40,21 @@ macro_rules! gate {
             fn forward<$M: Math>(&self, x: &[A; IN], $y: &mut [A::Gate; N]) {
                 let mut $z = <[A::Logit; N]>::new_zeroed();
                 self.0.forward::<$M>(x, &mut $z);
+                $run
+            }
+        }
+
+        impl<A: Element, const IN: usize, const N: usize, L $(, const $c: $ct)*> Prefixed for $name<L $(, $c)*>
+        where
+            L: Prefixed<Act = A, In = [A; IN], Out = [A::Logit; N]>,
+        {
+            type Partial = L::Partial;
+            fn begin(&self, x: &[A], partial: &mut L::Partial) {
+                self.0.begin(x, partial);
+            }
+            fn resume<$M: Math>(&self, partial: &L::Partial, from: usize, x: &[A], $y: &mut [A::Gate; N]) {
+                let mut $z = <[A::Logit; N]>::new_zeroed();
+                self.0.resume::<$M>(partial, from, x, &mut $z);
                 $run
             }
         }
@@ -165,9 +181,16 @@ where
     fn forward<M: Math>(&self, x: &[A; IN], y: &mut [A::Gate; N]) {
         let mut seen = [A::NONE; S];
         self.0.forward::<M>(x, &mut seen);
+        Self::spread(&seen, y);
+    }
+}
+
+impl<G, const MASK: u32, const N: usize> Sees<G, MASK, N> {
+    /// The weights of the experts seen, each to its place.
+    pub(crate) fn spread<W: Copy + Default>(seen: &[W], y: &mut [W]) {
         let mut seen = seen.iter();
         for (i, y) in y.iter_mut().enumerate() {
-            *y = if MASK >> (i as u32 & 31) & 1 != 0 { seen.next().copied().unwrap_or(A::NONE) } else { A::NONE };
+            *y = if MASK >> (i as u32 & 31) & 1 != 0 { seen.next().copied().unwrap_or_default() } else { W::default() };
         }
     }
 }

@@ -18,6 +18,10 @@ mod list;
 mod math;
 mod model;
 mod precision;
+mod prefix;
+mod rank;
+mod self_test;
+mod stats;
 mod tower;
 mod trunk;
 
@@ -35,6 +39,10 @@ pub use list::{Bank, List2, List3, List4, List5, List6, List7, List8, Place};
 pub use math::{Libm, Math, Micromath};
 pub use model::{CgcModel, Extraction, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
 pub use precision::{F32, Flash, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision, Quad, W8, Wide};
+pub use prefix::{Context, Prefixed, PrefixedBank};
+pub use rank::{Best, Ranked, weighted_product, weighted_sum};
+pub use self_test::SelfTestError;
+pub use stats::GateStats;
 #[doc(hidden)]
 pub use tower::describe as describe_tower;
 pub use tower::{Binary, Classes, Empty, Product, Scalar, Tower, Towers, Vector};

@@ -2,7 +2,7 @@
 
 #![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
 
-use crate::blob::{Check, NodeRecord, op};
+use crate::blob::{Check, NodeInfo, NodeRecord, op};
 use crate::element::{Buffer, Element};
 use crate::layer::{Layer, max};
 use crate::math::Math;
@@ -24,6 +24,9 @@ pub trait Bank: Flash {
     const COUNT: usize;
     /// Bytes of the largest one's buffers.
     const SCRATCH: usize;
+    /// What item `i` says about its step of the wiring.
+    #[must_use]
+    fn node(i: usize) -> NodeInfo;
     /// Says the step and the layers of item `i`.
     fn describe(to: &mut Check<'_>, i: usize, place: &Place);
     /// Runs item `i`.
@@ -82,6 +85,9 @@ impl<L: Layer, const N: usize> Bank for [L; N] {
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = L::SCRATCH;
+    fn node(_: usize) -> NodeInfo {
+        L::NODE
+    }
     fn describe(to: &mut Check<'_>, _: usize, place: &Place) {
         describe::<L>(to, place);
     }
@@ -122,6 +128,9 @@ where
         }
         shown
     }
+    fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+        out.iter().for_each(|y| T::words(y, to));
+    }
 }
 
 macro_rules! list {
@@ -141,6 +150,9 @@ macro_rules! list {
             type Count = [(); $n];
             const COUNT: usize = $n;
             const SCRATCH: usize = { let m = 0; $(let m = max(m, $T::SCRATCH);)+ m };
+            fn node(i: usize) -> NodeInfo {
+                match i { $($i => $T::NODE,)+ _ => NodeInfo::plain(0) }
+            }
             fn describe(to: &mut Check<'_>, i: usize, place: &Place) {
                 match i { $($i => describe::<$T>(to, place),)+ _ => {} }
             }
@@ -165,6 +177,9 @@ macro_rules! list {
             }
             fn show(&self, out: &Self::Out) -> Self::Shown {
                 ($(self.$i.show(&out.$i),)+)
+            }
+            fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+                $($T::words(&out.$i, to);)+
             }
         }
     };
@@ -276,6 +291,9 @@ macro_rules! tasks {
             }
             fn show(&self, out: &Self::Out) -> Self::Shown {
                 $Out { $($name: self.$name.show(&out.$name)),+ }
+            }
+            fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+                $($name::words(&out.$name, to);)+
             }
         }
     };

@@ -99,6 +99,7 @@ where
         L: Trunk<Act = A, In = [A; I]>,
         T: Towers<Act = A, In = L::H, Count = L::Count>,
     {
+        const { assert!(T::COUNT <= blob::MAX_TASKS, "a model has at most 32 towers") };
         let src = L::describe(to);
         T::describe(to, src, L::STEP);
     }
@@ -117,6 +118,17 @@ where
     /// All outputs for one row of features.
     pub fn predict(&self, x: &S::From) -> T::Shown {
         self.predict_with::<Libm>(x)
+    }
+
+    /// [`predict`](Self::predict) for each row, into the caller's memory; as many as the shorter slice has. The same bits as single rows:
+    /// a kernel's panel of rows fills a host's vector units at batch 1 already.
+    pub fn predict_batch<X>(&self, rows: &[X], outputs: &mut [T::Shown])
+    where
+        S: InputStage<From = X>,
+    {
+        for (x, y) in rows.iter().zip(outputs) {
+            *y = self.predict(x);
+        }
     }
 
     /// [`predict`](Self::predict) with another mathematics back end, such as [`Micromath`](crate::Micromath).
@@ -165,7 +177,7 @@ where
         self.towers.show(raw)
     }
 
-    fn run<M: Math, C: Choice>(&self, x: &[A; I], want: u32, choice: C, gates: &mut L::Gates, raw: &mut T::Out) -> u32 {
+    pub(crate) fn run<M: Math, C: Choice>(&self, x: &[A; I], want: u32, choice: C, gates: &mut L::Gates, raw: &mut T::Out) -> u32 {
         let mut s = L::Streams::new_zeroed();
         let run = self.trunk.streams::<M, C>(x, want, choice, gates, &mut s);
         run.wrapping_add(self.finish::<M, C>(x, &s, want, choice, gates, raw))

@@ -1,7 +1,7 @@
 //! How the weights of one layer are written and multiplied.
 
 use crate::blob::{packing, precision};
-use crate::element::{Element, Q16};
+use crate::element::{Element, Pod, Q16};
 use crate::kernel::{self, Row, WideRow};
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
@@ -18,6 +18,16 @@ pub trait Matrix<A: Element>: Flash {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
+    /// One row's sum over some of the columns.
+    type Partial: Pod + Default;
+    /// The sums of the columns that `x` holds, from the first one on.
+    fn begin(&self, x: &[A], sums: &mut [Self::Partial]);
+    /// Adds the columns from `from` on.
+    fn add(&self, from: usize, x: &[A], sums: &mut [Self::Partial]);
+    /// What [`dense`](Self::dense) gives, once all columns are in.
+    fn finish_dense(&self, sums: &[Self::Partial], y: &mut [A], relu: bool);
+    /// What [`logits`](Self::logits) gives, once all columns are in.
+    fn finish_logits(&self, sums: &[Self::Partial], z: &mut [A::Logit]);
 }
 
 /// The precision of a layer: [`F32`], [`W8`], [`I8`] or [`I16`].
@@ -54,6 +64,8 @@ pub trait Packing: 'static {
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16);
     /// Rows to logits.
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
+    /// Adds the columns from `from` on, of `total`, to the rows' sums.
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
 }
 
 /// Panels of four rows, column by column: the order for every target.
@@ -71,6 +83,9 @@ impl Packing for Panels {
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8(w, rows, x, z);
     }
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
+        kernel::accumulate_i8(w, total, from, x, sums);
+    }
 }
 
 impl Packing for Quad {
@@ -80,6 +95,9 @@ impl Packing for Quad {
     }
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8_quad(w, rows, x, z);
+    }
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
+        kernel::accumulate_i8_quad(w, total, from, x, sums);
     }
 }
 
@@ -170,6 +188,27 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
     fn logits(&self, x: &[f32], z: &mut [f32]) {
         kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, z);
     }
+    type Partial = f32;
+    fn begin(&self, x: &[f32], sums: &mut [f32]) {
+        for (s, b) in sums.iter_mut().zip(&self.bias) {
+            *s = *b;
+        }
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
+        kernel::accumulate_f32(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
+        self.finish_logits(sums, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn finish_logits(&self, sums: &[f32], z: &mut [f32]) {
+        for (z, s) in z.iter_mut().zip(sums) {
+            *z = *s;
+        }
+    }
 }
 
 impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
@@ -183,6 +222,23 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
     fn logits(&self, x: &[f32], z: &mut [f32]) {
         kernel::gemv_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, z);
     }
+    type Partial = f32;
+    fn begin(&self, x: &[f32], sums: &mut [f32]) {
+        sums.fill(0.0);
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
+        kernel::accumulate_w8(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
+        self.finish_logits(sums, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn finish_logits(&self, sums: &[f32], z: &mut [f32]) {
+        kernel::finish_w8(sums, &self.scale, &self.bias, z);
+    }
 }
 
 impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN, OUT, K> {
@@ -193,6 +249,20 @@ impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN,
     fn logits(&self, x: &[i16], z: &mut [Q16]) {
         K::logits(self.weights.as_flattened(), &self.rows, x, zerocopy::transmute_mut!(z));
     }
+    type Partial = i32;
+    fn begin(&self, x: &[i16], sums: &mut [i32]) {
+        sums.fill(0);
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[i16], sums: &mut [i32]) {
+        K::add(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[i32], y: &mut [i16], relu: bool) {
+        kernel::finish_dense_i8(sums, &self.rows, y, floor(relu));
+    }
+    fn finish_logits(&self, sums: &[i32], z: &mut [Q16]) {
+        kernel::finish_logits_i8(sums, &self.rows, zerocopy::transmute_mut!(z));
+    }
 }
 
 impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
@@ -202,6 +272,20 @@ impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
     }
     fn logits(&self, x: &[i16], z: &mut [Q16]) {
         kernel::logits_i16(self.weights.as_flattened(), &self.rows, x, zerocopy::transmute_mut!(z));
+    }
+    type Partial = i64;
+    fn begin(&self, x: &[i16], sums: &mut [i64]) {
+        sums.fill(0);
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[i16], sums: &mut [i64]) {
+        kernel::accumulate_i16(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[i64], y: &mut [i16], relu: bool) {
+        kernel::finish_dense_i16(sums, &self.rows, y, floor(relu));
+    }
+    fn finish_logits(&self, sums: &[i64], z: &mut [Q16]) {
+        kernel::finish_logits_i16(sums, &self.rows, zerocopy::transmute_mut!(z));
     }
 }
 

@@ -15,6 +15,8 @@ pub trait Tower: Layer {
     type Shown: Pod;
     /// Raw output to f32.
     fn show(&self, raw: &Self::Out) -> Self::Shown;
+    /// Gives the bits of each number of the raw output, in order.
+    fn words(raw: &Self::Out, to: &mut dyn FnMut(u32));
 }
 
 /// One probability, `sigmoid` of the layers' one logit. Raw: f32, or [`Q31`](crate::Q31).
@@ -94,6 +96,9 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     fn show(&self, raw: &A::Prob) -> f32 {
         (*raw).into()
     }
+    fn words(raw: &A::Prob, to: &mut dyn FnMut(u32)) {
+        to(A::prob_word(*raw));
+    }
 }
 
 impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Layer for Classes<L> {
@@ -117,6 +122,9 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Prob; N]) -> [f32; N] {
         raw.map(Into::into)
+    }
+    fn words(raw: &[A::Prob; N], to: &mut dyn FnMut(u32)) {
+        raw.iter().for_each(|p| to(A::prob_word(*p)));
     }
 }
 
@@ -143,6 +151,9 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     fn show(&self, raw: &A::Logit) -> f32 {
         A::in_unit(*raw, &self.unit)
     }
+    fn words(raw: &A::Logit, to: &mut dyn FnMut(u32)) {
+        to(A::logit_word(*raw));
+    }
 }
 
 impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Layer for Vector<L> {
@@ -165,6 +176,9 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
     fn show(&self, raw: &[A::Logit; N]) -> [f32; N] {
         raw.map(|z| A::in_unit(z, &self.unit))
     }
+    fn words(raw: &[A::Logit; N], to: &mut dyn FnMut(u32)) {
+        raw.iter().for_each(|z| to(A::logit_word(*z)));
+    }
 }
 
 impl<const H: usize, P: crate::Precision> Layer for Empty<H, P> {
@@ -182,6 +196,9 @@ impl<const H: usize, P: crate::Precision> Tower for Empty<H, P> {
     type Shown = [f32; H];
     fn show(&self, raw: &[P::Act; H]) -> [f32; H] {
         raw.map(|v| P::Act::activation_in_unit(v, &self.unit))
+    }
+    fn words(raw: &[P::Act; H], to: &mut dyn FnMut(u32)) {
+        raw.iter().for_each(|v| to(P::Act::word(*v)));
     }
 }
 
@@ -215,6 +232,8 @@ pub trait Towers: Flash {
     fn run<M: Math>(&self, k: usize, x: &Self::In, out: &mut Self::Out);
     /// Raw outputs to f32.
     fn show(&self, out: &Self::Out) -> Self::Shown;
+    /// Gives the bits of each number of the raw outputs, task after task.
+    fn words(out: &Self::Out, to: &mut dyn FnMut(u32));
 }
 
 /// One more output: the product of the probabilities of towers `A` and `B` (ESMM's `ctcvr = ctr · cvr`).
@@ -250,5 +269,9 @@ where
     }
     fn show(&self, out: &Self::Out) -> Self::Shown {
         (self.0.show(&out.0), out.1.into())
+    }
+    fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
+        T::words(&out.0, to);
+        to(X::prob_word(out.1));
     }
 }

@@ -24,7 +24,7 @@ impl NodeInfo {
     /// A plain stack of layers that reads `inputs` elements from the first on.
     #[must_use]
     pub const fn plain(inputs: usize) -> Self {
-        Self { op: op::EXPERT, k: 0, start: 0, inputs: inputs as u16, sees: u32::MAX }
+        Self { op: op::EXPERT, k: 0, start: 0, inputs: width(inputs), sees: u32::MAX }
     }
 }
 
@@ -167,6 +167,12 @@ impl<'a> Check<'a> {
     }
 }
 
+/// A width as the records have it. All callers are constants, so that a width beyond the format is a compile-time error.
+const fn width(n: usize) -> u16 {
+    assert!(n <= u16::MAX as usize, "the format's widths end at 65535");
+    n as u16
+}
+
 /// Where a node record has its widths. A layer of another shape explains more than they do, so it speaks first.
 const WIDTHS: core::ops::Range<usize> = 8..12;
 
@@ -183,7 +189,7 @@ impl LayerRecord {
     /// A record of panel-packed weights.
     #[must_use]
     pub const fn new(kind: u8, activation: u8, precision: u8, packing: u8, inputs: usize, outputs: usize) -> Self {
-        Self { kind, activation, precision, packing, inputs: U16::new(inputs as u16), outputs: U16::new(outputs as u16) }
+        Self { kind, activation, precision, packing, inputs: U16::new(width(inputs)), outputs: U16::new(width(outputs)) }
     }
 }
 
@@ -207,7 +213,7 @@ impl NodeRecord {
             reserved: 0,
             start: U16::new(info.start),
             inputs: U16::new(info.inputs),
-            outputs: U16::new(outputs as u16),
+            outputs: U16::new(width(outputs)),
             sees: U32::new(0),
         }
     }

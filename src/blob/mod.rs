@@ -217,11 +217,11 @@ impl<'a> Blob<'a> {
         Ok(Self { inputs, nodes, layers, tasks, weights, tail, checksum })
     }
 
-    /// How many features the model takes.
+    /// How many features the model takes; 0 where its inputs are of a kind that this reader does not know.
     #[must_use]
     pub fn input_count(&self) -> u32 {
         match self.inputs {
-            [i] if i.kind == input::RAW => i.count.get(),
+            [i] if i.kind == input::RAW && i.flags == 0 && i.reserved.get() == 0 => i.count.get(),
             _ => 0,
         }
     }

@@ -15,12 +15,6 @@ pub(super) trait Erased: Element {
     fn logits(l: &LayerRecord, w: &[u8], x: &[Self], z: &mut [Self::Logit]) -> Option<()>;
     /// Layer norm.
     fn layer_norm<M: Math>(w: &[u8], x: &[Self], y: &mut [Self]) -> Option<()>;
-    /// A logit as a raw word.
-    fn logit_word(z: Self::Logit) -> u32;
-    /// A probability as a raw word.
-    fn prob_word(p: Self::Prob) -> u32;
-    /// An activation as a raw word.
-    fn word(v: Self) -> u32;
     /// A probability from a raw word.
     fn prob(word: u32) -> Self::Prob;
 }
@@ -63,15 +57,6 @@ impl Erased for f32 {
         kernel::layer_norm_f32::<M>(x, gain, bias, *epsilon.first()?, y);
         Some(())
     }
-    fn logit_word(z: f32) -> u32 {
-        z.to_bits()
-    }
-    fn prob_word(p: f32) -> u32 {
-        p.to_bits()
-    }
-    fn word(v: f32) -> u32 {
-        v.to_bits()
-    }
     fn prob(word: u32) -> f32 {
         f32::from_bits(word)
     }
@@ -113,15 +98,6 @@ impl Erased for i16 {
     }
     fn layer_norm<M: Math>(_: &[u8], _: &[i16], _: &mut [i16]) -> Option<()> {
         None
-    }
-    fn logit_word(z: crate::Q16) -> u32 {
-        z.0 as u32
-    }
-    fn prob_word(p: crate::Q31) -> u32 {
-        p.0
-    }
-    fn word(v: i16) -> u32 {
-        i32::from(v) as u32
     }
     fn prob(word: u32) -> crate::Q31 {
         crate::Q31(word)

@@ -5,7 +5,7 @@ use super::verify::{Levels, Plan, input_bytes, layer_bytes};
 use super::{RunError, has_unit, is_gate, towers_wanted, width};
 use crate::blob::{Blob, NodeRecord, TaskRecord, op, output};
 use crate::element::{Element, Pod};
-use crate::level::{Choice, Level, Source, asks, walk};
+use crate::level::{Choice, Level, Source, asks, walk, weighs_always};
 use crate::math::{Libm, Math};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -232,6 +232,11 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     fn gate<M: Math, S: Source<[A]> + ?Sized>(&self, o: usize, x: &S, rows: &mut [A::Gate], work: &mut Work<'a, A>) {
         // `None` cannot happen: loading checked every index.
         let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
+    }
+    fn always(&self, o: usize, i: usize) -> bool {
+        let bit = |n: &NodeRecord| (self.0.level.experts + 1 + i).checked_sub(n.first as usize);
+        let gate = self.0.blob.nodes.get(self.0.level.gates + o);
+        gate.is_some_and(|n| bit(n).is_some_and(|bit| weighs_always(n.op, n.sees.get(), bit)))
     }
     fn weight(&self, rows: &[A::Gate], o: usize, i: usize) -> A::Gate {
         let find = || {

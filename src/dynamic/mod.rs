@@ -248,22 +248,25 @@ impl<'a> Dynamic<'a> {
         }
     }
 
-    /// Features to int16: what the input stage of an integer model does. Does nothing in a float model.
+    /// Features to int16: what the input stage of an integer model does.
     ///
     /// # Errors
     ///
-    /// A slice of wrong length.
+    /// A slice of wrong length, or a float model.
     pub fn quantize(&self, x: &[f32], q: &mut [i16]) -> Result<InputCounts, RunError> {
         self.check_inputs(x.len())?;
         self.check_inputs(q.len())?;
+        if !self.plan.integer {
+            return Err(RunError::Element);
+        }
         let Ok((scales, _)) = <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs) else {
             return Err(RunError::Element);
         };
         Ok(crate::kernel::quantize_f32(x, scales, q))
     }
 
-    /// After a prediction: the weights of gate number `gate` (in the order of [`gates`](Self::gates)), one per expert seen, as f32.
-    /// Gives how many were written.
+    /// After a prediction: the weights of gate number `gate` (in the order of [`gates`](Self::gates)), one per expert seen, as f32;
+    /// 0 where no task that was asked for depends on the gate. Gives how many were written.
     pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
         level::gate_weights(&self.blob, &self.plan, scratch, gate, weights)
     }

@@ -1,7 +1,7 @@
 //! The rules that records must keep when no type vouches for them. Everything the walk assumes is checked here, once.
 
 use super::{has_unit, is_gate, width};
-use crate::blob::{Blob, LayerRecord, MAX_TASKS, NodeRecord, activation, input, kind, op, output, packing, precision};
+use crate::blob::{Blob, LayerRecord, MAX_TASKS, NodeRecord, activation, kind, op, output, packing, precision};
 use crate::error::LoadError;
 
 /// What a prediction needs to know beside the records.
@@ -108,13 +108,15 @@ const fn record(at: usize, rule: u32) -> LoadError {
 pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
     let nodes = blob.nodes;
     let inputs = match blob.inputs {
-        [i] if i.kind == input::RAW && i.flags == 0 && i.reserved.get() == 0 && (1..=0xffff).contains(&i.count.get()) => {
-            i.count.get() as usize
-        }
+        [_] if (1..=0xffff).contains(&blob.input_count()) => blob.input_count() as usize,
         _ => return Err(record(0, 1)),
     };
     if nodes.is_empty() || nodes.len() > 254 {
         return Err(record(nodes.len(), 2));
+    }
+    // Before the steps, which look at every task: there may be 65,535.
+    if blob.tasks.len() > MAX_TASKS {
+        return Err(record(blob.tasks.len(), 14));
     }
     let integer = blob.layers.iter().any(|l| l.precision == precision::I8 || l.precision == precision::I16);
     let mut plan = Plan { inputs, outputs: 0, integer, input_words: 0, scratch_words: 0, rows: 0, streams: 0, wide: 0 };
@@ -222,7 +224,7 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
 fn tasks(blob: &Blob<'_>, plan: &mut Plan) -> Result<(), LoadError> {
     let first_tower = blob.nodes.iter().position(|n| n.op == op::TOWER).unwrap_or(blob.nodes.len());
     let towers = blob.nodes.len() - first_tower;
-    if towers == 0 || blob.tasks.len() < towers || blob.tasks.len() > MAX_TASKS {
+    if towers == 0 || blob.tasks.len() < towers {
         return Err(record(blob.tasks.len(), 14));
     }
     for (k, t) in blob.tasks.iter().enumerate() {

@@ -20,6 +20,7 @@ impl<A: Element, const LEN: usize, const IN: usize, const START: usize, E: Layer
     type Out = E::Out;
     const NODE: NodeInfo = {
         assert!(START + LEN <= IN, "Slice: START + the width of the layer must not exceed IN");
+        assert!(IN <= u16::MAX as usize, "the format's widths end at 65535");
         NodeInfo { start: START as u16, inputs: <E::In as Buffer>::LEN as u16, ..E::NODE }
     };
     const LAYERS: u8 = E::LAYERS;

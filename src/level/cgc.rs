@@ -40,6 +40,7 @@ where
         want | 1 << K
     }
     fn experts(&self) -> usize {
+        const { assert!(K < crate::blob::MAX_TASKS, "Cgc: at most 31 tasks") };
         const { assert!(NT + NS == N, "Cgc: a gate weighs its task's experts and the shared ones") };
         NT * K + NS
     }
@@ -52,18 +53,19 @@ where
         }
     }
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
-        let j = if i >= NT * K {
-            i - NT * K + NT
-        } else {
-            let j = i.wrapping_sub(o * NT);
-            if j >= NT {
-                return A::NONE;
-            }
-            j
-        };
-        rows.get(o).and_then(|r| r.get(j)).copied().unwrap_or(A::NONE)
+        let weight = |j: usize| rows.get(o)?.get(j).copied();
+        seen::<NT, K>(o, i).and_then(weight).unwrap_or(A::NONE)
+    }
+    fn always(&self, o: usize, i: usize) -> bool {
+        seen::<NT, K>(o, i).is_some_and(|j| super::weighs_always(G::NODE.op, G::NODE.sees, j))
     }
     fn expert<M: Math, Q: Source<[A; I]> + ?Sized>(&self, i: usize, x: &Q, h: &mut [A; H]) {
+        const {
+            assert!(
+                Q::STREAMS > K || (NS == 0 && Q::STREAMS == K),
+                "Cgc: the level before has no stream for each task and the shared experts"
+            )
+        };
         if i >= NT * K {
             if let Some(x) = x.stream(K) {
                 self.shared.run::<M>(i - NT * K, x, h);
@@ -119,6 +121,15 @@ where
     }
 }
 
+/// Which weight of gate `o` is expert `i`'s: first its task's `NT` experts, then the shared ones.
+fn seen<const NT: usize, const K: usize>(o: usize, i: usize) -> Option<usize> {
+    if i >= NT * K {
+        return Some(i - NT * K + NT);
+    }
+    let j = i.wrapping_sub(o * NT);
+    (j < NT).then_some(j)
+}
+
 /// A CGC level that is not the last one: one more gate `Q`, over every expert, feeds the shared stream.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -160,6 +171,9 @@ where
     }
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
         if o < K { self.cgc.weight(&rows.0, o, i) } else { rows.1.get(i).copied().unwrap_or(A::NONE) }
+    }
+    fn always(&self, o: usize, i: usize) -> bool {
+        if o < K { self.cgc.always(o, i) } else { super::weighs_always(Q::NODE.op, Q::NODE.sees, i) }
     }
     fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         self.cgc.expert::<M, S>(i, x, h);

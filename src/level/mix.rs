@@ -38,6 +38,7 @@ where
         K
     }
     fn gate<M: Math, S: Source<[A; I]> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, _: &mut [A; H]) {
+        const { assert!(K <= S::STREAMS, "Mix: more gates than the level before has mixtures: gate k reads mixture k") };
         if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
             self.gates.run::<M>(o, x, row);
         }
@@ -45,7 +46,12 @@ where
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
         rows.get(o).and_then(|r| r.get(i)).copied().unwrap_or(A::NONE)
     }
+    fn always(&self, o: usize, i: usize) -> bool {
+        let gate = G::node(o);
+        super::weighs_always(gate.op, gate.sees, i)
+    }
     fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+        const { assert!(N <= S::STREAMS, "Mix: more experts than the level before has mixtures: expert i reads mixture i") };
         if let Some(x) = x.stream(i) {
             self.experts.run::<M>(i, x, h);
         }

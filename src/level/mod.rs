@@ -8,7 +8,7 @@ pub use cgc::{Cgc, Extract};
 pub use mix::Mix;
 pub use source::{Pair, Source, Streams};
 
-use crate::blob::Check;
+use crate::blob::{Check, op};
 use crate::element::Element;
 use crate::math::Math;
 
@@ -73,6 +73,8 @@ pub trait Level {
     fn gate<M: Math, S: Source<Self::One> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, work: &mut Self::H);
     /// The weight of expert `i` at gate `o`; `NONE` where it is not seen.
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> <Self::A as Element>::Gate;
+    /// Whether gate `o` weighs expert `i` whatever the input is, so that a weight that rounds to nothing does not change the work.
+    fn always(&self, o: usize, i: usize) -> bool;
     /// Computes expert `i`.
     fn expert<M: Math, S: Source<Self::One> + ?Sized>(&self, i: usize, x: &S, h: &mut Self::H);
     /// The expert's output.
@@ -98,9 +100,16 @@ pub(crate) const fn asks(want: u32, o: usize) -> bool {
     want >> (o & 31) & 1 != 0
 }
 
+/// Whether a gate of this kind and mask weighs the expert of bit `i` whatever the input is: it sees it, and has no structural zeros.
+pub(crate) const fn weighs_always(op: u8, sees: u32, i: usize) -> bool {
+    i < 32 && sees >> (i & 31) & 1 != 0 && matches!(op, op::SOFTMAX | op::SIGMOID)
+}
+
 /// Gates first, then the experts one by one into the mixtures. Gives the number of experts that ran.
 ///
-/// An expert that every requested gate weighs with nothing is not run. The mixtures must be zero.
+/// An expert to which every requested gate gives a structural zero is not run: one of a hard, top-k, DSelect-k or constant gate, or of a
+/// gate that does not see it. A softmax or sigmoid that rounds to zero is none, so that the work is the same for every input. The
+/// mixtures must be zero.
 #[inline(never)]
 pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?Sized>(
     level: &L,
@@ -115,7 +124,8 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
     let threshold = choice.threshold::<L::A>();
     let weight = |rows: &L::Rows, o: usize, i: usize| {
         let g = level.weight(rows, o, i);
-        if C::SKIPS && g < threshold { none } else { g }
+        let skipped = if C::SKIPS && g < threshold { true } else { g == none && !level.always(o, i) };
+        if skipped { None } else { Some(g) }
     };
     for o in 0..level.outs() {
         if asks(want, o) {
@@ -124,18 +134,17 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
     }
     let mut run = 0u32;
     for i in 0..level.experts() {
-        let needed = (0..level.outs()).any(|o| asks(want, o) && weight(rows, o, i) != none);
+        let needed = (0..level.outs()).any(|o| asks(want, o) && weight(rows, o, i).is_some());
         if !needed {
             continue;
         }
         run = run.wrapping_add(1);
         level.expert::<M, S>(i, x, h);
         for o in 0..level.outs() {
-            if asks(want, o) {
-                let g = weight(rows, o, i);
-                if g != none {
-                    L::A::mix(level.mixture(m, o), g, level.output(i, h));
-                }
+            if asks(want, o)
+                && let Some(g) = weight(rows, o, i)
+            {
+                L::A::mix(level.mixture(m, o), g, level.output(i, h));
             }
         }
     }

@@ -5,6 +5,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// One input for all, or a stream each.
 pub trait Source<One: ?Sized> {
+    /// How many there are; any number where all read the same.
+    const STREAMS: usize = usize::MAX;
     /// What expert or gate `k` reads.
     fn stream(&self, k: usize) -> Option<&One>;
     /// The value of stream `k` in the wiring, if the first one is `base`.
@@ -23,6 +25,7 @@ impl<T: Element, const N: usize> Source<[T; N]> for [T; N] {
 
 /// K streams: expert and gate k read stream k. With one stream everybody reads that one.
 impl<T: Element, const N: usize, const K: usize> Source<[T; N]> for [[T; N]; K] {
+    const STREAMS: usize = if K == 1 { usize::MAX } else { K };
     fn stream(&self, k: usize) -> Option<&[T; N]> {
         self.get(if K == 1 { 0 } else { k })
     }
@@ -42,6 +45,7 @@ pub struct Streams<X, const K: usize> {
 }
 
 impl<X: Pod, const K: usize> Source<X> for Streams<X, K> {
+    const STREAMS: usize = K + 1;
     fn stream(&self, k: usize) -> Option<&X> {
         Some(self.tasks.get(k).unwrap_or(&self.shared))
     }

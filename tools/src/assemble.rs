@@ -363,7 +363,8 @@ impl Assembler {
             return Ok(Step::LayerNorm { gain: narrow(gamma), bias: narrow(beta), epsilon: norm.epsilon as f32 });
         };
         let name = &mean.parts()[0].name;
-        let what = format!("batch norm `{}`", name.rsplit_once(['.', '/']).map_or(name.as_str(), |(prefix, _)| prefix));
+        let prefix = name.rsplit_once(['.', '/']).map_or(name.as_str(), |(prefix, _)| prefix);
+        let what = format!("batch norm `{}`", prefix.strip_suffix("/vars").unwrap_or(prefix));
         let (mean, variance) = (self.tensors.vector(mean, width, &place)?, self.tensors.vector(variance, width, &place)?);
         if let Some(bad) = variance.iter().find(|v| **v + norm.epsilon <= 0.0) {
             return Err(ModelError::Invalid {

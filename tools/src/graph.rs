@@ -203,6 +203,19 @@ pub enum Output {
     },
 }
 
+impl Output {
+    /// `linear`, `sigmoid`, `softmax` or `product`.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Linear { .. } => "linear",
+            Self::Sigmoid { .. } => "sigmoid",
+            Self::Softmax { .. } => "softmax",
+            Self::Product { .. } => "product",
+        }
+    }
+}
+
 impl Graph {
     /// Width of value `v` (0: the input).
     #[must_use]

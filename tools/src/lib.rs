@@ -2,9 +2,15 @@
 
 mod assemble;
 pub mod blob;
+pub mod bound;
 pub mod check;
+pub mod codegen;
+pub mod cost;
+pub mod data;
 pub mod error;
 mod fold;
+pub mod gating;
+pub mod golden;
 pub mod graph;
 pub mod import;
 pub mod metrics;
@@ -15,5 +21,9 @@ pub mod pack;
 pub mod plan;
 pub mod quantize;
 pub mod recognise;
+pub mod runner;
+pub mod selfcheck;
+pub mod selftest;
 pub mod spec;
 mod tensors;
+pub mod typed;

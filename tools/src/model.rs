@@ -74,5 +74,5 @@ fn why_dropped<'a>(name: &str, found: &'a Found) -> &'a str {
     if name.ends_with("num_batches_tracked") {
         return "counts training steps";
     }
-    found.dead.iter().find(|(prefix, _)| name.starts_with(prefix.as_str())).map_or("nothing reads it", |(_, why)| why)
+    found.dead.iter().find(|(prefix, _)| name.starts_with(prefix.as_str())).map_or("no part of the model reads it", |(_, why)| why)
 }

@@ -91,7 +91,12 @@ pub fn int8_rows(d: &Dense, balance: bool) -> (Vec<i8>, Vec<f32>) {
         let q = if balance { balanced(&row, s, 127.0) } else { row.iter().map(|w| (w / s).round().clamp(-127.0, 127.0)).collect() };
         q.into_iter().map(|q| q as i8).collect()
     };
-    let weight = d.weight.chunks(d.inputs).zip(&scale).flat_map(|(row, s)| if *s > 0.0 { round(row, f64::from(*s)) } else { vec![0; row.len()] }).collect();
+    let weight = d
+        .weight
+        .chunks(d.inputs)
+        .zip(&scale)
+        .flat_map(|(row, s)| if *s > 0.0 { round(row, f64::from(*s)) } else { vec![0; row.len()] })
+        .collect();
     (weight, scale)
 }
 

@@ -1,6 +1,6 @@
 //! What a model is made of, tensor by tensor: the form that a spec expands to and that recognition finds.
 //!
-//! A plan names tensors and says how they are wired; it holds no weights. [`crate::assemble`] turns it into a
+//! A plan names tensors and says how they are wired; it holds no weights. The library turns it into a
 //! [`crate::graph::Graph`], [`crate::spec::write`] into the text of a spec.
 
 use crate::graph::Input;
@@ -289,6 +289,10 @@ impl Norm {
         ];
         SPELLINGS.iter().find_map(|names| {
             let [gamma, beta, mean, variance] = names.map(|n| Some(format!("{prefix}{n}")).filter(|n| exists(n)).map(TensorRef::name));
+            // Half of the statistics, or their counter alone, are the rest of a batch norm that was cut.
+            if mean.is_some() != variance.is_some() || (mean.is_none() && exists(&format!("{prefix}.num_batches_tracked"))) {
+                return None;
+            }
             let moments = mean.zip(variance);
             (moments.is_some() || gamma.is_some()).then_some(Self { gamma, beta, moments, epsilon })
         })

@@ -17,6 +17,8 @@ mod torch_rechub;
 mod torcheasyrec;
 mod wiring;
 
+use std::collections::HashSet;
+
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::Plan;
@@ -35,7 +37,7 @@ pub struct Found {
     /// Prefix of tensors that inference does not need, and why.
     pub dead: Vec<(String, String)>,
     /// Embedding tables, which stand before the model's input.
-    pub tables: Vec<String>,
+    pub tables: HashSet<String>,
     /// The same in words.
     pub embeddings: Option<String>,
 }
@@ -45,6 +47,13 @@ impl Found {
     #[must_use]
     pub fn by_spec(plan: Plan) -> Self {
         Self { framework: "spec", plan, ..Self::default() }
+    }
+
+    /// What the file leaves open, each with the key of the spec that says it.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let unknown = self.plan.tasks.iter().filter(|t| t.output.is_none());
+        unknown.map(|t| format!("how output `{}` is made: [[tasks]] with name and activation (sigmoid, softmax, linear)", t.name)).collect()
     }
 
     fn assume_relu(&mut self, whose: &str) {
@@ -82,8 +91,16 @@ const RECOGNISERS: &[Recogniser] = &[
 ///
 /// # Errors
 ///
-/// [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
+/// [`ModelError::Unsupported`] for DBMTL, [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
 pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
+    // EasyRec's and TorchEasyRec's names for what joins a tower to those before it.
+    if let Some(name) = weights.tensors.keys().find(|n| n.contains("relation_dnn/") || n.starts_with("relation_mlps.")) {
+        return Err(ModelError::Unsupported {
+            place: format!("`{name}`"),
+            what: "DBMTL, a tower that reads another tower's hidden output,".into(),
+            remedy: "towers read mixtures, or the input; a task may be the product of two others (ESMM)".into(),
+        });
+    }
     RECOGNISERS.iter().find_map(|r| r(weights)).unwrap_or_else(|| {
         let names: Vec<String> = weights.tensors.iter().take(4).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
         Err(ModelError::Unrecognised(format!("{} tensors: {}, …", weights.tensors.len(), names.join(", "))))

@@ -379,6 +379,7 @@ fn fixtures_survive_a_written_spec() {
     }
     // Before anybody says what the outputs are: raw values, with a line that asks.
     let found = recognise(&weights).unwrap();
+    assert_eq!(found.missing()[2], "how output `task2` is made: [[tasks]] with name and activation (sigmoid, softmax, linear)");
     let text = write_plan(&weights.format, found.framework, &found.assumptions, &found.plan);
     assert!(text.contains("THE FILE DOES NOT SAY"));
     let made = build(weights, Some(&Spec::parse(&text).unwrap()), Options::default()).unwrap();
@@ -429,7 +430,23 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
         Some(&tasks(&["linear"])),
         &["`experts.0.0` is no layer that is known here", "[4, 3, 3, 3]"],
     );
+    let mut normed = edge.clone();
+    normed.tensors.extend(made(&[("input_norm.weight", &[64])]).tensors);
+    fails(
+        &normed,
+        Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
+        &["nothing says what 1 of its tensors do, `input_norm.weight` [64] first", "spec"],
+    );
+    let norm: [(&str, &[usize]); 4] = [("n.weight", &[4]), ("n.bias", &[4]), ("n.running_mean", &[4]), ("n.num_batches_tracked", &[])];
+    let mut cut = made(&[("experts.0.mlp.0.weight", &[4, 3]), ("gates.0.mlp.0.weight", &[1, 3]), ("towers.0.mlp.0.weight", &[1, 4])]);
+    cut.tensors.extend(made(&norm).tensors.into_iter().map(|(n, t)| (n.replacen('n', "experts.0.mlp.1", 1), t)));
+    fails(&cut, Some(&tasks(&["linear"])), &["`experts.0.mlp.1` is no layer that is known here", "running_mean"]);
+    cut.tensors.shift_remove("experts.0.mlp.1.running_mean");
+    fails(&cut, Some(&tasks(&["linear"])), &["`experts.0.mlp.1` is no layer that is known here"]);
     let keras = read("keras-hub-recsys/weights_keras2.h5");
+    let mut normed = keras.clone();
+    normed.tensors.extend(made(&[("bn/bn/gamma:0", &[8])]).tensors);
+    fails(&normed, None, &["nothing says what 1 of its tensors do, `bn/bn/gamma:0` [8] first"]);
     fails(&keras, None, &["y0, y1", "name = \"y0\""]);
     fails(
         &keras,

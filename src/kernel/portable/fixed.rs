@@ -37,13 +37,7 @@ pub(super) struct Masks {
 impl Masks {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self {
-            sign: if cfg!(mmoe_saturates) {
-                31
-            } else {
-                black_box(31)
-            },
-        }
+        Self { sign: if cfg!(mmoe_saturates) { 31 } else { black_box(31) } }
     }
 
     /// `v` if it is negative, else 0.
@@ -80,11 +74,7 @@ impl Masks {
     /// `v` clamped to the range of an i16; |v| must be at most 2³⁰.
     #[inline(always)]
     pub(super) fn sat16(self, v: i32) -> i16 {
-        if cfg!(mmoe_saturates) {
-            v.clamp(-32768, 32767) as i16
-        } else {
-            self.sat16_by_mask(v)
-        }
+        if cfg!(mmoe_saturates) { v.clamp(-32768, 32767) as i16 } else { self.sat16_by_mask(v) }
     }
 
     #[inline(always)]
@@ -96,11 +86,7 @@ impl Masks {
     /// `v`, but no less than `floor`.
     #[inline(always)]
     pub(super) fn at_least(self, floor: i16, v: i16) -> i16 {
-        if cfg!(mmoe_saturates) {
-            v.max(floor)
-        } else {
-            self.at_least_by_mask(floor, v)
-        }
+        if cfg!(mmoe_saturates) { v.max(floor) } else { self.at_least_by_mask(floor, v) }
     }
 
     #[inline(always)]
@@ -142,28 +128,10 @@ mod tests {
     #[test]
     fn masks_saturate_at_the_ends() {
         let masks = Masks::new();
-        for v in [
-            -32769,
-            -32768,
-            -32767,
-            -1,
-            0,
-            32766,
-            32767,
-            32768,
-            1 << 30,
-            -(1 << 30),
-        ] {
+        for v in [-32769, -32768, -32767, -1, 0, 32766, 32767, 32768, 1 << 30, -(1 << 30)] {
             assert_eq!(masks.sat16_by_mask(v), v.clamp(-32768, 32767) as i16);
         }
-        for (floor, v) in [
-            (0, -1),
-            (0, 0),
-            (0, 1),
-            (i16::MIN, i16::MAX),
-            (i16::MAX, i16::MIN),
-            (i16::MIN, i16::MIN),
-        ] {
+        for (floor, v) in [(0, -1), (0, 0), (0, 1), (i16::MIN, i16::MAX), (i16::MAX, i16::MIN), (i16::MIN, i16::MIN)] {
             assert_eq!(masks.at_least_by_mask(floor, v), v.max(floor));
         }
     }

@@ -12,7 +12,7 @@ fn step(acc: i64, w: i16, x: i16) -> i64 {
 
 /// The sums of two rows. A function of its own, so that its loop has all the registers.
 #[inline(never)]
-fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
+pub(super) fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
     let [mut a, mut b] = [0; 2];
     let (columns, _) = w.as_chunks::<2>();
     for (&[v, w], &x) in columns.iter().zip(x) {
@@ -25,18 +25,12 @@ fn pair(w: &[i16], x: &[i16], sums: &mut [i64; 2]) {
 
 /// The sum of a single row.
 #[inline(never)]
-fn single(w: &[i16], x: &[i16]) -> i64 {
+pub(super) fn single(w: &[i16], x: &[i16]) -> i64 {
     w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
 #[inline(always)]
-fn gemv<T>(
-    w: &[i16],
-    rows: &[WideRow],
-    x: &[i16],
-    y: &mut [T],
-    finish: impl Fn(&[i64], &[WideRow], &mut [T]),
-) {
+fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], finish: impl Fn(&[i64], &[WideRow], &mut [T])) {
     let (mut w, mut rows) = (w, rows);
     panels!(2, w, x, y, [rows], out => {
         let mut sums = [0; 2];
@@ -52,9 +46,7 @@ fn gemv<T>(
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |sums, rows, y| {
-        wide_hidden(sums, rows, y, floor)
-    });
+    gemv(w, rows, x, y, |sums, rows, y| wide_hidden(sums, rows, y, floor));
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].

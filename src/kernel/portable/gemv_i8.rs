@@ -15,19 +15,14 @@ fn step(acc: i32, w: i8, x: i16) -> i32 {
 
 /// The sum of a single row.
 #[inline(never)]
-fn row(w: &[i8], x: &[i16]) -> i32 {
+pub(super) fn row(w: &[i8], x: &[i16]) -> i32 {
     w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
 /// Adds one column of a panel: one load, then one weight after the other from the word.
 #[inline(always)]
 fn column([a, b, c, d]: [i32; 4], word: i32, x: i16) -> [i32; 4] {
-    [
-        step(a, word as i8, x),
-        step(b, (word >> 8) as i8, x),
-        step(c, (word >> 16) as i8, x),
-        step(d, (word >> 24) as i8, x),
-    ]
+    [step(a, word as i8, x), step(b, (word >> 8) as i8, x), step(c, (word >> 16) as i8, x), step(d, (word >> 24) as i8, x)]
 }
 
 /// The sums of a panel. A function of its own, so that its loop has all the registers.
@@ -38,11 +33,7 @@ fn words4(w: &[i32], x: &[i16], sums: &mut [i32; 4]) {
 
 /// All columns of a panel, two at a time, since the loop itself costs as much as a row.
 #[inline(always)]
-pub(super) fn columns(
-    w: &[i32],
-    x: &[i16],
-    column: impl Fn([i32; 4], i32, i16) -> [i32; 4],
-) -> [i32; 4] {
+pub(super) fn columns(w: &[i32], x: &[i16], column: impl Fn([i32; 4], i32, i16) -> [i32; 4]) -> [i32; 4] {
     let mut acc = [0; 4];
     let (w, w_rest) = w.as_chunks::<2>();
     let (x, x_rest) = x.as_chunks::<2>();
@@ -62,13 +53,11 @@ pub(super) fn columns(
 #[inline(never)]
 fn unaligned(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
     let (words, _) = w.as_bytes().as_chunks::<4>();
-    *sums = words.iter().zip(x).fold([0; 4], |acc, (w, &x)| {
-        column(acc, i32::from_le_bytes(*w), x)
-    });
+    *sums = words.iter().zip(x).fold([0; 4], |acc, (w, &x)| column(acc, i32::from_le_bytes(*w), x));
 }
 
 #[inline(always)]
-fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
+pub(super) fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
     match <[i32]>::ref_from_bytes(w.as_bytes()) {
         Ok(words) => words4(words, x, sums),
         Err(_) => unaligned(w, x, sums),
@@ -101,9 +90,7 @@ pub(super) fn gemv<T>(
 /// `w` is in [`Order::Fours`](crate::kernel::Order::Fours); it is read word by word where it is aligned to 4.
 #[inline(never)]
 pub fn dense_i8(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, panel, |sums, rows, y| {
-        hidden(sums, rows, y, floor)
-    });
+    gemv(w, rows, x, y, panel, |sums, rows, y| hidden(sums, rows, y, floor));
 }
 
 /// A layer of logits: Q16.16. `w` as in [`dense_i8`].

@@ -40,16 +40,13 @@ fn words4(w: &[i32], x: &[i16], correction: i32, sums: &mut [i32; 4]) {
 #[inline(never)]
 fn unaligned(w: &[i8], x: &[i16], correction: i32, sums: &mut [i32; 4]) {
     let (words, _) = w.as_bytes().as_chunks::<4>();
-    let s = words
-        .iter()
-        .zip(x)
-        .fold([0; 4], |s, (w, &x)| column(s, i32::from_le_bytes(*w), x));
+    let s = words.iter().zip(x).fold([0; 4], |s, (w, &x)| column(s, i32::from_le_bytes(*w), x));
     *sums = apart(s, correction);
 }
 
 /// What turns a vector of inputs into the panels' function.
 #[inline(always)]
-fn panel(x: &[i16]) -> impl Fn(&[i8], &[i16], &mut [i32; 4]) + use<> {
+pub(super) fn panel(x: &[i16]) -> impl Fn(&[i8], &[i16], &mut [i32; 4]) + use<> {
     let sum = x.iter().fold(0_i32, |sum, &x| sum.wrapping_add(x as i32));
     let correction = sum.wrapping_mul(128);
     move |w, x, sums| match <[i32]>::ref_from_bytes(w.as_bytes()) {
@@ -61,9 +58,7 @@ fn panel(x: &[i16]) -> impl Fn(&[i8], &[i16], &mut [i32; 4]) + use<> {
 /// What [`dense_i8`](super::dense_i8) computes, from weights packed as `Quad`.
 #[inline(never)]
 pub fn dense_i8_quad(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, panel(x), |sums, rows, y| {
-        hidden(sums, rows, y, floor)
-    });
+    gemv(w, rows, x, y, panel(x), |sums, rows, y| hidden(sums, rows, y, floor));
 }
 
 /// What [`logits_i8`](super::logits_i8) computes, from weights packed as `Quad`.

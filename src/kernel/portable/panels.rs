@@ -34,7 +34,7 @@ pub(super) use panels;
 macro_rules! panel {
     ($name:ident, $weight:ty, $step:ident, $rolled:literal, $rows:literal, $($r:literal)*) => {
         #[inline(always)]
-        fn $name(w: &[$weight], x: &[f32], mut acc: [f32; $rows]) -> [f32; $rows] {
+        pub(super) fn $name(w: &[$weight], x: &[f32], mut acc: [f32; $rows]) -> [f32; $rows] {
             let (columns, _) = w.as_chunks::<$rows>();
             let (columns, last_column) = columns.as_chunks::<2>();
             let (x, last) = x.as_chunks::<2>();

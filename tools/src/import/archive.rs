@@ -16,11 +16,8 @@ pub(super) struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Reason> {
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| {
-            damaged(format_args!(
-                "its list of members, which stands at its end, is broken or cut off ({e})"
-            ))
-        })?;
+        let zip = ZipArchive::new(Cursor::new(bytes))
+            .map_err(|e| damaged(format_args!("its list of members, which stands at its end, is broken or cut off ({e})")))?;
         let names = (0..zip.len())
             .map(|i| match zip.name_for_index(i) {
                 Some(Ok(name)) => Ok(name.into_owned()),

@@ -11,6 +11,9 @@ use super::{Reason, Tensor, Weights};
 /// file of real weights is at worst a few times smaller than what it holds.
 const EXPANSION: usize = 16;
 
+/// The same for rows of data, which may be zeros nearly all: what deflate shrinks a thousandfold.
+const EXPANSION_OF_DATA: usize = 2 * 1032;
+
 /// What a reader may allocate beside that, so that tiny files of many zeros still read.
 const SLACK: usize = 256 * 1024;
 
@@ -23,6 +26,11 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(file_len: usize) -> Self {
         Budget { left: file_len.saturating_mul(EXPANSION).saturating_add(SLACK) }
+    }
+
+    /// For rows of data.
+    pub(super) fn for_data(file_len: usize) -> Self {
+        Budget { left: file_len.saturating_mul(EXPANSION_OF_DATA).saturating_add(SLACK) }
     }
 
     /// Books `bytes` for `what` before they are allocated.
@@ -221,11 +229,13 @@ pub(super) struct Collector {
     converted: BTreeMap<Dtype, usize>,
     pub(super) notes: Vec<String>,
     pub(super) budget: Budget,
+    /// Rows of data may hold NaN and infinities, weights may not.
+    pub(super) any_value: bool,
 }
 
 impl Collector {
     pub(super) fn new(format: &'static str, budget: Budget) -> Self {
-        Collector { format, tensors: IndexMap::new(), converted: BTreeMap::new(), notes: Vec::new(), budget }
+        Collector { format, tensors: IndexMap::new(), converted: BTreeMap::new(), notes: Vec::new(), budget, any_value: false }
     }
 
     pub(super) fn damaged(&self, reason: impl ToString) -> Reason {
@@ -252,7 +262,7 @@ impl Collector {
             )));
         }
         let data = decode(raw.dtype, raw.order, raw.bytes);
-        if let Some(index) = data.iter().position(|v| !v.is_finite()) {
+        if let Some(index) = data.iter().position(|v| !v.is_finite() && !self.any_value) {
             return Err(Reason::NotFinite { tensor: name.to_owned(), index, value: data[index] });
         }
         if raw.dtype != Dtype::F32 {

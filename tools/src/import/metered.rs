@@ -36,21 +36,11 @@ impl Source for Metered {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), FormatError> {
         let wanted = buf.len() as u64;
         self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(wanted)
-            })
-            .map_err(|_| {
-                FormatError::Source("too many references lead to the same data".to_owned())
-            })?;
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(wanted))
+            .map_err(|_| FormatError::Source("too many references lead to the same data".to_owned()))?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(buf.len());
-        let found = self
-            .bytes
-            .get(start..end)
-            .ok_or(FormatError::UnexpectedEof {
-                expected: end,
-                available: self.bytes.len(),
-            })?;
+        let found = self.bytes.get(start..end).ok_or(FormatError::UnexpectedEof { expected: end, available: self.bytes.len() })?;
         buf.copy_from_slice(found);
         Ok(())
     }

@@ -64,9 +64,7 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         }
         match read_bytes(fs::read(path)?) {
             // A checkpoint's data are bare numbers: no content tells what they are.
-            Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => {
-                Err(sniff::CHECKPOINT)
-            }
+            Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => Err(sniff::CHECKPOINT),
             result => result,
         }
     };
@@ -88,6 +86,19 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
             hdf5::read(bytes, budget)
         }
         Kind::Pickle => torch::read_legacy(&bytes),
+    }
+}
+
+/// Reads rows of data (inputs, labels, golden outputs) from the bytes of an `.npz` or `.npy`, whose one array is called `array`.
+/// Unlike weights they may hold NaN and infinities.
+///
+/// # Errors
+///
+/// When the bytes are neither, or damaged.
+pub fn read_data(bytes: &[u8]) -> Result<IndexMap<String, Tensor>, Reason> {
+    match sniff::kind(bytes)? {
+        Kind::Npy | Kind::Zip => Ok(numpy::read_data(bytes)?.tensors),
+        _ => Err(Reason::Unknown { found: "a weights file where rows of data are wanted".into() }),
     }
 }
 

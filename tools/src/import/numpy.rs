@@ -9,16 +9,33 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 pub(super) fn read_npz(archive: &mut Archive<'_>, budget: Budget) -> Result<Weights, Reason> {
     let mut out = Collector::new("NumPy .npz", budget);
+    members(archive, &mut out)?;
+    out.strip_prefixes();
+    out.finish()
+}
+
+/// Rows of data from an `.npz` or `.npy`: any values, names as they are.
+pub(super) fn read_data(bytes: &[u8]) -> Result<Weights, Reason> {
+    let mut out = Collector::new("NumPy", Budget::for_data(bytes.len()));
+    out.any_value = true;
+    if bytes.starts_with(MAGIC) {
+        push(&mut out, "array", bytes)?;
+    } else {
+        members(&mut Archive::open(bytes)?, &mut out)?;
+    }
+    out.finish()
+}
+
+fn members(archive: &mut Archive<'_>, out: &mut Collector) -> Result<(), Reason> {
     for member in archive.names().to_vec() {
         let bytes = archive.read(&member, &mut out.budget)?;
         let name = member.strip_suffix(".npy").unwrap_or(&member);
-        push(&mut out, name, &bytes)?;
+        push(out, name, &bytes)?;
         let freed = bytes.len();
         drop(bytes);
         out.budget.give_back(freed);
     }
-    out.strip_prefixes();
-    out.finish()
+    Ok(())
 }
 
 /// A single array: its one tensor has the name `array`.

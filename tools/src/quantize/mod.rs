@@ -1,6 +1,7 @@
 //! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
 
 mod error;
+mod even;
 pub mod proof;
 mod ranges;
 pub mod rows;
@@ -8,6 +9,7 @@ pub mod stats;
 mod steps;
 
 pub use error::QuantizeError;
+pub use even::even;
 pub use ranges::{Calibration, source};
 
 use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};

@@ -1,5 +1,6 @@
 //! DeepCTR (Keras): `MMOE`.
 
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::Found;
@@ -43,8 +44,12 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
         tower.push(matrix(&names, &head, "kernel", bias)?);
         towers.push(tower);
     }
-    let mut found =
-        Found { framework: names.framework, plan: one_level(experts, gates, towers, tasks), tasks_named: true, ..Found::default() };
+    let mut found = Found {
+        framework: names.framework,
+        plan: one_level(&names, experts, gates, towers, tasks)?,
+        tasks_named: true,
+        ..Found::default()
+    };
     found.assume_relu("dnn_activation, DeepCTR's default");
     found.assumptions.push("the unnamed heads (`dense`, `dense_1`, …) are the tasks' in the file's order".into());
     names.embeddings(&["sparse_emb_", "sparse_seq_emb_"], &mut found);
@@ -79,16 +84,10 @@ fn dnn(names: &Names<'_>, layer: &str) -> Vec<LayerPlan> {
 }
 
 /// The layers called `dense`, `dense_1`, … by Keras, in the file's order.
-fn heads(names: &Names<'_>) -> Vec<String> {
-    let mut heads: Vec<String> = Vec::new();
-    for name in names.weights.tensors.keys() {
-        let layer = name.split('/').next().unwrap_or(name);
-        let numbered = layer == "dense" || layer.strip_prefix("dense_").is_some_and(|n| n.parse::<usize>().is_ok());
-        if numbered && !heads.iter().any(|h| h == layer) {
-            heads.push(layer.to_owned());
-        }
-    }
-    heads
+fn heads(names: &Names<'_>) -> IndexSet<String> {
+    let numbered = |layer: &&str| *layer == "dense" || layer.strip_prefix("dense_").is_some_and(|n| n.parse::<usize>().is_ok());
+    let layers = names.weights.tensors.keys().map(|n| n.split('/').next().unwrap_or(n));
+    layers.filter(numbered).map(str::to_owned).collect()
 }
 
 fn output(config: Option<&Value>, task: &str) -> Option<OutputPlan> {

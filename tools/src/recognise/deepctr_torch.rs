@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::names::{Names, unknown_tasks};
-use super::wiring::{Extraction, Habits, levels, one_level, towers_on};
+use super::wiring::{Extraction, Habits, extraction, one_level};
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, LayerPlan, Plan, TensorRef};
@@ -25,19 +25,19 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
 }
 
 fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
-    let experts = (0..names.count("expert_dnn.")?).map(|i| dnn(&names, &format!("expert_dnn.{i}"))).collect::<Result<_, _>>()?;
+    let experts = (0..names.count("expert_dnn.")?).map(|i| expert(&names, &format!("expert_dnn.{i}"))).collect::<Result<_, _>>()?;
     let gates = (0..names.count("gate_dnn_final_layer.")?)
         .map(|t| with_final(&names, &format!("gate_dnn.{t}"), &format!("gate_dnn_final_layer.{t}")))
         .collect::<Result<_, _>>()?;
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    found(names, one_level(experts, gates, towers, tasks))
+    found(names, one_level(&names, experts, gates, towers, tasks)?)
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    found(names, one_level(vec![dnn(&names, "bottom_dnn")?], Vec::new(), towers, tasks))
+    found(names, one_level(&names, vec![expert(&names, "bottom_dnn")?], Vec::new(), towers, tasks)?)
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -49,7 +49,7 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         let tasks = names.count(&format!("specific_experts.{l}."))?;
         for t in 0..tasks {
             let count = names.count(&format!("specific_experts.{l}.{t}."))?;
-            level.specific.push((0..count).map(|j| dnn(&names, &format!("specific_experts.{l}.{t}.{j}"))).collect::<Result<_, _>>()?);
+            level.specific.push((0..count).map(|j| expert(&names, &format!("specific_experts.{l}.{t}.{j}"))).collect::<Result<_, _>>()?);
             level.gates.push(with_final(
                 &names,
                 &format!("specific_gate_dnn.{l}.{t}.0"),
@@ -64,7 +64,7 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         for k in used..built {
             dead.push((format!("shared_experts.{l}.0.{k}."), "this shared expert is built and never run".to_owned()));
         }
-        level.shared = (0..used).map(|k| dnn(&names, &format!("shared_experts.{l}.0.{k}"))).collect::<Result<_, _>>()?;
+        level.shared = (0..used).map(|k| expert(&names, &format!("shared_experts.{l}.0.{k}"))).collect::<Result<_, _>>()?;
         if l + 1 < depth {
             level.shared_gate = Some(with_final(&names, &format!("shared_gate_dnn.{l}"), &format!("shared_gate_dnn_final_layer.{l}"))?);
         } else {
@@ -74,10 +74,10 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         }
         extractions.push(level);
     }
-    let levels = levels(extractions, Habits { shared_first: false, shared_sees_shared: false });
+    let habits = Habits { shared_first: false, shared_sees_shared: false };
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    let plan = Plan { name: "model".into(), levels, towers: towers_on(towers, |t| t), tasks, ..Plan::default() };
+    let plan = extraction(&names, extractions, habits, towers, tasks)?;
     let mut found = found(names, plan)?;
     found.dead.extend(dead);
     Ok(found)
@@ -99,7 +99,7 @@ fn towers(names: &Names<'_>) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
 fn dnn(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
     let layer = |j: usize| {
         let mut layer = names.linear(&format!("{prefix}.linears.{j}"), ActivationPlan::Relu);
-        layer.before = names.norm(&format!("{prefix}.bn.{j}"), EPSILON);
+        layer.before = names.norm(&format!("{prefix}.bn.{j}"), EPSILON)?;
         let activation = format!("{prefix}.activation_layers.{j}");
         let slope = format!("{activation}.weight");
         if names.has(&slope) {
@@ -110,6 +110,12 @@ fn dnn(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
         Ok(layer)
     };
     (0..names.count(&format!("{prefix}.linears."))?).map(layer).collect()
+}
+
+/// A `DNN` that must be there.
+fn expert(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
+    let layers = dnn(names, prefix)?;
+    if layers.is_empty() { Err(names.empty(prefix)) } else { Ok(layers) }
 }
 
 /// A `DNN`, which may be missing, and the matrix behind it.

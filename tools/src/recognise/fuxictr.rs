@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::names::{Names, unknown_tasks};
-use super::wiring::{Extraction, Habits, levels, one_level, towers_on};
+use super::wiring::{Extraction, Habits, extraction, one_level};
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, LayerPlan, Plan};
@@ -29,14 +29,14 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
     let gates = list(&names, "mmoe_layer.gate.", &ActivationPlan::Linear)?;
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(experts, gates, towers, tasks)))
+    Ok(found(names, one_level(&names, experts, gates, towers, tasks)?))
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let bottom = block(&names, "bottom", &ActivationPlan::Relu)?;
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(vec![bottom], Vec::new(), towers, tasks)))
+    Ok(found(names, one_level(&names, vec![bottom], Vec::new(), towers, tasks)?))
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -61,10 +61,10 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         }
         extractions.push(Extraction { specific, shared: list(&names, &at("shared_experts"), &ActivationPlan::Relu)?, gates, shared_gate });
     }
-    let levels = levels(extractions, Habits { shared_first: false, shared_sees_shared: true });
+    let habits = Habits { shared_first: false, shared_sees_shared: true };
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = unknown_tasks(towers.len());
-    let mut found = found(names, Plan { name: "model".into(), levels, towers: towers_on(towers, |t| t), tasks, ..Plan::default() });
+    let mut found = found(names, extraction(&names, extractions, habits, towers, tasks)?);
     found.assumptions.push("a shared gate mixes the shared experts only, as this framework wires it".into());
     found.dead = dead;
     Ok(found)

@@ -1,8 +1,11 @@
 //! The TF2 layer of the article on MMoE (hub-recsys): one `Dense` per expert and per gate inside one layer.
 
+use indexmap::IndexMap;
+
 use super::Found;
 use super::keras::{Group, Mixture, complete, groups};
 use super::names::{Names, softmax_gate, unit};
+use crate::check::MAX_VALUES;
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, Level};
@@ -37,11 +40,13 @@ fn by_name(groups: &[Group]) -> Option<Parts<'_>> {
 
 /// Keras 2: dense layers in one layer, experts before gates in the order of their creation.
 fn by_shape(groups: &[Group]) -> Option<Parts<'_>> {
-    let parents = groups.iter().map(Group::parent).filter(|p| !p.is_empty());
-    parents.into_iter().find_map(|parent| {
-        let inside: Vec<&Group> = groups.iter().filter(|g| g.parent() == parent).collect();
-        (1..inside.len()).find_map(|count| {
-            let (experts, gates) = inside.split_at(count);
+    let mut inside: IndexMap<&str, Vec<&Group>> = IndexMap::new();
+    for group in groups.iter().filter(|g| !g.parent().is_empty()) {
+        inside.entry(group.parent()).or_default().push(group);
+    }
+    inside.into_iter().filter(|(_, all)| all.len() <= MAX_VALUES).find_map(|(parent, all)| {
+        (2..all.len()).find_map(|count| {
+            let (experts, gates) = all.split_at(count);
             fits(experts, gates).then(|| (parent.to_owned(), experts.to_vec(), gates.to_vec()))
         })
     })

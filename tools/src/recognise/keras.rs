@@ -78,12 +78,16 @@ pub(super) fn complete(names: &Names<'_>, mut mixture: Mixture, groups: &[Group]
     let layer = graph.as_ref().and_then(|g| g.layer(&mixture.name));
     activate(names, &mut mixture.level, layer, &mut found.assumptions)?;
     let gates = mixture.level.gates.len();
+    let connected = graph.is_some();
     let (towers, tasks) = match graph {
         Some(graph) => graph.towers(gates, &mut found)?,
         None => by_order(names, &groups, gates, mixture.units, &mut found.assumptions)?,
     };
     let name = config.and_then(|c| c.get("name")).and_then(Value::as_str).unwrap_or("model");
     found.plan = Plan { name: name.into(), levels: vec![mixture.level], towers, tasks, ..Plan::default() };
+    if !connected {
+        names.refuse_leftovers(&found)?;
+    }
     Ok(found)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::names::Names;
-use super::wiring::{Extraction, Habits, levels, one_level, towers_on};
+use super::wiring::{Extraction, Habits, extraction, one_level};
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, LayerPlan, OutputPlan, Plan, TaskPlan};
@@ -34,13 +34,13 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
     };
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = tasks(towers.len());
-    Ok(found(names, one_level(experts, gates, towers, tasks)))
+    Ok(found(names, one_level(&names, experts, gates, towers, tasks)?))
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = tasks(towers.len());
-    Ok(found(names, one_level(vec![mlp(&names, "bottom", &ActivationPlan::Relu)?], Vec::new(), towers, tasks)))
+    Ok(found(names, one_level(&names, vec![mlp(&names, "bottom", &ActivationPlan::Relu)?], Vec::new(), towers, tasks)?))
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -55,10 +55,10 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         let shared_gate = (l + 1 < depth).then(|| gate(&names, &format!("share_gates.{l}")));
         extractions.push(Extraction { specific, shared, gates, shared_gate });
     }
-    let levels = levels(extractions, Habits { shared_first: false, shared_sees_shared: false });
+    let habits = Habits { shared_first: false, shared_sees_shared: false };
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = tasks(towers.len());
-    let mut found = found(names, Plan { name: "model".into(), levels, towers: towers_on(towers, |t| t), tasks, ..Plan::default() });
+    let mut found = found(names, extraction(&names, extractions, habits, towers, tasks)?);
     found.dead.push((format!("share_gates.{}.", depth.saturating_sub(1)), "the last level's shared gate feeds nothing".into()));
     Ok(found)
 }

@@ -1,11 +1,17 @@
 //! Looking at the names of a file: numbered lists, prefixes, near-at-hand layers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+use indexmap::IndexSet;
 
 use super::Found;
+use crate::check::MAX_VALUES;
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef, Unit};
+
+/// How many names deep the layers of a module may stand.
+const DEEPEST: usize = 8;
 
 /// The names of a file, seen through a framework's eyes.
 #[derive(Clone, Copy)]
@@ -46,6 +52,9 @@ impl Names<'_> {
     /// How many follow `prefix`; they must be numbered from 0 without a gap.
     pub(super) fn count(&self, prefix: &str) -> Result<usize, ModelError> {
         let numbers = self.numbers(prefix);
+        if numbers.len() > MAX_VALUES {
+            return Err(self.wrong(&format!("{} tensors are numbered behind `{prefix}`", numbers.len()), "a model has at most 255 values"));
+        }
         match numbers.iter().enumerate().find(|(i, n)| i != *n) {
             Some((i, _)) => Err(self.wrong(
                 &format!("`{prefix}{i}` is missing between its neighbours"),
@@ -56,15 +65,9 @@ impl Names<'_> {
     }
 
     /// The words between `prefix` and the next `.` or `/`, in the order of the file.
-    pub(super) fn words(&self, prefix: &str) -> Vec<String> {
-        let mut words: Vec<String> = Vec::new();
-        for rest in self.weights.tensors.keys().filter_map(|n| n.strip_prefix(prefix)) {
-            let word = rest.split(['.', '/']).next().unwrap_or(rest);
-            if !words.iter().any(|w| w == word) {
-                words.push(word.to_owned());
-            }
-        }
-        words
+    pub(super) fn words(&self, prefix: &str) -> IndexSet<String> {
+        let rests = self.weights.tensors.keys().filter_map(|n| n.strip_prefix(prefix));
+        rests.map(|rest| rest.split(['.', '/']).next().unwrap_or(rest).to_owned()).collect()
     }
 
     /// A PyTorch `Linear` under `prefix`; its bias where there is one.
@@ -80,8 +83,13 @@ impl Names<'_> {
     }
 
     /// A batch norm (or layer norm) under `prefix`, if there is one.
-    pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Option<Norm> {
-        Norm::at(prefix, epsilon, &|n| self.has(n))
+    pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Result<Option<Norm>, ModelError> {
+        let norm = Norm::at(prefix, epsilon, &|n| self.has(n));
+        let parts = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"];
+        if norm.is_none() && parts.iter().any(|p| self.has(&format!("{prefix}.{p}"))) {
+            return Err(self.unknown(prefix));
+        }
+        Ok(norm)
     }
 
     /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm or the trained slope
@@ -102,7 +110,7 @@ impl Names<'_> {
                 layers.push(self.linear(&at, hidden.clone()));
                 continue;
             }
-            let norm = self.norm(&at, epsilon);
+            let norm = self.norm(&at, epsilon)?;
             let Some(layer) = layers.last_mut() else {
                 // A norm of the input itself.
                 layers.push(LayerPlan {
@@ -123,21 +131,45 @@ impl Names<'_> {
         if let Some(layer) = layers.last_mut().filter(|l| l.activation == *hidden) {
             layer.activation = last.clone();
         }
-        Ok(layers)
+        if layers.is_empty() { Err(self.empty(prefix)) } else { Ok(layers) }
     }
 
     /// A module of the user's own: a `Linear`, a `Sequential` of them, or one of these under a single name.
     pub(super) fn module(&self, prefix: &str, epsilon: f64, last: &ActivationPlan) -> Result<Vec<LayerPlan>, ModelError> {
-        if self.has(&format!("{prefix}.weight")) {
-            return Ok(vec![self.linear(prefix, last.clone())]);
+        let mut at = prefix.to_owned();
+        for _ in 0..DEEPEST {
+            if self.has(&format!("{at}.weight")) {
+                return Ok(vec![self.linear(&at, last.clone())]);
+            }
+            let words = self.words(&format!("{at}."));
+            if words.is_empty() {
+                return Err(self.empty(prefix));
+            }
+            if words.iter().all(|w| w.parse::<usize>().is_ok()) {
+                return self.sequential(&at, epsilon, &ActivationPlan::Relu, last);
+            }
+            if words.len() > 1 {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                return Err(self.wrong(
+                    &format!("nothing says in which order the parts of `{at}` run ({})", words.join(", ")),
+                    "describe the model in a spec",
+                ));
+            }
+            at = format!("{at}.{}", words[0]);
         }
-        match self.words(&format!("{prefix}.")).as_slice() {
-            [] => Ok(Vec::new()),
-            [one] if one.parse::<usize>().is_err() => self.module(&format!("{prefix}.{one}"), epsilon, last),
-            words if words.iter().all(|w| w.parse::<usize>().is_ok()) => self.sequential(prefix, epsilon, &ActivationPlan::Relu, last),
-            words => Err(self.wrong(
-                &format!("nothing says in which order the parts of `{prefix}` run ({})", words.join(", ")),
-                "describe the model in a spec",
+        Err(self.wrong(&format!("the layers of `{prefix}` stand more than {DEEPEST} names deep"), "describe the model in a spec"))
+    }
+
+    /// Refuses tensors that no part of the plan uses and that stand before the input neither: nothing says what they do.
+    pub(super) fn refuse_leftovers(&self, found: &Found) -> Result<(), ModelError> {
+        let used: HashSet<&str> = found.plan.references().flat_map(TensorRef::parts).map(|p| p.name.as_str()).collect();
+        let known = |n: &str| used.contains(n) || found.tables.contains(n) || n.ends_with("num_batches_tracked");
+        let left: Vec<&String> = self.weights.tensors.keys().filter(|n| !known(n)).collect();
+        match left.as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(self.wrong(
+                &format!("nothing says what {} of its tensors do, `{first}` {:?} first", left.len(), self.shape(first)),
+                "describe the model in a spec; a spec leaves out what does not run",
             )),
         }
     }
@@ -178,6 +210,11 @@ impl Names<'_> {
             what: what.into(),
             remedy: "layers are dense, batch norm, layer norm and prelu with relu, leaky_relu, sigmoid and tanh".into(),
         }
+    }
+
+    /// The error for a place without a layer.
+    pub(super) fn empty(&self, prefix: &str) -> ModelError {
+        self.wrong(&format!("`{prefix}` has no dense layer"), "the file may be cut; or describe the model in a spec")
     }
 
     /// The error for a member that is no layer we know.

@@ -1,6 +1,8 @@
 //! Plain PyTorch modules that follow the usual names: `experts.I.J.weight`, `gates.T.weight` or `gates.T.J.weight`,
 //! `towers.T.J.weight`.
 
+use indexmap::IndexSet;
+
 use super::Found;
 use super::names::{Names, unknown_tasks};
 use super::wiring::one_level;
@@ -22,16 +24,19 @@ fn found(names: Names<'_>) -> Result<Found, ModelError> {
     let experts = list("experts.", &ActivationPlan::Relu)?;
     let gates = list("gates.", &ActivationPlan::Linear)?;
     let towers = list("towers.", &ActivationPlan::Linear)?;
-    let (e, g, t) = (experts.len(), gates.len(), towers.len());
-    if g != t && g != 1 && !(g == 0 && e == 1) {
-        return Err(names.wrong(
-            &format!("it has {e} experts, {g} gates and {t} towers"),
-            "there is one gate per tower or one for all; describe another wiring in a spec",
-        ));
-    }
-    let mut found = Found { framework: names.framework, plan: one_level(experts, gates, towers, unknown_tasks(t)), ..Found::default() };
+    let tasks = unknown_tasks(towers.len());
+    let mut found = Found { framework: names.framework, plan: one_level(&names, experts, gates, towers, tasks)?, ..Found::default() };
     found.assumptions.push("hidden layers and every layer of the experts end in relu: a state dict has no activations".into());
     found.assumptions.push("gates are softmax".into());
     found.assume_epsilon(EPSILON);
+    let tables: IndexSet<&str> = weights_before(&names).collect();
+    names.embeddings(&tables.into_iter().collect::<Vec<_>>(), &mut found);
+    names.refuse_leftovers(&found)?;
     Ok(found)
+}
+
+/// Modules beside experts, gates and towers whose name says that they embed.
+fn weights_before<'a>(names: &Names<'a>) -> impl Iterator<Item = &'a str> {
+    let modules = names.weights.tensors.keys().filter_map(|n| Some(&n[..=n.find('.')?]));
+    modules.filter(|m| m.starts_with("emb"))
 }

@@ -54,11 +54,8 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
             vec![Vec::new(); gates.len()]
         }
     };
-    if gates.len() != towers.len() && gates.len() != 1 {
-        return Err(names.wrong(&format!("it has {} gates and {} towers", gates.len(), towers.len()), "describe the model in a spec"));
-    }
     let tasks = unknown_tasks(towers.len());
-    let mut found = Found { framework: names.framework, plan: one_level(experts, gates, towers, tasks), ..Found::default() };
+    let mut found = Found { framework: names.framework, plan: one_level(&names, experts, gates, towers, tasks)?, ..Found::default() };
     found.assumptions.push("experts have no activation (this layer's default); hidden layers of the towers are relu".into());
     Ok(found)
 }

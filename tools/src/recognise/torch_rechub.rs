@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::names::{Names, unknown_tasks};
-use super::wiring::{Extraction, Habits, levels, one_level, towers_on};
+use super::wiring::{Extraction, Habits, extraction, one_level};
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, LayerPlan, Plan};
@@ -29,13 +29,13 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
     let gates = (0..names.count("gates.")?).map(|t| logits(&names, &format!("gates.{t}"))).collect::<Result<_, _>>()?;
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(experts, gates, towers, tasks)))
+    Ok(found(names, one_level(&names, experts, gates, towers, tasks)?))
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(vec![expert(&names, "bottom_mlp")?], Vec::new(), towers, tasks)))
+    Ok(found(names, one_level(&names, vec![expert(&names, "bottom_mlp")?], Vec::new(), towers, tasks)?))
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -64,10 +64,10 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         level.shared_gate = names.any(&at("gate_shared.")).then(|| logits(&names, &at("gate_shared"))).transpose()?;
         extractions.push(level);
     }
-    let levels = levels(extractions, Habits { shared_first: false, shared_sees_shared: false });
+    let habits = Habits { shared_first: false, shared_sees_shared: false };
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, Plan { name: "model".into(), levels, towers: towers_on(towers, |t| t), tasks, ..Plan::default() }))
+    Ok(found(names, extraction(&names, extractions, habits, towers, tasks)?))
 }
 
 fn expert(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {

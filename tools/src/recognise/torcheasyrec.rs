@@ -15,8 +15,11 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
 }
 
 fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
-    let experts =
+    let experts: Vec<Vec<LayerPlan>> =
         (0..names.count("mmoe.expert_mlps.")?).map(|i| mlp(&names, &format!("mmoe.expert_mlps.{i}"))).collect::<Result<_, _>>()?;
+    if let Some(i) = experts.iter().position(Vec::is_empty) {
+        return Err(names.empty(&format!("mmoe.expert_mlps.{i}")));
+    }
     let with_last = |mlp_at: String, last: String| -> Result<Vec<LayerPlan>, ModelError> {
         let mut layers = mlp(&names, &mlp_at)?;
         layers.push(names.linear(&last, ActivationPlan::Linear));
@@ -29,7 +32,7 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
         .map(|t| with_last(format!("_task_tower.{t}.tower_mlp"), format!("_task_tower.{t}.linear")))
         .collect::<Result<_, _>>()?;
     let tasks = unknown_tasks(towers.len());
-    let mut found = Found { framework: names.framework, plan: one_level(experts, gates, towers, tasks), ..Found::default() };
+    let mut found = Found { framework: names.framework, plan: one_level(&names, experts, gates, towers, tasks)?, ..Found::default() };
     found.assume_relu("TorchEasyRec's default");
     found.assume_epsilon(EPSILON);
     names.embeddings(&["embedding_group."], &mut found);
@@ -40,8 +43,8 @@ fn mlp(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
     let layer = |j: usize| {
         let at = format!("{prefix}.mlp.{j}.perceptron");
         let mut layer = names.linear(&format!("{at}.0"), ActivationPlan::Relu);
-        layer.before = names.norm(&format!("{at}.1"), EPSILON);
-        layer
+        layer.before = names.norm(&format!("{at}.1"), EPSILON)?;
+        Ok(layer)
     };
-    Ok((0..names.count(&format!("{prefix}.mlp."))?).map(layer).collect())
+    (0..names.count(&format!("{prefix}.mlp."))?).map(layer).collect()
 }

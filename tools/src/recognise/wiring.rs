@@ -1,26 +1,38 @@
 //! The two wirings that frameworks have: one level, and progressive layered extraction.
 
-use super::names::{softmax_gate, unit};
+use super::names::{Names, softmax_gate, unit};
+use crate::error::ModelError;
 use crate::plan::{GatePlan, LayerPlan, Level, Plan, Reads, TaskPlan, Unit};
 
 /// One level of experts and softmax gates on the input, then towers. One gate serves all towers; without gates the one
 /// expert does.
 pub(super) fn one_level(
+    names: &Names<'_>,
     experts: Vec<Vec<LayerPlan>>,
     gates: Vec<Vec<LayerPlan>>,
     towers: Vec<Vec<LayerPlan>>,
     tasks: Vec<TaskPlan>,
-) -> Plan {
-    let sees: Vec<usize> = (0..experts.len()).collect();
-    let own = gates.len() > 1;
+) -> Result<Plan, ModelError> {
+    let (e, g, t) = (experts.len(), gates.len(), towers.len());
+    if t == 0 || e == 0 || !(g == t || g == 1 || (g == 0 && e == 1)) {
+        let what = format!("it has {e} experts, {g} gates and {t} towers");
+        return Err(names.wrong(&what, "there is one gate per tower, or one for all, or a single expert without; the file may be cut, or describe another wiring in a spec"));
+    }
+    let sees: Vec<usize> = (0..e).collect();
     let experts = experts.into_iter().enumerate().map(|(i, layers)| unit(format!("expert {i}"), layers));
     let gates = gates.into_iter().enumerate().map(|(t, layers)| softmax_gate(unit(format!("gate {t}"), layers), sees.clone()));
     let level = Level { experts: experts.collect(), gates: gates.collect() };
-    Plan { name: "model".into(), levels: vec![level], towers: towers_on(towers, |t| if own { t } else { 0 }), tasks, ..Plan::default() }
+    Ok(Plan {
+        name: "model".into(),
+        levels: vec![level],
+        towers: towers_on(towers, |t| if g > 1 { t } else { 0 }),
+        tasks,
+        ..Plan::default()
+    })
 }
 
 /// Towers, each on a stream of the last level.
-pub(super) fn towers_on(towers: Vec<Vec<LayerPlan>>, stream: impl Fn(usize) -> usize) -> Vec<Unit> {
+fn towers_on(towers: Vec<Vec<LayerPlan>>, stream: impl Fn(usize) -> usize) -> Vec<Unit> {
     let tower = |(t, layers)| Unit { reads: Reads::Stream(stream(t)), ..unit(format!("tower {t}"), layers) };
     towers.into_iter().enumerate().map(tower).collect()
 }
@@ -47,8 +59,25 @@ pub(super) struct Habits {
     pub(super) shared_sees_shared: bool,
 }
 
+/// A whole extraction: each task's tower reads its gate of the last level.
+pub(super) fn extraction(
+    names: &Names<'_>,
+    extractions: Vec<Extraction>,
+    habits: Habits,
+    towers: Vec<Vec<LayerPlan>>,
+    tasks: Vec<TaskPlan>,
+) -> Result<Plan, ModelError> {
+    let odd = extractions.iter().position(|e| e.specific.len() != towers.len() || e.gates.len() != towers.len());
+    if let Some(odd) = odd.or_else(|| (towers.is_empty() || extractions.is_empty()).then_some(0)) {
+        let (s, g) = extractions.get(odd).map_or((0, 0), |e| (e.specific.len(), e.gates.len()));
+        let what = format!("level {odd} has experts of {s} tasks and {g} gates for {} towers", towers.len());
+        return Err(names.wrong(&what, "every level serves the same tasks; the file may be cut, or describe another wiring in a spec"));
+    }
+    Ok(Plan { name: "model".into(), levels: levels(extractions, habits), towers: towers_on(towers, |t| t), tasks, ..Plan::default() })
+}
+
 /// The levels of an extraction: task `t` reads stream `t`, shared experts and the shared gate the last stream.
-pub(super) fn levels(extractions: Vec<Extraction>, habits: Habits) -> Vec<Level> {
+fn levels(extractions: Vec<Extraction>, habits: Habits) -> Vec<Level> {
     let mut levels: Vec<Level> = Vec::new();
     for extraction in extractions {
         let number = levels.len();

@@ -79,17 +79,10 @@ pub(crate) fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
     let allowed = allowed(what, len);
     let (result, peak) = peak(|| catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes))));
     let result = result.unwrap_or_else(|_| panic!("{what} made a reader panic"));
-    assert!(
-        peak <= allowed,
-        "{what} of {len} bytes made a reader take {peak} bytes"
-    );
+    assert!(peak <= allowed, "{what} of {len} bytes made a reader take {peak} bytes");
     if let Ok(weights) = &result {
         for (name, tensor) in &weights.tensors {
-            assert_eq!(
-                tensor.data.len(),
-                tensor.shape.iter().product::<usize>(),
-                "{name}"
-            );
+            assert_eq!(tensor.data.len(), tensor.shape.iter().product::<usize>(), "{name}");
             assert!(tensor.data.iter().all(|v| v.is_finite()), "{name}");
         }
     }
@@ -98,9 +91,7 @@ pub(crate) fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
 
 /// Where `needle` begins in `haystack`.
 pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window[0] == needle[0] && window == needle)
+    haystack.windows(needle.len()).position(|window| window[0] == needle[0] && window == needle)
 }
 
 /// A zip archive of these members.

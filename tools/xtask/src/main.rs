@@ -1,2 +1,61 @@
-//! The project's chores: `cargo xtask firmware`, `cargo xtask measure`.
-fn main() {}
+//! The project's chores. `cargo xtask --help` lists them.
+
+mod bare;
+mod blobs;
+mod board;
+mod firmware;
+mod measure;
+mod seeded;
+mod uart;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Make the firmware examples' blobs and the host's results on them.
+    Blobs,
+    /// Build the firmware of every board and run it in QEMU.
+    Firmware {
+        /// Only this board (a folder of `examples/firmware`).
+        #[arg(long)]
+        board: Option<String>,
+    },
+    /// Run the UART example with 1,000 transfers, most of them damaged.
+    Uart,
+    /// Measure all boards and write `docs/measurements.md`.
+    Measure,
+    /// Link a bare image per core and level, which fails where a panic can be reached.
+    NoPanic {
+        /// Only this board's target.
+        #[arg(long)]
+        board: Option<String>,
+    },
+    /// Print what a bare image consists of.
+    Size {
+        /// This board's target.
+        #[arg(long, default_value = "m4f")]
+        board: String,
+        /// Model and precision, as `edge_i8`.
+        #[arg(long, default_value = "edge_i8")]
+        image: String,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().chore {
+        Chore::Blobs => blobs::make(),
+        Chore::Firmware { board } => firmware::run(board.as_deref()),
+        Chore::Uart => uart::run(),
+        Chore::Measure => measure::run(),
+        Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
+        Chore::Size { board, image } => bare::size(&board, &image),
+    }
+}

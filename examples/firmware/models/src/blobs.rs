@@ -1,0 +1,46 @@
+//! The blobs, aligned in flash, and the host's results on them; `cargo xtask blobs` makes both.
+
+use crate::Golden;
+use mmoe::{Aligned, include_blob};
+
+/// A blob and what the host computed with it.
+pub type Case = (&'static Aligned<[u8]>, Golden<'static>);
+
+macro_rules! blobs {
+    ($($(#[$attr:meta])* $name:ident $file:literal)*) => {$(
+        $(#[$attr])*
+        #[doc = concat!("`", $file, "`.")]
+        pub static $name: Case = (
+            include_blob!(concat!("../blobs/", $file, ".mmoe")),
+            Golden(include_bytes!(concat!("../blobs/", $file, ".golden"))),
+        );
+    )*};
+}
+
+blobs! {
+    EDGE_F32 "edge.f32"
+    EDGE_W8 "edge.w8"
+    EDGE_I8 "edge.i8"
+    EDGE_I8_QUAD "edge.i8-quad"
+    SMALL_I8 "small.i8"
+    RECSYS_F32 "recsys.f32"
+    RECSYS_W8 "recsys.w8"
+    RECSYS_I8 "recsys.i8"
+    RECSYS_I8_QUAD "recsys.i8-quad"
+    #[cfg(feature = "measured")]
+    CENSUS_F32 "census.f32"
+    #[cfg(feature = "measured")]
+    CENSUS_W8 "census.w8"
+    #[cfg(feature = "measured")]
+    CENSUS_I8 "census.i8"
+    #[cfg(feature = "measured")]
+    CENSUS_I8_QUAD "census.i8-quad"
+    #[cfg(feature = "measured")]
+    AUTOENCODER_F32 "autoencoder.f32"
+    #[cfg(feature = "measured")]
+    AUTOENCODER_W8 "autoencoder.w8"
+    #[cfg(feature = "measured")]
+    AUTOENCODER_I8 "autoencoder.i8"
+    #[cfg(feature = "measured")]
+    AUTOENCODER_I8_QUAD "autoencoder.i8-quad"
+}

@@ -1,0 +1,27 @@
+//! The models, spelled as types.
+
+use mmoe::{Binary, Classes, Dense, Empty, Gate, Head, Linear, List3, Mmoe, Scalar, Seq, Seq3, SharedBottom};
+
+type EdgeExpert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
+type EdgeTower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
+type EdgeTowers<P> = List3<Binary<EdgeTower<P>>, Binary<EdgeTower<P>>, Scalar<EdgeTower<P>>>;
+/// `pytorch-edge`: 64 inputs, 4 experts, 3 gates; two probabilities and a real number.
+pub type Edge<P> = Mmoe<[EdgeExpert<P>; 4], [Gate<64, 4, P>; 3], EdgeTowers<P>>;
+
+type RecsysTower<P> = Scalar<Seq<Dense<16, 8, P>, Head<8, 1, P>>>;
+/// `keras-hub-recsys`: 100 inputs, 8 experts, 2 gates; two real numbers.
+pub type Recsys<P> = Mmoe<[Dense<100, 16, P>; 8], [Gate<100, 8, P>; 2], [RecsysTower<P>; 2]>;
+
+type CensusTower<P> = Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>;
+/// `keras-mmoe-census`: 499 inputs, 8 experts, 2 gates; two pairs of class probabilities.
+pub type Census<P> = Mmoe<[Dense<499, 4, P>; 8], [Gate<499, 8, P>; 2], [CensusTower<P>; 2]>;
+
+type SmallTower<P> = Scalar<Seq<Dense<8, 4, P>, Head<4, 1, P>>>;
+/// A model that crosses a serial line quickly: 16 inputs, 3 experts, 2 gates; two real numbers.
+pub type Small<P> = Mmoe<[Dense<16, 8, P>; 3], [Gate<16, 3, P>; 2], [SmallTower<P>; 2]>;
+
+type Middle<P> = Dense<128, 128, P>;
+type Encoder<P> = Seq<Seq3<Dense<640, 128, P>, Middle<P>, Middle<P>>, Seq<Middle<P>, Dense<128, 8, P>>>;
+type Decoder<P> = Seq<Seq<Dense<8, 128, P>, Middle<P>>, Seq3<Middle<P>, Middle<P>, Dense<128, 640, P, Linear>>>;
+/// MLPerf Tiny's anomaly autoencoder, 640→128×4→8→128×4→640: one expert, no gate, no tower.
+pub type Autoencoder<P> = SharedBottom<Seq<Encoder<P>, Decoder<P>>, [Empty<640, P>; 1], 1>;

@@ -1,0 +1,226 @@
+//! Scoring many inputs that share their first elements: the first layers' sums over those are computed once.
+
+use crate::element::Element;
+use crate::gate::{Constant, Sees};
+use crate::input::Raw;
+use crate::layer::{Activation, Dense, Layer, Logits, Seq};
+use crate::level::{All, Level, Mix, Source, walk};
+use crate::list::Bank;
+use crate::math::{Libm, Math};
+use crate::model::Model;
+use crate::precision::{Flash, Matrix, Precision};
+use crate::tower::Towers;
+use crate::trunk::Mixtures;
+use zerocopy::FromZeros;
+
+/// A layer that can take its input in two parts. The summation order is that of the whole input (the first part's columns come
+/// first), so results have the same bits.
+pub trait Prefixed: Layer {
+    /// The sums over the first part.
+    type Partial: FromZeros;
+    /// Takes the first part.
+    fn begin(&self, x: &[Self::Act], partial: &mut Self::Partial);
+    /// Takes the rest, from element `from` on.
+    fn resume<M: Math>(&self, partial: &Self::Partial, from: usize, x: &[Self::Act], y: &mut Self::Out);
+}
+
+impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed for Dense<IN, OUT, P, F> {
+    type Partial = [<P::Matrix<IN, OUT> as Matrix<P::Act>>::Partial; OUT];
+    fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
+        self.matrix.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &Self::Partial, from: usize, x: &[P::Act], y: &mut Self::Out) {
+        let mut sums = *partial;
+        self.matrix.add(from, x, &mut sums);
+        self.matrix.finish_dense(&sums, y, F::RELU);
+        F::apply::<P::Act, M>(&self.activation, y);
+    }
+}
+
+impl<const IN: usize, const OUT: usize, P: Precision> Prefixed for Logits<IN, OUT, P> {
+    type Partial = [<P::Matrix<IN, OUT> as Matrix<P::Act>>::Partial; OUT];
+    fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
+        self.matrix.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &Self::Partial, from: usize, x: &[P::Act], y: &mut Self::Out) {
+        let mut sums = *partial;
+        self.matrix.add(from, x, &mut sums);
+        self.matrix.finish_logits(&sums, y);
+    }
+}
+
+impl<A: Prefixed, B: Layer<Act = A::Act, In = A::Out>> Prefixed for Seq<A, B> {
+    type Partial = A::Partial;
+    fn begin(&self, x: &[A::Act], partial: &mut A::Partial) {
+        self.0.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &A::Partial, from: usize, x: &[A::Act], y: &mut B::Out) {
+        let mut t = A::Out::new_zeroed();
+        self.0.resume::<M>(partial, from, x, &mut t);
+        self.1.forward::<M>(&t, y);
+    }
+}
+
+impl<const IN: usize, const N: usize, P: Precision> Prefixed for Constant<IN, N, P> {
+    type Partial = [u8; 0];
+    fn begin(&self, _: &[P::Act], _: &mut [u8; 0]) {}
+    fn resume<M: Math>(&self, _: &[u8; 0], _: usize, _: &[P::Act], y: &mut Self::Out) {
+        *y = self.weights;
+    }
+}
+
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Prefixed for Sees<G, MASK, N>
+where
+    G: Prefixed<Act = A, In = [A; IN], Out = [A::Gate; S]>,
+{
+    type Partial = G::Partial;
+    fn begin(&self, x: &[A], partial: &mut G::Partial) {
+        self.0.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &G::Partial, from: usize, x: &[A], y: &mut [A::Gate; N]) {
+        let mut seen = [A::NONE; S];
+        self.0.resume::<M>(partial, from, x, &mut seen);
+        Self::spread(&seen, y);
+    }
+}
+
+/// Experts or gates side by side, all [`Prefixed`].
+pub trait PrefixedBank: Bank {
+    /// The sums of each.
+    type Partials: FromZeros;
+    /// All take the first part.
+    fn begin(&self, x: &[Self::Act], partials: &mut Self::Partials);
+    /// Item `i` takes the rest.
+    fn resume<M: Math>(&self, i: usize, partials: &Self::Partials, from: usize, x: &[Self::Act], y: &mut Self::Out);
+}
+
+impl<L: Prefixed, const N: usize> PrefixedBank for [L; N]
+where
+    [L::Partial; N]: FromZeros,
+{
+    type Partials = [L::Partial; N];
+    fn begin(&self, x: &[L::Act], partials: &mut Self::Partials) {
+        for (l, p) in self.iter().zip(partials) {
+            l.begin(x, p);
+        }
+    }
+    fn resume<M: Math>(&self, i: usize, partials: &Self::Partials, from: usize, x: &[L::Act], y: &mut L::Out) {
+        if let (Some(l), Some(p)) = (self.get(i), partials.get(i)) {
+            l.resume::<M>(p, from, x, y);
+        }
+    }
+}
+
+/// What a model knows of the first `C` elements of its input.
+#[derive(Debug)]
+pub struct Context<B: PrefixedBank, G: PrefixedBank, const C: usize> {
+    experts: B::Partials,
+    gates: G::Partials,
+}
+
+/// A level whose first layers have their first part already.
+struct Resumed<'a, B: PrefixedBank, G: PrefixedBank, const C: usize> {
+    level: &'a Mix<B, G>,
+    context: &'a Context<B, G, C>,
+}
+
+/// The rest of the input.
+struct Rest<'x, A>(&'x [A]);
+
+impl<A: Element> Source<[A]> for Rest<'_, A> {
+    fn stream(&self, _: usize) -> Option<&[A]> {
+        Some(self.0)
+    }
+    fn value(base: u8, _: usize) -> u8 {
+        base
+    }
+}
+
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize, const C: usize> Level for Resumed<'_, B, G, C>
+where
+    B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+{
+    type A = A;
+    type One = [A];
+    type Rows = [[A::Gate; N]; K];
+    type H = [A; H];
+    type Mixes = [[A::Mix; H]; K];
+    type Count = [(); K];
+    const INNER: usize = 0;
+    fn experts(&self) -> usize {
+        N
+    }
+    fn outs(&self) -> usize {
+        K
+    }
+    fn gate<M: Math, S: Source<[A]> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, _: &mut [A; H]) {
+        if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
+            self.level.gates.resume::<M>(o, &self.context.gates, C, x, row);
+        }
+    }
+    fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
+        self.level.weight(rows, o, i)
+    }
+    fn always(&self, o: usize, i: usize) -> bool {
+        self.level.always(o, i)
+    }
+    fn expert<M: Math, S: Source<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+        if let Some(x) = x.stream(i) {
+            self.level.experts.resume::<M>(i, &self.context.experts, C, x, h);
+        }
+    }
+    fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
+        h
+    }
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::Mix] {
+        self.level.mixture(m, o)
+    }
+}
+
+impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize> Model<Raw<[A; I]>, Mix<B, G>, T>
+where
+    B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    T: Towers<Act = A, In = [A; H], Count = [(); K]>,
+    Mix<B, G>: Flash,
+{
+    /// Takes the first `C` features, which many inputs share.
+    ///
+    /// Memory of a context: an accumulator (4 bytes; 8 in wide layers) per row of every expert's and every gate's first layer.
+    pub fn context<const C: usize>(&self, x: &[f32; C]) -> Context<B, G, C> {
+        const { assert!(C <= I, "context: more features than the model has") };
+        let mut q = <[A; C]>::new_zeroed();
+        A::features::<I>(&self.input.scales, 0, x, &mut q);
+        self.context_q(&q)
+    }
+
+    /// [`context`](Self::context) of activations: of an integer model, no float instruction runs.
+    pub fn context_q<const C: usize>(&self, x: &[A; C]) -> Context<B, G, C> {
+        let mut context = Context { experts: B::Partials::new_zeroed(), gates: G::Partials::new_zeroed() };
+        self.trunk.experts.begin(x, &mut context.experts);
+        self.trunk.gates.begin(x, &mut context.gates);
+        context
+    }
+
+    /// All outputs for an input of the context's features and then these. The same bits as [`predict`](Model::predict) of both together.
+    pub fn predict_in<const C: usize, const R: usize>(&self, context: &Context<B, G, C>, rest: &[f32; R]) -> T::Shown {
+        let mut q = <[A; R]>::new_zeroed();
+        A::features::<I>(&self.input.scales, C, rest, &mut q);
+        self.towers.show(&self.predict_q_in(context, &q))
+    }
+
+    /// Raw outputs for an input of the context's activations and then these.
+    pub fn predict_q_in<const C: usize, const R: usize>(&self, context: &Context<B, G, C>, rest: &[A; R]) -> T::Out {
+        const { assert!(C + R == I, "predict_in: the context and the rest must make up the model's input") };
+        let level = Resumed { level: &self.trunk, context };
+        let mut raw = T::Out::new_zeroed();
+        let (mut h, mut m, mut gates) = (<[A; H]>::new_zeroed(), <[[A::Mix; H]; K]>::new_zeroed(), <[[A::Gate; N]; K]>::new_zeroed());
+        walk::<Libm, All, _, _>(&level, &Rest(rest), u32::MAX, All, &mut gates, &mut h, &mut m);
+        for k in 0..K {
+            Mixtures::<A>::one(&m, k, &mut h);
+            self.towers.run::<Libm>(k, &h, &mut raw);
+        }
+        raw
+    }
+}

@@ -1,0 +1,111 @@
+//! Damaged and hostile blobs: each is refused with its own error, or accepted and safe to run.
+
+mod damage;
+mod documented;
+mod hostile;
+mod rules;
+#[path = "../seeded/mod.rs"]
+mod seeded;
+
+use mmoe::blob::Blob;
+use mmoe::zerocopy::FromZeros;
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad, Scalar, Seq, SkipBelow, Towers, W8};
+use mmoe_tools::blob::encode;
+use mmoe_tools::pack::Float;
+use seeded::{Bytes, NARROW, Rng, integer};
+
+type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
+type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;
+type Pair<P> = mmoe::List2<Binary<Tower<P>>, Scalar<Tower<P>>>;
+/// The type of [`seeded::small`].
+type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
+
+/// Blobs of [`seeded::small`], each with what loads it and runs it.
+fn subjects() -> [(&'static str, Bytes, Load); 4] {
+    let mut rng = Rng::new(1);
+    let graph = seeded::small(&mut rng);
+    [
+        ("F32", seeded::blob(&graph, Float::F32), typed::<F32>),
+        ("W8", seeded::blob(&graph, NARROW), typed::<W8>),
+        ("I8", integer::blob(&graph, integer::Wide::Heads, encode::Packing::Panels, &mut rng), typed::<I8>),
+        ("I8, quad", integer::blob(&graph, integer::Wide::Heads, encode::Packing::Quad, &mut rng), typed::<I8<Quad>>),
+    ]
+}
+
+/// Loads a blob as a type, runs it in every way, and gives the outputs.
+type Load = fn(&[u8]) -> Result<[f32; 2], LoadError>;
+
+fn typed<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
+    let model = Small::<P>::load(bytes)?;
+    let x = [0.5, -1.0, 0.25, 1.5, -0.125];
+    let (a, b) = model.predict(&x);
+    let _ = model.predict_traced(&x);
+    let _ = model.predict_skipping(&x, SkipBelow(0.3));
+    let _ = model.predict(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN]);
+    let mut raw = <Pair<P> as Towers>::Out::new_zeroed();
+    model.predict_tasks(&x, 2, &mut raw);
+    Ok([a, b])
+}
+
+/// Loads a blob by its records, runs it in every way, and gives the outputs.
+fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
+    let model = Dynamic::load(bytes)?;
+    let mut x = vec![0.5; model.inputs()];
+    for (x, v) in x.iter_mut().zip([0.5, -1.0, 0.25, 1.5, -0.125]) {
+        *x = v;
+    }
+    let mut scratch = vec![0xffff_ffff; model.scratch_words()];
+    let mut y = vec![0.0; model.outputs()];
+    model.predict(&x, &mut scratch, &mut y).unwrap();
+    let mut more = y.clone();
+    for (k, _) in model.tasks().enumerate() {
+        model.predict_tasks(&x, &mut scratch, &mut more, 1 << k).unwrap();
+    }
+    for (g, info) in model.gates().enumerate() {
+        let mut weights = [0.0; 32];
+        assert_eq!(model.gate_weights(&scratch, g, &mut weights), info.sees.count_ones() as usize);
+    }
+    model.predict_skipping(&x, &mut scratch, &mut more, SkipBelow(0.3)).unwrap();
+    let mut words = vec![0; model.outputs()];
+    if model.is_integer() {
+        let mut q = vec![0; model.inputs()];
+        model.quantize(&x, &mut q).unwrap();
+        model.predict_q(&q, &mut scratch, &mut words).unwrap();
+        model.predict_q(&vec![i16::MIN; model.inputs()], &mut scratch, &mut words).unwrap();
+    } else {
+        let mut h = vec![0.0; 0xffff];
+        for node in 0..model.blob().nodes.len() {
+            let _ = model.expert(node, &x, &mut scratch, &mut h);
+        }
+    }
+    model.show(&words, &mut more);
+    x.fill(f32::NAN);
+    model.predict(&x, &mut scratch, &mut more).unwrap();
+    let _ = (model.macs(), model.blob().id(), model.blob().feature_names().count(), model.blob().section(9));
+    Ok(y)
+}
+
+/// Runs whatever accepts these bytes; what the type accepts the records accept too, with the same outputs. Says whether either did.
+fn survives(bytes: &[u8], load: Load) -> bool {
+    let _ = Blob::open(bytes);
+    let (typed, erased) = (load(bytes), erased(bytes));
+    if let Ok(typed) = typed {
+        let erased = erased.as_ref().unwrap_or_else(|e| panic!("the type accepts what its records refuse: {e}"));
+        for (t, e) in typed.iter().zip(erased) {
+            assert!(t.to_bits() == e.to_bits() || (t.is_nan() && e.is_nan()), "{t} typed, {e} erased");
+        }
+    }
+    typed.is_ok() || erased.is_ok()
+}
+
+/// The error of a blob that neither the type nor its records accept.
+#[track_caller]
+fn both(bytes: &[u8], load: Load) -> LoadError {
+    let error = load(bytes).expect_err("the type refuses it");
+    assert_eq!(erased(bytes).expect_err("the records refuse it"), error);
+    error
+}
+
+fn packing_of<K: Packing>() -> u32 {
+    u32::from(K::CODE)
+}

@@ -1,0 +1,64 @@
+//! The whole family, spelled with today's types: each model is packed from a random graph, and its type, its records and (float models) an
+//! f64 evaluation agree. What no blob can say yet is built from zero bytes or by value, and its output type asserted.
+
+mod built;
+mod own;
+mod partial;
+#[path = "../seeded/mod.rs"]
+mod seeded;
+mod shapes;
+mod spelled;
+
+use mmoe::{F32, I8, I16, Quad, W8};
+use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::pack::Float;
+use seeded::integer::Wide;
+use seeded::{NARROW, Rng};
+
+/// A test for each shape: in F32 and W8 against the oracle, in I8 of both packings and in I16 typed against erased.
+macro_rules! family {
+    ($($test:ident: $Model:ident;)*) => {$(
+        #[test]
+        fn $test() {
+            let mut rng = Rng::new(10);
+            let graph = shapes::$test(&mut rng);
+            spelled::float::<shapes::$Model<F32>>(&graph, Float::F32, &mut rng);
+            spelled::float::<shapes::$Model<W8>>(&graph, NARROW, &mut rng);
+            spelled::integer::<shapes::$Model<I8>>(&graph, Wide::Heads, Packing::Panels, &mut rng);
+            spelled::integer::<shapes::$Model<I8<Quad>>>(&graph, Wide::Heads, Packing::Quad, &mut rng);
+            spelled::integer::<shapes::$Model<I16>>(&graph, Wide::All, Packing::Panels, &mut rng);
+        }
+    )*};
+}
+
+family! {
+    independent: IndependentOf;
+    shared_bottom: Bottom;
+    one_gate_for_all: OneGate;
+    mmoe_of_unlike_experts_and_towers: Unlike;
+    every_gate: EveryGate;
+    cgc: CgcOf;
+    two_levels_of_ple: PleOf;
+    stacked_on_one_stream: StackedOne;
+    stacked_on_a_stream_each: StackedEach;
+    three_levels: Three;
+    mixtures_as_outputs: Mixtures;
+    autoencoder: Autoencoder;
+    product_of_two_tasks: WithProduct;
+}
+
+#[test]
+fn layer_norm_in_float_models() {
+    let mut rng = Rng::new(11);
+    let graph = shapes::normed(&mut rng);
+    spelled::float::<shapes::Normed<F32>>(&graph, Float::F32, &mut rng);
+    spelled::float::<shapes::Normed<W8>>(&graph, NARROW, &mut rng);
+}
+
+#[test]
+fn narrow_heads() {
+    let mut rng = Rng::new(12);
+    let graph = shapes::narrow(&mut rng);
+    spelled::float::<shapes::Narrow<W8>>(&graph, Float::W8 { narrow_heads: true }, &mut rng);
+    spelled::integer::<shapes::Narrow<I8>>(&graph, Wide::Nothing, Packing::Panels, &mut rng);
+}

@@ -1,0 +1,110 @@
+//! Float models give the same bits on every target and at every optimization level: the committed hash of 1,000 rows. The firmware makes the
+//! same rows and the same hash.
+
+#[path = "../examples/firmware/models/src/rows.rs"]
+#[allow(unreachable_pub, reason = "the firmware crates have it as a public module")]
+#[allow(dead_code, reason = "shared with the firmware")]
+mod rows;
+
+mod seeded;
+
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Scalar, Seq, W8};
+use mmoe_tools::model::{Options, build};
+use mmoe_tools::pack::{self, Float};
+use mmoe_tools::spec::Spec;
+use mmoe_tools::{blob::file, import};
+use seeded::Bytes;
+use std::path::Path;
+
+type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
+type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
+type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+
+/// The year of the MMoE article.
+const SEED: u32 = 2018;
+
+/// The generator's first numbers.
+const FIRST: [u32; 3] = [0x1f74_b41c, 0xb719_6c07, 0xc9a1_e82b];
+
+/// The hash in `F32`.
+const EDGE_F32: u64 = 0x7b82_3e41_6dfd_ebb3;
+
+/// The hash in `W8`.
+const EDGE_W8: u64 = 0x25ce_177d_8b93_27bc;
+
+/// FNV-1a over words, little end first.
+struct Fnv(u64);
+
+impl Fnv {
+    fn word(&mut self, word: u32) {
+        for byte in word.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+fn edge(precision: Float) -> Bytes {
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pytorch-edge").join(name);
+    let spec = Spec::parse(&std::fs::read_to_string(fixture("spec.toml")).unwrap()).unwrap();
+    let made = build(import::read(&fixture("model.safetensors")).unwrap(), Some(&spec), Options::default()).unwrap();
+    let (header, weights) = pack::float(&made.graph, precision);
+    Bytes::new(&file::write(&header, &weights))
+}
+
+/// Of 1,000 rows: raw outputs, outputs, and all gate weights.
+fn typed<P: Precision<Act = f32>>(bytes: &[u8]) -> u64 {
+    let (mut rng, mut fnv) = (rows::Rng::new(SEED), Fnv(0xcbf2_9ce4_8422_2325));
+    let model = Edge::<P>::load(bytes).unwrap();
+    let mut x = [0.0; 64];
+    for _ in 0..1000 {
+        rows::fill(&mut rng, &mut x);
+        let raw = model.predict_q(&x);
+        [raw.0, raw.1, raw.2].iter().for_each(|y| fnv.word(y.to_bits()));
+        let traced = model.predict_traced(&x);
+        let (a, b, c) = traced.tasks;
+        [a, b, c].iter().for_each(|y| fnv.word(y.to_bits()));
+        traced.gates.as_flattened().iter().for_each(|g| fnv.word(g.to_bits()));
+    }
+    fnv.0
+}
+
+/// The same by the records.
+fn erased(bytes: &[u8]) -> u64 {
+    let (mut rng, mut fnv) = (rows::Rng::new(SEED), Fnv(0xcbf2_9ce4_8422_2325));
+    let model = Dynamic::load(bytes).unwrap();
+    let mut scratch = vec![0; model.scratch_words()];
+    let (mut x, mut y, mut g) = ([0.0; 64], [0.0; 3], [0.0; 4]);
+    for _ in 0..1000 {
+        rows::fill(&mut rng, &mut x);
+        model.predict(&x, &mut scratch, &mut y).unwrap();
+        // Raw outputs of a float model are its outputs.
+        y.into_iter().chain(y).for_each(|y| fnv.word(y.to_bits()));
+        for gate in 0..3 {
+            assert_eq!(model.gate_weights(&scratch, gate, &mut g), 4);
+            g.iter().for_each(|g| fnv.word(g.to_bits()));
+        }
+    }
+    fnv.0
+}
+
+#[test]
+fn f32() {
+    let bytes = edge(Float::F32);
+    assert_eq!(typed::<F32>(&bytes), EDGE_F32, "{:#018x}", typed::<F32>(&bytes));
+    assert_eq!(erased(&bytes), EDGE_F32);
+}
+
+#[test]
+fn w8() {
+    let bytes = edge(seeded::NARROW);
+    assert_eq!(typed::<W8>(&bytes), EDGE_W8, "{:#018x}", typed::<W8>(&bytes));
+    assert_eq!(erased(&bytes), EDGE_W8);
+}
+
+/// The first numbers of the generator, so that a change of it is not taken for one of the arithmetic.
+#[test]
+fn the_rows_are_the_rows() {
+    let mut rng = rows::Rng::new(SEED);
+    let first: Vec<u32> = (0..3).map(|_| rng.next_u32()).collect();
+    assert_eq!(first, FIRST);
+}

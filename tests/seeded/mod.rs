@@ -1,0 +1,187 @@
+//! Seeded graphs, their blobs, and buffers that lie where blobs must.
+#![allow(dead_code, unreachable_pub, reason = "a module of several tests, each of which uses its part")]
+
+pub mod integer;
+
+use mmoe::blob::op;
+use mmoe::zerocopy::IntoBytes;
+use mmoe_tools::blob::file;
+use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use mmoe_tools::pack::{self, Float};
+
+/// Narrow everything but the towers' last layers.
+pub const NARROW: Float = Float::W8 { narrow_heads: false };
+
+/// A 64-bit xorshift generator with a multiplication at the end (Vigna's xorshift64*).
+pub struct Rng(u64);
+
+impl Rng {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+    pub fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
+    }
+    /// 0 to `n` − 1.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() % n as u64) as usize
+    }
+    /// `low` to `high`, both included.
+    pub fn within(&mut self, low: usize, high: usize) -> usize {
+        low + self.below(high - low + 1)
+    }
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+    /// −1 to 1.
+    pub fn real(&mut self) -> f32 {
+        (self.bits() & 0xff_ffff) as f32 / (1 << 23) as f32 - 1.0
+    }
+    pub fn reals(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.real()).collect()
+    }
+    /// Features of −2 to 2.
+    pub fn row(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| 2.0 * self.real()).collect()
+    }
+}
+
+/// Bytes at a multiple of 8.
+#[derive(Clone)]
+pub struct Bytes {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bytes {
+    pub fn new(from: &[u8]) -> Self {
+        let mut b = Self { words: Vec::new(), len: 0 };
+        b.set(from);
+        b
+    }
+    /// `from`, `offset` bytes behind a multiple of 8.
+    pub fn at(offset: usize, from: &[u8]) -> Self {
+        Self::new(&[&vec![0; offset], from].concat())
+    }
+    pub fn set(&mut self, from: &[u8]) {
+        self.words.resize(from.len().div_ceil(8), 0);
+        self.len = from.len();
+        self.words.as_mut_bytes()[..from.len()].copy_from_slice(from);
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.words.as_bytes()[..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Bytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.words.as_mut_bytes()[..self.len]
+    }
+}
+
+pub fn dense(rng: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
+    let scale = 1.7 / (inputs as f32).sqrt();
+    Layer::Dense(Dense {
+        name: String::new(),
+        inputs,
+        outputs,
+        weight: rng.reals(inputs * outputs).iter().map(|w| w * scale).collect(),
+        bias: rng.reals(outputs).iter().map(|b| b * 0.5).collect(),
+        activation,
+    })
+}
+
+pub fn affine(rng: &mut Rng, n: usize) -> Layer {
+    Layer::Affine { gain: rng.reals(n), bias: rng.reals(n) }
+}
+
+pub fn prelu(rng: &mut Rng, n: usize) -> Layer {
+    Layer::PRelu { slope: rng.reals(n) }
+}
+
+pub fn layer_norm(rng: &mut Rng, n: usize) -> Layer {
+    Layer::LayerNorm { gain: rng.reals(n), bias: rng.reals(n), epsilon: 1e-3 }
+}
+
+/// Dense layers of these widths, each with `activation` but the last, which has `last`.
+pub fn chain(rng: &mut Rng, widths: &[usize], activation: Activation, last: Activation) -> Vec<Layer> {
+    let n = widths.len().saturating_sub(2);
+    widths.windows(2).enumerate().map(|(i, w)| dense(rng, w[0], w[1], if i < n { activation } else { last })).collect()
+}
+
+/// A step that reads `src[start..start + inputs]`.
+pub fn node(op: Op, src: usize, start: usize, inputs: usize, outputs: usize, layers: Vec<Layer>) -> Node {
+    Node { op, src, start, inputs, outputs, layers }
+}
+
+/// An expert on value `src` with dense relu layers of these widths.
+pub fn expert(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
+    let layers = chain(rng, widths, Activation::Relu, Activation::Relu);
+    node(Op::Expert, src, 0, widths[0], widths[widths.len() - 1], layers)
+}
+
+/// A gate of one layer on value `src` of width `inputs`, mixing values of width `outputs`.
+pub fn gate(rng: &mut Rng, kind: GateKind, src: usize, inputs: usize, sees: Vec<usize>, outputs: usize) -> Node {
+    let layer = match kind {
+        GateKind::Constant => Layer::Constant { weights: rng.reals(sees.len()) },
+        _ => dense(rng, inputs, kind.logits(sees.len()), Activation::Linear),
+    };
+    node(Op::Gate { kind, sees, temperature: 1.0 }, src, 0, inputs, outputs, vec![layer])
+}
+
+/// A tower on value `src`: dense relu layers of these widths, the last one linear.
+pub fn tower(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
+    let layers = chain(rng, widths, Activation::Relu, Activation::Linear);
+    node(Op::Tower, src, 0, widths[0], widths[widths.len() - 1], layers)
+}
+
+/// A graph of these steps that keeps the rules.
+pub fn graph(inputs: usize, nodes: Vec<Node>, outputs: &[Output]) -> Graph {
+    let tasks = outputs.iter().enumerate().map(|(k, output)| Task { name: format!("y{k}"), output: *output }).collect();
+    let graph = Graph {
+        name: "test".into(),
+        version: 7,
+        inputs: vec![Input { name: "x".into(), count: inputs, min: None, max: None, mean: None, std: None }],
+        feature_names: Vec::new(),
+        nodes,
+        tasks,
+    };
+    graph.check().unwrap();
+    graph
+}
+
+/// A small MMoE: 5 inputs, 2 experts 5→6→3, 2 gates, a probability and a real number.
+pub fn small(rng: &mut Rng) -> Graph {
+    let mut nodes: Vec<Node> = (0..2).map(|_| expert(rng, 0, &[5, 6, 3])).collect();
+    nodes.extend((0..2).map(|_| gate(rng, GateKind::Softmax, 0, 5, vec![1, 2], 3)));
+    nodes.extend((0..2).map(|k| tower(rng, 3 + k, &[3, 4, 1])));
+    graph(5, nodes, &[Output::Sigmoid { value: 5 }, Output::Linear { value: 6 }])
+}
+
+/// The blob of a graph in a float precision.
+pub fn blob(graph: &Graph, precision: Float) -> Bytes {
+    let (header, weights) = pack::float(graph, precision);
+    Bytes::new(&file::write(&header, &weights))
+}
+
+/// Whether this code of a step is a gate's.
+pub fn is_gate(code: u8) -> bool {
+    code >= op::GATES
+}
+
+/// Whether a number is what an f64 evaluation says, within 1e-5 of the larger of 1 and itself.
+#[track_caller]
+pub fn close(what: &str, found: f32, wanted: f64) {
+    let bound = 1e-5 * wanted.abs().max(1.0);
+    assert!((f64::from(found) - wanted).abs() <= bound, "{what}: {found} instead of {wanted}");
+}

@@ -1,0 +1,61 @@
+//! A blob's self-test rows pass on an intact model and find changed weights.
+
+mod common;
+
+use common::{aligned, fixture, graph, read};
+use mmoe::{Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Scalar, SelfTestError, Seq};
+use mmoe_tools::blob::{encode::Packing, file};
+use mmoe_tools::{pack, quantize, selftest};
+
+type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
+type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
+type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+
+/// Intact, without rows, and with single bytes of the weights changed: how many of 1,000 changes are found.
+fn found<P: Precision>(integer: bool) -> usize {
+    assert!(fixture("pytorch-edge").is_dir());
+    let graph = graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml");
+    let (mut header, weights) = if integer {
+        let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
+        let calibration = quantize::source(&graph, Some((rows, 64))).unwrap();
+        let q = quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
+        pack::integer(&graph, &q, Packing::Panels)
+    } else {
+        pack::float(&graph, pack::Float::F32)
+    };
+    assert_eq!(Edge::<P>::self_test(&aligned(&file::write(&header, &weights))[..]), Err(SelfTestError::Missing));
+    let coverage = selftest::add(&graph, &graph.inputs, &mut header, &weights, 4).unwrap();
+    assert!(coverage > 0.9, "{coverage}");
+    let whole = file::write(&header, &weights);
+    let mut blob = aligned(&whole);
+    assert_eq!(Edge::<P>::self_test(&blob[..]), Ok(4));
+    let (first, mut seed) = (whole.len() - weights.len(), 1u64);
+    let mut random = |n: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % n
+    };
+    (0..1000)
+        .filter(|_| {
+            let (at, bit) = (first + random(weights.len()), random(8));
+            blob[at] ^= 1 << bit;
+            file::seal(&mut blob[..whole.len()]);
+            let result = Edge::<P>::self_test(&blob[..]);
+            blob[at] ^= 1 << bit;
+            matches!(result, Err(SelfTestError::Row { .. }))
+        })
+        .count()
+}
+
+#[test]
+fn most_changes_of_f32_weights_are_found() {
+    let found = found::<F32>(false);
+    println!("{found} of 1,000");
+    assert!(found > 600, "{found} of 1,000");
+}
+
+#[test]
+fn most_changes_of_int8_weights_are_found() {
+    let found = found::<I8>(true);
+    println!("{found} of 1,000");
+    assert!(found > 600, "{found} of 1,000");
+}

@@ -1,0 +1,8 @@
+//! Gates that read 7 of 8 features.
+use mmoe::{Binary, Dense, F32, Gate, Head, Mmoe};
+
+type Of = Mmoe<[Dense<8, 4, F32>; 2], [Gate<7, 2, F32>; 2], [Binary<Head<4, 1, F32>>; 2]>;
+
+fn main() {
+    let _ = |m: &Of| m.predict(&[0.0; 8]);
+}

@@ -1,0 +1,217 @@
+//! The Rust source of a typed model for a blob.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use mmoe::blob::output;
+
+use crate::blob::message::Header;
+use crate::typed::{NotTyped, typed};
+
+/// How names became identifiers, where they had to change: name, identifier.
+pub type Mapping = Vec<(String, String)>;
+
+/// Where the generated source finds the blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// `include_blob!` with this path, relative to the source file.
+    Include(&'a str),
+    /// The caller has it.
+    Given,
+}
+
+/// What is said of a model beside its header.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The model's name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: u32,
+    /// The blob's checksum.
+    pub checksum: u32,
+    /// Bytes of the blob.
+    pub bytes: usize,
+    /// Bytes of weights.
+    pub weights: usize,
+}
+
+/// Words that no field may be called, and types that the macro `mmoe::tasks!` needs under their own names.
+const RESERVED: [&str; 57] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern",
+    "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv",
+    "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield", "u8", "u32", "usize", "f32", "bool", "str",
+];
+
+/// Identifiers for names, each its own.
+fn identifiers(names: &[String]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let mut make = |name: &String| {
+        let mut id: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+        if !id.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            id = format!("n_{}", id.trim_start_matches('_'));
+        }
+        if RESERVED.contains(&id.as_str()) {
+            id.push('_');
+        }
+        let mut unique = id.clone();
+        let mut n = 2;
+        while !taken.insert(unique.clone()) {
+            unique = format!("{id}_{n}");
+            n += 1;
+        }
+        unique
+    };
+    names.iter().map(&mut make).collect()
+}
+
+/// Text for a doc comment: one line, no links by accident.
+fn doc(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("`{}`", one_line.replace('`', "'"))
+}
+
+/// Writes the source of a module for the blob with this header.
+///
+/// # Errors
+///
+/// A wiring for which the engine has no type.
+pub fn source(header: &Header, about: &About<'_>, from: &Source<'_>) -> Result<(String, Mapping), NotTyped> {
+    let typed = typed(header)?;
+    let tasks = identifiers(&header.task_names);
+    let features = identifiers(&header.feature_names);
+    let mut out = Writer(String::new());
+    out.line(format_args!("//! {}, version {}: the type of its blob (checksum {:08x}).", doc(about.name), about.version, about.checksum));
+    out.line(format_args!("//!"));
+    out.line(format_args!("//! Written by `mmoe codegen`: do not edit, write it again."));
+    out.line(format_args!("#![allow(dead_code, unreachable_pub, reason = \"not every program uses every name\")]"));
+    out.line(format_args!(""));
+    let mut imports = typed.imports.clone();
+    imports.push("LoadError");
+    if matches!(from, Source::Include(_)) {
+        imports.push("Aligned");
+    }
+    imports.sort_unstable();
+    imports.dedup();
+    out.line(format_args!("use mmoe::{{{}}};", imports.join(", ")));
+    out.line(format_args!(""));
+    for (name, about, text) in &typed.aliases {
+        out.line(format_args!("/// {about}."));
+        out.line(format_args!("pub type {name} = {text};"));
+    }
+    out.towers(header, &tasks, !typed.towers.is_empty());
+    out.line(format_args!(""));
+    out.line(format_args!("/// The model: `Model::load` checks a blob against it and uses its weights where they lie."));
+    out.line(format_args!("pub type Model = {};", typed.model));
+    out.line(format_args!(""));
+    match from {
+        Source::Include(path) => {
+            out.line(format_args!("/// The blob, in flash."));
+            out.line(format_args!("pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!({path:?});"));
+            out.line(format_args!(""));
+            out.line(format_args!("/// The model in [`BLOB`], checked."));
+            out.line(format_args!("///"));
+            out.line(format_args!("/// # Errors"));
+            out.line(format_args!("///"));
+            out.line(format_args!("/// A blob that is damaged or of another shape."));
+            out.line(format_args!("pub fn load() -> Result<&'static Model, LoadError> {{"));
+            out.line(format_args!("    Model::load(BLOB)"));
+            out.line(format_args!("}}"));
+        }
+        Source::Given => {
+            out.line(format_args!("/// The model in these bytes, checked. They must lie at a multiple of 4."));
+            out.line(format_args!("///"));
+            out.line(format_args!("/// # Errors"));
+            out.line(format_args!("///"));
+            out.line(format_args!("/// A blob that is damaged or of another shape."));
+            out.line(format_args!("pub fn load(blob: &[u8]) -> Result<&Model, LoadError> {{"));
+            out.line(format_args!("    Model::load(blob)"));
+            out.line(format_args!("}}"));
+        }
+    }
+    out.constants(header, about);
+    if !features.is_empty() {
+        out.line(format_args!(""));
+        out.line(format_args!("/// Where each feature stands in the input."));
+        out.line(format_args!("pub mod feature {{"));
+        for (i, (name, id)) in header.feature_names.iter().zip(&features).enumerate() {
+            out.line(format_args!("    /// {}.", doc(name)));
+            out.line(format_args!("    pub const {}: usize = {i};", id.to_ascii_uppercase()));
+        }
+        out.line(format_args!("}}"));
+    }
+    let changed = |names: &[String], ids: &[String]| -> Mapping {
+        names.iter().zip(ids).filter(|(n, i)| n != i).map(|(n, i)| (n.clone(), i.clone())).collect()
+    };
+    let mut mapping = changed(&header.task_names, &tasks);
+    mapping.extend(changed(&header.feature_names, &features).into_iter().map(|(n, i)| (n, format!("feature::{}", i.to_ascii_uppercase()))));
+    Ok((out.0, mapping))
+}
+
+struct Writer(String);
+
+impl Writer {
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.0, "{text}");
+    }
+
+    /// The struct of towers, or the positions of the outputs where there is none.
+    fn towers(&mut self, header: &Header, tasks: &[String], named: bool) {
+        self.line(format_args!(""));
+        let kind = |t: u8| match t {
+            output::SIGMOID => "a probability",
+            output::SOFTMAX => "class probabilities",
+            output::PRODUCT => "a product of probabilities",
+            _ => "raw values",
+        };
+        if named {
+            self.line(format_args!("mmoe::tasks! {{"));
+            self.line(format_args!("    /// The towers. Outputs:"));
+            self.line(format_args!("    ///"));
+            for ((task, name), id) in header.tasks.iter().zip(&header.task_names).zip(tasks) {
+                let width = if task.width == 1 { String::new() } else { format!(" ({} of them)", task.width) };
+                self.line(format_args!("    /// - `{id}`: task {}, {}{width}", doc(name), kind(task.output)));
+            }
+            self.line(format_args!("    pub struct Towers => Outputs {{ {} }}", tasks.join(", ")));
+            self.line(format_args!("}}"));
+            return;
+        }
+        self.line(format_args!(
+            "/// Where each tower's probability stands in the first part of a prediction; the second part is the product."
+        ));
+        self.line(format_args!("pub mod output {{"));
+        for (i, ((task, name), id)) in header.tasks.iter().zip(&header.task_names).zip(tasks).enumerate() {
+            if task.output != output::PRODUCT {
+                self.line(format_args!("    /// Task {}, {}.", doc(name), kind(task.output)));
+                self.line(format_args!("    pub const {}: usize = {i};", id.to_ascii_uppercase()));
+            }
+        }
+        self.line(format_args!("}}"));
+    }
+
+    fn constants(&mut self, header: &Header, about: &About<'_>) {
+        let inputs = header.inputs.first().map_or(0, |i| i.count);
+        self.line(format_args!(""));
+        self.line(format_args!("/// Features of one row."));
+        self.line(format_args!("pub const INPUTS: usize = {inputs};"));
+        self.line(format_args!("/// Tasks."));
+        self.line(format_args!("pub const TASKS: usize = {};", header.tasks.len()));
+        self.line(format_args!("/// Bytes of flash that the blob takes."));
+        self.line(format_args!("pub const BLOB_BYTES: usize = {};", about.bytes));
+        self.line(format_args!("/// Bytes of weights among them."));
+        self.line(format_args!("pub const WEIGHT_BYTES: usize = {};", about.weights));
+        self.line(format_args!("/// Bytes of buffers that a prediction has on the stack."));
+        self.line(format_args!("pub const SCRATCH: usize = Model::SCRATCH;"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::identifiers;
+
+    #[test]
+    fn names_become_identifiers_of_their_own() {
+        let names = ["click", "Click", "2nd", "type", "pay-per view", "u8", "é", "_"].map(str::to_owned);
+        assert_eq!(identifiers(&names), ["click", "click_2", "n_2nd", "type_", "pay_per_view", "u8_", "n_", "n__2"]);
+    }
+}

@@ -1,0 +1,134 @@
+//! `mmoe gates`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use mmoe_tools::data::Data;
+use mmoe_tools::gating::{GateStats, Gating};
+use mmoe_tools::runner::Runner;
+use serde_json::json;
+
+use super::output::{Table, count, print};
+use super::{load, read_blob};
+
+/// Shows what each task's gate does with the experts on given rows.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The blob.
+    #[arg(value_name = "M.mmoe")]
+    model: PathBuf,
+    /// Rows of features, as for `run`.
+    #[arg(long, value_name = "X")]
+    input: PathBuf,
+    /// JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let blob = read_blob(&args.model)?;
+    let mut runner = load(&args.model, &blob)?;
+    if runner.gates.is_empty() {
+        bail!("{}: has no gates", args.model.display());
+    }
+    let x = Data::read(&args.input)?.features(runner.model.inputs(), &runner.feature_names(), &[])?;
+    let stats = (0..runner.gates.len()).map(|g| GateStats::new(name(&runner, g), runner.gates[g].experts.clone()));
+    let mut gating = Gating::new(stats.collect(), runner.experts.len());
+    let mut run = 0u64;
+    for row in x.iter() {
+        run += u64::from(runner.predict(row).context("prediction")?.1.experts);
+        let weights: Vec<Vec<f32>> = (0..runner.gates.len()).map(|g| runner.gate_weights(g)).collect();
+        gating.add(&weights);
+    }
+    let average = run as f64 / x.len() as f64;
+    print(&if args.json { json(&runner, &gating, x.len(), average)? } else { text(args, &runner, &gating, x.len(), average) })
+}
+
+/// `gate_y`, or `gate_y+z` where tasks share it, or `gate3` where no tower reads it.
+fn name(runner: &Runner<'_>, gate: usize) -> String {
+    let tasks: Vec<&str> = runner.gates[gate].tasks.iter().map(|t| runner.tasks[*t].name.as_str()).collect();
+    if tasks.is_empty() { format!("gate{gate}") } else { format!("gate_{}", tasks.join("+")) }
+}
+
+fn kind(op: u8) -> &'static str {
+    use mmoe::blob::op;
+    match op {
+        op::SOFTMAX => "softmax",
+        op::SIGMOID => "sigmoid",
+        op::HARD => "hard",
+        op::TOP_K => "top-k",
+        op::TOP_K_RAW => "top-k, not renormalised",
+        op::CONSTANT => "constant",
+        op::D_SELECT_K => "DSelect-k",
+        _ => "?",
+    }
+}
+
+fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> String {
+    let mut text = format!(
+        "{}: {} of {}, on average {average:.2} of {} run\n",
+        args.model.display(),
+        count(rows, "row"),
+        args.input.display(),
+        count(gating.experts, "expert")
+    );
+    for (gate, about) in gating.gates.iter().zip(&runner.gates) {
+        let _ = writeln!(text, "\n{} ({}), entropy {:.3} (0: one expert alone, 1: all alike)", gate.name, kind(about.op), gate.entropy());
+        let mut table = Table::new(1, &["", "mean", "max", "leads", ""]);
+        for (((expert, mean), max), lead) in gate.experts.iter().zip(gate.mean()).zip(gate.max()).zip(gate.leads()) {
+            let bar = "#".repeat((mean.clamp(0.0, 1.0) * 30.0).round() as usize);
+            let cells = [format!("expert {expert}"), format!("{mean:.3}"), format!("{max:.3}"), format!("{:.1} %", 100.0 * lead)];
+            let mut cells = cells.to_vec();
+            cells.push(format!("{bar:<30}"));
+            table.row(cells);
+        }
+        text += &table.text("  ");
+    }
+    let correlations = gating.correlations();
+    if !correlations.is_empty() {
+        text += "\ncorrelation between gates (1: the tasks use the experts alike)\n";
+        let mut table = Table::new(2, &["", "", ""]);
+        for (a, b, c) in correlations {
+            let c = c.map_or_else(|| "one never moves".into(), |c| format!("{c:.3}"));
+            table.row(vec![gating.gates[a].name.clone(), gating.gates[b].name.clone(), c]);
+        }
+        // The header is empty.
+        text += table.text("  ").trim_start_matches('\n');
+    }
+    let warnings = gating.warnings();
+    if !warnings.is_empty() {
+        text.push('\n');
+    }
+    for warning in warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    text
+}
+
+fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Result<String> {
+    let gate = |(g, about): (&GateStats, &mmoe_tools::runner::Gate)| {
+        json!({
+            "name": g.name,
+            "kind": kind(about.op),
+            "tasks": about.tasks.iter().map(|t| &runner.tasks[*t].name).collect::<Vec<_>>(),
+            "experts": g.experts,
+            "mean": g.mean(),
+            "max": g.max(),
+            "leads": g.leads(),
+            "entropy": g.entropy(),
+        })
+    };
+    let names = |i: usize| &gating.gates[i].name;
+    let correlations = gating.correlations();
+    let correlations: Vec<_> = correlations.iter().map(|(a, b, c)| json!({"a": names(*a), "b": names(*b), "correlation": c})).collect();
+    let value = json!({
+        "rows": rows,
+        "experts": gating.experts,
+        "experts_run": average,
+        "gates": gating.gates.iter().zip(&runner.gates).map(gate).collect::<Vec<_>>(),
+        "correlations": correlations,
+        "warnings": gating.warnings(),
+    });
+    Ok(serde_json::to_string_pretty(&value)? + "\n")
+}

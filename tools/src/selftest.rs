@@ -1,0 +1,107 @@
+//! Self-test rows: inputs that touch many weights, with the exact outputs that the device must give.
+
+use crate::blob::message::Header;
+use crate::graph::{Activation, Graph, Input, Layer};
+use crate::quantize::stats;
+use crate::runner::BlobBytes;
+use mmoe::blob::section;
+use mmoe::{Dynamic, LoadError};
+
+/// How many candidates a row is chosen from, for a model whose weights are few enough.
+const CANDIDATES: usize = 64;
+/// Weights looked at in all; larger models get fewer candidates.
+const WORK: usize = 50_000_000;
+
+/// A small seeded generator: the same model gets the same rows.
+struct Random(u64);
+
+impl Random {
+    /// In 0 ..< 1.
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A row within the declared ranges; where none is declared within two deviations, or −1 … 1.
+fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
+    let mut x = Vec::new();
+    for i in inputs {
+        let (low, high) = match (i.min, i.max, i.mean, i.std) {
+            (Some(a), Some(b), ..) => (a, b),
+            (_, _, m, Some(s)) => (m.unwrap_or(0.0) - 2.0 * s, m.unwrap_or(0.0) + 2.0 * s),
+            _ => (-1.0, 1.0),
+        };
+        x.extend((0..i.count).map(|_| (low + (high - low) * random.next()) as f32));
+    }
+    x
+}
+
+/// Marks the weights that this row's outputs depend on: those that meet an input other than 0 in a row that its activation lets through.
+fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
+    let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let t = stats::measured(graph, &[x]);
+    let mut at = 0;
+    for (n, node) in graph.nodes.iter().enumerate() {
+        let first = t.value(node.src).slice(node.start, node.inputs);
+        for (l, layer) in node.layers.iter().enumerate() {
+            let Layer::Dense(d) = layer else { continue };
+            let reads = if l == 0 { &first.min } else { &t.after[n][l - 1].min };
+            for r in 0..d.outputs {
+                let open = d.activation != Activation::Relu || t.after[n][l].min[r] > 0.0;
+                for (touched, x) in touched[at..at + d.inputs].iter_mut().zip(reads) {
+                    *touched |= open && *x != 0.0;
+                }
+                at += d.inputs;
+            }
+        }
+    }
+}
+
+/// Chooses `rows` rows, each the candidate that touches the most weights not yet touched, and adds their section to the header. `inputs` are
+/// the inputs as declared. Gives the share of all weights that the rows touch.
+///
+/// # Errors
+///
+/// A blob that the engine does not accept: a fault of ours.
+pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8], rows: usize) -> Result<f64, LoadError> {
+    let size: usize = graph.nodes.iter().flat_map(|n| &n.layers).map(|l| if let Layer::Dense(d) = l { d.weight.len() } else { 0 }).sum();
+    let candidates = (WORK / size.max(1) / rows.max(1)).clamp(1, CANDIDATES);
+    let bytes = BlobBytes::from(crate::blob::file::write(header, weights).as_slice());
+    let model = Dynamic::load(bytes.as_slice())?;
+    let (mut scratch, mut raw) = (vec![0; model.scratch_words()], vec![0u32; model.outputs()]);
+    let mut random = Random(0x5E1F_7E57);
+    let mut touched = vec![false; size];
+    let mut section = vec![rows as u8];
+    let count = |t: &[bool]| t.iter().filter(|t| **t).count();
+    for _ in 0..rows {
+        let mut best: Option<(usize, Vec<bool>, Vec<f32>)> = None;
+        for _ in 0..candidates {
+            let x = row(inputs, &mut random);
+            let mut with = touched.clone();
+            touch(graph, &x, &mut with);
+            let score = count(&with);
+            if best.as_ref().is_none_or(|b| score > b.0) {
+                best = Some((score, with, x));
+            }
+        }
+        let Some((_, with, x)) = best else { break };
+        touched = with;
+        if model.is_integer() {
+            let mut q = vec![0i16; x.len()];
+            let _ = model.quantize(&x, &mut q);
+            let _ = model.predict_q(&q, &mut scratch, &mut raw);
+            section.extend(q.iter().flat_map(|v| v.to_le_bytes()));
+        } else {
+            let mut y = vec![0.0; model.outputs()];
+            let _ = model.predict(&x, &mut scratch, &mut y);
+            raw = y.iter().map(|v| v.to_bits()).collect();
+            section.extend(x.iter().flat_map(|v| v.to_le_bytes()));
+        }
+        section.extend(raw.iter().flat_map(|v| v.to_le_bytes()));
+    }
+    header.sections.push((section::SELF_TEST, section));
+    Ok(count(&touched) as f64 / size.max(1) as f64)
+}

@@ -1,0 +1,67 @@
+//! What `codegen` wrote for models of every family compiles without a warning, loads the blob it was written for, gives the bits that the
+//! shape-erased view gives, and takes the buffers that `inspect` says.
+
+#![deny(warnings)]
+
+use mmoe_tools::blob::read;
+use mmoe_tools::runner::{BlobBytes, Runner};
+use mmoe_tools::typed::typed;
+
+mod generated {
+    #[rustfmt::skip]
+    pub(crate) mod bottom;
+    #[rustfmt::skip]
+    pub(crate) mod cgc;
+    #[rustfmt::skip]
+    pub(crate) mod independent;
+    #[rustfmt::skip]
+    pub(crate) mod mixed;
+    #[rustfmt::skip]
+    pub(crate) mod mmoe;
+    #[rustfmt::skip]
+    pub(crate) mod omoe;
+    #[rustfmt::skip]
+    pub(crate) mod ple;
+    #[rustfmt::skip]
+    pub(crate) mod product;
+    #[rustfmt::skip]
+    pub(crate) mod stack;
+}
+
+/// Holds one module against the erased view; `flat` makes a list of its outputs.
+macro_rules! holds {
+    ($name:ident, |$y:ident| $flat:expr) => {
+        #[test]
+        fn $name() {
+            use generated::$name as module;
+            let blob: &[u8] = module::BLOB;
+            let x: [f32; module::INPUTS] = std::array::from_fn(|i| (i as f32 * 1.7).sin() * 2.0);
+            let $y = module::load().unwrap().predict(&x);
+            let flat: Vec<f32> = $flat;
+            let bytes = BlobBytes::from(blob);
+            let mut runner = Runner::load(&bytes).unwrap();
+            let expected = runner.predict(&x).unwrap().0.to_vec();
+            assert_eq!(flat.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), expected.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+            let (header, weights) = read::split(blob).unwrap();
+            assert_eq!(module::SCRATCH, typed(&header).unwrap().scratch);
+            assert_eq!((module::BLOB_BYTES, module::WEIGHT_BYTES), (blob.len(), weights.len()));
+            assert_eq!(module::TASKS, runner.tasks.len());
+        }
+    };
+}
+
+holds!(mmoe, |y| [&[y.click_through][..], &y.type_, &y.u8_].concat());
+holds!(omoe, |y| vec![y.a, y.b]);
+holds!(bottom, |y| vec![y.a, y.b]);
+holds!(independent, |y| [&[y.a][..], &y.b].concat());
+holds!(cgc, |y| vec![y.a, y.b]);
+holds!(ple, |y| vec![y.a, y.b]);
+holds!(stack, |y| vec![y.a, y.b]);
+holds!(mixed, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
+holds!(product, |y| vec![y.0[generated::product::output::CTR], y.0[generated::product::output::CVR], y.1]);
+
+#[test]
+fn features_have_names() {
+    use generated::mmoe::feature;
+    assert_eq!((feature::AGE, feature::INCOME__K__, feature::N_2ND_VISIT, feature::TYPE_, feature::AGE_), (0, 1, 2, 3, 4));
+}
