@@ -75,7 +75,7 @@ fn activate(activation: Activation, x: Span) -> Span {
     match activation {
         Activation::Linear => x,
         Activation::Relu => (x.0.max(0.0), x.1.max(0.0)),
-        Activation::LeakyRelu { slope } => leaky(x, f64::from(slope)),
+        Activation::LeakyRelu { slope } => leaky(x, f64::from(super::q14(slope)) / 16384.0),
         Activation::Sigmoid => (0.0, 32767.0),
         Activation::Tanh => ANY,
     }

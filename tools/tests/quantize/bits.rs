@@ -4,7 +4,7 @@ use crate::common::fixture;
 use crate::random::{self, Bytes, Rng, blob};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::graph::{Graph, Op};
+use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
 use mmoe_tools::oracle_i64::{Shadow, evaluate, quantize_input};
@@ -140,6 +140,39 @@ fn no_sum_of_a_random_model_wraps_at_the_extremes_of_its_inputs() {
         }
     }
     assert!(refused < 100, "{refused} of 500");
+}
+
+/// Many experts that a sigmoid gate lets through, far beyond what the rows showed; and logits beyond Q16.16.
+#[test]
+fn sums_that_rows_say_nothing_of_do_not_wrap() {
+    let layer = |outputs: usize, weight: f32, bias: f32, activation| {
+        let (weight, bias) = (vec![weight; 4 * outputs], vec![bias; outputs]);
+        vec![Layer::Dense(Dense { name: String::new(), inputs: 4, outputs, weight, bias, activation })]
+    };
+    let step = |op, src, outputs, layers| Node { op, src, start: 0, inputs: 4, outputs, layers };
+    for weight in [0.01, 1e4] {
+        let mut nodes: Vec<Node> = (0..8).map(|_| step(Op::Expert, 0, 4, layer(4, 1.0, 0.0, Activation::Relu))).collect();
+        let gate = Op::Gate { kind: GateKind::Sigmoid, sees: (1..9).collect(), temperature: 1.0 };
+        nodes.push(step(gate, 0, 4, layer(8, weight, 9.0, Activation::Linear)));
+        nodes.push(step(Op::Tower, 9, 1, layer(1, 1.0, 0.0, Activation::Linear)));
+        let x = Input { name: "x".into(), count: 1, min: Some(-10.0), max: Some(10.0), mean: None, std: None };
+        let graph = Graph {
+            name: "wide open".into(),
+            version: 1,
+            inputs: vec![x; 4],
+            feature_names: vec![],
+            nodes,
+            tasks: vec![Task { name: "y".into(), output: Output::Linear { value: 10 } }],
+        };
+        graph.check().unwrap();
+        let rows = random::rows(&mut Rng::new(1), &graph, 40, 0.05);
+        let q = made(&graph, Some((&rows, 4)), &Options { narrow_heads: true, ..Options::default() }).unwrap();
+        let mut shadow = Shadow::default();
+        for x in random::corners(&mut Rng::new(2), &graph, 16) {
+            evaluate(&graph, &q, &quantize_input(&q, &x), &mut shadow);
+        }
+        assert!(!shadow.wrapped(), "{shadow:?}");
+    }
 }
 
 fn model(weights: &str, spec: &str) -> Graph {
