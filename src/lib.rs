@@ -1,4 +1,4 @@
-//! Multi-gate mixture-of-experts models where there is no operating system and no heap.
+#![doc = include_str!("../README.md")]
 #![no_std]
 
 #[cfg(test)]

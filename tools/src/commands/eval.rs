@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// The blobs.
     #[arg(value_name = "M.mmoe", required = true)]
     models: Vec<PathBuf>,
-    /// `x` [N, IN] and for each task its labels [N] under its name; or CSV with the tasks' names among its columns.
+    /// `x` `[N, IN]` and for each task its labels `[N]` under its name; or CSV with the tasks' names among its columns.
     #[arg(long, value_name = "D.npz")]
     data: PathBuf,
     /// The blob whose outputs and ranking the others are compared with; the first one where there are several.
@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// Also leave out experts that a gate weighs less than this: what it saves and what it costs.
     #[arg(long, value_name = "E1,E2", value_delimiter = ',', value_parser = epsilon)]
     skip_below: Vec<f32>,
-    /// JSON: for one blob alone {"<task>": {"auc", "log_loss"} or {"mse", "rmse"}}, else everything.
+    /// JSON: for one blob alone `{"<task>": {"auc", "log_loss"} or {"mse", "rmse"}}`, else everything.
     #[arg(long)]
     json: bool,
 }
