@@ -18,7 +18,8 @@ fn found<P: Precision>(integer: bool) -> usize {
     let (mut header, weights) = if integer {
         let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
         let calibration = quantize::source(&graph, Some((rows, 64))).unwrap();
-        let q = quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
+        let options = quantize::Options { max_loss: Some(1.0), ..Default::default() };
+        let q = quantize::quantize(&graph, &calibration, &options).unwrap();
         pack::integer(&graph, &q, Packing::Panels)
     } else {
         pack::float(&graph, pack::Float::F32)

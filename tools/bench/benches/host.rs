@@ -152,7 +152,7 @@ macro_rules! model {
         let (h, w) = pack::float(&g, pack::Float::W8 { narrow_heads: false });
         let small = blob(h, w);
         let rows: Vec<f32> = x.concat();
-        let q = quantize::quantize(&g, &quantize::source(&g, Some((&rows, $inputs))).expect("rows"), &quantize::Options::default()).expect("quantizes");
+        let q = quantize::quantize(&g, &quantize::source(&g, Some((&rows, $inputs))).expect("rows"), &quantize::Options { max_loss: Some(1.0), ..Default::default() }).expect("quantizes");
         let (h, w) = pack::integer(&g, &q, Packing::Panels);
         let integer = blob(h, w);
         let (f32m, w8, i8m) = ($type::<F32>::load(&full[..]).expect("F32"), $type::<W8>::load(&small[..]).expect("W8"), $type::<I8>::load(&integer[..]).expect("I8"));
