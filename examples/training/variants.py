@@ -1,7 +1,9 @@
-"""Small PyTorch models of the forms beyond plain MMoE: other gates, two levels, unlike experts on slices of the input.
+"""Small PyTorch models of the forms beyond plain MMoE: other gates, two levels, unlike experts on slices of the input, nothing shared.
 
 `torch-hard`: the largest logit's expert alone. `torch-topk`: the two largest, renormalised. `torch-dselect`: DSelect-k, per example.
 `torch-stacked`: an MMoE layer on another's mixtures. `torch-slices`: experts that differ and read a part of the input.
+`torch-soft`: a model per task, pulled towards each other in training. `torch-constant`: gates that ignore the input. `torch-priors`: a temperature
+below 1, and priors that favour, hinder and hide experts. `torch-stem`: a layer that experts and gates share.
 Names of fixtures as arguments, all without.
 """
 
@@ -105,6 +107,60 @@ class Slices(nn.Module):
         return [tower(m) for tower, m in zip(self.towers, mix(gates, experts))], gates, experts
 
 
+class Soft(nn.Module):
+    """A model per task; what holds them together is in the loss alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.towers = nn.ModuleList(mlp(INPUTS, 12, UNITS, 1) for _ in TASKS)
+
+    def forward(self, x):
+        return [tower(x) for tower in self.towers], [], None
+
+    def penalty(self):
+        a, b = (tower.parameters() for tower in self.towers)
+        return 1e-2 * sum(((p - q) ** 2).sum() for p, q in zip(a, b))
+
+
+class Free(nn.Module):
+    """Logits that are weights themselves."""
+
+    def __init__(self, experts):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(experts))
+
+    def forward(self, x):
+        return self.logits.expand(len(x), -1)
+
+
+class Priors(nn.Module):
+    """The larger get larger, the first expert is favoured, the third hindered, the last hidden."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Linear(INPUTS, 4)
+
+    def forward(self, x):
+        return F.softmax(self.logits(x) / 0.5 + torch.tensor([0.7, 0.0, -0.4, -math.inf]), -1)
+
+
+class Stem(nn.Module):
+    """One layer, and an MMoE layer on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(INPUTS, 12)
+        self.experts = nn.ModuleList(mlp(12, UNITS, last=nn.ReLU()) for _ in range(3))
+        self.gates = nn.ModuleList(nn.Linear(12, 3) for _ in TASKS)
+        self.towers = nn.ModuleList(mlp(UNITS, 6, 1) for _ in TASKS)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        experts = torch.stack([expert(x) for expert in self.experts], 1)
+        gates = [F.softmax(gate(x), -1) for gate in self.gates]
+        return [tower(m) for tower, m in zip(self.towers, mix(gates, experts))], [], None
+
+
 FIXTURES = {
     "torch-hard": lambda: OneLevel(4, lambda: nn.Linear(INPUTS, 4), hard),
     "torch-topk": lambda: OneLevel(5, lambda: nn.Linear(INPUTS, 5), top_two),
@@ -112,6 +168,10 @@ FIXTURES = {
     "torch-dselect": lambda: OneLevel(6, lambda: DSelect(6, 2), lambda weights: weights),
     "torch-stacked": Stacked,
     "torch-slices": Slices,
+    "torch-soft": Soft,
+    "torch-constant": lambda: OneLevel(3, lambda: Free(3), lambda logits: F.softmax(logits, -1)),
+    "torch-priors": lambda: OneLevel(4, Priors, lambda weights: weights),
+    "torch-stem": Stem,
 }
 
 
@@ -130,7 +190,8 @@ def make(name):
 
     def loss(i):
         (a, b), _, _ = model(x[i])
-        return F.mse_loss(a[:, 0], level[i]) + F.binary_cross_entropy_with_logits(b[:, 0], alarm[i])
+        pull = model.penalty() if isinstance(model, Soft) else 0
+        return F.mse_loss(a[:, 0], level[i]) + F.binary_cross_entropy_with_logits(b[:, 0], alarm[i]) + pull
 
     minimise(model.parameters(), loss, len(x), 600, rate=1e-2)
     model.eval()

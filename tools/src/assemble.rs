@@ -39,20 +39,21 @@ pub(crate) fn assemble(plan: &Plan, weights: Weights, fold_standardization: bool
     let mut a = Assembler { graph, tensors, scaling, folded: Vec::new() };
 
     let mut streams: Vec<usize> = Vec::new();
-    for level in &plan.levels {
+    for (l, level) in plan.levels.iter().enumerate() {
         let first = a.graph.nodes.len() + 1;
         for expert in &level.experts {
             a.unit(expert, Op::Expert, &streams)?;
         }
-        let mut values: Vec<usize> = (first..=a.graph.nodes.len()).collect();
         let gates = a.graph.nodes.len() + 1;
         for gate in &level.gates {
             a.gate(gate, first, &streams)?;
         }
-        if !level.gates.is_empty() {
-            values = (gates..=a.graph.nodes.len()).collect();
+        if level.gates.is_empty() && l + 1 < plan.levels.len() {
+            a.hand_on(first..gates);
         }
-        streams = values;
+        // Without gates, which only the last level may be, its experts are handed on.
+        let from = if a.graph.nodes.len() < gates { first } else { gates };
+        streams = (from..=a.graph.nodes.len()).collect();
     }
     let mut towers = plan.towers.iter();
     for (task, output) in plan.tasks.iter().zip(outputs) {
@@ -153,6 +154,16 @@ impl Assembler {
         let outputs = width(&layers, inputs);
         self.graph.nodes.push(Node { op, src, start, inputs, outputs, layers });
         Ok(())
+    }
+
+    /// A gate of weight 1 behind each of these values: a level that others read has gates.
+    fn hand_on(&mut self, values: std::ops::Range<usize>) {
+        for value in values {
+            let Node { src, start, inputs, outputs, .. } = self.graph.nodes[value - 1];
+            let op = Op::Gate { kind: GateKind::Constant, sees: vec![value], temperature: 1.0 };
+            self.graph.nodes.push(Node { op, src, start, inputs, outputs, layers: constant(std::iter::once(1.0)) });
+            self.folded.push(format!("{}: no gate, and the next level reads it → a constant gate of weight 1", self.graph.node_name(value - 1)));
+        }
     }
 
     fn gate(&mut self, gate: &GatePlan, first: usize, streams: &[usize]) -> Result<(), ModelError> {

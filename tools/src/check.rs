@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::graph::{GateKind, Graph, Layer, Node, Op, Output};
+use crate::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 
 /// Most tasks a model may have.
 pub const MAX_TASKS: usize = 32;
@@ -33,7 +33,7 @@ pub enum GraphError {
     #[error("{node} reads value {src}, which is made later or not at all: a step reads what stands before it")]
     Source { node: String, src: usize },
     #[error(
-        "{node} reads value {src}, which it may not: a level reads the input or the level just before it (its gates; its experts if it has no gates), towers the input or the last level"
+        "{node} reads value {src}, which it may not: a level reads the input or the gates of the level just before it, towers the input or the last level (its gates; its experts if it has none)"
     )]
     Reach { node: String, src: usize },
     #[error("{node} stands in the wrong place: a level is its experts and then its gates, and towers come last")]
@@ -48,8 +48,12 @@ pub enum GraphError {
     LayerSize { node: String, layer: usize, tensor: String, inputs: usize, outputs: usize, found: usize, expected: usize },
     #[error("{node}, layer {layer}{}: it holds NaN or an infinity: train again or repair the file; such weights make every output meaningless", named(.tensor))]
     NotFinite { node: String, layer: usize, tensor: String },
-    #[error("{node}: its last layer has an activation: the last layer of a gate or a tower makes raw logits")]
-    LogitsActivated { node: String },
+    #[error(
+        "{node} does not end in a dense layer without activation, the raw logits: end it in one (the gate's or the task's own activation comes after)"
+    )]
+    Raw { node: String },
+    #[error("{node} makes {width} values and {before} of its level makes {other}: what one level hands on is equally wide")]
+    Streams { node: String, before: String, width: usize, other: usize },
     #[error("{node} sees no expert: let it see at least one (priors of −∞ hide experts, not all of them)")]
     SeesNone { node: String },
     #[error("{node} sees {count} experts, possible are {MAX_SEEN}: use fewer experts or more gates")]
@@ -62,6 +66,8 @@ pub enum GraphError {
     Logits { node: String, found: usize, expected: usize },
     #[error("{node}: k = {k} with {experts} experts: k lies in 1 to the number of experts seen")]
     K { node: String, k: usize, experts: usize },
+    #[error("{node}: DSelect-k over one expert has nothing to select: let it see two or more, or make the gate constant")]
+    NoChoice { node: String },
     #[error("{node}: a constant gate has one layer, its weights, and no other gate has such a layer")]
     Constant { node: String },
     #[error("task `{task}` reads value {value}, which is not a tower")]
@@ -72,8 +78,12 @@ pub enum GraphError {
     TowerCount { towers: usize, tasks: usize },
     #[error("task `{task}`: a {kind} needs {needed}, its tower makes {width}")]
     TaskWidth { task: String, kind: &'static str, needed: &'static str, width: usize },
-    #[error("task `{task}` multiplies task {factor}, which must stand before it and be one probability (sigmoid, or itself a product)")]
+    #[error("task `{task}` multiplies task {factor}, which must be a sigmoid task that stands before it (not itself a product)")]
     Factor { task: String, factor: usize },
+    #[error("task `{task}` stands behind a product: list the tasks with towers first and the products last")]
+    ProductsLast { task: String },
+    #[error("task `{task}`: a {kind} of a tower without layers: give the tower a layer that makes the logits, or make the task linear")]
+    EmptyTower { task: String, kind: &'static str },
     #[error("input `{name}`: {what}")]
     Input { name: String, what: String },
     #[error("there are {found} feature names for {expected} features: name all or none")]
@@ -107,10 +117,13 @@ impl Graph {
                     if made != node.outputs {
                         return Err(GraphError::NodeOutputs { node: name, found: made, expected: node.outputs });
                     }
-                    if matches!(node.op, Op::Tower) {
-                        check_logits(node, &name)?;
+                    if matches!(node.op, Op::Tower) && !node.layers.is_empty() {
+                        check_raw(node, &name)?;
                     }
                 }
+            }
+            if !matches!(node.op, Op::Expert) {
+                self.check_streams(&levels)?;
             }
         }
         self.check_tasks()
@@ -201,6 +214,9 @@ impl Graph {
         {
             return Err(GraphError::K { node: node_name(), k, experts: sees.len() });
         }
+        if matches!(kind, GateKind::DSelectK { .. }) && sees.len() < 2 {
+            return Err(GraphError::NoChoice { node: node_name() });
+        }
         let constants = node.layers.iter().filter(|l| matches!(l, Layer::Constant { .. })).count();
         let is_constant = matches!(kind, GateKind::Constant);
         if (is_constant && (constants != 1 || node.layers.len() != 1)) || (!is_constant && constants != 0) {
@@ -211,14 +227,29 @@ impl Graph {
         if logits != expected {
             return Err(GraphError::Logits { node: node_name(), found: logits, expected });
         }
-        check_logits(node, name)
+        if is_constant { Ok(()) } else { check_raw(node, name) }
+    }
+
+    /// What a level hands on lies side by side: all of one width.
+    fn check_streams(&self, levels: &Levels) -> Result<(), GraphError> {
+        let Some((&first, rest)) = levels.offers().split_first() else { return Ok(()) };
+        let width = self.width(first);
+        match rest.iter().find(|v| self.width(**v) != width) {
+            None => Ok(()),
+            Some(&other) => Err(GraphError::Streams {
+                node: self.node_name(other - 1),
+                before: self.node_name(first - 1),
+                width: self.width(other),
+                other: width,
+            }),
+        }
     }
 
     fn check_tasks(&self) -> Result<(), GraphError> {
         if self.tasks.is_empty() || self.tasks.len() > MAX_TASKS {
             return Err(GraphError::TaskCount { tasks: self.tasks.len() });
         }
-        let mut towers = 0;
+        let (mut towers, mut products) = (0, false);
         for (t, task) in self.tasks.iter().enumerate() {
             let name = || task.name.clone();
             if task.name.is_empty() {
@@ -229,7 +260,8 @@ impl Graph {
             }
             let (value, kind, needed, fits): (usize, _, _, fn(usize) -> bool) = match task.output {
                 Output::Product { a, b } => {
-                    let probability = |f: usize| f < t && matches!(self.tasks[f].output, Output::Sigmoid { .. } | Output::Product { .. });
+                    products = true;
+                    let probability = |f: usize| f < t && matches!(self.tasks[f].output, Output::Sigmoid { .. });
                     if let Some(factor) = [a, b].into_iter().find(|f| !probability(*f)) {
                         return Err(GraphError::Factor { task: name(), factor });
                     }
@@ -246,10 +278,14 @@ impl Graph {
                 Some(index) if index != towers => {
                     return Err(GraphError::TowerOrder { task: name(), expected: towers });
                 }
+                Some(_) if products => return Err(GraphError::ProductsLast { task: name() }),
                 Some(_) => towers += 1,
             }
             if !fits(self.width(value)) {
                 return Err(GraphError::TaskWidth { task: name(), kind, needed, width: self.width(value) });
+            }
+            if self.nodes[value - 1].layers.is_empty() && !matches!(task.output, Output::Linear { .. }) {
+                return Err(GraphError::EmptyTower { task: name(), kind });
             }
         }
         let made = self.nodes.iter().filter(|n| matches!(n.op, Op::Tower)).count();
@@ -296,11 +332,10 @@ impl Levels {
         let readable = |values: &[usize]| node.src == 0 || values.contains(&node.src);
         let (placed, reachable) = match node.op {
             Op::Expert => {
-                // An expert behind gates, or one that reads its predecessors, opens the next level.
-                if !self.gates.is_empty() || (!readable(&self.before) && self.experts.contains(&node.src)) {
-                    self.before = self.offers().to_vec();
+                // An expert behind gates opens the next level.
+                if !self.gates.is_empty() {
+                    self.before = std::mem::take(&mut self.gates);
                     self.experts.clear();
-                    self.gates.clear();
                 }
                 self.experts.push(value);
                 (!self.in_towers, readable(&self.before))
@@ -369,9 +404,10 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
     Ok(width)
 }
 
-fn check_logits(node: &Node, name: &str) -> Result<(), GraphError> {
+/// Gates and towers end in raw logits.
+fn check_raw(node: &Node, name: &str) -> Result<(), GraphError> {
     match node.layers.last() {
-        Some(Layer::Dense(d)) if d.activation != crate::graph::Activation::Linear => Err(GraphError::LogitsActivated { node: name.into() }),
-        _ => Ok(()),
+        Some(Layer::Dense(d)) if d.activation == Activation::Linear => Ok(()),
+        _ => Err(GraphError::Raw { node: name.into() }),
     }
 }

@@ -58,7 +58,7 @@ pub struct Node {
 /// What a [`Node`] does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// Runs its layers; its value is read through gates, or directly where its level has no gates.
+    /// Runs its layers; its value is read through gates, or by towers directly where its level has no gates.
     Expert,
     /// Runs its layers; its value is an output.
     Tower,
@@ -224,6 +224,21 @@ impl Graph {
             None => self.inputs.iter().map(|i| i.count).sum(),
             Some(n) => self.nodes.get(n).map_or(0, |n| n.outputs),
         }
+    }
+
+    /// The nodes of experts that no gate of their level sees though it has gates: they are never run.
+    #[must_use]
+    pub fn unseen(&self) -> Vec<usize> {
+        let runs = self.nodes.chunk_by(|a, b| !(matches!(a.op, Op::Gate { .. }) && matches!(b.op, Op::Expert)));
+        let (mut first, mut unseen) = (0, Vec::new());
+        for level in runs {
+            let seen: Vec<usize> =
+                level.iter().filter_map(|n| if let Op::Gate { sees, .. } = &n.op { Some(sees) } else { None }).flatten().copied().collect();
+            let experts = (first..first + level.len()).filter(|n| matches!(self.nodes[*n].op, Op::Expert));
+            unseen.extend(experts.filter(|n| !seen.is_empty() && !seen.contains(&(n + 1))));
+            first += level.len();
+        }
+        unseen
     }
 
     /// Index of the tower that makes value `v`, counted among towers; `None` if `v` is not a tower's.

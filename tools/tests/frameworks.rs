@@ -136,7 +136,7 @@ fn deepctr_torch_ple_and_shared_bottom() {
 
 #[test]
 fn gates_that_choose_and_experts_that_differ() {
-    for folder in ["torch-hard", "torch-topk", "torch-dselect", "torch-slices"] {
+    for folder in ["torch-hard", "torch-topk", "torch-dselect", "torch-slices", "torch-constant"] {
         for file in ["model.safetensors", "state_dict.pt"] {
             let made = by_its_spec(folder, file);
             assert_golden(&made.graph, &golden(folder));
@@ -151,6 +151,36 @@ fn one_mmoe_layer_on_another() {
         let made = by_its_spec("torch-stacked", file);
         assert_tasks(&made.graph, &golden("torch-stacked"));
         assert!(made.dropped.is_empty(), "{:?}", made.dropped);
+    }
+}
+
+/// The last expert is hidden: the graph leaves it out, the framework gives it the weight 0.
+#[test]
+fn a_temperature_and_priors_as_they_were_trained() {
+    for file in ["model.safetensors", "state_dict.pt"] {
+        let made = by_its_spec("torch-priors", file);
+        let golden = golden("torch-priors");
+        assert_tasks(&made.graph, &golden);
+        assert_eq!(made.graph.unseen(), [3]);
+        for (row, x) in golden["x"].data.chunks_exact(16).enumerate() {
+            let y = evaluate(&made.graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            for (gate, task) in y.gates.iter().zip(["gate_level", "gate_alarm"]) {
+                let trained = &golden[task].data[4 * row..4 * row + 4];
+                assert_eq!((gate.len(), trained[3]), (3, 0.0));
+                assert!(gate.iter().zip(trained).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6), "{task}, row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_per_task_and_a_layer_below_all() {
+    for folder in ["torch-soft", "torch-stem"] {
+        for file in ["model.safetensors", "state_dict.pt"] {
+            let made = by_its_spec(folder, file);
+            assert_tasks(&made.graph, &golden(folder));
+            assert!(made.dropped.is_empty() && made.graph.unseen().is_empty(), "{:?}", made.dropped);
+        }
     }
 }
 

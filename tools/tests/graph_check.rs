@@ -50,6 +50,23 @@ fn sees(g: &mut Graph, values: &[usize], kind: GateKind) {
     g.nodes[2].op = gate(values, kind);
 }
 
+/// Gates of one level over experts of unlike widths.
+fn narrow_second_level(g: &mut Graph) {
+    (g.nodes[1].outputs, g.nodes[1].layers[1]) = (3, dense(5, 3));
+    (g.nodes[2].op, g.nodes[2].layers) = (gate(&[1], GateKind::Softmax), vec![dense(3, 1)]);
+    (g.nodes[3].op, g.nodes[3].layers, g.nodes[3].outputs) = (gate(&[2], GateKind::Softmax), vec![dense(3, 1)], 3);
+}
+
+fn one_expert(g: &mut Graph) {
+    (g.nodes[2].op, g.nodes[2].layers) = (gate(&[1], GateKind::DSelectK { k: 1 }), vec![dense(3, 1)]);
+}
+
+/// The product of `a` with itself, before `b`.
+fn product_first(g: &mut Graph) {
+    g.tasks[2].output = Output::Product { a: 0, b: 0 };
+    g.tasks.swap(1, 2);
+}
+
 fn first_dense(g: &mut Graph, n: usize) -> &mut Dense {
     match &mut g.nodes[n].layers[0] {
         Layer::Dense(d) => d,
@@ -98,8 +115,12 @@ fn every_rule_has_its_error() {
             |g| g.nodes[0].layers.push(Layer::LayerNorm { gain: vec![1.0; 4], bias: vec![0.0; 4], epsilon: f32::NAN }),
             "expert 0, layer 1 (`epsilon`)",
         ),
-        (|g| first_dense(g, 2).activation = Activation::Relu, "gate 0: its last layer has an activation"),
-        (|g| first_dense(g, 5).activation = Activation::Tanh, "tower 1: its last layer has an activation"),
+        (|g| first_dense(g, 2).activation = Activation::Relu, "gate 0 does not end in a dense layer without activation"),
+        (|g| first_dense(g, 5).activation = Activation::Tanh, "tower 1 does not end in a dense layer without activation"),
+        (|g| g.nodes[5].layers.push(Layer::PRelu { slope: vec![0.5] }), "tower 1 does not end in a dense layer"),
+        (|g| (g.nodes[2].layers, g.nodes[2].inputs) = (vec![], 2), "gate 0 does not end in a dense layer"),
+        (|g| narrow_second_level(g), "gate 1 makes 3 values and gate 0 of its level makes 4: what one level hands on is equally wide"),
+        (|g| one_expert(g), "gate 0: DSelect-k over one expert has nothing to select"),
         (|g| sees(g, &[], GateKind::Softmax), "gate 0 sees no expert"),
         (|g| sees(g, &[2, 1], GateKind::Softmax), "gate 0 sees value 1, which is no expert of its level (in ascending order"),
         (|g| sees(g, &[1, 3], GateKind::Softmax), "gate 0 sees value 3, which is no expert of its level"),
@@ -117,8 +138,17 @@ fn every_rule_has_its_error() {
         (|g| g.tasks.truncate(1), "there are 2 towers and 1 tasks that need one"),
         (|g| g.tasks[0].output = Output::Softmax { value: 5 }, "task `a`: a softmax needs width 2 or more, its tower makes 1"),
         (|g| (g.nodes[4].outputs, g.nodes[4].layers[0]) = (2, dense(4, 2)), "task `a`: a sigmoid needs width 1, its tower makes 2"),
-        (|g| g.tasks[2].output = Output::Product { a: 0, b: 2 }, "task `ab` multiplies task 2, which must stand before it"),
+        (|g| g.tasks[2].output = Output::Product { a: 0, b: 2 }, "task `ab` multiplies task 2, which must be a sigmoid task that stands before it"),
         (|g| g.tasks[1].output = Output::Linear { value: 6 }, "task `ab` multiplies task 1"),
+        (
+            |g| g.tasks.push(Task { name: "abb".into(), output: Output::Product { a: 2, b: 1 } }),
+            "task `abb` multiplies task 2, which must be a sigmoid task",
+        ),
+        (|g| product_first(g), "task `b` stands behind a product: list the tasks with towers first"),
+        (
+            |g| (g.nodes[4].layers, g.nodes[4].outputs, g.tasks[0].output) = (vec![], 4, Output::Softmax { value: 5 }),
+            "task `a`: a softmax of a tower without layers",
+        ),
     ];
     for (i, (break_it, says)) in cases.iter().enumerate() {
         let mut graph = valid();
@@ -129,22 +159,20 @@ fn every_rule_has_its_error() {
 }
 
 #[test]
-fn a_level_without_gates_is_read_directly_and_no_level_is_skipped() {
+fn only_towers_read_a_level_without_gates() {
     let mut g = valid();
     g.nodes = vec![
         node(Op::Expert, 0, 3, 4, vec![dense(3, 4)]),
-        node(Op::Expert, 1, 4, 4, vec![dense(4, 4)]),
-        node(Op::Expert, 2, 4, 4, vec![dense(4, 4)]),
-        node(Op::Tower, 3, 4, 1, vec![dense(4, 1)]),
+        node(Op::Expert, 0, 3, 4, vec![dense(3, 4)]),
+        node(Op::Tower, 2, 4, 1, vec![dense(4, 1)]),
         node(Op::Tower, 0, 3, 1, vec![dense(3, 1)]),
     ];
-    g.tasks[0].output = Output::Sigmoid { value: 4 };
-    g.tasks[1].output = Output::Sigmoid { value: 5 };
+    g.tasks[0].output = Output::Sigmoid { value: 3 };
+    g.tasks[1].output = Output::Sigmoid { value: 4 };
     g.check().unwrap();
-    g.nodes[3].src = 2;
-    assert!(g.check().unwrap_err().to_string().contains("tower 0 reads value 2, which it may not"));
-    g.nodes[3].src = 3;
-    (g.nodes[2].src, g.nodes[2].layers[0]) = (1, dense(4, 4));
-    // The third expert reads the first: it stands beside the second, and both are offered.
-    g.check().unwrap();
+    (g.nodes[1].src, g.nodes[1].inputs, g.nodes[1].layers[0]) = (1, 4, dense(4, 4));
+    assert!(g.check().unwrap_err().to_string().contains("expert 1 reads value 1, which it may not"));
+    (g.nodes[1].src, g.nodes[1].inputs, g.nodes[1].outputs, g.nodes[1].layers[0]) = (0, 3, 3, dense(3, 3));
+    (g.nodes[2].inputs, g.nodes[2].layers[0]) = (3, dense(3, 1));
+    assert!(g.check().unwrap_err().to_string().contains("expert 1 makes 3 values and expert 0 of its level makes 4"));
 }

@@ -381,6 +381,10 @@ impl Report {
             self.line("embeddings", embeddings);
         }
         self.line("model", &summary(&made.graph));
+        for node in made.graph.unseen() {
+            let name = made.graph.node_name(node);
+            self.line("unseen", &format!("no gate sees {name}: it takes room in the blob and is never run; leave it out of the experts"));
+        }
         if !explain {
             if !made.dropped.is_empty() {
                 self.line(
