@@ -9,19 +9,7 @@ use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 use mmoe_tools::oracle::evaluate;
 use mmoe_tools::pack::Float;
 use seeded::integer::{self, Wide};
-use seeded::{Bytes, NARROW, Rng, close};
-
-fn activation(r: &mut Rng) -> Activation {
-    let slope = 0.5 * r.real();
-    r.pick(&[
-        Activation::Linear,
-        Activation::Relu,
-        Activation::Relu,
-        Activation::LeakyRelu { slope },
-        Activation::Sigmoid,
-        Activation::Tanh,
-    ])
-}
+use seeded::{Bytes, NARROW, Rng, close, gates_read};
 
 /// Hidden layers from `inputs` to a width of their own choice; the width too.
 fn hidden(r: &mut Rng, inputs: usize, most: usize, norm: bool) -> (Vec<Layer>, usize) {
@@ -32,7 +20,7 @@ fn hidden(r: &mut Rng, inputs: usize, most: usize, norm: bool) -> (Vec<Layer>, u
             1 => layers.push(seeded::prelu(r, width)),
             2 if norm => layers.push(seeded::layer_norm(r, width)),
             _ => {
-                let (next, act) = (r.within(1, 21), activation(r));
+                let (next, act) = (r.within(1, 21), r.activation());
                 layers.push(seeded::dense(r, width, next, act));
                 width = next;
             }
@@ -58,7 +46,7 @@ fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize, norm: bool) ->
         return seeded::node(Op::Expert, src, start, inputs, width, vec![]);
     }
     let (mut layers, have) = hidden(r, inputs, 2, norm);
-    let act = activation(r);
+    let act = r.activation();
     layers.push(seeded::dense(r, have, width, act));
     seeded::node(Op::Expert, src, start, inputs, width, layers)
 }
@@ -199,25 +187,6 @@ fn a_thousand_float_graphs_are_what_f64_says() {
             });
         }
     }
-}
-
-/// Of each gate, whether an output depends on it.
-fn gates_read(graph: &Graph) -> Vec<bool> {
-    let mut values = vec![false; graph.nodes.len() + 1];
-    let mut gates = Vec::new();
-    for (at, node) in graph.nodes.iter().enumerate().rev() {
-        if node.op == Op::Tower || values[at + 1] {
-            values[node.src] = true;
-            if let Op::Gate { sees, .. } = &node.op {
-                sees.iter().for_each(|v| values[*v] = true);
-            }
-        }
-        if let Op::Gate { .. } = node.op {
-            gates.push(values[at + 1]);
-        }
-    }
-    gates.reverse();
-    gates
 }
 
 /// What integers should give nobody else says yet; they run, the packing does not change a bit, and probabilities are probabilities.

@@ -471,6 +471,7 @@ pub(super) fn expert<A: Erased>(
     let found = y.len() as u32;
     let wide = n.outputs.get() as usize;
     let y = y.get_mut(..wide).ok_or(RunError::Outputs { expected: wide as u32, found })?;
+    let words = scratch.len() as u32;
     let run = || -> Option<()> {
         let mut s = scratch;
         let table: &mut [At] = carve(&mut s, blob.nodes.len())?;
@@ -482,6 +483,6 @@ pub(super) fn expert<A: Erased>(
         copy(work.h, y);
         Some(())
     };
-    run().ok_or(RunError::Scratch { expected: plan.scratch_words as u32, found: 0 })?;
+    run().ok_or(RunError::Scratch { expected: plan.scratch_words as u32, found: words })?;
     Ok(wide)
 }

@@ -43,6 +43,21 @@ impl Rng {
     pub fn real(&mut self) -> f32 {
         (self.bits() & 0xff_ffff) as f32 / (1 << 23) as f32 - 1.0
     }
+    /// Roughly normal.
+    pub fn normal(&mut self) -> f32 {
+        (0..6).map(|_| self.real()).sum::<f32>() * 0.707
+    }
+    pub fn activation(&mut self) -> Activation {
+        let slope = 0.5 * self.real();
+        self.pick(&[
+            Activation::Linear,
+            Activation::Relu,
+            Activation::Relu,
+            Activation::LeakyRelu { slope },
+            Activation::Sigmoid,
+            Activation::Tanh,
+        ])
+    }
     pub fn reals(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| self.real()).collect()
     }
@@ -172,6 +187,25 @@ pub fn small(rng: &mut Rng) -> Graph {
 pub fn blob(graph: &Graph, precision: Float) -> Bytes {
     let (header, weights) = pack::float(graph, precision);
     Bytes::new(&file::write(&header, &weights))
+}
+
+/// Of each gate, whether an output depends on it: the engine leaves out the others.
+pub fn gates_read(graph: &Graph) -> Vec<bool> {
+    let mut values = vec![false; graph.nodes.len() + 1];
+    let mut gates = Vec::new();
+    for (at, node) in graph.nodes.iter().enumerate().rev() {
+        if node.op == Op::Tower || values[at + 1] {
+            values[node.src] = true;
+            if let Op::Gate { sees, .. } = &node.op {
+                sees.iter().for_each(|v| values[*v] = true);
+            }
+        }
+        if let Op::Gate { .. } = node.op {
+            gates.push(values[at + 1]);
+        }
+    }
+    gates.reverse();
+    gates
 }
 
 /// Whether this code of a step is a gate's.

@@ -162,7 +162,8 @@ impl Assembler {
             let Node { src, start, inputs, outputs, .. } = self.graph.nodes[value - 1];
             let op = Op::Gate { kind: GateKind::Constant, sees: vec![value], temperature: 1.0 };
             self.graph.nodes.push(Node { op, src, start, inputs, outputs, layers: constant(std::iter::once(1.0)) });
-            self.folded.push(format!("{}: no gate, and the next level reads it → a constant gate of weight 1", self.graph.node_name(value - 1)));
+            self.folded
+                .push(format!("{}: no gate, and the next level reads it → a constant gate of weight 1", self.graph.node_name(value - 1)));
         }
     }
 

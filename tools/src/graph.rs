@@ -4,6 +4,8 @@
 //! input; node `i` makes value `i + 1`. Levels come one after the other, each a run of experts and then a run of
 //! gates; towers come last, one per task that is not a product.
 
+use std::fmt;
+
 /// A model: wiring and f32 weights, whatever file they came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -132,8 +134,8 @@ pub enum Layer {
     },
 }
 
-/// A dense layer.
-#[derive(Debug, Clone, PartialEq)]
+/// A dense layer. `Debug` shows its shape, not its numbers.
+#[derive(Clone, PartialEq)]
 pub struct Dense {
     /// The tensor it came from, for messages.
     pub name: String,
@@ -147,6 +149,12 @@ pub struct Dense {
     pub bias: Vec<f32>,
     /// Applied to each output. Always [`Activation::Linear`] in the last layer of a gate or of a tower.
     pub activation: Activation,
+}
+
+impl fmt::Debug for Dense {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dense(`{}` {}→{} {:?})", self.name, self.inputs, self.outputs, self.activation)
+    }
 }
 
 /// An element-wise activation of a hidden layer.

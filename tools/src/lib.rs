@@ -20,6 +20,7 @@ pub mod oracle_i64;
 pub mod pack;
 pub mod plan;
 pub mod quantize;
+mod random;
 pub mod recognise;
 pub mod runner;
 pub mod selfcheck;

@@ -8,6 +8,7 @@ use crate::graph::{Graph, Input};
 use crate::oracle;
 use crate::oracle_i64;
 use crate::quantize::Quantized;
+use crate::random::Random;
 use crate::runner::{BlobBytes, Runner};
 use mmoe::{LoadError, RunError};
 
@@ -62,19 +63,6 @@ struct Row {
     within: bool,
 }
 
-/// Small, seeded, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    /// In −1 ..= 1.
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    }
-}
-
 /// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared ranges.
 fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
     let ends = |pick: fn(&Input) -> Option<f64>, other: f64| -> Vec<f32> {
@@ -88,17 +76,15 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
         rows.push(Row { name: "the upper ends of the declared ranges".into(), x: ends(high, 1.0), within: true });
     }
     rows.extend([constant(1e4), constant(-1e4)]);
-    let mut random = Random(0x6d6d_6f65_0000_0001);
+    let mut random = Random::new(0x6d6d_6f65_0000_0001);
     for n in 0..count {
         let x = inputs.iter().flat_map(|i| std::iter::repeat_n(i, i.count));
         let x = x
             .map(|i| {
-                let r = random.next();
-                match (low(i), high(i)) {
-                    (Some(a), Some(b)) => (a + (b - a) * (r + 1.0) / 2.0) as f32,
-                    // Half of the rows stay where standardized features are, the others go beyond.
-                    _ => (r * if n % 2 == 0 { 1.0 } else { 4.0 }) as f32,
-                }
+                // Half of the rows stay where standardized features are, the others go beyond.
+                let far = if n % 2 == 0 { 1.0 } else { 4.0 };
+                let (low, high) = low(i).zip(high(i)).unwrap_or((-far, far));
+                random.within(low, high) as f32
             })
             .collect();
         rows.push(Row { name: format!("random row {n}"), x, within: true });

@@ -3,6 +3,7 @@
 use crate::blob::message::Header;
 use crate::graph::{Activation, Graph, Input, Layer};
 use crate::quantize::stats;
+use crate::random::Random;
 use crate::runner::BlobBytes;
 use mmoe::blob::section;
 use mmoe::{Dynamic, LoadError};
@@ -11,19 +12,6 @@ use mmoe::{Dynamic, LoadError};
 const CANDIDATES: usize = 64;
 /// Weights looked at in all; larger models get fewer candidates.
 const WORK: usize = 50_000_000;
-
-/// A small seeded generator: the same model gets the same rows.
-struct Random(u64);
-
-impl Random {
-    /// In 0 ..< 1.
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
 
 /// A row within the declared ranges; where none is declared within two deviations, or −1 … 1.
 fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
@@ -34,7 +22,7 @@ fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
             (_, _, m, Some(s)) => (m.unwrap_or(0.0) - 2.0 * s, m.unwrap_or(0.0) + 2.0 * s),
             _ => (-1.0, 1.0),
         };
-        x.extend((0..i.count).map(|_| (low + (high - low) * random.next()) as f32));
+        x.extend((0..i.count).map(|_| random.within(low, high) as f32));
     }
     x
 }
@@ -72,7 +60,7 @@ pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8],
     let bytes = BlobBytes::from(crate::blob::file::write(header, weights).as_slice());
     let model = Dynamic::load(bytes.as_slice())?;
     let (mut scratch, mut raw) = (vec![0; model.scratch_words()], vec![0u32; model.outputs()]);
-    let mut random = Random(0x5E1F_7E57);
+    let mut random = Random::new(0x5E1F_7E57);
     let mut touched = vec![false; size];
     let mut section = vec![rows as u8];
     let count = |t: &[bool]| t.iter().filter(|t| **t).count();

@@ -17,11 +17,15 @@ mod generated {
     #[rustfmt::skip]
     pub(crate) mod mixed;
     #[rustfmt::skip]
+    pub(crate) mod mixed_i8;
+    #[rustfmt::skip]
     pub(crate) mod mmoe;
     #[rustfmt::skip]
     pub(crate) mod omoe;
     #[rustfmt::skip]
     pub(crate) mod ple;
+    #[rustfmt::skip]
+    pub(crate) mod ple_i8;
     #[rustfmt::skip]
     pub(crate) mod product;
     #[rustfmt::skip]
@@ -58,6 +62,8 @@ holds!(cgc, |y| vec![y.a, y.b]);
 holds!(ple, |y| vec![y.a, y.b]);
 holds!(stack, |y| vec![y.a, y.b]);
 holds!(mixed, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
+holds!(mixed_i8, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
+holds!(ple_i8, |y| vec![y.a, y.b]);
 holds!(product, |y| vec![y.0[generated::product::output::CTR], y.0[generated::product::output::CVR], y.1]);
 
 #[test]

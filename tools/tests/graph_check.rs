@@ -138,7 +138,10 @@ fn every_rule_has_its_error() {
         (|g| g.tasks.truncate(1), "there are 2 towers and 1 tasks that need one"),
         (|g| g.tasks[0].output = Output::Softmax { value: 5 }, "task `a`: a softmax needs width 2 or more, its tower makes 1"),
         (|g| (g.nodes[4].outputs, g.nodes[4].layers[0]) = (2, dense(4, 2)), "task `a`: a sigmoid needs width 1, its tower makes 2"),
-        (|g| g.tasks[2].output = Output::Product { a: 0, b: 2 }, "task `ab` multiplies task 2, which must be a sigmoid task that stands before it"),
+        (
+            |g| g.tasks[2].output = Output::Product { a: 0, b: 2 },
+            "task `ab` multiplies task 2, which must be a sigmoid task that stands before it",
+        ),
         (|g| g.tasks[1].output = Output::Linear { value: 6 }, "task `ab` multiplies task 1"),
         (
             |g| g.tasks.push(Task { name: "abb".into(), output: Output::Product { a: 2, b: 1 } }),

@@ -5,6 +5,7 @@ use super::proof::Span;
 use super::rows::Columns;
 use super::stats::{self, Stats, Tensors};
 use crate::graph::{Graph, Layer};
+use crate::random::Random;
 use mmoe::kernel::InputScale;
 
 /// What is known of a model's values.
@@ -24,18 +25,6 @@ pub struct Calibration {
 
 /// Deviations on each side that `mean` and `std` stand for.
 const DEVIATIONS: f64 = 6.0;
-
-/// A small generator for rows within declared ranges; seeded, so that conversion is repeatable.
-struct Uniform(u64);
-
-impl Uniform {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
 
 /// The declared range of every feature, where there is one.
 fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
@@ -116,8 +105,8 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
         return Err(QuantizeError::NoRange(name.clone()));
     }
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
-    let mut random = Uniform(0x9E37_79B9_7F4A_7C15);
-    let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| a + (b - a) * random.next()).collect()).collect();
+    let mut random = Random::new(0x9E37_79B9_7F4A_7C15);
+    let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| random.within(*a, *b)).collect()).collect();
     notes.push(
         "no calibration rows: scales come from the inputs' declared ranges, and activations have fewer bits than rows would allow".into(),
     );

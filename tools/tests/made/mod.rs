@@ -1,8 +1,10 @@
 //! Small models of every family, made of seeded numbers.
 
+use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::pack::{self, Float};
+use mmoe_tools::quantize;
 
 /// Grows a graph step by step.
 pub(crate) struct Maker {
@@ -100,9 +102,21 @@ pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
         ("cgc", blob(&cgc(), W8)),
         ("ple", blob(&ple(), Float::F32)),
         ("stack", blob(&stack(), Float::F32)),
-        ("mixed", blob(&mixed(), Float::F32)),
+        ("mixed", blob(&mixed(true), Float::F32)),
         ("product", blob(&product(), Float::F32)),
+        ("mixed_i8", integers(mixed(false))),
+        ("ple_i8", integers(ple())),
     ]
+}
+
+/// A blob of integers, for inputs in −2 to 2.
+fn integers(mut graph: Graph) -> Vec<u8> {
+    graph.inputs.iter_mut().for_each(|i| (i.min, i.max) = (Some(-2.0), Some(2.0)));
+    quantize::even(&mut graph);
+    let calibration = quantize::source(&graph, None).unwrap();
+    let quantized = quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
+    let (header, weights) = pack::integer(&graph, &quantized, Packing::Quad);
+    file::write(&header, &weights)
 }
 
 /// Named features, names that are no identifiers, unlike towers.
@@ -191,14 +205,15 @@ fn stack() -> Graph {
     m.done()
 }
 
-/// Every kind of gate, unlike experts, slices, a mask, an empty tower, the odd layers.
-fn mixed() -> Graph {
+/// Every kind of gate, unlike experts, slices, a mask, an empty tower, the odd layers; a layer norm, which integers do not have, on request.
+fn mixed(with_norm: bool) -> Graph {
     let mut m = Maker::new("mixed", 6);
     let slice = vec![m.dense(3, 4, Activation::Linear), Layer::PRelu { slope: m.numbers(4) }];
     let a = m.slice(Op::Expert, 0, 2..5, 4, slice);
     let (gain, bias) = (m.numbers(4), m.numbers(4));
     let norm = Layer::LayerNorm { gain: gain.clone(), bias: bias.clone(), epsilon: 1e-3 };
-    let layers = vec![m.dense(6, 4, Activation::Linear), Layer::Affine { gain, bias }, norm];
+    let mut layers = vec![m.dense(6, 4, Activation::Linear), Layer::Affine { gain, bias }];
+    layers.extend(with_norm.then_some(norm));
     let b = m.node(Op::Expert, 0, 4, layers);
     let c = m.expert(0, 4);
     let hard = m.gate(0, GateKind::Hard, &[a, b, c]);

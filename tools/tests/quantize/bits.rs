@@ -1,7 +1,8 @@
 //! Blobs against the slow evaluation, bit for bit, and what was proven of sums against what they do.
 
 use crate::common::fixture;
-use crate::random::{self, Bytes, Rng, blob};
+use crate::random::{self, blob};
+use crate::seeded::{Bytes, Rng, gates_read};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
@@ -10,25 +11,6 @@ use mmoe_tools::model::{self, build};
 use mmoe_tools::oracle_i64::{Shadow, evaluate, quantize_input};
 use mmoe_tools::quantize::{Options, QuantizeError, Quantized, quantize, source};
 use mmoe_tools::spec::Spec;
-
-/// Of each gate, whether an output depends on it: the engine leaves out the others.
-fn gates_read(graph: &Graph) -> Vec<bool> {
-    let mut values = vec![false; graph.nodes.len() + 1];
-    let mut gates = Vec::new();
-    for (at, node) in graph.nodes.iter().enumerate().rev() {
-        if node.op == Op::Tower || values[at + 1] {
-            values[node.src] = true;
-            if let Op::Gate { sees, .. } = &node.op {
-                sees.iter().for_each(|v| values[*v] = true);
-            }
-        }
-        if let Op::Gate { .. } = node.op {
-            gates.push(values[at + 1]);
-        }
-    }
-    gates.reverse();
-    gates
-}
 
 /// Raw outputs, shown outputs and gate weights of both packings against the slow evaluation.
 fn same_bits(what: &str, graph: &Graph, q: &Quantized, rows: &[Vec<i16>]) {

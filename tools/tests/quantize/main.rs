@@ -6,3 +6,5 @@ mod common;
 mod quality;
 mod random;
 mod refused;
+#[path = "../../../tests/seeded/mod.rs"]
+mod seeded;

@@ -1,7 +1,8 @@
 //! How much of the float models' quality integers keep.
 
 use crate::common::{fixture, read};
-use crate::random::{Rng, blob};
+use crate::random::blob;
+use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::graph::{Graph, Input, Layer, Op, Output};

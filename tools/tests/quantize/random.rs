@@ -1,44 +1,11 @@
-//! Seeded random models of every wiring, gate and layer, blobs that lie where blobs must, and rows.
+//! Seeded random models of every wiring, gate and layer, with declared inputs, and rows.
 
-use mmoe::zerocopy::IntoBytes;
+use crate::seeded::{Bytes, Rng};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::pack;
 use mmoe_tools::quantize::Quantized;
-
-/// xorshift64*.
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-    pub(crate) fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-    /// `low` to `high`, both included.
-    pub(crate) fn within(&mut self, low: usize, high: usize) -> usize {
-        low + (self.bits() % (high - low + 1) as u64) as usize
-    }
-    pub(crate) fn one_in(&mut self, n: usize) -> bool {
-        self.within(1, n) == 1
-    }
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.within(0, from.len() - 1)]
-    }
-    /// −1 to 1.
-    pub(crate) fn real(&mut self) -> f32 {
-        (self.bits() & 0xff_ffff) as f32 / (1 << 23) as f32 - 1.0
-    }
-    /// Roughly normal.
-    pub(crate) fn normal(&mut self) -> f32 {
-        (0..6).map(|_| self.real()).sum::<f32>() * 0.707
-    }
-}
 
 pub(crate) fn dense(r: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
     // Mostly as training leaves them; now and then far too small or too large, or with rows of zeros.
@@ -54,18 +21,6 @@ pub(crate) fn dense(r: &mut Rng, inputs: usize, outputs: usize, activation: Acti
     Layer::Dense(Dense { name: String::new(), inputs, outputs, weight, bias, activation })
 }
 
-fn activation(r: &mut Rng) -> Activation {
-    let slope = r.real();
-    r.pick(&[
-        Activation::Linear,
-        Activation::Relu,
-        Activation::Relu,
-        Activation::LeakyRelu { slope },
-        Activation::Sigmoid,
-        Activation::Tanh,
-    ])
-}
-
 fn per_unit(r: &mut Rng, n: usize) -> Layer {
     let mut v = || (0..n).map(|_| 1.5 * r.real()).collect();
     let (gain, bias) = (v(), v());
@@ -78,7 +33,7 @@ fn hidden(r: &mut Rng, inputs: usize, most: usize) -> (Vec<Layer>, usize) {
         if r.one_in(4) {
             layers.push(per_unit(r, width));
         } else {
-            let (next, act) = (r.within(1, 21), activation(r));
+            let (next, act) = (r.within(1, 21), r.activation());
             layers.push(dense(r, width, next, act));
             width = next;
         }
@@ -100,9 +55,9 @@ fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize, squashes: bool
         return Node { op: Op::Expert, src, start, inputs, outputs: width, layers: vec![] };
     }
     let (mut layers, have) = hidden(r, inputs, 2);
-    let mut act = activation(r);
+    let mut act = r.activation();
     while matches!(act, Activation::Sigmoid | Activation::Tanh) != squashes {
-        act = activation(r);
+        act = r.activation();
     }
     layers.push(dense(r, have, width, act));
     if !squashes && r.one_in(4) {
@@ -228,20 +183,7 @@ pub(crate) fn corners(r: &mut Rng, graph: &Graph, random: usize) -> Vec<Vec<f32>
     all
 }
 
-/// Bytes at a multiple of 8.
-pub(crate) struct Bytes(Vec<u64>, usize);
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.0.as_bytes()[..self.1]
-    }
-}
-
 pub(crate) fn blob(graph: &Graph, quantized: &Quantized, packing: Packing) -> Bytes {
     let (header, weights) = pack::integer(graph, quantized, packing);
-    let bytes = file::write(&header, &weights);
-    let mut words = vec![0u64; bytes.len().div_ceil(8)];
-    words.as_mut_bytes()[..bytes.len()].copy_from_slice(&bytes);
-    Bytes(words, bytes.len())
+    Bytes::new(&file::write(&header, &weights))
 }

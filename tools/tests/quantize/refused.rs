@@ -2,7 +2,8 @@
 
 use crate::common::read;
 use crate::quality::{declared, edge};
-use crate::random::{Rng, blob};
+use crate::random::blob;
+use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::graph::{Dense, Graph, Layer};

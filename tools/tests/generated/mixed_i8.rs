@@ -1,0 +1,66 @@
+//! `mixed`, version 3: the type of its blob (checksum 74446810).
+//!
+//! Written by `mmoe codegen`: do not edit, write it again.
+#![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
+
+use mmoe::{Affine, Aligned, Binary, Constant, DSelectK, Dense, Empty, Hard, I16, I8, Linear, List3, List5, LoadError, Logits, Mmoe, PRelu, Quad, Scalar, Sees, Seq, Slice, Softmax, TopK};
+
+/// A tower.
+pub type Tower0 = Scalar<Logits<4, 1, I16>>;
+/// A tower.
+pub type Tower3 = Empty<4, I16>;
+/// A tower.
+pub type Tower4 = Binary<Logits<4, 1, I16>>;
+/// An expert.
+pub type Expert0 = Slice<6, 2, Seq<Dense<3, 4, I8<Quad>, Linear>, PRelu<4, I16>>>;
+/// An expert.
+pub type Expert1 = Seq<Dense<6, 4, I8<Quad>, Linear>, Affine<4, I16>>;
+/// An expert.
+pub type Expert2 = Dense<6, 4, I8<Quad>>;
+/// A gate.
+pub type TaskGate0 = Hard<Logits<6, 3, I8<Quad>>>;
+/// A gate.
+pub type TaskGate1 = TopK<Logits<6, 3, I8<Quad>>, 2, true>;
+/// A gate.
+pub type TaskGate2 = DSelectK<Logits<6, 6, I8<Quad>>, 3, 2>;
+/// A gate.
+pub type TaskGate3 = Constant<6, 3, I16>;
+/// A gate.
+pub type TaskGate4 = Sees<Softmax<Seq<Dense<6, 5, I8<Quad>>, Logits<5, 2, I8<Quad>>>>, 0b101, 3>;
+
+mmoe::tasks! {
+    /// The towers. Outputs:
+    ///
+    /// - `hard`: task `hard`, raw values
+    /// - `top`: task `top`, raw values
+    /// - `select`: task `select`, raw values
+    /// - `constant`: task `constant`, raw values (4 of them)
+    /// - `sees`: task `sees`, a probability
+    pub struct Towers => Outputs { hard, top, select, constant, sees }
+}
+
+/// The model: `Model::load` checks a blob against it and uses its weights where they lie.
+pub type Model = Mmoe<List3<Expert0, Expert1, Expert2>, List5<TaskGate0, TaskGate1, TaskGate2, TaskGate3, TaskGate4>, Towers<Tower0, Tower0, Tower0, Tower3, Tower4>>;
+
+/// The blob, in flash.
+pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("mixed_i8.mmoe");
+
+/// The model in [`BLOB`], checked.
+///
+/// # Errors
+///
+/// A blob that is damaged or of another shape.
+pub fn load() -> Result<&'static Model, LoadError> {
+    Model::load(BLOB)
+}
+
+/// Features of one row.
+pub const INPUTS: usize = 6;
+/// Tasks.
+pub const TASKS: usize = 5;
+/// Bytes of flash that the blob takes.
+pub const BLOB_BYTES: usize = 1388;
+/// Bytes of weights among them.
+pub const WEIGHT_BYTES: usize = 620;
+/// Bytes of buffers that a prediction has on the stack.
+pub const SCRATCH: usize = Model::SCRATCH;
