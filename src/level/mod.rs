@@ -34,11 +34,21 @@ impl Choice for All {
 /// Leaves out what a gate weighs less than this. The other weights stay as they are: they are not normalised again.
 ///
 /// How much work that saves depends on the input; `mmoe eval --skip-below` shows what it saves and costs on given rows.
+///
+/// ```
+/// const SKIP: mmoe::SkipBelow = mmoe::SkipBelow::new(0.02).unwrap();
+/// assert!(mmoe::SkipBelow::new(1.0).is_none(), "that would skip every expert");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SkipBelow(
-    /// The smallest weight that counts, in 0 ..< 1.
-    pub f32,
-);
+pub struct SkipBelow(f32);
+
+impl SkipBelow {
+    /// The smallest weight that counts, in 0 ..< 1; `None` for any other number and NaN.
+    #[must_use]
+    pub const fn new(least: f32) -> Option<Self> {
+        if least >= 0.0 && least < 1.0 { Some(Self(least)) } else { None }
+    }
+}
 
 impl Choice for SkipBelow {
     const SKIPS: bool = true;

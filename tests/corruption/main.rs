@@ -40,7 +40,7 @@ fn typed<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
     let x = [0.5, -1.0, 0.25, 1.5, -0.125];
     let (a, b) = model.predict(&x);
     let _ = model.predict_traced(&x);
-    let _ = model.predict_skipping(&x, SkipBelow(0.3));
+    let _ = model.predict_skipping(&x, SkipBelow::new(0.3).unwrap());
     let _ = model.predict(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN]);
     let mut raw = <Pair<P> as Towers>::Out::new_zeroed();
     model.predict_tasks(&x, 2, &mut raw);
@@ -65,7 +65,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
         let mut weights = [0.0; 32];
         assert_eq!(model.gate_weights(&scratch, g, &mut weights), info.sees.count_ones() as usize);
     }
-    model.predict_skipping(&x, &mut scratch, &mut more, SkipBelow(0.3)).unwrap();
+    model.predict_skipping(&x, &mut scratch, &mut more, SkipBelow::new(0.3).unwrap()).unwrap();
     let mut words = vec![0; model.outputs()];
     if model.is_integer() {
         let mut q = vec![0; model.inputs()];

@@ -156,8 +156,8 @@ fn skipping_structural_zeros_changes_no_bit() {
         model.towers[0].forward::<Libm>(&m, &mut y);
         assert_eq!(bits(&[y]), bits(&traced.tasks));
         // Leaving out what weighs less than nothing leaves out nothing.
-        assert_eq!(model.predict_skipping(&x, SkipBelow(0.0)), traced);
-        let less = model.predict_skipping(&x, SkipBelow(0.999));
+        assert_eq!(model.predict_skipping(&x, SkipBelow::new(0.0).unwrap()), traced);
+        let less = model.predict_skipping(&x, SkipBelow::new(0.999).unwrap());
         assert!(less.experts_run < 2);
     }
 }
@@ -175,7 +175,7 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         erased.gate_weights(&scratch, 0, &mut weights);
         assert!(weights == [0.0, 1.0] || weights == [1.0, 0.0], "{weights:?}");
         // Who asks for it leaves it out.
-        assert_eq!(model.predict_skipping(&x, SkipBelow(0.01)).experts_run, 1);
+        assert_eq!(model.predict_skipping(&x, SkipBelow::new(0.01).unwrap()).experts_run, 1);
     }
     let mut rng = Rng::new(45);
     let mut nodes: Vec<_> = (0..2).map(|_| seeded::expert(&mut rng, 0, &[6, 4])).collect();

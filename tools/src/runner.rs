@@ -168,13 +168,13 @@ impl<'a> Runner<'a> {
         Ok((&self.y, run))
     }
 
-    /// The same without experts that a gate weighs less than `skip` says.
+    /// The same without experts that no gate weighs as much as `skip` says.
     ///
     /// # Errors
     ///
     /// A row of another width.
-    pub fn predict_skipping(&mut self, x: &[f32], skip: f32) -> Result<(&[f32], mmoe::Run), RunError> {
-        let run = self.model.predict_skipping(x, &mut self.scratch, &mut self.y, SkipBelow(skip))?;
+    pub fn predict_skipping(&mut self, x: &[f32], skip: SkipBelow) -> Result<(&[f32], mmoe::Run), RunError> {
+        let run = self.model.predict_skipping(x, &mut self.scratch, &mut self.y, skip)?;
         Ok((&self.y, run))
     }
 

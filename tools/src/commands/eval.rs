@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use mmoe::SkipBelow;
 use mmoe::blob::output;
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost, Steps};
@@ -36,10 +37,8 @@ pub(super) struct Args {
 }
 
 fn epsilon(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(e) if (0.0..1.0).contains(&e) => Ok(e),
-        _ => Err("a gate weight from 0 to below 1, such as 0.02".into()),
-    }
+    let least = text.parse().ok().filter(|e| SkipBelow::new(*e).is_some());
+    least.ok_or_else(|| "a gate weight from 0 to below 1, such as 0.02".into())
 }
 
 /// What one blob does on the rows.
@@ -167,8 +166,9 @@ fn evaluate(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, data: &Data,
 fn skipped(blob: &BlobBytes, runner: &mut Runner<'_>, x: &Rows, epsilon: f32, mut step: impl FnMut()) -> Result<(Vec<f64>, f64, f64)> {
     let steps = Steps::of(&read::split(blob.as_slice())?.0);
     let (mut y, mut experts, mut macs) = (Vec::new(), 0.0, 0.0);
+    let skip = SkipBelow::new(epsilon).context("a gate weight lies in 0 to below 1")?;
     for row in x.iter() {
-        let (made, run) = runner.predict_skipping(row, epsilon).context("prediction")?;
+        let (made, run) = runner.predict_skipping(row, skip).context("prediction")?;
         y.extend(made.iter().map(|v| f64::from(*v)));
         experts += f64::from(run.experts);
         let weights = runner.gates.iter().enumerate().map(|(g, gate)| (gate.experts.as_slice(), runner.gate_weights(g)));

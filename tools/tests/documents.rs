@@ -1,0 +1,126 @@
+//! What the documents show is what the tool prints: every `console` block is run, every command line of a shell block stands in `.ci/run`.
+//!
+//! A `console` block is lines `$ mmoe …` (a `\` at the end goes on), each with its output; a line `…` stands for the rest of it. A `toml` block whose first
+//! line is `# NAME.toml` is written to that file first. The blocks of one document run in one empty folder that has the repository's
+//! `tests`. `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const DOCUMENTS: [&str; 5] = ["README.md", "docs/frameworks.md", "docs/family.md", "docs/spec.md", "examples/README.md"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// A part of a document.
+struct Block<'t> {
+    /// What stands behind the opening fence; `None` for what is between blocks.
+    language: Option<&'t str>,
+    lines: Vec<&'t str>,
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks = vec![Block { language: None, lines: Vec::new() }];
+    for line in text.lines() {
+        let open = blocks.last().unwrap().language.is_some();
+        match line.strip_prefix("```") {
+            Some("") if open => blocks.push(Block { language: None, lines: Vec::new() }),
+            Some(language) if !open => blocks.push(Block { language: Some(language), lines: Vec::new() }),
+            _ => blocks.last_mut().unwrap().lines.push(line),
+        }
+    }
+    blocks
+}
+
+/// What a command prints on either stream.
+fn output(folder: &Path, command: &str) -> String {
+    let words = shlex::split(command).unwrap_or_else(|| panic!("quotes of: {command}"));
+    let [tool, arguments @ ..] = words.as_slice() else { panic!("an empty command") };
+    assert_eq!(tool, "mmoe", "a console block runs the tool: {command}");
+    let out = Command::new(env!("CARGO_BIN_EXE_mmoe")).args(arguments).current_dir(folder).output().unwrap();
+    String::from_utf8([out.stdout, out.stderr].concat()).unwrap()
+}
+
+/// The block as the tool fills it.
+fn run(folder: &Path, lines: &[&str]) -> Vec<String> {
+    let mut lines = lines.iter().peekable();
+    let mut out = Vec::new();
+    while let Some(first) = lines.next() {
+        let mut command = first.strip_prefix("$ ").unwrap_or_else(|| panic!("no command: {first}")).to_owned();
+        out.push((*first).to_owned());
+        while command.ends_with('\\') {
+            command.pop();
+            let more = lines.next().unwrap();
+            command += more;
+            out.push((*more).to_owned());
+        }
+        let mut shown = Vec::new();
+        while let Some(line) = lines.next_if(|l| !l.starts_with("$ ")) {
+            shown.push(*line);
+        }
+        let printed = output(folder, &command);
+        let printed = printed.trim_end().lines().map(|l| l.trim_end().to_owned());
+        if shown.last() == Some(&"…") {
+            out.extend(printed.take(shown.len() - 1).chain(["…".to_owned()]));
+        } else {
+            out.extend(printed);
+        }
+    }
+    out
+}
+
+#[test]
+fn what_the_documents_show_is_what_the_tool_prints() {
+    let root = root();
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut ran = 0;
+    for document in DOCUMENTS {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(root.join("tests"), folder.path().join("tests")).unwrap();
+        let mut after = String::new();
+        for block in blocks(&text) {
+            let mut lines: Vec<String> = block.lines.iter().map(|l| (*l).to_owned()).collect();
+            if block.language == Some("toml")
+                && let Some(name) = block.lines.first().and_then(|l| l.strip_prefix("# ")).filter(|n| n.ends_with(".toml"))
+            {
+                std::fs::write(folder.path().join(name), block.lines.join("\n")).unwrap();
+            }
+            if block.language == Some("console") {
+                lines = run(folder.path(), &block.lines);
+                ran += 1;
+                let shown = block.lines.join("\n");
+                assert!(bless || lines.join("\n") == shown, "{document} shows\n{shown}\n\nbut it is\n{}", lines.join("\n"));
+            }
+            if let Some(language) = block.language {
+                after += &format!("```{language}\n");
+            }
+            lines.iter().for_each(|l| after += &format!("{l}\n"));
+            if block.language.is_some() {
+                after += "```\n";
+            }
+        }
+        if bless {
+            std::fs::write(root.join(document), after).unwrap();
+        }
+    }
+    assert!(ran >= 8, "only {ran} blocks");
+}
+
+#[test]
+fn the_gate_runs_the_commands_of_shell_blocks() {
+    let gate = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    let mut found = 0;
+    for document in DOCUMENTS {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        for block in blocks(&text).iter().filter(|b| b.language == Some("sh")) {
+            for line in &block.lines {
+                let command = line.split('#').next().unwrap().trim();
+                assert!(command.is_empty() || gate.contains(command), "{document}: `.ci/run` does not run: {command}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 3, "only {found} commands");
+}
