@@ -5,6 +5,7 @@ pub mod blob;
 pub mod bound;
 pub mod check;
 pub mod codegen;
+pub mod cores;
 pub mod cost;
 pub mod data;
 pub mod error;

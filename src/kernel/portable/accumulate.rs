@@ -10,6 +10,7 @@ use super::gemv_i16 as i16_panels;
 use super::gemv_w8 as w8_panels;
 use super::requantize;
 use crate::kernel::{Row, WideRow};
+use core::slice;
 
 /// Does the panels of `$rows` rows: `$w` is what `x` meets of a panel's columns, `$acc` its accumulators.
 macro_rules! parts {
@@ -104,26 +105,39 @@ pub fn accumulate_i16(w: &[i16], total: usize, from: usize, x: &[i16], acc: &mut
     let _ = acc;
 }
 
+/// Finishes `N` rows at a time and then one by one, as the kernels do: `finish` is called with lengths that they use too, so that it is
+/// compiled for those alone.
+#[inline(always)]
+fn finish<const N: usize, A, R, T>(acc: &[A], rows: &[R], y: &mut [T], finish: impl Fn(&[A], &[R], &mut [T])) {
+    let ((accs, acc), (panels, rows), (outs, y)) = (acc.as_chunks::<N>(), rows.as_chunks::<N>(), y.as_chunks_mut::<N>());
+    for ((acc, rows), y) in accs.iter().zip(panels).zip(outs) {
+        finish(acc, rows, y);
+    }
+    for ((acc, row), y) in acc.iter().zip(rows).zip(y) {
+        finish(slice::from_ref(acc), slice::from_ref(row), slice::from_mut(y));
+    }
+}
+
 /// The activations of an I8 layer whose columns are all in, no less than `floor`.
 #[inline(never)]
 pub fn finish_dense_i8(acc: &[i32], rows: &[Row], y: &mut [i16], floor: i16) {
-    requantize::hidden(acc, rows, y, floor);
+    finish::<4, _, _, _>(acc, rows, y, |acc, rows, y| requantize::hidden(acc, rows, y, floor));
 }
 
 /// The logits of an I8 layer whose columns are all in.
 #[inline(never)]
 pub fn finish_logits_i8(acc: &[i32], rows: &[Row], z: &mut [i32]) {
-    requantize::logits(acc, rows, z);
+    finish::<4, _, _, _>(acc, rows, z, requantize::logits);
 }
 
 /// The activations of an I16 layer whose columns are all in, no less than `floor`.
 #[inline(never)]
 pub fn finish_dense_i16(acc: &[i64], rows: &[WideRow], y: &mut [i16], floor: i16) {
-    requantize::wide_hidden(acc, rows, y, floor);
+    finish::<2, _, _, _>(acc, rows, y, |acc, rows, y| requantize::wide_hidden(acc, rows, y, floor));
 }
 
 /// The logits of an I16 layer whose columns are all in.
 #[inline(never)]
 pub fn finish_logits_i16(acc: &[i64], rows: &[WideRow], z: &mut [i32]) {
-    requantize::wide_logits(acc, rows, z);
+    finish::<2, _, _, _>(acc, rows, z, requantize::wide_logits);
 }

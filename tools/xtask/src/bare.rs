@@ -92,6 +92,23 @@ pub(crate) fn size(board: &str, bin: &str) -> Result<()> {
     Ok(())
 }
 
+/// Kernels and wirings that a plain MMoE of dense layers with relu and softmax gates has no use for.
+const UNUSED: [&str; 12] =
+    ["top_k", "hard", "d_select", "layer_norm", "affine", "prelu", "leaky", "tanh", "sigmoid_gate", "Cgc", "Extract", "dynamic"];
+
+/// Fails where an image holds code that its model does not use.
+pub(crate) fn only_what_it_uses(board: &Board, profile: &str, bin: &str) -> Result<()> {
+    let image = fs::read(workspace("examples/firmware/target").join(board.target).join(profile).join(bin))?;
+    let file = object::File::parse(&*image)?;
+    for symbol in file.symbols().filter(|s| s.kind() == SymbolKind::Text) {
+        let name = format!("{:#}", rustc_demangle::demangle(symbol.name().unwrap_or_default()));
+        if let Some(unused) = UNUSED.iter().find(|u| name.contains(**u)) {
+            bail!("{bin} for {}: a plain MMoE has no use for `{name}` ({unused})", board.target);
+        }
+    }
+    Ok(())
+}
+
 /// Bytes of all sections that lie in memory. Fails where there are writable ones: the engine has no static RAM.
 fn flash(image: &[u8]) -> Result<u64> {
     let file = object::File::parse(image)?;

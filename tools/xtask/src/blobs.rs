@@ -2,16 +2,19 @@
 
 use crate::seeded;
 use anyhow::{Context, Result, bail};
-use firmware_models::{Autoencoder, Census, Edge, Recsys, Small, Subject, make as golden};
+use firmware_models::{
+    Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small, Subject, Top8, make as golden,
+};
 use mmoe::zerocopy::IntoBytes;
 use mmoe::{F32, I8, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
-use mmoe_tools::graph::{Graph, Layer, Op};
+use mmoe_tools::blob::message::Header;
+use mmoe_tools::graph::{GateKind, Graph, Layer, Op};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::quantize::{self, Calibration, source};
 use mmoe_tools::spec::Spec;
-use mmoe_tools::{import, pack};
+use mmoe_tools::{import, pack, selftest};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,15 +53,38 @@ pub(crate) fn committed() -> Result<Vec<Made>> {
 
 /// Those that only measuring needs: the shapes are those of well-known models, the weights are seeded.
 fn measured() -> Result<Vec<Made>> {
-    let (census, autoencoder) = (seeded::census(), seeded::autoencoder());
     let ranges = |graph: &Graph| source(graph, None);
-    Ok([
-        floats::<Census<F32>, Census<W8>>(&census)?,
-        integers::<Census<I8>, Census<I8<Quad>>>(&census, &ranges(&census)?)?,
-        floats::<Autoencoder<F32>, Autoencoder<W8>>(&autoencoder)?,
-        integers::<Autoencoder<I8>, Autoencoder<I8<Quad>>>(&autoencoder, &ranges(&autoencoder)?)?,
-    ]
-    .concat())
+    let small = seeded::small();
+    let mut all = floats::<Small<F32>, Small<W8>>(&small)?;
+    // The committed blob is the one in panels.
+    all.extend(integers::<Small<I8>, Small<I8<Quad>>>(&small, &ranges(&small)?)?.split_off(2));
+    let census = seeded::census();
+    all.extend(floats::<Census<F32>, Census<W8>>(&census)?);
+    all.extend(integers::<Census<I8>, Census<I8<Quad>>>(&census, &ranges(&census)?)?);
+    let autoencoder = seeded::autoencoder();
+    all.extend(floats::<Autoencoder<F32>, Autoencoder<W8>>(&autoencoder)?);
+    all.extend(integers::<Autoencoder<I8>, Autoencoder<I8<Quad>>>(&autoencoder, &ranges(&autoencoder)?)?);
+    let deep = seeded::deep("deep", GateKind::Softmax);
+    all.extend(floats::<Deep<F32>, Deep<W8>>(&deep)?);
+    all.extend(integers::<Deep<I8>, Deep<I8<Quad>>>(&deep, &ranges(&deep)?)?);
+
+    let (hard, top, select) = (GateKind::Hard, GateKind::TopK { k: 2, renormalise: true }, GateKind::DSelectK { k: 2 });
+    all.extend(narrow::<RecsysOf<Hard8<I8>, I8>>(&seeded::recsys("recsys-hard", hard), &[])?);
+    all.extend(narrow::<RecsysOf<Top8<I8>, I8>>(&seeded::recsys("recsys-top", top), &[])?);
+    all.extend(narrow::<RecsysOf<Select8<I8>, I8>>(&seeded::recsys("recsys-select", select), &[])?);
+    all.extend(narrow::<DeepOf<Hard8<I8>, I8>>(&seeded::deep("deep-hard", hard), &[])?);
+    all.extend(narrow::<DeepOf<Top8<I8>, I8>>(&seeded::deep("deep-top", top), &[])?);
+    all.extend(narrow::<DeepOf<Select8<I8>, I8>>(&seeded::deep("deep-select", select), &[])?);
+    let experts: Vec<String> = (0..8).map(|e| format!("expert{e}")).collect();
+    all.extend(narrow::<RecsysWide>(&seeded::recsys("recsys-wide", GateKind::Softmax), &experts)?);
+    Ok(all)
+}
+
+/// An integer blob in panels, with these layers wide and no others but the heads.
+fn narrow<M: Subject>(graph: &Graph, wide: &[String]) -> Result<Vec<Made>> {
+    let options = quantize::Options { max_loss: Some(1.0), keep_wide: wide.to_vec(), ..quantize::Options::default() };
+    let (header, weights) = pack::integer(graph, &quantize::quantize(graph, &source(graph, None)?, &options)?, Packing::Panels);
+    pair::<M>(&format!("{}.i8", graph.name), &file::write(&header, &weights))
 }
 
 /// Two blobs of the type `Small<I8>` that differ in what they answer: the committed one first.
@@ -93,20 +119,20 @@ fn imported(name: &str, weights: &str, folder: &str) -> Result<(Graph, Calibrati
 }
 
 fn floats<F: Subject, W: Subject>(graph: &Graph) -> Result<Vec<Made>> {
-    let (f32s, w8) = (pack::float(graph, pack::Float::F32), pack::float(graph, pack::Float::W8 { narrow_heads: false }));
     let name = &graph.name;
-    Ok([pair::<F>(&format!("{name}.f32"), &file::write(&f32s.0, &f32s.1))?, pair::<W>(&format!("{name}.w8"), &file::write(&w8.0, &w8.1))?]
-        .concat())
+    let f32s = tested(graph, pack::float(graph, pack::Float::F32))?;
+    let w8 = tested(graph, pack::float(graph, pack::Float::W8 { narrow_heads: false }))?;
+    Ok([pair::<F>(&format!("{name}.f32"), &f32s)?, pair::<W>(&format!("{name}.w8"), &w8)?].concat())
 }
 
 /// int8 rows in every layer but the heads, so that the types above fit; in both packings.
 fn integers<P: Subject, Q: Subject>(graph: &Graph, calibration: &Calibration) -> Result<Vec<Made>> {
     let options = quantize::Options { max_loss: Some(1.0), ..quantize::Options::default() };
     let quantized = quantize::quantize(graph, calibration, &options)?;
-    let (panels, quad) = (pack::integer(graph, &quantized, Packing::Panels), pack::integer(graph, &quantized, Packing::Quad));
+    let blob = |packing| tested(graph, pack::integer(graph, &quantized, packing));
     let name = &graph.name;
-    let mut made = pair::<P>(&format!("{name}.i8"), &file::write(&panels.0, &panels.1))?;
-    let other = pair::<Q>(&format!("{name}.i8-quad"), &file::write(&quad.0, &quad.1))?;
+    let mut made = pair::<P>(&format!("{name}.i8"), &blob(Packing::Panels)?)?;
+    let other = pair::<Q>(&format!("{name}.i8-quad"), &blob(Packing::Quad)?)?;
     if let ([_, (_, a)], [_, (_, b)]) = (made.as_slice(), other.as_slice())
         && a != b
     {
@@ -114,6 +140,12 @@ fn integers<P: Subject, Q: Subject>(graph: &Graph, calibration: &Calibration) ->
     }
     made.extend(other);
     Ok(made)
+}
+
+/// The blob with four self-test rows.
+fn tested(graph: &Graph, (mut header, weights): (Header, Vec<u8>)) -> Result<Vec<u8>> {
+    selftest::add(graph, &graph.inputs, &mut header, &weights, 4).with_context(|| format!("self-test rows of {}", graph.name))?;
+    Ok(file::write(&header, &weights))
 }
 
 /// A blob and its `.golden`.

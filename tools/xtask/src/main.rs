@@ -5,6 +5,7 @@ mod blobs;
 mod board;
 mod firmware;
 mod measure;
+mod ranking;
 mod seeded;
 mod uart;
 
@@ -30,7 +31,7 @@ enum Chore {
     },
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
-    /// Measure all boards and write `docs/measurements.md`.
+    /// Measure all boards and write `docs/measurements.md` and `tools/src/cores.json`.
     Measure,
     /// Link a bare image per core and level, which fails where a panic can be reached.
     NoPanic {

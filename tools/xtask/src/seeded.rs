@@ -28,26 +28,65 @@ fn graph(name: &str, inputs: usize, nodes: Vec<Node>, tasks: Vec<Task>) -> Graph
     Graph { name: name.into(), version: 0, inputs: vec![input], feature_names: Vec::new(), nodes, tasks }
 }
 
+/// An MMoE of equal experts and gates of one layer.
+pub(crate) struct Mmoe {
+    pub(crate) name: &'static str,
+    pub(crate) inputs: usize,
+    pub(crate) experts: usize,
+    /// Widths of an expert's layers.
+    pub(crate) expert: &'static [usize],
+    pub(crate) gate: GateKind,
+    /// Widths of a tower's layers.
+    pub(crate) tower: &'static [usize],
+    /// Two tasks.
+    pub(crate) output: fn(usize) -> Output,
+}
+
+impl Mmoe {
+    /// With weights seeded by the number of inputs.
+    pub(crate) fn graph(&self) -> Graph {
+        let rng = &mut Rng::new(self.inputs as u32);
+        let widths = |from: usize, then: &[usize]| [&[from], then].concat();
+        let wide = *self.expert.last().unwrap_or(&self.inputs);
+        let mut nodes: Vec<Node> = (0..self.experts)
+            .map(|_| node(Op::Expert, 0, self.inputs, wide, chain(rng, &widths(self.inputs, self.expert), Activation::Relu)))
+            .collect();
+        for _ in 0..2 {
+            let op = Op::Gate { kind: self.gate, sees: (1..=self.experts).collect(), temperature: 1.0 };
+            nodes.push(node(op, 0, self.inputs, wide, chain(rng, &[self.inputs, self.gate.logits(self.experts)], Activation::Linear)));
+        }
+        for k in 0..2 {
+            let outputs = *self.tower.last().unwrap_or(&wide);
+            nodes.push(node(Op::Tower, self.experts + 1 + k, wide, outputs, chain(rng, &widths(wide, self.tower), Activation::Linear)));
+        }
+        let task = |name: &str, k| Task { name: name.into(), output: (self.output)(self.experts + 3 + k) };
+        graph(self.name, self.inputs, nodes, vec![task("a", 0), task("b", 1)])
+    }
+}
+
+fn linear(value: usize) -> Output {
+    Output::Linear { value }
+}
+
 /// 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2.
 pub(crate) fn census() -> Graph {
-    let rng = &mut Rng::new(499);
-    let mut nodes: Vec<Node> = (0..8).map(|_| node(Op::Expert, 0, 499, 4, chain(rng, &[499, 4], Activation::Relu))).collect();
-    let gate = || Op::Gate { kind: GateKind::Softmax, sees: (1..=8).collect(), temperature: 1.0 };
-    nodes.extend((0..2).map(|_| node(gate(), 0, 499, 4, chain(rng, &[499, 8], Activation::Linear))));
-    nodes.extend((0..2).map(|k| node(Op::Tower, 9 + k, 4, 2, chain(rng, &[4, 8, 2], Activation::Linear))));
-    let task = |name: &str, value| Task { name: name.into(), output: Output::Softmax { value } };
-    graph("census", 499, nodes, vec![task("income", 11), task("marital", 12)])
+    let output = |value| Output::Softmax { value };
+    Mmoe { name: "census", inputs: 499, experts: 8, expert: &[4], gate: GateKind::Softmax, tower: &[8, 2], output }.graph()
 }
 
 /// 16 inputs, 3 experts 16→8, 2 gates, towers 8→4→1.
 pub(crate) fn small() -> Graph {
-    let rng = &mut Rng::new(16);
-    let mut nodes: Vec<Node> = (0..3).map(|_| node(Op::Expert, 0, 16, 8, chain(rng, &[16, 8], Activation::Relu))).collect();
-    let gate = || Op::Gate { kind: GateKind::Softmax, sees: (1..=3).collect(), temperature: 1.0 };
-    nodes.extend((0..2).map(|_| node(gate(), 0, 16, 8, chain(rng, &[16, 3], Activation::Linear))));
-    nodes.extend((0..2).map(|k| node(Op::Tower, 4 + k, 8, 1, chain(rng, &[8, 4, 1], Activation::Linear))));
-    let task = |name: &str, value| Task { name: name.into(), output: Output::Linear { value } };
-    graph("small", 16, nodes, vec![task("a", 6), task("b", 7)])
+    Mmoe { name: "small", inputs: 16, experts: 3, expert: &[8], gate: GateKind::Softmax, tower: &[4, 1], output: linear }.graph()
+}
+
+/// The shape of `keras-hub-recsys`: 100 inputs, 8 experts 100→16, 2 gates, towers 16→8→1.
+pub(crate) fn recsys(name: &'static str, gate: GateKind) -> Graph {
+    Mmoe { name, inputs: 100, experts: 8, expert: &[16], gate, tower: &[8, 1], output: linear }.graph()
+}
+
+/// A deeper one: 8 experts 100→64→32, towers 32→16→1.
+pub(crate) fn deep(name: &'static str, gate: GateKind) -> Graph {
+    Mmoe { name, inputs: 100, experts: 8, expert: &[64, 32], gate, tower: &[16, 1], output: linear }.graph()
 }
 
 /// MLPerf Tiny's anomaly autoencoder: one expert 640→128×4→8→128×4→640 and no layers after it.

@@ -8,6 +8,8 @@ mod counter;
 pub mod measure;
 #[cfg(feature = "measure")]
 mod plain;
+#[cfg(feature = "measure")]
+mod ranking;
 pub mod selftest;
 mod stack;
 mod start;

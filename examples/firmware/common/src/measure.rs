@@ -1,37 +1,72 @@
 //! What an inference costs on this core. Every line `measured …` becomes a row of `docs/measurements.md`.
 
-use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println};
+use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking};
 use core::hint::black_box;
-use firmware_models::{Autoencoder, Census, Edge, Golden, Recsys, Rng, Subject, blobs, fill};
+use firmware_models::{
+    Autoencoder, Census, Deep, DeepOf, Edge, Golden, Hard8, Numbers, Recsys, RecsysOf, RecsysWide, Rng, Select8, Small, Subject, Top8, blobs,
+    fill,
+};
 use mmoe::zerocopy::FromZeros;
 use mmoe::{F32, I8, Quad, W8};
 
-/// Measures every model in every precision.
+/// Measures a model in every precision.
+macro_rules! all {
+    ($counter:ident, $name:literal, $Of:ident, $f32:ident $w8:ident $i8:ident $quad:ident) => {
+        model::<$Of<F32>>($name, "F32", &$counter, &blobs::$f32)?;
+        model::<$Of<W8>>($name, "W8", &$counter, &blobs::$w8)?;
+        model::<$Of<I8>>($name, "I8", &$counter, &blobs::$i8)?;
+        model::<$Of<I8<Quad>>>($name, "I8-quad", &$counter, &blobs::$quad)?;
+    };
+}
+
+/// Measures every model in every precision, gates that choose, and ranking.
 ///
 /// # Errors
 ///
-/// Where the method fails its check or a blob does not load.
+/// Where the method fails its check, a blob does not load, or ranking in a context differs from scoring one by one.
 pub fn run(board: &Board) -> Result<(), Failed> {
     let counter = Counter::new(board);
     calibrate(board, &counter)?;
-    model::<Census<F32>>("census", "F32", &counter, &blobs::CENSUS_F32)?;
-    model::<Census<W8>>("census", "W8", &counter, &blobs::CENSUS_W8)?;
-    model::<Census<I8>>("census", "I8", &counter, &blobs::CENSUS_I8)?;
-    model::<Census<I8<Quad>>>("census", "I8-quad", &counter, &blobs::CENSUS_I8_QUAD)?;
-    model::<Edge<F32>>("edge", "F32", &counter, &blobs::EDGE_F32)?;
-    model::<Edge<W8>>("edge", "W8", &counter, &blobs::EDGE_W8)?;
-    model::<Edge<I8>>("edge", "I8", &counter, &blobs::EDGE_I8)?;
-    model::<Edge<I8<Quad>>>("edge", "I8-quad", &counter, &blobs::EDGE_I8_QUAD)?;
-    model::<Recsys<F32>>("recsys", "F32", &counter, &blobs::RECSYS_F32)?;
-    model::<Recsys<W8>>("recsys", "W8", &counter, &blobs::RECSYS_W8)?;
-    model::<Recsys<I8>>("recsys", "I8", &counter, &blobs::RECSYS_I8)?;
-    model::<Recsys<I8<Quad>>>("recsys", "I8-quad", &counter, &blobs::RECSYS_I8_QUAD)?;
-    model::<Autoencoder<F32>>("autoencoder", "F32", &counter, &blobs::AUTOENCODER_F32)?;
-    model::<Autoencoder<W8>>("autoencoder", "W8", &counter, &blobs::AUTOENCODER_W8)?;
-    model::<Autoencoder<I8>>("autoencoder", "I8", &counter, &blobs::AUTOENCODER_I8)?;
-    model::<Autoencoder<I8<Quad>>>("autoencoder", "I8-quad", &counter, &blobs::AUTOENCODER_I8_QUAD)?;
+    all!(counter, "small", Small, SMALL_F32 SMALL_W8 SMALL_I8 SMALL_I8_QUAD);
+    all!(counter, "recsys", Recsys, RECSYS_F32 RECSYS_W8 RECSYS_I8 RECSYS_I8_QUAD);
+    all!(counter, "census", Census, CENSUS_F32 CENSUS_W8 CENSUS_I8 CENSUS_I8_QUAD);
+    all!(counter, "edge", Edge, EDGE_F32 EDGE_W8 EDGE_I8 EDGE_I8_QUAD);
+    all!(counter, "deep", Deep, DEEP_F32 DEEP_W8 DEEP_I8 DEEP_I8_QUAD);
+    all!(counter, "autoencoder", Autoencoder, AUTOENCODER_F32 AUTOENCODER_W8 AUTOENCODER_I8 AUTOENCODER_I8_QUAD);
+    model::<RecsysWide>("recsys-wide", "I8", &counter, &blobs::RECSYS_WIDE_I8)?;
+    gated::<Recsys<I8>>("recsys", &counter, &blobs::RECSYS_I8)?;
+    gated::<RecsysOf<Hard8<I8>, I8>>("recsys-hard", &counter, &blobs::RECSYS_HARD_I8)?;
+    gated::<RecsysOf<Top8<I8>, I8>>("recsys-top", &counter, &blobs::RECSYS_TOP_I8)?;
+    gated::<RecsysOf<Select8<I8>, I8>>("recsys-select", &counter, &blobs::RECSYS_SELECT_I8)?;
+    gated::<Deep<I8>>("deep", &counter, &blobs::DEEP_I8)?;
+    gated::<DeepOf<Hard8<I8>, I8>>("deep-hard", &counter, &blobs::DEEP_HARD_I8)?;
+    gated::<DeepOf<Top8<I8>, I8>>("deep-top", &counter, &blobs::DEEP_TOP_I8)?;
+    gated::<DeepOf<Select8<I8>, I8>>("deep-select", &counter, &blobs::DEEP_SELECT_I8)?;
+    if board.fpu {
+        ranking::run(&counter)?;
+    }
     plain_loops(&counter);
     constant::run(board, &counter)
+}
+
+/// What an inference takes on rows whose gates choose unlike experts: instructions, experts run and experts mixed, over 16 rows.
+#[inline(never)]
+fn gated<M: Subject>(name: &str, counter: &Counter, (blob, _): &blobs::Case) -> Result<(), Failed> {
+    const ROWS: u32 = 16;
+    let model = M::load(blob).map_err(|_| Failed)?;
+    let mut rng = Rng::new(Golden::SEED);
+    let (mut row, mut q) = (M::Row::new_zeroed(), M::Input::new_zeroed());
+    let (mut instructions, mut experts, mut mixed) = (0, 0, 0);
+    for _ in 0..ROWS {
+        fill(&mut rng, row.as_mut());
+        model.quantize(&row, &mut q);
+        instructions += counter.count(16, &mut || _ = black_box(black_box(model).predict_q(black_box(&q))));
+        let (_, gates, run) = model.traced(&row);
+        experts += run;
+        gates.each(&mut |bits, _| mixed += u32::from(bits != 0));
+    }
+    println!("gated {name} rows={ROWS} instructions={instructions} experts={experts} mixed={mixed}");
+    Ok(())
 }
 
 /// One call's instructions: the mean of 64 calls, or of 4 where one takes so long that the counter's steps do not show.

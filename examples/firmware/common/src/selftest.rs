@@ -1,4 +1,4 @@
-//! Blobs in flash against the host's bits.
+//! Blobs in flash: which they are, whether they pass the rows that they carry, and whether every bit is the host's.
 
 use crate::{Board, Counter, Failed, calibrate, println};
 use firmware_models::{Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill};
@@ -37,6 +37,14 @@ fn check<M: Subject>(name: &str, (blob, golden): &blobs::Case, rows: usize) -> R
         println!("{name}: {e}");
         Failed
     })?;
+    identify(name, blob)?;
+    match M::self_test(blob) {
+        Ok(rows) => println!("{name}: self-test passed, {rows} rows"),
+        Err(e) => {
+            println!("{name}: {e}");
+            return Err(Failed);
+        }
+    }
     first_row(name, blob, model);
 
     let mut row = M::Row::new_zeroed();
@@ -51,7 +59,7 @@ fn check<M: Subject>(name: &str, (blob, golden): &blobs::Case, rows: usize) -> R
             }
             at += 1;
         };
-        let (shown, gates) = model.traced(&row);
+        let (shown, gates, _) = model.traced(&row);
         shown.each(&mut compare);
         gates.each(&mut compare);
     }
@@ -68,12 +76,19 @@ fn check<M: Subject>(name: &str, (blob, golden): &blobs::Case, rows: usize) -> R
     if same && wrong == 0 && at == golden.numbers() { Ok(()) } else { Err(Failed) }
 }
 
+/// Logs which model this is.
+fn identify(name: &str, blob: &[u8]) -> Result<(), Failed> {
+    let id = Blob::open(blob).map_err(|_| Failed)?.id();
+    println!("{name}: model {} version {}, checksum {:08x}", id.name, id.version, id.checksum);
+    Ok(())
+}
+
 /// Prints the first row's outputs, by name, and gate weights.
 fn first_row<M: Subject>(name: &str, blob: &[u8], model: &M) {
     let mut row = M::Row::new_zeroed();
     fill(&mut Rng::new(Golden::SEED), row.as_mut());
     let mut tasks = Blob::open(blob).ok().map(|b| b.task_names());
-    let (shown, gates) = model.traced(&row);
+    let (shown, gates, _) = model.traced(&row);
     shown.each(&mut |_, value| {
         let task = tasks.as_mut().and_then(Iterator::next).and_then(|n| core::str::from_utf8(n).ok()).unwrap_or("?");
         println!("{name}: {task} = {value}");

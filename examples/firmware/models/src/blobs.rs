@@ -43,4 +43,32 @@ blobs! {
     AUTOENCODER_I8 "autoencoder.i8"
     #[cfg(feature = "measured")]
     AUTOENCODER_I8_QUAD "autoencoder.i8-quad"
+    #[cfg(feature = "measured")]
+    SMALL_F32 "small.f32"
+    #[cfg(feature = "measured")]
+    SMALL_W8 "small.w8"
+    #[cfg(feature = "measured")]
+    SMALL_I8_QUAD "small.i8-quad"
+    #[cfg(feature = "measured")]
+    DEEP_F32 "deep.f32"
+    #[cfg(feature = "measured")]
+    DEEP_W8 "deep.w8"
+    #[cfg(feature = "measured")]
+    DEEP_I8 "deep.i8"
+    #[cfg(feature = "measured")]
+    DEEP_I8_QUAD "deep.i8-quad"
+    #[cfg(feature = "measured")]
+    RECSYS_WIDE_I8 "recsys-wide.i8"
+    #[cfg(feature = "measured")]
+    RECSYS_HARD_I8 "recsys-hard.i8"
+    #[cfg(feature = "measured")]
+    RECSYS_TOP_I8 "recsys-top.i8"
+    #[cfg(feature = "measured")]
+    RECSYS_SELECT_I8 "recsys-select.i8"
+    #[cfg(feature = "measured")]
+    DEEP_HARD_I8 "deep-hard.i8"
+    #[cfg(feature = "measured")]
+    DEEP_TOP_I8 "deep-top.i8"
+    #[cfg(feature = "measured")]
+    DEEP_SELECT_I8 "deep-select.i8"
 }

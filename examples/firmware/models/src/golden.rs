@@ -58,7 +58,7 @@ pub fn make<M: Subject>(model: &M, out: &mut dyn FnMut(u32)) {
     let mut rng = Rng::new(Golden::SEED);
     for _ in 0..GOLDEN_ROWS {
         fill(&mut rng, row.as_mut());
-        let (shown, gates) = model.traced(&row);
+        let (shown, gates, _) = model.traced(&row);
         shown.each(&mut |bits, _| out(bits));
         gates.each(&mut |bits, _| out(bits));
     }

@@ -11,4 +11,4 @@ mod types;
 pub use golden::{GOLDEN_ROWS, Golden, make};
 pub use rows::{Rng, fill};
 pub use subject::{Digest, Numbers, Subject};
-pub use types::{Autoencoder, Census, Edge, Recsys, Small};
+pub use types::{Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small, Softmax8, Top8};

@@ -1,7 +1,7 @@
 //! A typed model as something that can be loaded, fed and compared.
 
 use mmoe::zerocopy::FromZeros;
-use mmoe::{Element, Flash, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, Towers, Trunk};
+use mmoe::{Element, Flash, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, SelfTestError, Towers, Trunk};
 
 /// Outputs or gate weights, number by number.
 pub trait Numbers {
@@ -76,8 +76,14 @@ pub trait Subject: Sized {
     fn predict(&self, x: &Self::Row) -> Self::Shown;
     /// [`Model::predict_q`].
     fn predict_q(&self, q: &Self::Input) -> Self::Raw;
-    /// [`Model::predict_traced`]: outputs and gate weights.
-    fn traced(&self, x: &Self::Row) -> (Self::Shown, Self::Gates);
+    /// [`Model::predict_traced`]: outputs, gate weights, how many experts ran.
+    fn traced(&self, x: &Self::Row) -> (Self::Shown, Self::Gates, u32);
+    /// [`Model::self_test`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn self_test(blob: &[u8]) -> Result<u32, SelfTestError>;
 }
 
 impl<S, L, T, A: Element, const I: usize> Subject for Model<S, L, T>
@@ -106,9 +112,12 @@ where
     fn predict_q(&self, q: &[A; I]) -> T::Out {
         self.predict_q(q)
     }
-    fn traced(&self, x: &[f32; I]) -> (T::Shown, L::Gates) {
+    fn traced(&self, x: &[f32; I]) -> (T::Shown, L::Gates, u32) {
         let traced = self.predict_traced(x);
-        (traced.tasks, traced.gates)
+        (traced.tasks, traced.gates, traced.experts_run)
+    }
+    fn self_test(blob: &[u8]) -> Result<u32, SelfTestError> {
+        Self::self_test(blob)
     }
 }
 
@@ -134,7 +143,7 @@ impl Digest {
     pub fn row<M: Subject>(&mut self, model: &M, x: &M::Row) {
         let mut q = M::Input::new_zeroed();
         model.quantize(x, &mut q);
-        let (shown, gates) = model.traced(x);
+        let (shown, gates, _) = model.traced(x);
         model.predict_q(&q).each(&mut |w, _| self.word(w));
         shown.each(&mut |w, _| self.word(w));
         gates.each(&mut |w, _| self.word(w));

@@ -1,6 +1,8 @@
 //! The models, spelled as types.
 
-use mmoe::{Binary, Classes, Dense, Empty, Gate, Head, Linear, List3, Mmoe, Scalar, Seq, Seq3, SharedBottom};
+use mmoe::{
+    Binary, Classes, DSelectK, Dense, Empty, Gate, Hard, Head, I8, I16, Linear, List3, Logits, Mmoe, Scalar, Seq, Seq3, SharedBottom, TopK,
+};
 
 type EdgeExpert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type EdgeTower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
@@ -9,8 +11,27 @@ type EdgeTowers<P> = List3<Binary<EdgeTower<P>>, Binary<EdgeTower<P>>, Scalar<Ed
 pub type Edge<P> = Mmoe<[EdgeExpert<P>; 4], [Gate<64, 4, P>; 3], EdgeTowers<P>>;
 
 type RecsysTower<P> = Scalar<Seq<Dense<16, 8, P>, Head<8, 1, P>>>;
-/// `keras-hub-recsys`: 100 inputs, 8 experts, 2 gates; two real numbers.
-pub type Recsys<P> = Mmoe<[Dense<100, 16, P>; 8], [Gate<100, 8, P>; 2], [RecsysTower<P>; 2]>;
+/// The shape of `keras-hub-recsys` with gates `G`: 100 inputs, 8 experts, 2 gates; two real numbers.
+pub type RecsysOf<G, P> = Mmoe<[Dense<100, 16, P>; 8], [G; 2], [RecsysTower<P>; 2]>;
+/// `keras-hub-recsys`.
+pub type Recsys<P> = RecsysOf<Softmax8<P>, P>;
+/// The same with wide experts, which shows what a multiply-accumulate of 16-bit weights takes.
+pub type RecsysWide = Mmoe<[Dense<100, 16, I16>; 8], [Softmax8<I8>; 2], [RecsysTower<I8>; 2]>;
+
+type DeepTower<P> = Scalar<Seq<Dense<32, 16, P>, Head<16, 1, P>>>;
+/// Deeper experts on as many inputs: 8 experts 100→64→32, gates `G`.
+pub type DeepOf<G, P> = Mmoe<[Seq<Dense<100, 64, P>, Dense<64, 32, P>>; 8], [G; 2], [DeepTower<P>; 2]>;
+/// With softmax gates.
+pub type Deep<P> = DeepOf<Softmax8<P>, P>;
+
+/// A softmax over 8 experts.
+pub type Softmax8<P> = Gate<100, 8, P>;
+/// The largest of 8 alone.
+pub type Hard8<P> = Hard<Logits<100, 8, P>>;
+/// The two largest of 8, renormalised.
+pub type Top8<P> = TopK<Logits<100, 8, P>, 2, true>;
+/// DSelect-k over 8 experts with 2 selectors of 3 bits.
+pub type Select8<P> = DSelectK<Logits<100, 8, P>, 8, 2>;
 
 type CensusTower<P> = Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>;
 /// `keras-mmoe-census`: 499 inputs, 8 experts, 2 gates; two pairs of class probabilities.
