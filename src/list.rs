@@ -31,6 +31,10 @@ pub trait Bank: Flash {
     fn describe(to: &mut Check<'_>, i: usize, place: &Place);
     /// Runs item `i`.
     fn run<M: Math>(&self, i: usize, x: &Self::In, y: &mut Self::Out);
+    /// Runs items `i` to `i + 3` on one input, side by side. `false`: that is no faster here, and nothing was done.
+    fn run4<M: Math>(&self, _i: usize, _x: &Self::In, _y: &mut [Self::Out; 4]) -> bool {
+        false
+    }
 }
 
 /// Where an expert or a gate stands in the wiring.
@@ -95,6 +99,10 @@ impl<L: Layer, const N: usize> Bank for [L; N] {
         if let Some(l) = self.get(i) {
             l.forward::<M>(x, y);
         }
+    }
+    fn run4<M: Math>(&self, i: usize, x: &L::In, y: &mut [L::Out; 4]) -> bool {
+        let group = self.get(i..).and_then(<[L]>::first_chunk::<4>);
+        group.is_some_and(|group| L::forward4::<M>(group.each_ref(), x, y))
     }
 }
 

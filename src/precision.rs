@@ -18,6 +18,13 @@ pub trait Matrix<A: Element>: Flash {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
+    /// What [`dense`](Self::dense) makes of four layers on one input, side by side. `false`: that is no faster here, and nothing was done.
+    fn dense4(_group: [&Self; 4], _x: &[A], _y: [&mut [A]; 4], _relu: bool) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
     /// One row's sum over some of the columns.
     type Partial: Pod + Default;
     /// The sums of the columns that `x` holds, from the first one on.
@@ -187,6 +194,18 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
     }
     fn logits(&self, x: &[f32], z: &mut [f32]) {
         kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, z);
+    }
+    #[cfg(not(target_os = "none"))]
+    fn dense4(group: [&Self; 4], x: &[f32], mut y: [&mut [f32]; 4], relu: bool) -> bool {
+        // More rows fill the vector units alone.
+        if OUT > 8 {
+            return false;
+        }
+        kernel::gemv4_f32(group.map(|m| m.weights.as_flattened()), group.map(|m| m.bias.as_slice()), x, y.each_mut().map(|y| &mut **y));
+        if relu {
+            y.into_iter().for_each(kernel::relu_f32);
+        }
+        true
     }
     type Partial = f32;
     fn begin(&self, x: &[f32], sums: &mut [f32]) {

@@ -44,6 +44,15 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer for D
         self.matrix.dense(x, y, F::RELU);
         F::apply::<P::Act, M>(&self.activation, y);
     }
+    fn forward4<M: Math>(group: [&Self; 4], x: &[P::Act; IN], y: &mut [[P::Act; OUT]; 4]) -> bool {
+        let done = Matrix::dense4(group.map(|l| &l.matrix), x, y.each_mut().map(|y| y.as_mut_slice()), F::RELU);
+        if done {
+            for (l, y) in group.into_iter().zip(y) {
+                F::apply::<P::Act, M>(&l.activation, y);
+            }
+        }
+        done
+    }
 }
 
 impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, P> {

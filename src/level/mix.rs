@@ -56,6 +56,16 @@ where
             self.experts.run::<M>(i, x, h);
         }
     }
+    fn expert4<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, each: &mut dyn FnMut(usize, &[A])) -> bool {
+        let Some(first) = x.stream(i) else { return false };
+        let mut h = [[A::default(); H]; 4];
+        let one = (i..i + 4).all(|i| x.stream(i).is_some_and(|x| core::ptr::eq(x, first)));
+        let done = one && self.experts.run4::<M>(i, first, &mut h);
+        if done {
+            h.iter().enumerate().for_each(|(j, h)| each(i + j, h));
+        }
+        done
+    }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }

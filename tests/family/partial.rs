@@ -162,6 +162,31 @@ fn skipping_structural_zeros_changes_no_bit() {
     }
 }
 
+/// A host runs four narrow experts at a time; one that counts its runs is never grouped. Nine experts of either kind, one of them
+/// hidden from all gates, give the same bits and the same number of experts run.
+#[test]
+fn experts_in_groups_are_as_experts_in_turn() {
+    type Of<E> = Mmoe<[E; 9], [Sees<Softmax<Logits<6, 8, F32>>, 0b1_1111_1011, 9>; 2], [Scalar<Head<4, 1, F32>>; 2]>;
+    type Tanh4 = Dense<6, 4, F32, Tanh>;
+    let mut rng = Rng::new(46);
+    let r = &mut rng;
+    let mut nodes: Vec<_> =
+        (0..9).map(|_| seeded::node(Op::Expert, 0, 0, 6, 4, seeded::chain(r, &[6, 4], Activation::Tanh, Activation::Tanh))).collect();
+    nodes.extend((0..2).map(|_| seeded::gate(r, GateKind::Softmax, 0, 6, vec![1, 2, 4, 5, 6, 7, 8, 9], 4)));
+    nodes.extend((0..2).map(|k| seeded::tower(r, 10 + k, &[4, 1])));
+    let blob = seeded::blob(&seeded::graph(6, nodes, &[Output::Linear { value: 12 }, Output::Linear { value: 13 }]), Float::F32);
+    let (grouped, in_turn) = (Of::<Tanh4>::load(&blob).unwrap(), Of::<Counted<Tanh4>>::load(&blob).unwrap());
+    for _ in 0..50 {
+        let x: [f32; 6] = rng.row(6).try_into().unwrap();
+        let (a, b) = (grouped.predict_traced(&x), in_turn.predict_traced(&x));
+        assert_eq!((bits(&a.tasks), a.gates, a.experts_run), (bits(&b.tasks), b.gates, 8));
+        let (mut a, mut b) = ([0.0; 2], [0.0; 2]);
+        grouped.predict_tasks(&x, 0b10, &mut a);
+        assert_eq!(runs(|| in_turn.predict_tasks(&x, 0b10, &mut b)), 8);
+        assert_eq!(bits(&a), bits(&b));
+    }
+}
+
 /// A softmax gate runs every expert, also where a weight is so small that it is 0: the work is the same for every input.
 #[test]
 fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {

@@ -30,6 +30,8 @@ pub use d_select_k::{d_select_k_f32, d_select_k_q15};
 pub use exp::{exp_neg, recip};
 pub use gate::{hard_f32, hard_q15, sigmoid_gate_f32, sigmoid_gate_q15};
 pub use gemv_f32::gemv_f32;
+#[cfg(not(target_os = "none"))]
+pub use gemv_f32::gemv4_f32;
 pub use gemv_i8::{dense_i8, logits_i8};
 pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
 pub use gemv_i16::{dense_i16, logits_i16};
