@@ -6,7 +6,7 @@ use crate::quantize::stats;
 use crate::random::Random;
 use crate::runner::BlobBytes;
 use mmoe::blob::section;
-use mmoe::{Dynamic, LoadError};
+use mmoe::{Dynamic, LoadError, SelfTestError};
 
 /// How many candidates a row is chosen from, for a model whose weights are few enough.
 const CANDIDATES: usize = 64;
@@ -59,7 +59,7 @@ pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8],
     let candidates = (WORK / size.max(1) / rows.max(1)).clamp(1, CANDIDATES);
     let bytes = BlobBytes::from(crate::blob::file::write(header, weights).as_slice());
     let model = Dynamic::load(bytes.as_slice())?;
-    let (mut scratch, mut raw) = (vec![0; model.scratch_words()], vec![0u32; model.outputs()]);
+    let mut scratch = vec![0; model.scratch_words()];
     let mut random = Random::new(0x5E1F_7E57);
     let mut touched = vec![false; size];
     let mut section = vec![rows as u8];
@@ -77,19 +77,58 @@ pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8],
         }
         let Some((_, with, x)) = best else { break };
         touched = with;
-        if model.is_integer() {
+        let x: Vec<u8> = if model.is_integer() {
             let mut q = vec![0i16; x.len()];
             let _ = model.quantize(&x, &mut q);
-            let _ = model.predict_q(&q, &mut scratch, &mut raw);
-            section.extend(q.iter().flat_map(|v| v.to_le_bytes()));
+            q.iter().flat_map(|v| v.to_le_bytes()).collect()
         } else {
-            let mut y = vec![0.0; model.outputs()];
-            let _ = model.predict(&x, &mut scratch, &mut y);
-            raw = y.iter().map(|v| v.to_bits()).collect();
-            section.extend(x.iter().flat_map(|v| v.to_le_bytes()));
-        }
-        section.extend(raw.iter().flat_map(|v| v.to_le_bytes()));
+            x.iter().flat_map(|v| v.to_le_bytes()).collect()
+        };
+        section.extend(&x);
+        section.extend(answer(&model, &x, &mut scratch).iter().flat_map(|v| v.to_le_bytes()));
     }
     header.sections.push((section::SELF_TEST, section));
     Ok(count(&touched) as f64 / size.max(1) as f64)
+}
+
+/// The bits of all outputs for a row as the section holds it.
+fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
+    let mut raw = vec![0; model.outputs()];
+    if model.is_integer() {
+        let q: Vec<i16> = x.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b)).collect();
+        let _ = model.predict_q(&q, scratch, &mut raw);
+    } else {
+        let x: Vec<f32> = x.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let mut y = vec![0.0; raw.len()];
+        let _ = model.predict(&x, scratch, &mut y);
+        raw = y.iter().map(|v| v.to_bits()).collect();
+    }
+    raw
+}
+
+/// Runs the rows that a blob carries, as [`mmoe::Model::self_test`] does on a device. Gives their number.
+///
+/// # Errors
+///
+/// No rows, rows of another model, or an output that is not the stored one.
+pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
+    let section = model.blob().section(section::SELF_TEST).ok_or(SelfTestError::Missing)?;
+    let (&rows, mut rest) = section.split_first().ok_or(SelfTestError::Section)?;
+    let mut scratch = vec![0; model.scratch_words()];
+    let mut take = |n: usize| -> Result<&[u8], SelfTestError> {
+        let (part, after) = rest.split_at_checked(n).ok_or(SelfTestError::Section)?;
+        rest = after;
+        Ok(part)
+    };
+    for row in 0..u32::from(rows) {
+        let x = take(model.inputs() * if model.is_integer() { 2 } else { 4 })?;
+        let stored = take(4 * model.outputs())?;
+        for (output, (found, expected)) in (0..).zip(answer(model, x, &mut scratch).into_iter().zip(stored.as_chunks().0)) {
+            let expected = u32::from_le_bytes(*expected);
+            if found != expected {
+                return Err(SelfTestError::Row { row, output, expected, found });
+            }
+        }
+    }
+    Ok(u32::from(rows))
 }

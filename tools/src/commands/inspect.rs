@@ -16,6 +16,7 @@ use mmoe_tools::spec::write::write_plan;
 use mmoe_tools::typed;
 use serde_json::{Value, json};
 
+use super::device::{self, Device};
 use super::load;
 use super::output::{Table, count, grouped, print, short, write_whole};
 
@@ -34,6 +35,8 @@ pub(super) struct Args {
     /// Write a spec that describes the weights file, to correct and convert with; `-` prints it.
     #[arg(long, value_name = "OUT.toml")]
     write_spec: Option<PathBuf>,
+    #[command(flatten)]
+    device: device::Args,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -54,10 +57,17 @@ fn inspect_blob(args: &Args, blob: &BlobBytes) -> Result<()> {
     let (header, weights) = read::split(blob.as_slice())?;
     let cost = cost::cost(blob.as_slice(), &runner.model)?;
     let about = Blob { path: &args.file, runner: &runner, header: &header, cost: &cost, weights: weights.len() };
+    let device = Device::new(&args.device, &header, &cost)?;
     if args.json {
-        return print(&(serde_json::to_string_pretty(&about.json(args.layers))? + "\n"));
+        let mut value = about.json(args.layers);
+        if let Some(on) = device.json() {
+            value["device"] = on;
+        }
+        print(&(serde_json::to_string_pretty(&value)? + "\n"))?;
+    } else {
+        print(&about.text(args.layers, &device))?;
     }
-    print(&about.text(args.layers))
+    Ok(device.check()?)
 }
 
 struct Blob<'b> {
@@ -85,7 +95,7 @@ impl Blob<'_> {
         (0..nodes.len()).map(|i| format!("{} {}", role(&nodes[i]), number(i))).collect()
     }
 
-    fn text(&self, layers: bool) -> String {
+    fn text(&self, layers: bool, device: &Device<'_>) -> String {
         let id = self.runner.model.blob().id();
         let mut text = String::new();
         let mut line = |what: &str, value: String| {
@@ -133,6 +143,7 @@ impl Blob<'_> {
             Err(why) => line("RAM", format!("{} bytes of scratch shape-erased (no typed model: {why})", grouped(c.erased_ram as u64))),
         }
         line("work", format!("{} multiply-accumulates a row, all experts run", grouped(c.macs)));
+        text += &device.text();
         if layers {
             text.push('\n');
             text += &self.layers();
@@ -288,6 +299,9 @@ fn describe(l: &Layer) -> String {
 }
 
 fn inspect_weights(args: &Args) -> Result<()> {
+    if args.device.asked() {
+        bail!("--core and --budget are about a blob; make one first: mmoe convert {} -o model.mmoe", args.file.display());
+    }
     let weights = import::read(&args.file)?;
     let found = recognise::recognise(&weights);
     if let Some(path) = &args.write_spec {

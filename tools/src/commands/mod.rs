@@ -2,6 +2,7 @@
 
 mod codegen;
 mod convert;
+mod device;
 mod eval;
 mod gates;
 mod inspect;

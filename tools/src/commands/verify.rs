@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use mmoe::SelfTestError;
 use mmoe_tools::data::Data;
 use mmoe_tools::golden::{self, Difference, Outline, What};
+use mmoe_tools::selftest;
 
 use super::output::{Table, count, print, short};
 use super::{CheckFailed, load, read_blob};
 
-/// Compares a blob's outputs with a golden file: what the framework itself computed.
+/// Compares a blob's outputs with a golden file, what the framework itself computed; runs the self-test rows that it carries.
 ///
-/// Exit code 0 only if every |a − b| ≤ T·max(1, |b|).
+/// Exit code 0 only if every |a − b| ≤ T·max(1, |b|), and every output of the self-test has its stored bits.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The blob.
@@ -19,7 +21,7 @@ pub(super) struct Args {
     model: PathBuf,
     /// `x` [N, IN], each task's outputs under its name; `gate_<task>` and `experts` are compared where the file has them.
     #[arg(long, value_name = "G.npz")]
-    golden: PathBuf,
+    golden: Option<PathBuf>,
     /// Defaults to 1e-5 for F32; other precisions round the weights, so say how much they may change the outputs.
     #[arg(long, value_name = "T", value_parser = tolerance)]
     tolerance: Option<f64>,
@@ -38,6 +40,15 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args) -> Result<()> {
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
+    match selftest::check(&runner.model) {
+        Ok(rows) => print(&format!("{}: self-test passed, {}\n", args.model.display(), count(rows as usize, "row")))?,
+        Err(SelfTestError::Missing) if args.golden.is_some() => {}
+        Err(SelfTestError::Missing) => {
+            bail!("{}: has no self-test rows (convert with --self-test 4); give --golden to compare with a file", args.model.display());
+        }
+        Err(e) => return Err(CheckFailed(format!("{}: {e}", args.model.display())).into()),
+    }
+    let Some(golden) = &args.golden else { return Ok(()) };
     let precision = runner.precision();
     let tolerance = match (args.tolerance, precision) {
         (Some(t), _) => t,
@@ -49,12 +60,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
             )
         }
     };
-    let data = Data::read(&args.golden)?;
+    let data = Data::read(golden)?;
     let outline = Outline::of_blob(&runner);
     let what = if runner.model.is_integer() { What::Outputs } else { What::All };
     let (rows, differences) =
         golden::compare(&outline, &data, what, |x, experts| -> Result<_> { runner.evaluate(x, experts).context("prediction") })?;
-    let mut text = format!("{}: {precision}, {} of {}\n\n", args.model.display(), count(rows, "row"), args.golden.display());
+    let mut text = format!("{}: {precision}, {} of {}\n\n", args.model.display(), count(rows, "row"), golden.display());
     text += &table(&differences, tolerance);
     if what == What::Outputs && data.array("experts").is_some() {
         text += "\ngates and experts of integer models are not compared\n";

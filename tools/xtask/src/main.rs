@@ -7,6 +7,7 @@ mod firmware;
 mod measure;
 mod ranking;
 mod seeded;
+mod shares;
 mod uart;
 
 use anyhow::Result;
@@ -33,6 +34,8 @@ enum Chore {
     Uart,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cores.json`.
     Measure,
+    /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
+    SelfTest,
     /// Link a bare image per core and level, which fails where a panic can be reached.
     NoPanic {
         /// Only this board's target.
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
         Chore::Firmware { board } => firmware::run(board.as_deref()),
         Chore::Uart => uart::run(),
         Chore::Measure => measure::run(),
+        Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
         Chore::Size { board, image } => bare::size(&board, &image),
     }
