@@ -34,7 +34,7 @@ pub fn evaluate(graph: &Graph, x: &[f64]) -> Evaluation {
             }
             Op::Gate { kind, sees, .. } => {
                 let weights = gate_weights(*kind, sees.len(), &made);
-                let mixture = (0..node.outputs).map(|h| sees.iter().zip(&weights).map(|(v, g)| g * values[*v][h]).sum()).collect();
+                let mixture = mixture(sees, &weights, &values, node.outputs);
                 gates.push(weights);
                 mixture
             }
@@ -52,6 +52,32 @@ pub fn evaluate(graph: &Graph, x: &[f64]) -> Evaluation {
         tasks.push(y);
     }
     Evaluation { tasks, gates, experts }
+}
+
+/// What every layer makes of one row, node by node and layer by layer.
+///
+/// # Panics
+///
+/// As [`evaluate`].
+#[must_use]
+pub fn layers(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
+    let (mut values, mut made) = (vec![standardize(graph, x)], Vec::new());
+    for node in &graph.nodes {
+        let mut value = values[node.src][node.start..node.start + node.inputs].to_vec();
+        for layer in &node.layers {
+            value = forward(layer, &value);
+            made.push(value.clone());
+        }
+        if let Op::Gate { kind, sees, .. } = &node.op {
+            value = mixture(sees, &gate_weights(*kind, sees.len(), &value), &values, node.outputs);
+        }
+        values.push(value);
+    }
+    made
+}
+
+fn mixture(sees: &[usize], weights: &[f64], values: &[Vec<f64>], wide: usize) -> Vec<f64> {
+    (0..wide).map(|h| sees.iter().zip(weights).map(|(v, g)| g * values[*v][h]).sum()).collect()
 }
 
 fn standardize(graph: &Graph, x: &[f64]) -> Vec<f64> {

@@ -14,7 +14,7 @@ use super::output::grouped;
 
 /// A core to estimate for.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct DeviceArgs {
     /// Also estimate instructions, code and stack on this core, from what was measured in emulation.
     #[arg(long, value_name = "CORE", value_parser = CORES.map(|(name, _)| name))]
     core: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct Args {
     budget: Option<Budget>,
 }
 
-impl Args {
+impl DeviceArgs {
     /// Whether anything is to be estimated or held against a budget.
     pub(super) fn asked(&self) -> bool {
         self.core.is_some() || self.budget.is_some()
@@ -80,14 +80,14 @@ fn size(text: &str) -> Result<u64, String> {
 
 /// What a blob takes.
 pub(super) struct Device<'a> {
-    args: &'a Args,
+    args: &'a DeviceArgs,
     cost: &'a Cost,
     /// The core's name, and the estimate.
     core: Option<(&'static str, Estimate)>,
 }
 
 impl<'a> Device<'a> {
-    pub(super) fn new(args: &'a Args, header: &Header, cost: &'a Cost) -> Result<Self> {
+    pub(super) fn new(args: &'a DeviceArgs, header: &Header, cost: &'a Cost) -> Result<Self> {
         let core = match &args.core {
             None => None,
             Some(wanted) => {
@@ -182,7 +182,8 @@ impl<'a> Device<'a> {
     }
 }
 
-fn round(n: f64) -> u64 {
+/// Three digits.
+pub(super) fn round(n: f64) -> u64 {
     // Three digits, which is more than the error leaves.
     let unit = 10f64.powf((n.max(1.0).log10().floor() - 2.0).max(0.0));
     ((n / unit).round() * unit) as u64

@@ -42,19 +42,20 @@ fn epsilon(text: &str) -> Result<f32, String> {
 }
 
 /// What one blob does on the rows.
-struct Evaluated {
+pub(super) struct Evaluated {
     name: String,
     precision: &'static str,
     cost: Cost,
-    tasks: Vec<Quality>,
+    /// One per task.
+    pub(super) tasks: Vec<Quality>,
     /// All outputs, row-major.
-    y: Vec<f64>,
+    pub(super) y: Vec<f64>,
     skipping: Vec<Skipping>,
 }
 
 /// How good one task's predictions are.
 #[derive(Debug, Clone, Copy)]
-enum Quality {
+pub(super) enum Quality {
     Classes { auc: Option<f64>, log_loss: f64, calibration: Option<f64>, rmse: Option<f64> },
     Numbers { mse: f64, calibration: Option<f64> },
 }
@@ -106,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// Blobs stand side by side if they have the same inputs and tasks.
-fn comparable(outline: &mut Option<(PathBuf, Vec<Task>, usize)>, path: &Path, runner: &Runner<'_>) -> Result<()> {
+pub(super) fn comparable(outline: &mut Option<(PathBuf, Vec<Task>, usize)>, path: &Path, runner: &Runner<'_>) -> Result<()> {
     let Some((first, tasks, inputs)) = outline else {
         *outline = Some((path.to_owned(), runner.tasks.clone(), runner.model.inputs()));
         return Ok(());
@@ -128,10 +129,16 @@ fn comparable(outline: &mut Option<(PathBuf, Vec<Task>, usize)>, path: &Path, ru
     Ok(())
 }
 
-fn evaluate(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, data: &Data, skip: &[f32]) -> Result<Evaluated> {
+/// The features of rows that have labels beside them.
+pub(super) fn features(runner: &Runner<'_>, data: &Data) -> Result<Rows> {
+    let labels: Vec<String> = runner.tasks.iter().flat_map(|t| Data::label_columns(&t.name, label_width(t))).collect();
+    Ok(data.features(runner.model.inputs(), &runner.feature_names(), &labels)?)
+}
+
+/// One blob on labelled rows.
+pub(super) fn evaluate(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, data: &Data, skip: &[f32]) -> Result<Evaluated> {
     let tasks = runner.tasks.clone();
-    let others: Vec<String> = tasks.iter().flat_map(|t| Data::label_columns(&t.name, label_width(t))).collect();
-    let x = data.features(runner.model.inputs(), &runner.feature_names(), &others)?;
+    let x = features(runner, data)?;
     let labels: Vec<Vec<f32>> = tasks.iter().map(|t| Ok(data.labels(&t.name, x.len(), label_width(t))?)).collect::<Result<_>>()?;
     let bar = progress("predicting");
     bar.set_length((x.len() * (1 + skip.len())) as u64);
@@ -179,7 +186,8 @@ fn skipped(blob: &BlobBytes, runner: &mut Runner<'_>, x: &Rows, epsilon: f32, mu
     Ok((y, experts / rows, macs / rows))
 }
 
-fn label_width(t: &Task) -> usize {
+/// Columns of labels that a task has.
+pub(super) fn label_width(t: &Task) -> usize {
     if t.output == output::SOFTMAX { 1 } else { t.width }
 }
 
@@ -189,7 +197,7 @@ fn column(y: &[f64], outputs: usize, t: &Task) -> Vec<f64> {
 }
 
 /// What ranks rows: the probability of class 1, or the number itself.
-fn scores(y: &[f64], outputs: usize, t: &Task) -> Option<Vec<f64>> {
+pub(super) fn scores(y: &[f64], outputs: usize, t: &Task) -> Option<Vec<f64>> {
     let at = match (t.output, t.width) {
         (_, 1) => t.start,
         (output::SOFTMAX, 2) => t.start + 1,
@@ -317,10 +325,8 @@ fn text(args: &Args, tasks: &[Task], evaluated: &[Evaluated], against: Option<&E
     text.push('\n');
     for (i, t) in tasks.iter().enumerate() {
         let _ = writeln!(text, "\n{} ({})", t.name, t.kind());
-        let mut header = match evaluated.first().and_then(|e| e.tasks.get(i)) {
-            Some(Quality::Numbers { .. }) => vec!["", "MSE", "RMSE", "calibration"],
-            _ => vec!["", "AUC", "log loss", "calibration", "RMSE"],
-        };
+        let mut header = vec![""];
+        header.extend(evaluated.first().and_then(|e| e.tasks.get(i)).map_or(&[][..], labels));
         if against.is_some() {
             header.extend(["worst diff", "mean diff", "pairs swapped", "tied"]);
         }
@@ -372,7 +378,15 @@ impl Quality {
     }
 }
 
-fn figures(q: &Quality) -> Vec<String> {
+/// What [`figures`] are called.
+pub(super) fn labels(q: &Quality) -> &'static [&'static str] {
+    match q {
+        Quality::Numbers { .. } => &["MSE", "RMSE", "calibration"],
+        Quality::Classes { .. } => &["AUC", "log loss", "calibration", "RMSE"],
+    }
+}
+
+pub(super) fn figures(q: &Quality) -> Vec<String> {
     match q {
         Quality::Classes { auc, log_loss, calibration, rmse } => {
             vec![optional(*auc), format!("{log_loss:.5}"), optional(*calibration), optional(*rmse)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use mmoe_tools::data::Data;
+use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::gating::{GateStats, Gating};
 use mmoe_tools::runner::Runner;
 use serde_json::json;
@@ -33,7 +33,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
         bail!("{}: has no gates", args.model.display());
     }
     let x = Data::read(&args.input)?.features(runner.model.inputs(), &runner.feature_names(), &[])?;
-    let stats = (0..runner.gates.len()).map(|g| GateStats::new(name(&runner, g), runner.gates[g].experts.clone()));
+    let (gating, average) = gather(&mut runner, &x)?;
+    print(&if args.json { json(&runner, &gating, x.len(), average)? } else { text(args, &runner, &gating, x.len(), average) })
+}
+
+/// What the gates do on these rows, and how many experts run on average.
+pub(super) fn gather(runner: &mut Runner<'_>, x: &Rows) -> Result<(Gating, f64)> {
+    let stats = (0..runner.gates.len()).map(|g| GateStats::new(name(runner, g), runner.gates[g].experts.clone()));
     let mut gating = Gating::new(stats.collect(), runner.experts.len());
     let mut run = 0u64;
     for row in x.iter() {
@@ -41,8 +47,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let weights: Vec<Vec<f32>> = (0..runner.gates.len()).map(|g| runner.gate_weights(g)).collect();
         gating.add(&weights);
     }
-    let average = run as f64 / x.len() as f64;
-    print(&if args.json { json(&runner, &gating, x.len(), average)? } else { text(args, &runner, &gating, x.len(), average) })
+    Ok((gating, run as f64 / x.len() as f64))
 }
 
 /// `gate_y`, or `gate_y+z` where tasks share it, or `gate3` where no tower reads it.
@@ -51,7 +56,8 @@ fn name(runner: &Runner<'_>, gate: usize) -> String {
     if tasks.is_empty() { format!("gate{gate}") } else { format!("gate_{}", tasks.join("+")) }
 }
 
-fn kind(op: u8) -> &'static str {
+/// What people call a gate of this code.
+pub(super) fn kind(op: u8) -> &'static str {
     use mmoe::blob::op;
     match op {
         op::SOFTMAX => "softmax",

@@ -16,7 +16,7 @@ use mmoe_tools::spec::write::write_plan;
 use mmoe_tools::typed;
 use serde_json::{Value, json};
 
-use super::device::{self, Device};
+use super::device::{Device, DeviceArgs};
 use super::load;
 use super::output::{Table, count, grouped, print, short, write_whole};
 
@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "OUT.toml")]
     write_spec: Option<PathBuf>,
     #[command(flatten)]
-    device: device::Args,
+    device: DeviceArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -79,29 +79,13 @@ struct Blob<'b> {
 }
 
 impl Blob<'_> {
-    fn producer(&self) -> &str {
-        self.runner.model.blob().section(mmoe::blob::section::PRODUCER).and_then(|b| postcard::from_bytes(b).ok()).unwrap_or("?")
-    }
-
-    /// What each step is called, such as `expert 2`.
-    fn steps(&self) -> Vec<String> {
-        let role = |n: &Node| match n.op {
-            op::EXPERT => "expert",
-            op::TOWER => "tower",
-            _ => "gate",
-        };
-        let nodes = &self.header.nodes;
-        let number = |i: usize| nodes[..i].iter().filter(|n| role(n) == role(&nodes[i])).count();
-        (0..nodes.len()).map(|i| format!("{} {}", role(&nodes[i]), number(i))).collect()
-    }
-
     fn text(&self, layers: bool, device: &Device<'_>) -> String {
         let id = self.runner.model.blob().id();
         let mut text = String::new();
         let mut line = |what: &str, value: String| {
             let _ = writeln!(text, "{what:<12} {value}");
         };
-        line("blob", format!("{} (format {}, by {})", self.path.display(), mmoe::blob::VERSION, self.producer()));
+        line("blob", format!("{} (format {}, by {})", self.path.display(), mmoe::blob::VERSION, producer(self.runner)));
         line(
             "model",
             format!("{}, version {}, checksum {:08x}", if id.name.is_empty() { "(no name)" } else { id.name }, id.version, id.checksum),
@@ -154,8 +138,8 @@ impl Blob<'_> {
 
     fn layers(&self) -> String {
         let mut table = Table::new(2, &["step", "layer", "reads", "precision", "params", "bytes", "MACs"]);
-        for ((step, node), own) in self.steps().iter().zip(&self.header.nodes).zip(cost::layers_of(self.header)) {
-            let value = if node.src == 0 { "input".to_owned() } else { self.steps()[usize::from(node.src) - 1].clone() };
+        for ((step, node), own) in steps(self.header).iter().zip(&self.header.nodes).zip(cost::layers_of(self.header)) {
+            let value = if node.src == 0 { "input".to_owned() } else { steps(self.header)[usize::from(node.src) - 1].clone() };
             let reads = if node.start == 0 { value } else { format!("{value}[{}..{}]", node.start, node.start + node.inputs) };
             if own.is_empty() {
                 table.row([step.as_str(), "none", &reads, "", "", "", ""].map(str::to_owned).to_vec());
@@ -170,19 +154,8 @@ impl Blob<'_> {
         table.text("")
     }
 
-    /// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes; nothing in float models.
-    fn quantization(&self) -> Vec<(String, LayerReport)> {
-        let section = self.runner.model.blob().section(mmoe::blob::section::QUANTIZATION);
-        let reports: Vec<LayerReport> = section.and_then(|b| postcard::from_bytes(b).ok()).unwrap_or_default();
-        let dense = self.steps().into_iter().zip(cost::layers_of(self.header)).flat_map(|(step, own)| {
-            let dense = own.iter().enumerate().filter(|(_, l)| l.kind <= kind::LOGITS);
-            dense.map(move |(i, _)| format!("{}.{i}", step.replace(' ', ""))).collect::<Vec<_>>()
-        });
-        dense.zip(reports).collect()
-    }
-
     fn integers(&self) -> String {
-        let reports = self.quantization();
+        let reports = quantization(self.runner, self.header);
         if reports.is_empty() {
             return String::new();
         }
@@ -212,7 +185,7 @@ impl Blob<'_> {
             "version": id.version,
             "checksum": format!("{:08x}", id.checksum),
             "format": mmoe::blob::VERSION,
-            "producer": self.producer(),
+            "producer": producer(self.runner),
             "precision": self.runner.precision(),
             "inputs": self.runner.model.inputs(),
             "feature_names": self.runner.feature_names(),
@@ -225,7 +198,7 @@ impl Blob<'_> {
             "macs": c.macs,
         });
         if layers {
-            let rows = self.steps().into_iter().zip(cost::layers_of(self.header)).flat_map(|(step, own)| {
+            let rows = steps(self.header).into_iter().zip(cost::layers_of(self.header)).flat_map(|(step, own)| {
                 own.iter().enumerate().map(move |(i, l)| {
                     json!({
                         "step": step,
@@ -242,7 +215,7 @@ impl Blob<'_> {
                     })
                 })
             });
-            let quantization = self.quantization().into_iter().map(|(layer, r)| {
+            let quantization = quantization(self.runner, self.header).into_iter().map(|(layer, r)| {
                 json!({
                     "layer": layer,
                     "weight_bits": r.weight_bits,
@@ -260,6 +233,34 @@ impl Blob<'_> {
     }
 }
 
+/// What wrote the blob.
+pub(super) fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
+    runner.model.blob().section(mmoe::blob::section::PRODUCER).and_then(|b| postcard::from_bytes(b).ok()).unwrap_or("?")
+}
+
+/// What each step is called, such as `expert 2`.
+pub(super) fn steps(header: &Header) -> Vec<String> {
+    let role = |n: &Node| match n.op {
+        op::EXPERT => "expert",
+        op::TOWER => "tower",
+        _ => "gate",
+    };
+    let nodes = &header.nodes;
+    let number = |i: usize| nodes[..i].iter().filter(|n| role(n) == role(&nodes[i])).count();
+    (0..nodes.len()).map(|i| format!("{} {}", role(&nodes[i]), number(i))).collect()
+}
+
+/// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes; nothing in float models.
+pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String, LayerReport)> {
+    let section = runner.model.blob().section(mmoe::blob::section::QUANTIZATION);
+    let reports: Vec<LayerReport> = section.and_then(|b| postcard::from_bytes(b).ok()).unwrap_or_default();
+    let dense = steps(header).into_iter().zip(cost::layers_of(header)).flat_map(|(step, own)| {
+        let dense = own.iter().enumerate().filter(|(_, l)| l.kind <= kind::LOGITS);
+        dense.map(move |(i, _)| format!("{}.{i}", step.replace(' ', ""))).collect::<Vec<_>>()
+    });
+    dense.zip(reports).collect()
+}
+
 fn kind_name(l: &Layer) -> &'static str {
     match l.kind {
         kind::DENSE => "dense",
@@ -272,7 +273,7 @@ fn kind_name(l: &Layer) -> &'static str {
     }
 }
 
-fn activation_name(l: &Layer) -> &'static str {
+pub(super) fn activation_name(l: &Layer) -> &'static str {
     match l.activation {
         activation::LINEAR => "linear",
         activation::RELU => "relu",
@@ -283,7 +284,7 @@ fn activation_name(l: &Layer) -> &'static str {
     }
 }
 
-fn precision_name(l: &Layer) -> &'static str {
+pub(super) fn precision_name(l: &Layer) -> &'static str {
     match l.precision {
         precision::F32 => "F32",
         precision::W8 => "W8",
@@ -293,7 +294,7 @@ fn precision_name(l: &Layer) -> &'static str {
     }
 }
 
-fn describe(l: &Layer) -> String {
+pub(super) fn describe(l: &Layer) -> String {
     let activation = if l.activation == activation::LINEAR { String::new() } else { format!(" {}", activation_name(l)) };
     format!("{} {}→{}{activation}", kind_name(l), l.inputs, l.outputs)
 }

@@ -7,6 +7,7 @@ mod eval;
 mod gates;
 mod inspect;
 mod output;
+mod report;
 mod run;
 mod verify;
 
@@ -34,6 +35,7 @@ enum Command {
     Eval(eval::Args),
     Gates(gates::Args),
     Codegen(codegen::Args),
+    Report(report::Args),
 }
 
 /// A check that did not hold: exit code 1, where every other error is 2.
@@ -51,6 +53,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args),
         Command::Gates(args) => gates::run(&args),
         Command::Codegen(args) => codegen::run(&args),
+        Command::Report(args) => report::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
