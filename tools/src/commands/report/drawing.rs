@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 use mmoe::blob::{op, output};
-use mmoe_tools::blob::message::{Header, Node};
+use mmoe_tools::blob::message::{Header, Layer, Node};
 use mmoe_tools::cost;
 
 use super::super::gates;
@@ -26,9 +26,11 @@ struct Part {
     steered_by: Option<usize>,
 }
 
-/// What a step's layers make of its input, such as `64→64→32 relu`.
-fn about(node: &Node, layers: &[mmoe_tools::blob::message::Layer]) -> String {
-    let mut text = if node.inputs == 0 { String::new() } else { node.inputs.to_string() };
+/// What a step's layers make of its input, such as `64→64→32 relu`, or `[6..16]→8` of a part of it.
+fn about(node: &Node, layers: &[Layer], of: u32) -> String {
+    let whole = node.start == 0 && u32::from(node.inputs) == of;
+    let mut text =
+        if whole { node.inputs.to_string() } else { format!("[{}..{}]", node.start, u32::from(node.start) + u32::from(node.inputs)) };
     for layer in layers {
         text += &format!("→{}", layer.outputs);
     }
@@ -59,20 +61,17 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             columns.push(Vec::new());
             last = Some(role(node));
         }
+        let about = about(node, layers, width(header, usize::from(node.src)));
         let number = numbers[role(node)];
         numbers[role(node)] += 1;
         let mut made = match role(node) {
-            0 => part("expert", format!("expert {number}"), about(node, layers)),
-            1 => part(
-                "gate",
-                format!("gate {number}: {}", gates::kind(node.op)),
-                format!("{} → mixture of {}", about(node, layers), node.outputs),
-            ),
+            0 => part("expert", format!("expert {number}"), about),
+            1 => part("gate", format!("gate {number}: {}", gates::kind(node.op)), format!("{about} → mixture of {}", node.outputs)),
             _ => {
                 let task = header.tasks.iter().position(|t| t.output != output::PRODUCT && usize::from(t.a) == at + 1);
                 let name = task.and_then(|t| header.task_names.get(t)).map_or("?", String::as_str);
                 let kind = task.map_or("", |t| kind(header.tasks[t].output));
-                part("tower", name.to_owned(), format!("{} {kind}", about(node, layers)))
+                part("tower", name.to_owned(), format!("{about} {kind}"))
             }
         };
         if role(node) == 1 {
@@ -80,9 +79,6 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             made.reads = (0..32).filter(|bit| node.sees >> bit & 1 != 0).map(|bit| usize::from(node.first) + bit).collect();
         } else {
             made.reads = vec![usize::from(node.src)];
-        }
-        if node.start != 0 || u32::from(node.inputs) != width(header, usize::from(node.src)) {
-            made.about += &format!(" (elements {}–{})", node.start, node.start + node.inputs - 1);
         }
         columns.last_mut().expect("pushed above").push((at + 1, made));
     }
@@ -138,7 +134,7 @@ pub(super) fn draw(header: &Header) -> Markup {
     };
     html! {
         div class="scroll" {
-            svg class="drawing" role="img" viewBox=(format!("0 0 {wide} {high}")) style=(format!("min-width:{}px", wide * 6 / 10)) {
+            svg class="drawing" role="img" viewBox=(format!("0 0 {wide} {high}")) style=(format!("min-width:{}px;max-width:{}px", wide * 6 / 10, wide * 5 / 4)) {
                 title { "Architecture" }
                 desc {
                     @for (_, part) in parts() {
@@ -155,8 +151,8 @@ pub(super) fn draw(header: &Header) -> Markup {
                     @if let Some((x, y)) = places.get(value) {
                         g class=(part.class) {
                             rect x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="5" {}
-                            text x=(x + 8) y=(y + 17) class="name" { (cut(&part.title)) }
-                            text x=(x + 8) y=(y + 33) { (cut(&part.about)) }
+                            text x=(x + 8) y=(y + 17) class="name" { (cut(&part.title, 22)) }
+                            text x=(x + 8) y=(y + 33) { (cut(&part.about, 28)) }
                         }
                     }
                 }
@@ -166,8 +162,7 @@ pub(super) fn draw(header: &Header) -> Markup {
     }
 }
 
-/// What fits a box.
-fn cut(text: &str) -> String {
-    const MOST: usize = 26;
-    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST - 1).chain(['…']).collect() }
+/// What fits a box: so many letters.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }
