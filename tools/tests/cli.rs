@@ -303,3 +303,68 @@ fn codegen_writes_a_source_that_names_the_blob() {
     assert!(text.contains("include_blob!(\"../edge_w8.mmoe\")"), "{text}");
     assert!(ok(&format!("codegen {blob} --no-blob")).contains("pub fn load(blob: &[u8])"));
 }
+
+#[test]
+fn answers_before_flashing() {
+    let place = Place::new();
+    let model = place.at("edge.mmoe");
+    let (weights, spec) = (fixture("pytorch-edge/model.safetensors"), fixture("pytorch-edge/spec.toml"));
+    let calibration = fixture("pytorch-edge/calibration.npz");
+    ok(&format!("convert {weights} --spec {spec} --precision i8 --calibration {calibration} --self-test 4 -o {model}"));
+
+    let text = ok(&format!("inspect {model} --core m4f --mhz 64"));
+    for says in ["Cortex-M4F, opt-level 3", "instructions ", "within ", "ms at 64 MHz", "of flash in all", "no static RAM"] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    let json = |line: &str| -> Value { serde_json::from_str(&ok(line)).unwrap() };
+    let device = |core: &str| json(&format!("inspect {model} --json --core {core}"))["device"].clone();
+    let (m0, m4f) = (device("m0"), device("m4f"));
+    assert!(m0["instructions"].as_f64() > m4f["instructions"].as_f64());
+    assert!(m4f["error"].as_f64().unwrap() <= 0.25 && m4f["time"].is_null());
+    assert_eq!(m4f["flash"].as_u64(), Some(m4f["code"].as_u64().unwrap() + std::fs::metadata(&model).unwrap().len()));
+    // What QEMU counted of this very shape.
+    let off = m4f["instructions_from_activations"].as_f64().unwrap() / 101_126.0 - 1.0;
+    assert!(off.abs() <= 0.25, "{off}");
+    assert!(json(&format!("inspect {model} --json"))["device"].is_null());
+
+    let fits = ok(&format!("inspect {model} --core m4f --budget flash=64k,ram=8k"));
+    assert!(fits.contains("budget       flash: ") && fits.contains("budget       ram: "), "{fits}");
+    ok(&format!("inspect {model} --budget flash=1M"));
+    let done = run(&format!("inspect {model} --core m4f --budget flash=32k,ram=512"));
+    assert_eq!(done.code, 1);
+    for says in ["over budget: flash takes ", "more than the 32,768 there are; ram takes ", "more than the 512 there are"] {
+        assert!(done.err.contains(says), "{says}: {}", done.err);
+    }
+    assert!(done.out.contains("Cortex-M4F"), "what it takes is said before it fails");
+    for (bad, says) in [
+        ("--core m7", "possible values: m0, m3, m4f, m33, riscv"),
+        ("--mhz 64", "--core <CORE>"),
+        ("--core m0 --mhz -3", "clock"),
+        ("--core m0 --opt-level 2", "possible values: 3, s"),
+        ("--budget rom=5k", "a budget has flash and ram"),
+    ] {
+        let done = run(&format!("inspect {model} {bad}"));
+        assert_eq!(done.code, 2, "{bad}");
+        assert!(done.err.contains(says) || bad.contains("-3"), "{bad}: {}", done.err);
+    }
+    fails(&format!("inspect {weights} --core m0"), 2, &["about a blob", "mmoe convert"]);
+}
+
+#[test]
+fn a_blob_verifies_itself() {
+    let place = Place::new();
+    let (model, bare) = (place.at("tested.mmoe"), place.at("bare.mmoe"));
+    let (weights, spec) = (fixture("pytorch-edge/model.safetensors"), fixture("pytorch-edge/spec.toml"));
+    ok(&format!("convert {weights} --spec {spec} --self-test 3 -o {model}"));
+    ok(&format!("convert {weights} --spec {spec} -o {bare}"));
+    assert_eq!(ok(&format!("verify {model}")), format!("{model}: self-test passed, 3 rows\n"));
+    fails(&format!("verify {bare}"), 2, &["has no self-test rows", "--self-test 4", "--golden"]);
+
+    // A weight that changed before the checksum was made.
+    let mut bytes = std::fs::read(&model).unwrap();
+    let at = bytes.len() - 200;
+    bytes[at + 3 - at % 4] ^= 0x40;
+    mmoe_tools::blob::file::seal(&mut bytes);
+    std::fs::write(&model, &bytes).unwrap();
+    fails(&format!("verify {model}"), 1, &["self-test row ", "must be 0x"]);
+}
