@@ -44,7 +44,8 @@ fn link(board: &Board, profile: &str, bin: &str, entry: &str, features: &[&str])
     if said.contains("a_panic_can_be_reached") { Ok(None) } else { bail!("{bin} for {}: {said}", board.target) }
 }
 
-/// Links an image for every core and level. An image from which a panic can be reached does not link.
+/// Links an image for every core and level. An image from which a panic can be reached does not link; none may hold code that its
+/// model does not use.
 pub(crate) fn no_panic(board: Option<&str>) -> Result<()> {
     for board in targets(board)? {
         crate::board::require_target(board.target)?;
@@ -56,6 +57,7 @@ pub(crate) fn no_panic(board: Option<&str>) -> Result<()> {
                 let Some(image) = link(&board, profile, bin, "load_and_predict", &[])? else {
                     bail!("{bin} for {} at opt-level {level} reaches a panic", board.target);
                 };
+                only_what_it_uses(&board, profile, bin)?;
                 println!("{} opt-level {level}: {bin}: no panic can be reached, {} bytes", board.target, flash(&image)?);
             }
         }

@@ -29,7 +29,7 @@ Method: QEMU with `-icount shift=0` executes one instruction a nanosecond, and S
 the mean of 64 calls (of 4 where one takes over 3 million instructions), less the calls' own; every run first counts two loops of known length and
 fails where that is not exact. These are instructions, not cycles. Peak stack is found by painting, and counts from the caller of the function on.
 `predict` takes f32 features; `predict_q` takes a model's own activations, in I8 integers, and runs no float instruction.
-Over 100 random inputs `predict_q` of every I8 model takes the same number of instructions (each run checks that and fails otherwise).
+Over 100 random inputs `predict_q` of census, edge and recsys in I8 takes the same number of instructions (each run checks that and fails otherwise).
 Static RAM of the engine is 0 bytes in every image (the size check fails otherwise).
 ";
 
