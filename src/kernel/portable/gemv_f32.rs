@@ -27,6 +27,25 @@ fn panel16(w: &[f32], x: &[f32], acc: &[f32; 16]) -> [f32; 16] {
     acc
 }
 
+/// Four panels of 8 side by side, for vectors of 8 numbers.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn panel32(w: &[f32], x: &[f32], acc: &[f32; 32]) -> [f32; 32] {
+    let (columns, _) = w.as_chunks::<8>();
+    let (upper, lower) = columns.split_at(columns.len() / 2);
+    let ((a, b), (c, d)) = (upper.split_at(upper.len() / 2), lower.split_at(lower.len() / 2));
+    let mut acc = *acc;
+    for ((((a, b), c), d), &x) in a.iter().zip(b).zip(c).zip(d).zip(x) {
+        for r in 0..8 {
+            acc[r] = step(acc[r], a[r], x);
+            acc[r + 8] = step(acc[r + 8], b[r], x);
+            acc[r + 16] = step(acc[r + 16], c[r], x);
+            acc[r + 24] = step(acc[r + 24], d[r], x);
+        }
+    }
+    acc
+}
+
 /// `y = W·x + bias`: per row the bias, then the columns in order, one product and one addition each.
 ///
 /// `w` is in [`Order::Eights`](crate::kernel::Order::Eights). Results have the same bits on every target; NaN and
@@ -34,6 +53,8 @@ fn panel16(w: &[f32], x: &[f32], acc: &[f32; 16]) -> [f32; 16] {
 #[inline(never)]
 pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (mut w, mut bias) = (w, bias);
+    #[cfg(not(target_os = "none"))]
+    panels!(32, w, x, y, [bias], out => *out = panel32(w, x, bias));
     #[cfg(not(target_os = "none"))]
     panels!(16, w, x, y, [bias], out => *out = panel16(w, x, bias));
     panels!(8, w, x, y, [bias], out => *out = panel8(w, x, *bias));
