@@ -28,4 +28,5 @@ pub mod selfcheck;
 pub mod selftest;
 pub mod spec;
 mod tensors;
+pub mod text;
 pub mod typed;

@@ -24,11 +24,9 @@ fn page(place: &Place, arguments: &str) -> String {
     page
 }
 
-/// With commas, as the page shows it.
+/// As the page shows it.
 fn grouped(n: &Value) -> String {
-    let digits = n.as_u64().unwrap().to_string();
-    let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|p| std::str::from_utf8(p).unwrap()).collect();
-    parts.join(",")
+    mmoe_tools::text::grouped(n.as_u64().unwrap())
 }
 
 #[test]

@@ -15,6 +15,7 @@ use mmoe_tools::pack::{self, Float};
 use mmoe_tools::quantize;
 use mmoe_tools::runner::{BlobBytes, Runner};
 use mmoe_tools::spec::Spec;
+use mmoe_tools::text::grouped;
 
 /// Each task with the whole network that it uses.
 const INDEPENDENT: &str = r#"
@@ -55,12 +56,6 @@ const TASKS: &str = "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]
 
 fn graph(weights: &str, spec: &str) -> Graph {
     build(read(&format!("paper/{weights}-0.5-1.safetensors")), Some(&Spec::parse(spec).unwrap()), Options::default()).unwrap().graph
-}
-
-/// With commas.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    digits.as_bytes().rchunks(3).rev().map(|p| std::str::from_utf8(p).unwrap()).collect::<Vec<_>>().join(",")
 }
 
 /// Parameters, multiply-accumulates, bytes in three precisions, M4F instructions in I8.

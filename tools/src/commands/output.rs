@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub(super) use mmoe_tools::text::grouped;
 use tempfile::NamedTempFile;
 
 /// Writes to standard output. A reader that has gone away, such as `head`, is no error.
@@ -115,19 +116,6 @@ impl Table {
     }
 }
 
-/// `12345` as `12,345`.
-pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, d) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(d);
-    }
-    out
-}
-
 /// `1 row`, `2 rows`.
 pub(super) fn count(n: usize, what: &str) -> String {
     format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
@@ -146,13 +134,10 @@ pub(super) fn short(v: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, grouped, short};
+    use super::{Table, short};
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(short(0.123_456_78), "0.123457");
         assert_eq!(short(-12.345_678), "-12.3457");
         assert_eq!(short(1.5e-7), "1.500e-7");

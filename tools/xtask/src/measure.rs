@@ -11,6 +11,7 @@ use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
 use mmoe_tools::cores::{Code, Inference, Measurements, Work};
 use mmoe_tools::cost;
+use mmoe_tools::text::grouped;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -227,17 +228,4 @@ fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
         }
     }
     Ok(text)
-}
-
-/// With commas.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, d) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(d);
-    }
-    out
 }

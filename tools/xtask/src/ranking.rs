@@ -2,8 +2,9 @@
 
 use crate::blobs::workspace;
 use crate::firmware::output;
-use crate::measure::{grouped, numbers};
+use crate::measure::numbers;
 use anyhow::{Context, Result};
+use mmoe_tools::text::grouped;
 use std::fs;
 use std::process::Command;
 
