@@ -221,6 +221,7 @@ fn eval_several_blobs_and_skipping() {
     // Nothing is skipped below 0; below 0.2 something is, and it shows.
     assert_eq!((&a["skip_below"][0]["macs"], &a["skip_below"][0]["worst_difference"]), (&27_312.0.into(), &0.0.into()));
     assert!(a["skip_below"][1]["macs"].as_f64().unwrap() < 27_312.0);
+    assert_eq!((&a["macs_run"], &a["experts_run"]), (&27_312.0.into(), &4.0.into()));
     assert!(a["skip_below"][1]["worst_difference"].as_f64().unwrap() > 0.0);
     let text = ok(&format!("eval {small} --reference {full} --data {data}"));
     assert!(text.contains("pairs swapped") && text.contains("compared with"), "{text}");
@@ -367,4 +368,23 @@ fn a_blob_verifies_itself() {
     mmoe_tools::blob::file::seal(&mut bytes);
     std::fs::write(&model, &bytes).unwrap();
     fails(&format!("verify {model}"), 1, &["self-test row ", "must be 0x"]);
+}
+
+/// Experts that a gate does not choose cost nothing: 16→12→8 each, 4 of them, one to two of which run for two hard gates.
+#[test]
+fn eval_counts_what_runs() {
+    let place = Place::new();
+    let (model, data) = (place.at("hard.mmoe"), place.at("rows.npz"));
+    ok(&format!("convert {} --spec {} -o {model}", fixture("torch-hard/model.safetensors"), fixture("torch-hard/spec.toml")));
+    let golden = Data::read(Path::new(&fixture("torch-hard/golden.npz"))).unwrap();
+    let x = golden.array("x").unwrap();
+    let zeros = || vec![0.0; 64];
+    std::fs::write(&data, npz(&[("x", &[64, 16], x.data.clone()), ("level", &[64], zeros()), ("alarm", &[64], zeros())])).unwrap();
+    let json: Value = serde_json::from_str(&ok(&format!("eval {model} {model} --data {data} --json"))).unwrap();
+    let one = &json["models"][0];
+    let (experts, macs, all) = (one["experts_run"].as_f64().unwrap(), one["macs_run"].as_f64().unwrap(), one["macs"].as_f64().unwrap());
+    assert!((1.0..=2.0).contains(&experts), "{experts}");
+    let (expert, mixing) = (16.0 * 12.0 + 12.0 * 8.0, 8.0);
+    // All of it has four experts and eight mixtures of one.
+    assert!((macs - (all - (4.0 - experts) * expert - 6.0 * mixing)).abs() < 1e-6, "{macs} of {all} with {experts} experts");
 }

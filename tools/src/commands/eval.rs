@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mmoe::SkipBelow;
-use mmoe::blob::output;
+use mmoe::blob::{op, output};
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost, Steps};
 use mmoe_tools::data::{Data, Rows};
@@ -50,6 +50,8 @@ pub(super) struct Evaluated {
     pub(super) tasks: Vec<Quality>,
     /// All outputs, row-major.
     pub(super) y: Vec<f64>,
+    /// Experts and multiply-accumulates that ran, on average: gates that choose leave out the others.
+    run: (f64, f64),
     skipping: Vec<Skipping>,
 }
 
@@ -142,9 +144,14 @@ pub(super) fn evaluate(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, d
     let labels: Vec<Vec<f32>> = tasks.iter().map(|t| Ok(data.labels(&t.name, x.len(), label_width(t))?)).collect::<Result<_>>()?;
     let bar = progress("predicting");
     bar.set_length((x.len() * (1 + skip.len())) as u64);
+    let steps = Steps::of(&read::split(blob.as_slice())?.0);
     let mut y = Vec::with_capacity(x.len() * runner.model.outputs());
+    let (mut experts, mut macs) = (0.0, 0.0);
     for row in x.iter() {
-        y.extend(runner.predict(row).context("prediction")?.0.iter().map(|v| f64::from(*v)));
+        let (made, run) = runner.predict(row).context("prediction")?;
+        y.extend(made.iter().map(|v| f64::from(*v)));
+        experts += f64::from(run.experts) / x.len() as f64;
+        macs += steps.macs(&weights(runner, 0.0), 0.0) as f64 / x.len() as f64;
         bar.inc(1);
     }
     let outputs = runner.model.outputs();
@@ -165,8 +172,22 @@ pub(super) fn evaluate(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, d
         cost: cost::cost(blob.as_slice(), &runner.model)?,
         tasks: judged(&y)?,
         y,
+        run: (experts, macs),
         skipping,
     })
+}
+
+/// The experts that each gate sees, and the weights of the last prediction. Unless it was asked to skip, a softmax or a sigmoid that rounds
+/// to zero counts: its expert ran.
+fn weights<'r>(runner: &'r Runner<'_>, epsilon: f32) -> Vec<(&'r [usize], Vec<f32>)> {
+    let of = |(g, gate): (usize, &'r mmoe_tools::runner::Gate)| {
+        let mut weights = runner.gate_weights(g);
+        if epsilon == 0.0 && matches!(gate.op, op::SOFTMAX | op::SIGMOID) {
+            weights.iter_mut().for_each(|w| *w = w.max(f32::MIN_POSITIVE));
+        }
+        (gate.experts.as_slice(), weights)
+    };
+    runner.gates.iter().enumerate().map(of).collect()
 }
 
 /// Outputs without lightly weighed experts; how many experts and multiply-accumulates that takes on average.
@@ -178,8 +199,7 @@ fn skipped(blob: &BlobBytes, runner: &mut Runner<'_>, x: &Rows, epsilon: f32, mu
         let (made, run) = runner.predict_skipping(row, skip).context("prediction")?;
         y.extend(made.iter().map(|v| f64::from(*v)));
         experts += f64::from(run.experts);
-        let weights = runner.gates.iter().enumerate().map(|(g, gate)| (gate.experts.as_slice(), runner.gate_weights(g)));
-        macs += steps.macs(&weights.collect::<Vec<_>>(), epsilon) as f64;
+        macs += steps.macs(&weights(runner, epsilon), epsilon) as f64;
         step();
     }
     let rows = x.len() as f64;
@@ -302,6 +322,8 @@ fn everything(tasks: &[Task], evaluated: &[Evaluated], against: Option<&Evaluate
             "blob_bytes": e.cost.blob,
             "ram_bytes": e.cost.ram(),
             "macs": e.cost.macs,
+            "experts_run": e.run.0,
+            "macs_run": e.run.1,
             "tasks": per_task,
             "skip_below": skipping.collect::<Vec<_>>(),
         })
@@ -345,10 +367,11 @@ fn text(args: &Args, tasks: &[Task], evaluated: &[Evaluated], against: Option<&E
         text += &table.text("  ");
     }
     text += "\ncost\n";
-    let mut table = Table::new(2, &["", "", "blob bytes", "RAM bytes", "multiply-accumulates"]);
+    let mut table = Table::new(2, &["", "", "blob bytes", "RAM bytes", "multiply-accumulates", "run on average", "experts run"]);
     for e in evaluated {
         let numbers = [e.cost.blob as u64, e.cost.ram() as u64, e.cost.macs].map(grouped);
-        table.row([vec![e.name.clone(), e.precision.into()], numbers.to_vec()].concat());
+        let run = [grouped(e.run.1.round() as u64), format!("{:.2}", e.run.0)];
+        table.row([vec![e.name.clone(), e.precision.into()], numbers.to_vec(), run.to_vec()].concat());
     }
     text += &table.text("  ");
     for e in evaluated.iter().filter(|e| !e.skipping.is_empty()) {
