@@ -26,7 +26,7 @@ same run over that of the contestant: above 1 is faster. A call is one row (batc
 
 - *B*: the census model trained in Keras, 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2 (24,112 multiply-accumulates a row).
 - *C*: `pytorch-edge`, 64 inputs, 4 experts 64→64→32, 3 gates, towers 32→16→1 (27,312).
-- *W*: seeded weights, 512 inputs, 8 experts 512→256→128, 4 gates, towers 128→64→1 (1,363,200).
+- *W*: seeded weights, 512 inputs, 8 experts 512→256→128, 4 gates, towers 128→64→1 (1,364,224).
 - *plain loops*: `y[o] = b[o] + w[o].iter().zip(x).map(|(w, x)| w * x).sum()` for every dense layer, with buffers made beforehand, over the same wiring.
 - *mmoe*: `Model::predict` and `Model::predict_batch`; I8 from quantized features with `predict_q`. The outputs have the same bits in both columns of a precision.
 - *tract*: tract-onnx running the ONNX file that the framework exported of the same weights; its outputs are held against ours (1e-4) before the race.
