@@ -93,6 +93,28 @@ fn a_subset_of_the_tasks_costs_what_it_needs_and_leaves_the_others() {
     pays_for_its_tasks::<I8>(&integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng));
 }
 
+fn is_its_rows<P: Precision>(blob: &[u8], rng: &mut Rng) {
+    let model = Parted::<P>::load(blob).unwrap();
+    for (rows, outputs) in [(0, 0), (1, 1), (2, 2), (7, 7), (33, 33), (5, 3), (3, 5)] {
+        let x: Vec<[f32; 6]> = (0..rows).map(|_| rng.row(6).try_into().unwrap()).collect();
+        let mut y = vec![[9.0; 2]; outputs];
+        model.predict_batch(&x, &mut y);
+        for (n, y) in y.iter().enumerate() {
+            let alone = x.get(n).map_or([9.0; 2], |x| model.predict(x));
+            assert_eq!(bits(y), bits(&alone), "row {n} of {rows}, room for {outputs}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_its_rows_one_by_one() {
+    let mut rng = Rng::new(47);
+    let graph = parted(&mut rng);
+    is_its_rows::<F32>(&seeded::blob(&graph, Float::F32), &mut rng);
+    is_its_rows::<W8>(&seeded::blob(&graph, NARROW), &mut rng);
+    is_its_rows::<I8>(&integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng), &mut rng);
+}
+
 #[test]
 fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
     let blob = seeded::blob(&shapes::two_levels_of_ple(&mut Rng::new(41)), Float::F32);
