@@ -3,7 +3,7 @@
 mod common;
 
 use common::{aligned, fixture, graph, read};
-use mmoe::{Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Scalar, SelfTestError, Seq};
+use mmoe::{Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Scalar, SelfTestError, Seq, W8};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::{pack, quantize, selftest};
 
@@ -45,6 +45,19 @@ fn found<P: Precision>(integer: bool) -> usize {
             matches!(result, Err(SelfTestError::Row { .. }))
         })
         .count()
+}
+
+/// The firmware's blobs carry rows that an engine of another day computed: a kernel, a softmax or a mixture that changes is found.
+#[test]
+fn stored_blobs_pass() {
+    let stored = |name: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/models/blobs");
+        aligned(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
+    };
+    assert_eq!(Edge::<F32>::self_test(&stored("f32")[..]), Ok(4));
+    assert_eq!(Edge::<W8>::self_test(&stored("w8")[..]), Ok(4));
+    assert_eq!(Edge::<I8>::self_test(&stored("i8")[..]), Ok(4));
+    assert_eq!(Edge::<I8<Quad>>::self_test(&stored("i8-quad")[..]), Ok(4));
 }
 
 #[test]
