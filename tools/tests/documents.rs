@@ -4,6 +4,9 @@
 //! line is `# NAME.toml` is written to that file first. The blocks of one document run in one empty folder that has the repository's
 //! `tests`. `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew.
 
+// The folder of a document gets a link to the repository's `tests`.
+#![cfg(unix)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
