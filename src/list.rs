@@ -2,7 +2,7 @@
 
 #![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
 
-use crate::blob::{Check, NodeInfo, NodeRecord, op};
+use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
 use crate::element::{Buffer, Element};
 use crate::layer::{Layer, max};
 use crate::math::Math;
@@ -117,6 +117,7 @@ where
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = T::SCRATCH;
+    const PROBABILITIES: u32 = if T::OUTPUT == output::SIGMOID { mask(N) } else { 0 };
     fn describe(to: &mut Check<'_>, src: u8, step: u8) {
         let mut src = src;
         for _ in 0..N {
@@ -138,6 +139,9 @@ where
     }
     fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
         out.iter().for_each(|y| T::words(y, to));
+    }
+    fn probability(out: &Self::Out, k: usize) -> Option<<T::Act as Element>::Prob> {
+        out.get(k).and_then(T::probability)
     }
 }
 
@@ -177,6 +181,7 @@ macro_rules! list {
             type Count = [(); $n];
             const COUNT: usize = $n;
             const SCRATCH: usize = { let m = 0; $(let m = max(m, $T::SCRATCH);)+ m };
+            const PROBABILITIES: u32 = $(((($T::OUTPUT == output::SIGMOID) as u32) << $i))|+;
             fn describe(to: &mut Check<'_>, src: u8, step: u8) {
                 $(tower::describe::<$T>(to, src.wrapping_add(step.wrapping_mul($i)));)+
             }
@@ -188,6 +193,9 @@ macro_rules! list {
             }
             fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
                 $($T::words(&out.$i, to);)+
+            }
+            fn probability(out: &Self::Out, k: usize) -> Option<A::Prob> {
+                match k { $($i => $T::probability(&out.$i),)+ _ => None }
             }
         }
     };
@@ -279,6 +287,12 @@ macro_rules! tasks {
                 $(let m = if $name::SCRATCH > m { $name::SCRATCH } else { m };)+
                 m
             };
+            const PROBABILITIES: u32 = {
+                let (bits, i) = (0, 0);
+                $(let (bits, i) = (bits | (($name::OUTPUT == $crate::blob::output::SIGMOID) as u32) << (i & 31), i + 1);)+
+                let _ = i;
+                bits
+            };
             fn describe(to: &mut $crate::blob::Check<'_>, src: u8, step: u8) {
                 let mut src = src;
                 $(
@@ -302,6 +316,17 @@ macro_rules! tasks {
             }
             fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
                 $($name::words(&out.$name, to);)+
+            }
+            fn probability(out: &Self::Out, k: usize) -> Option<<Act as $crate::Element>::Prob> {
+                let mut i = 0;
+                $(
+                    if k == i {
+                        return $name::probability(&out.$name);
+                    }
+                    i += 1;
+                )+
+                let _ = i;
+                None
             }
         }
     };

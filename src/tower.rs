@@ -17,6 +17,10 @@ pub trait Tower: Layer {
     fn show(&self, raw: &Self::Out) -> Self::Shown;
     /// Gives the bits of each number of the raw output, in order.
     fn words(raw: &Self::Out, to: &mut dyn FnMut(u32));
+    /// The raw output of a tower that gives one probability; `None` for every other.
+    fn probability(_raw: &Self::Out) -> Option<<Self::Act as Element>::Prob> {
+        None
+    }
 }
 
 /// One probability, `sigmoid` of the layers' one logit. Raw: f32, or [`Q31`](crate::Q31).
@@ -98,6 +102,9 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     }
     fn words(raw: &A::Prob, to: &mut dyn FnMut(u32)) {
         to(A::prob_word(*raw));
+    }
+    fn probability(raw: &A::Prob) -> Option<A::Prob> {
+        Some(*raw)
     }
 }
 
@@ -226,6 +233,8 @@ pub trait Towers: Flash {
     const COUNT: usize;
     /// Bytes of the largest tower's buffers.
     const SCRATCH: usize;
+    /// Bit k: tower k gives one probability.
+    const PROBABILITIES: u32;
     /// Says its steps and tasks; tower k reads value `src + k·step`.
     fn describe(to: &mut Check<'_>, src: u8, step: u8);
     /// Runs tower `k`.
@@ -234,10 +243,12 @@ pub trait Towers: Flash {
     fn show(&self, out: &Self::Out) -> Self::Shown;
     /// Gives the bits of each number of the raw outputs, task after task.
     fn words(out: &Self::Out, to: &mut dyn FnMut(u32));
+    /// The raw output of tower `k`, if that is one probability.
+    fn probability(out: &Self::Out, k: usize) -> Option<<Self::Act as Element>::Prob>;
 }
 
-/// One more output: the product of the probabilities of towers `A` and `B` (ESMM's `ctcvr = ctr · cvr`).
-/// With `predict_tasks` it is made from whatever the two factors hold.
+/// One more output behind those of the towers `T`: the product of the probabilities of towers `A` and `B` (ESMM's `ctcvr = ctr · cvr`).
+/// For more products put one in another. With `predict_tasks` it is made from whatever the two factors hold.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Product<T, const A: usize, const B: usize>(
@@ -245,26 +256,29 @@ pub struct Product<T, const A: usize, const B: usize>(
     pub T,
 );
 
-impl<X: Element, const I: usize, const K: usize, T, const A: usize, const B: usize> Towers for Product<T, A, B>
-where
-    T: Towers<Act = X, In = [X; I], Out = [X::Prob; K]>,
-{
-    type Act = X;
-    type In = [X; I];
-    type Out = crate::List2<[X::Prob; K], X::Prob>;
+impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
+    type Act = T::Act;
+    type In = T::In;
+    type Out = crate::List2<T::Out, <T::Act as Element>::Prob>;
     type Shown = (T::Shown, f32);
     type Count = T::Count;
     const COUNT: usize = T::COUNT;
     const SCRATCH: usize = T::SCRATCH;
+    const PROBABILITIES: u32 = T::PROBABILITIES;
     fn describe(to: &mut Check<'_>, src: u8, step: u8) {
-        const { assert!(A < K && B < K, "Product: no such tower") };
+        const {
+            assert!(
+                A < T::COUNT && B < T::COUNT && T::PROBABILITIES >> (A & 31) & T::PROBABILITIES >> (B & 31) & 1 == 1,
+                "Product: a factor is no tower of one probability (Binary)"
+            )
+        };
         T::describe(to, src, step);
         to.task(output::PRODUCT, A as u8, B as u8, 1);
     }
-    fn run<M: Math>(&self, k: usize, x: &[X; I], out: &mut Self::Out) {
+    fn run<M: Math>(&self, k: usize, x: &T::In, out: &mut Self::Out) {
         self.0.run::<M>(k, x, &mut out.0);
-        if let (Some(a), Some(b)) = (out.0.get(A), out.0.get(B)) {
-            out.1 = X::product(*a, *b);
+        if let (Some(a), Some(b)) = (T::probability(&out.0, A), T::probability(&out.0, B)) {
+            out.1 = T::Act::product(a, b);
         }
     }
     fn show(&self, out: &Self::Out) -> Self::Shown {
@@ -272,6 +286,9 @@ where
     }
     fn words(out: &Self::Out, to: &mut dyn FnMut(u32)) {
         T::words(&out.0, to);
-        to(X::prob_word(out.1));
+        to(T::Act::prob_word(out.1));
+    }
+    fn probability(out: &Self::Out, k: usize) -> Option<<T::Act as Element>::Prob> {
+        T::probability(&out.0, k)
     }
 }

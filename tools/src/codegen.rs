@@ -99,9 +99,10 @@ pub fn source(header: &Header, about: &About<'_>, from: &Source<'_>) -> Result<(
         out.line(format_args!("/// {about}."));
         out.line(format_args!("pub type {name} = {text};"));
     }
-    out.towers(header, &tasks, !typed.towers.is_empty());
+    out.towers(header, &tasks);
     out.line(format_args!(""));
     out.line(format_args!("/// The model: `Model::load` checks a blob against it and uses its weights where they lie."));
+    out.products(header);
     out.line(format_args!("pub type Model = {};", typed.model));
     out.line(format_args!(""));
     match from {
@@ -155,38 +156,41 @@ impl Writer {
         let _ = writeln!(self.0, "{text}");
     }
 
-    /// The struct of towers, or the positions of the outputs where there is none.
-    fn towers(&mut self, header: &Header, tasks: &[String], named: bool) {
+    /// The struct of towers.
+    fn towers(&mut self, header: &Header, tasks: &[String]) {
         self.line(format_args!(""));
         let kind = |t: u8| match t {
             output::SIGMOID => "a probability",
             output::SOFTMAX => "class probabilities",
-            output::PRODUCT => "a product of probabilities",
             _ => "raw values",
         };
-        if named {
-            self.line(format_args!("mmoe::tasks! {{"));
-            self.line(format_args!("    /// The towers. Outputs:"));
-            self.line(format_args!("    ///"));
-            for ((task, name), id) in header.tasks.iter().zip(&header.task_names).zip(tasks) {
-                let width = if task.width == 1 { String::new() } else { format!(" ({} of them)", task.width) };
-                self.line(format_args!("    /// - `{id}`: task {}, {}{width}", doc(name), kind(task.output)));
-            }
-            self.line(format_args!("    pub struct Towers => Outputs {{ {} }}", tasks.join(", ")));
-            self.line(format_args!("}}"));
+        self.line(format_args!("mmoe::tasks! {{"));
+        self.line(format_args!("    /// The towers. Outputs:"));
+        self.line(format_args!("    ///"));
+        let towers = || header.tasks.iter().zip(&header.task_names).zip(tasks).filter(|((t, _), _)| t.output != output::PRODUCT);
+        for ((task, name), id) in towers() {
+            let width = if task.width == 1 { String::new() } else { format!(" ({} of them)", task.width) };
+            self.line(format_args!("    /// - `{id}`: task {}, {}{width}", doc(name), kind(task.output)));
+        }
+        let ids: Vec<&str> = towers().map(|(_, id)| id.as_str()).collect();
+        self.line(format_args!("    pub struct Towers => Outputs {{ {} }}", ids.join(", ")));
+        self.line(format_args!("}}"));
+    }
+
+    /// Where the products stand in a prediction: each is the second part of a pair around all before it.
+    fn products(&mut self, header: &Header) {
+        let named = header.tasks.iter().zip(&header.task_names);
+        let products: Vec<&str> = named.filter(|(t, _)| t.output == output::PRODUCT).map(|(_, n)| n.as_str()).collect();
+        if products.is_empty() {
             return;
         }
-        self.line(format_args!(
-            "/// Where each tower's probability stands in the first part of a prediction; the second part is the product."
-        ));
-        self.line(format_args!("pub mod output {{"));
-        for (i, ((task, name), id)) in header.tasks.iter().zip(&header.task_names).zip(tasks).enumerate() {
-            if task.output != output::PRODUCT {
-                self.line(format_args!("    /// Task {}, {}.", doc(name), kind(task.output)));
-                self.line(format_args!("    pub const {}: usize = {i};", id.to_ascii_uppercase()));
-            }
+        self.line(format_args!("///"));
+        let inner = |n: usize| ".0".repeat(products.len() - 1 - n);
+        self.line(format_args!("/// Of a prediction `y`, `y{}.0` are the towers' outputs, and products of two of them:", inner(0)));
+        self.line(format_args!("///"));
+        for (n, name) in products.iter().enumerate() {
+            self.line(format_args!("/// - `y{}.1`: task {}", inner(n), doc(name)));
         }
-        self.line(format_args!("}}"));
     }
 
     fn constants(&mut self, header: &Header, about: &About<'_>) {

@@ -29,6 +29,8 @@ mod generated {
     #[rustfmt::skip]
     pub(crate) mod product;
     #[rustfmt::skip]
+    pub(crate) mod products;
+    #[rustfmt::skip]
     pub(crate) mod stack;
 }
 
@@ -64,7 +66,8 @@ holds!(stack, |y| vec![y.a, y.b]);
 holds!(mixed, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
 holds!(mixed_i8, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
 holds!(ple_i8, |y| vec![y.a, y.b]);
-holds!(product, |y| vec![y.0[generated::product::output::CTR], y.0[generated::product::output::CVR], y.1]);
+holds!(product, |y| vec![y.0.ctr, y.0.cvr, y.1]);
+holds!(products, |y| [&[y.0.0.ctr][..], &y.0.0.kind, &[y.0.0.cvr, y.0.0.dwell, y.0.1, y.1]].concat());
 
 #[test]
 fn features_have_names() {

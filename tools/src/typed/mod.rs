@@ -5,7 +5,7 @@ mod wiring;
 
 use mmoe::blob::{output, precision};
 
-use crate::blob::message::{Header, Node, Task};
+use crate::blob::message::{Header, Node};
 use layers::{Names, Part, gate, tower};
 use wiring::{Form, Level, Trunk};
 
@@ -14,9 +14,9 @@ use wiring::{Form, Level, Trunk};
 pub struct Typed {
     /// Aliases that the model's type uses: name, what it is, type.
     pub aliases: Vec<(String, String, String)>,
-    /// The model's type; it names the struct of towers `Towers`, unless there is a product.
+    /// The model's type; it names the struct of towers `Towers`.
     pub model: String,
-    /// The towers as items of `mmoe::tasks!` have them: one type per tower, in order. Empty where there is a product.
+    /// The towers as items of `mmoe::tasks!` have them: one type per tower, in order.
     pub towers: Vec<String>,
     /// Items of the crate that all these types name, sorted.
     pub imports: Vec<&'static str>,
@@ -58,8 +58,7 @@ pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     let trunk = wiring::trunk(header)?;
     let inputs = header.inputs.first().map_or(0, |i| i.count as usize);
     let (towers, task_bytes, tower_scratch) = towers(header, &trunk, &mut names)?;
-    let product = header.tasks.iter().any(|t| t.output == output::PRODUCT);
-    let (towers_type, tower_names) = towers_type(header, &towers, &mut names)?;
+    let (towers_type, tower_names) = towers_type(header, &towers, &mut names);
     let count = towers.len();
     let parts = Parts { header, sizes, inputs };
     let (model, levels) = match &trunk {
@@ -92,8 +91,7 @@ pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     let input = if integer { 2 * inputs } else { 0 };
     let scratch = input + between + first.max(last + tower_scratch) + task_bytes;
     let (aliases, imports) = names.finish();
-    let towers = if product { Vec::new() } else { tower_names };
-    Ok(Typed { aliases, model, towers, imports, scratch })
+    Ok(Typed { aliases, model, towers: tower_names, imports, scratch })
 }
 
 /// Bytes of one level's buffers.
@@ -299,9 +297,8 @@ fn towers(header: &Header, trunk: &Trunk, names: &mut Names) -> Result<(Vec<Part
     Ok((parts, bytes.next_multiple_of(align), scratch))
 }
 
-/// How the model's type names its towers.
-fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> Result<(String, Vec<String>), NotTyped> {
-    let products: Vec<&Task> = header.tasks.iter().filter(|t| t.output == output::PRODUCT).collect();
+/// How the model's type names its towers, and the towers' types.
+fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> (String, Vec<String>) {
     let spelled: Vec<String> = towers
         .iter()
         .map(|t| {
@@ -310,13 +307,10 @@ fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> Result<(S
             names.alias(&numbered("Tower", index), "A tower", &t.text)
         })
         .collect();
-    match products.as_slice() {
-        [] => Ok((format!("Towers<{}>", spelled.join(", ")), spelled)),
-        [p] if towers.iter().all(|t| *t == towers[0]) => {
-            names.import("Product");
-            Ok((format!("Product<[{}; {}], {}, {}>", spelled[0], towers.len(), p.a, p.b), spelled))
-        }
-        [_] => refuse("a product of tasks stands beside towers that are not all alike, which no type spells"),
-        _ => refuse("it has more than one product of tasks, which no type spells"),
+    let mut text = format!("Towers<{}>", spelled.join(", "));
+    for p in header.tasks.iter().filter(|t| t.output == output::PRODUCT) {
+        names.import("Product");
+        text = format!("Product<{text}, {}, {}>", p.a, p.b);
     }
+    (text, spelled)
 }

@@ -12,16 +12,20 @@ pub type Expert = Dense<4, 3, F32>;
 /// A gate.
 pub type TaskGate = Gate<4, 2, F32>;
 
-/// Where each tower's probability stands in the first part of a prediction; the second part is the product.
-pub mod output {
-    /// Task `ctr`, a probability.
-    pub const CTR: usize = 0;
-    /// Task `cvr`, a probability.
-    pub const CVR: usize = 1;
+mmoe::tasks! {
+    /// The towers. Outputs:
+    ///
+    /// - `ctr`: task `ctr`, a probability
+    /// - `cvr`: task `cvr`, a probability
+    pub struct Towers => Outputs { ctr, cvr }
 }
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
-pub type Model = Mmoe<[Expert; 2], [TaskGate; 2], Product<[Tower; 2], 0, 1>>;
+///
+/// Of a prediction `y`, `y.0` are the towers' outputs, and products of two of them:
+///
+/// - `y.1`: task `ctcvr`
+pub type Model = Mmoe<[Expert; 2], [TaskGate; 2], Product<Towers<Tower, Tower>, 0, 1>>;
 
 /// The blob, in flash.
 pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("product.mmoe");

@@ -104,6 +104,7 @@ pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
         ("stack", blob(&stack(), Float::F32)),
         ("mixed", blob(&mixed(true), Float::F32)),
         ("product", blob(&product(), Float::F32)),
+        ("products", blob(&products(), Float::F32)),
         ("mixed_i8", integers(mixed(false))),
         ("ple_i8", integers(ple())),
     ]
@@ -238,5 +239,19 @@ fn product() -> Graph {
     m.tower(gates[0], 1, "ctr", sigmoid);
     m.tower(gates[1], 1, "cvr", sigmoid);
     m.task("ctcvr", Output::Product { a: 0, b: 1 });
+    m.done()
+}
+
+/// Two products of towers that stand beside unlike ones.
+fn products() -> Graph {
+    let mut m = Maker::new("products", 4);
+    let experts = [m.expert(0, 3), m.expert(0, 3)];
+    let gates: Vec<usize> = (0..4).map(|_| m.gate(0, GateKind::Softmax, &experts)).collect();
+    m.tower(gates[0], 1, "ctr", sigmoid);
+    m.tower(gates[1], 3, "kind", softmax);
+    m.tower(gates[2], 1, "cvr", sigmoid);
+    m.tower(gates[3], 1, "dwell", linear);
+    m.task("ctcvr", Output::Product { a: 0, b: 2 });
+    m.task("squared", Output::Product { a: 2, b: 2 });
     m.done()
 }
