@@ -153,20 +153,20 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
     #[cfg(not(target_os = "none"))]
     let mut grouped = 0;
     for i in 0..level.experts() {
+        let mut add = |i: usize, h: &[L::A]| {
+            for o in 0..level.outs() {
+                if asks(want, o)
+                    && let Some(g) = weight(rows, o, i)
+                {
+                    L::A::mix(level.mixture(m, o), g, h);
+                }
+            }
+        };
         #[cfg(not(target_os = "none"))]
         {
             if i < grouped {
                 continue;
             }
-            let mut add = |i: usize, h: &[L::A]| {
-                for o in 0..level.outs() {
-                    if asks(want, o)
-                        && let Some(g) = weight(rows, o, i)
-                    {
-                        L::A::mix(level.mixture(m, o), g, h);
-                    }
-                }
-            };
             if i + 4 <= level.experts() && (i..i + 4).all(|i| needed(rows, i)) && level.expert4::<M, S>(i, x, &mut add) {
                 grouped = i + 4;
                 run = run.wrapping_add(4);
@@ -178,13 +178,7 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
         }
         run = run.wrapping_add(1);
         level.expert::<M, S>(i, x, h);
-        for o in 0..level.outs() {
-            if asks(want, o)
-                && let Some(g) = weight(rows, o, i)
-            {
-                L::A::mix(level.mixture(m, o), g, level.output(i, h));
-            }
-        }
+        add(i, level.output(i, h));
     }
     run
 }
