@@ -1,5 +1,5 @@
-//! The article's Keras layer, from its weights by name: 8 experts, a softmax gate per task, two regressions.
-//! `cargo run --release --example keras_hub_recsys`
+//! The article's Keras layer, from its weights by name: 8 experts, a softmax gate per task, two
+//! regressions. `cargo run --release --example keras_hub_recsys`
 
 use mmoe::{Aligned, Dense, F32, Gate, Head, Mmoe, Scalar, Seq, W8};
 use mmoe_tools::blob::file;
@@ -15,7 +15,11 @@ type HubRecsys<P> = Mmoe<[Dense<100, 16, P>; 8], [Gate<100, 8, P>; 2], [Tower<P>
 fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keras-hub-recsys");
     let spec = Spec::parse(&std::fs::read_to_string(fixtures.join("spec.toml"))?)?;
-    let made = build(import::read(&fixtures.join("weights_by_name.npz"))?, Some(&spec), Options::default())?;
+    let made = build(
+        import::read(&fixtures.join("weights_by_name.npz"))?,
+        Some(&spec),
+        Options::default(),
+    )?;
     let blob = |precision| {
         let (header, weights) = pack::float(&made.graph, precision);
         let bytes = file::write(&header, &weights);
@@ -24,15 +28,30 @@ fn main() -> Result<(), Box<dyn Error>> {
         (blob, bytes.len())
     };
     let (full, full_bytes) = blob(Float::F32);
-    let (small, small_bytes) = blob(Float::W8 { narrow_heads: false });
-    let (full, small) = (HubRecsys::<F32>::load(&full[..])?, HubRecsys::<W8>::load(&small[..])?);
+    let (small, small_bytes) = blob(Float::W8 {
+        narrow_heads: false,
+    });
+    let (full, small) = (
+        HubRecsys::<F32>::load(&full[..])?,
+        HubRecsys::<W8>::load(&small[..])?,
+    );
     println!("F32: {full_bytes} bytes, W8: {small_bytes} bytes");
 
     let golden = import::read(&fixtures.join("golden.npz"))?;
-    let column = |name: &str| golden.tensors.get(name).map(|t| t.data.as_slice()).ok_or(format!("no `{name}` in golden.npz"));
+    let column = |name: &str| {
+        golden
+            .tensors
+            .get(name)
+            .map(|t| t.data.as_slice())
+            .ok_or(format!("no `{name}` in golden.npz"))
+    };
     for (row, x) in column("x")?.as_chunks::<100>().0.iter().enumerate().take(5) {
         let keras = [column("y0")?[row], column("y1")?[row]];
-        println!("Keras {keras:.6?}  F32 {:.6?}  W8 {:.6?}", full.predict(x), small.predict(x));
+        println!(
+            "Keras {keras:.6?}  F32 {:.6?}  W8 {:.6?}",
+            full.predict(x),
+            small.predict(x)
+        );
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
-//! A model that PyTorch trained, converted, loaded and run: `cargo run --release --example quickstart`.
+//! A model that PyTorch trained, converted, loaded and run: `cargo run --release --example
+//! quickstart`.
 //!
-//! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a library.
+//! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a
+//! library.
 
 use mmoe::{Aligned, Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Scalar, Seq};
 use mmoe_tools::blob::file;
@@ -10,15 +12,24 @@ use mmoe_tools::{import, spec::Spec};
 use std::error::Error;
 use std::path::Path;
 
-// The model's architecture is its type: 64 features, 4 experts, a gate and a tower for each of 3 tasks.
+// The model's architecture is its type: 64 features, 4 experts, a gate and a tower for each of 3
+// tasks.
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+type Edge<P> = Mmoe<
+    [Expert<P>; 4],
+    [Gate<64, 4, P>; 3],
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pytorch-edge");
     let spec = Spec::parse(&std::fs::read_to_string(fixtures.join("spec.toml"))?)?;
-    let made = build(import::read(&fixtures.join("model.safetensors"))?, Some(&spec), Options::default())?;
+    let made = build(
+        import::read(&fixtures.join("model.safetensors"))?,
+        Some(&spec),
+        Options::default(),
+    )?;
     let (header, weights) = pack::float(&made.graph, Float::F32);
     let bytes = file::write(&header, &weights);
 
@@ -35,7 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
 
     let golden = import::read(&fixtures.join("golden.npz"))?;
-    let tensor = |name: &str| golden.tensors.get(name).map(|t| t.data.as_slice()).ok_or(format!("no `{name}` in golden.npz"));
+    let tensor = |name: &str| {
+        golden
+            .tensors
+            .get(name)
+            .map(|t| t.data.as_slice())
+            .ok_or(format!("no `{name}` in golden.npz"))
+    };
     let x = tensor("x")?;
     let mut worst = 0.0f32;
     for (row, features) in x.as_chunks::<64>().0.iter().enumerate() {
@@ -60,6 +77,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut scratch, mut y) = (vec![0; erased.scratch_words()], vec![0.0; erased.outputs()]);
     erased.predict(&x[..64], &mut scratch, &mut y)?;
     let typed = model.predict(x[..64].try_into()?);
-    println!("shape-erased, row 0: {y:.6?}, equal: {}", [typed.0, typed.1, typed.2] == y[..]);
-    if worst > 1e-5 { Err("this is not the model that PyTorch trained".into()) } else { Ok(()) }
+    println!(
+        "shape-erased, row 0: {y:.6?}, equal: {}",
+        [typed.0, typed.1, typed.2] == y[..]
+    );
+    if worst > 1e-5 {
+        Err("this is not the model that PyTorch trained".into())
+    } else {
+        Ok(())
+    }
 }

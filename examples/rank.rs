@@ -1,9 +1,13 @@
-//! One user, 500 items, the ten best, no heap: `cargo run --release --example rank` (`-- w8` or `-- i8` for other precisions).
+//! One user, 500 items, the ten best, no heap: `cargo run --release --example rank` (`-- w8` or `--
+//! i8` for other precisions).
 //!
-//! A candidate's features are the user's 48 and then the item's 16. What the first layers make of the user is computed once; the result has the bits
-//! that scoring each candidate alone gives, which this program checks.
+//! A candidate's features are the user's 48 and then the item's 16. What the first layers make of
+//! the user is computed once; the result has the bits that scoring each candidate alone gives,
+//! which this program checks.
 
-use mmoe::{Aligned, Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Scalar, Seq, W8};
+use mmoe::{
+    Aligned, Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Scalar, Seq, W8,
+};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::{import, pack, quantize, spec::Spec};
@@ -12,7 +16,11 @@ use std::path::Path;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+type Edge<P> = Mmoe<
+    [Expert<P>; 4],
+    [Gate<64, 4, P>; 3],
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+>;
 type User = [f32; 48];
 type Item = [f32; 16];
 type Ten = Best<10>;
@@ -45,9 +53,16 @@ macro_rules! ranking {
                 best
             }
 
-            pub(super) fn both(blob: &[u8], user: &User, items: &[Item]) -> Result<[Ten; 2], mmoe::LoadError> {
+            pub(super) fn both(
+                blob: &[u8],
+                user: &User,
+                items: &[Item],
+            ) -> Result<[Ten; 2], mmoe::LoadError> {
                 let model = Edge::<$P>::load(blob)?;
-                Ok([in_context(model, user, items), one_by_one(model, user, items)])
+                Ok([
+                    in_context(model, user, items),
+                    one_by_one(model, user, items),
+                ])
             }
         }
     };
@@ -59,23 +74,44 @@ ranking!(i8s, I8);
 fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pytorch-edge");
     let spec = Spec::parse(&std::fs::read_to_string(fixtures.join("spec.toml"))?)?;
-    let graph = build(import::read(&fixtures.join("model.safetensors"))?, Some(&spec), Options::default())?.graph;
+    let graph = build(
+        import::read(&fixtures.join("model.safetensors"))?,
+        Some(&spec),
+        Options::default(),
+    )?
+    .graph;
     let test = import::read(&fixtures.join("test_set.npz"))?;
     let x = &test.tensors.get("x").ok_or("no `x` in test_set.npz")?.data;
     let (rows, _) = x.as_chunks::<64>();
     // The first row's user; items from 500 rows.
     let user: User = rows[0][..48].try_into()?;
-    let items: Vec<Item> = rows.iter().take(500).map(|row| row[48..].try_into()).collect::<Result<_, _>>()?;
+    let items: Vec<Item> = rows
+        .iter()
+        .take(500)
+        .map(|row| row[48..].try_into())
+        .collect::<Result<_, _>>()?;
 
     let precision = std::env::args().nth(1).unwrap_or_else(|| "f32".into());
     let (header, weights) = match precision.as_str() {
         "f32" => pack::float(&graph, pack::Float::F32),
-        "w8" => pack::float(&graph, pack::Float::W8 { narrow_heads: false }),
+        "w8" => pack::float(
+            &graph,
+            pack::Float::W8 {
+                narrow_heads: false,
+            },
+        ),
         "i8" => {
             let calibration = quantize::source(&graph, Some((x, 64)))?;
             // Refuses where a layer would become wide: the type above says int8.
-            let options = quantize::Options { max_loss: Some(1.0), ..Default::default() };
-            pack::integer(&graph, &quantize::quantize(&graph, &calibration, &options)?, Packing::Panels)
+            let options = quantize::Options {
+                max_loss: Some(1.0),
+                ..Default::default()
+            };
+            pack::integer(
+                &graph,
+                &quantize::quantize(&graph, &calibration, &options)?,
+                Packing::Panels,
+            )
         }
         other => return Err(format!("no precision `{other}`: there are f32, w8 and i8").into()),
     };
@@ -88,11 +124,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         "w8" => w8::both(&blob[..], &user, &items)?,
         _ => i8s::both(&blob[..], &user, &items)?,
     };
-    println!("the ten best of {} in {} bytes:", items.len(), size_of::<Ten>());
+    println!(
+        "the ten best of {} in {} bytes:",
+        items.len(),
+        size_of::<Ten>()
+    );
     for Ranked { index, score } in ranked.iter() {
         println!("item {index:3}  score {score:.6}");
     }
-    let bits = |best: &Ten| best.iter().map(|r| (r.index, r.score.to_bits())).collect::<Vec<_>>();
+    let bits = |best: &Ten| {
+        best.iter()
+            .map(|r| (r.index, r.score.to_bits()))
+            .collect::<Vec<_>>()
+    };
     if bits(&ranked) != bits(&alone) {
         return Err("ranking in a context differs from scoring each item alone".into());
     }

@@ -1,6 +1,9 @@
 //! The number system of a model: f32 throughout, or integers throughout.
 
-#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+#![allow(
+    missing_debug_implementations,
+    reason = "zerocopy's derives write helper types without it when a macro calls them"
+)]
 
 use crate::kernel::{self, AffineRow, InputScale};
 use crate::math::Math;
@@ -8,8 +11,14 @@ use crate::precision::Flash;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Plain old data: any bytes are a value, and a value is its bytes.
-pub trait Pod: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debug + 'static {}
-impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debug + 'static> Pod for T {}
+pub trait Pod:
+    FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debug + 'static
+{
+}
+impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debug + 'static> Pod
+    for T
+{
+}
 
 macro_rules! fixed {
     ($(#[$doc:meta])* $name:ident($int:ty), $bits:literal) => {
@@ -54,8 +63,8 @@ fixed!(
 
 /// The activation type of a model, `f32` or `i16`, with the types and operations that go with it.
 ///
-/// The formulas are in `docs/numerics.md`. All operations work on slices of equal length; they never panic, a longer slice's
-/// end is left alone.
+/// The formulas are in `docs/numerics.md`. All operations work on slices of equal length; they
+/// never panic, a longer slice's end is left alone.
 pub trait Element: Pod + Default {
     /// A gate weight.
     type Gate: Pod + PartialEq + PartialOrd + Into<f32> + Default;
@@ -86,7 +95,11 @@ pub trait Element: Pod + Default {
     const CONVERTS: bool;
 
     /// Calls `f` with the features as activations.
-    fn with_features<const N: usize, R>(scales: &Self::Scales<N>, x: &[f32; N], f: impl FnOnce(&[Self; N]) -> R) -> R;
+    fn with_features<const N: usize, R>(
+        scales: &Self::Scales<N>,
+        x: &[f32; N],
+        f: impl FnOnce(&[Self; N]) -> R,
+    ) -> R;
     /// The features from `start` on, as activations.
     fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
     /// `softmax` of gate logits; `z` is used up.
@@ -96,7 +109,12 @@ pub trait Element: Pod + Default {
     /// One for the largest logit, lowest index first.
     fn gate_hard(z: &[Self::Logit], g: &mut [Self::Gate]);
     /// The `k` largest logits, lowest index first.
-    fn gate_top_k<M: Math>(k: usize, renormalise: bool, z: &mut [Self::Logit], g: &mut [Self::Gate]);
+    fn gate_top_k<M: Math>(
+        k: usize,
+        renormalise: bool,
+        z: &mut [Self::Logit],
+        g: &mut [Self::Gate],
+    );
     /// DSelect-k; `z` holds k selectors' bits and then k mixing logits.
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// A gate weight from f32.
@@ -162,7 +180,11 @@ impl Element for f32 {
     const CONVERTS: bool = false;
     type Scales<const N: usize> = [f32; 0];
 
-    fn with_features<const N: usize, R>(_: &[f32; 0], x: &[f32; N], f: impl FnOnce(&[f32; N]) -> R) -> R {
+    fn with_features<const N: usize, R>(
+        _: &[f32; 0],
+        x: &[f32; N],
+        f: impl FnOnce(&[f32; N]) -> R,
+    ) -> R {
         f(x)
     }
     fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
@@ -184,7 +206,11 @@ impl Element for f32 {
         kernel::top_k_f32::<M>(z, k, renormalise, g);
     }
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [f32], g: &mut [f32]) {
-        if let Some((z, mix)) = z.len().checked_sub(k).and_then(|n| z.split_at_mut_checked(n)) {
+        if let Some((z, mix)) = z
+            .len()
+            .checked_sub(k)
+            .and_then(|n| z.split_at_mut_checked(n))
+        {
             kernel::d_select_k_f32::<M>(z, mix, g);
         }
     }
@@ -227,7 +253,9 @@ impl Element for f32 {
         v.to_bits()
     }
     fn read(bytes: &[u8]) -> Option<(f32, &[u8])> {
-        bytes.split_first_chunk().map(|(b, rest)| (f32::from_le_bytes(*b), rest))
+        bytes
+            .split_first_chunk()
+            .map(|(b, rest)| (f32::from_le_bytes(*b), rest))
     }
     fn relu(y: &mut [f32]) {
         kernel::relu_f32(y);
@@ -266,7 +294,11 @@ impl Element for i16 {
     const CONVERTS: bool = true;
     type Scales<const N: usize> = [InputScale; N];
 
-    fn with_features<const N: usize, R>(scales: &[InputScale; N], x: &[f32; N], f: impl FnOnce(&[i16; N]) -> R) -> R {
+    fn with_features<const N: usize, R>(
+        scales: &[InputScale; N],
+        x: &[f32; N],
+        f: impl FnOnce(&[i16; N]) -> R,
+    ) -> R {
         let mut q = <[i16; N]>::new_zeroed();
         let _ = kernel::quantize_f32(x, scales, &mut q);
         f(&q)
@@ -287,11 +319,20 @@ impl Element for i16 {
         kernel::hard_q15(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(g));
     }
     fn gate_top_k<M: Math>(k: usize, renormalise: bool, z: &mut [Q16], g: &mut [Q15]) {
-        kernel::top_k_q15(zerocopy::transmute_mut!(z), k, renormalise, zerocopy::transmute_mut!(g));
+        kernel::top_k_q15(
+            zerocopy::transmute_mut!(z),
+            k,
+            renormalise,
+            zerocopy::transmute_mut!(g),
+        );
     }
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [Q16], g: &mut [Q15]) {
         let z: &mut [i32] = zerocopy::transmute_mut!(z);
-        if let Some((z, mix)) = z.len().checked_sub(k).and_then(|n| z.split_at_mut_checked(n)) {
+        if let Some((z, mix)) = z
+            .len()
+            .checked_sub(k)
+            .and_then(|n| z.split_at_mut_checked(n))
+        {
             kernel::d_select_k_q15(z, mix, zerocopy::transmute_mut!(g));
         }
     }
@@ -329,7 +370,9 @@ impl Element for i16 {
         i32::from(v) as u32
     }
     fn read(bytes: &[u8]) -> Option<(i16, &[u8])> {
-        bytes.split_first_chunk().map(|(b, rest)| (i16::from_le_bytes(*b), rest))
+        bytes
+            .split_first_chunk()
+            .map(|(b, rest)| (i16::from_le_bytes(*b), rest))
     }
     fn relu(y: &mut [i16]) {
         kernel::relu_i16(y);

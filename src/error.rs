@@ -52,14 +52,24 @@ impl fmt::Display for Shape {
             crate::blob::activation::TANH => " tanh",
             _ => " ?",
         };
-        write!(f, "{}→{} {precision} {kind}{activation}", self.inputs(), self.outputs())?;
-        if packing != 0 { write!(f, " packing {packing}") } else { Ok(()) }
+        write!(
+            f,
+            "{}→{} {precision} {kind}{activation}",
+            self.inputs(),
+            self.outputs()
+        )?;
+        if packing != 0 {
+            write!(f, " packing {packing}")
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Why a blob was not accepted. Every payload is a `u32`, which keeps the loader small.
 ///
-/// [`code`](Self::code) gives the stable number of each (see `docs/format.md`), for logs that have no room for text.
+/// [`code`](Self::code) gives the stable number of each (see `docs/format.md`), for logs that have
+/// no room for text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -95,7 +105,8 @@ pub enum LoadError {
         /// Its tag.
         tag: u32,
     },
-    /// The weights do not start at a multiple of their alignment: put the blob in an [`Aligned`](crate::Aligned), or at an address that is a multiple of 64.
+    /// The weights do not start at a multiple of their alignment: put the blob in an
+    /// [`Aligned`](crate::Aligned), or at an address that is a multiple of 64.
     Alignment {
         /// Address of the weights modulo 64.
         offset: u32,
@@ -153,7 +164,8 @@ pub enum LoadError {
     Task {
         /// Which task, from 0.
         task: u32,
-        /// The task in the type: output kind, values a and b, lowest byte first, then the width in the high half of a word.
+        /// The task in the type: output kind, values a and b, lowest byte first, then the width in
+        /// the high half of a word.
         expected: u32,
         /// The task in the blob.
         found: u32,
@@ -210,21 +222,41 @@ fn role(op: u32) -> &'static str {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Truncated { needed, found } => write!(f, "the blob is cut: {needed} bytes needed, {found} there"),
+            Self::Truncated { needed, found } => {
+                write!(f, "the blob is cut: {needed} bytes needed, {found} there")
+            }
             Self::Magic { found } => write!(f, "not an mmoe blob (it starts with {found:#010x})"),
             Self::Version { found } => write!(
                 f,
-                "format version {found}, this reader knows {}: convert the model again with this version of `mmoe convert`",
+                "format version {found}, this reader knows {}: convert the model again with this \
+                 version of `mmoe convert`",
                 crate::blob::VERSION
             ),
-            Self::Checksum { stored, computed } => write!(f, "the blob is damaged: checksum {computed:08x}, {stored:08x} stored"),
+            Self::Checksum { stored, computed } => write!(
+                f,
+                "the blob is damaged: checksum {computed:08x}, {stored:08x} stored"
+            ),
             Self::Header => f.write_str("the header does not parse though its checksum holds"),
-            Self::Section { tag } => write!(f, "section {tag} is needed to use this blob and unknown to this reader"),
+            Self::Section { tag } => write!(
+                f,
+                "section {tag} is needed to use this blob and unknown to this reader"
+            ),
             Self::Alignment { offset } => {
-                write!(f, "the weights lie at an address {offset} beyond a multiple of 64: use `include_blob!` or an aligned buffer")
+                write!(
+                    f,
+                    "the weights lie at an address {offset} beyond a multiple of 64: use \
+                     `include_blob!` or an aligned buffer"
+                )
             }
-            Self::Inputs { expected, found } => write!(f, "{found} inputs in the blob, {expected} in the type"),
-            Self::Wiring { node, byte, expected, found } => {
+            Self::Inputs { expected, found } => {
+                write!(f, "{found} inputs in the blob, {expected} in the type")
+            }
+            Self::Wiring {
+                node,
+                byte,
+                expected,
+                found,
+            } => {
                 let field = match byte {
                     0 => "operation",
                     1 => "k",
@@ -239,21 +271,53 @@ impl fmt::Display for LoadError {
                 };
                 write!(
                     f,
-                    "step {node} (counted over experts, gates and towers), {field}: {found} in the blob, {expected} in the type (byte {byte} of its record)"
+                    "step {node} (counted over experts, gates and towers), {field}: {found} in \
+                     the blob, {expected} in the type (byte {byte} of its record)"
                 )
             }
-            Self::Layer { op, index, layer, expected, found } => {
-                write!(f, "{} {index}, layer {layer}: {found} in the blob, {expected} in the type", role(op))
+            Self::Layer {
+                op,
+                index,
+                layer,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{} {index}, layer {layer}: {found} in the blob, {expected} in the type",
+                    role(op)
+                )
             }
-            Self::Packing { op, index, expected, found } => write!(
+            Self::Packing {
+                op,
+                index,
+                expected,
+                found,
+            } => write!(
                 f,
-                "{} {index}: weights packed for another target ({found} in the blob, {expected} in the type): convert again with the type's `--target`",
+                "{} {index}: weights packed for another target ({found} in the blob, {expected} \
+                 in the type): convert again with the type's `--target`",
                 role(op)
             ),
-            Self::Nodes { expected, found } => write!(f, "{found} experts, gates and towers in the blob, {expected} in the type"),
-            Self::Task { task, expected, found } => write!(f, "task {task}: {found:#010x} in the blob, {expected:#010x} in the type"),
-            Self::Weights { expected, found } => write!(f, "{found} bytes of weights in the blob, {expected} needed"),
-            Self::Record { at, rule } => write!(f, "record {at} of the header breaks rule {rule} of the format"),
+            Self::Nodes { expected, found } => write!(
+                f,
+                "{found} experts, gates and towers in the blob, {expected} in the type"
+            ),
+            Self::Task {
+                task,
+                expected,
+                found,
+            } => write!(
+                f,
+                "task {task}: {found:#010x} in the blob, {expected:#010x} in the type"
+            ),
+            Self::Weights { expected, found } => {
+                write!(f, "{found} bytes of weights in the blob, {expected} needed")
+            }
+            Self::Record { at, rule } => write!(
+                f,
+                "record {at} of the header breaks rule {rule} of the format"
+            ),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Gates: layers from activations to one weight per expert.
 
-#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+#![allow(
+    missing_debug_implementations,
+    reason = "zerocopy's derives write helper types without it when a macro calls them"
+)]
 
 use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
 use crate::element::Element;
@@ -85,8 +88,9 @@ gate!(
     |z, y, M| A::gate_top_k::<M>(K, RENORMALISE, &mut z, y)
 );
 
-/// DSelect-k, per example: `K` selectors of one expert each, mixed by a softmax. `L` makes `K·⌈log2 N⌉` selector inputs
-/// (selector by selector, most significant bit first) and then `K` mixing logits. Source: Hazimeh et al., NeurIPS 2021.
+/// DSelect-k, per example: `K` selectors of one expert each, mixed by a softmax. `L` makes `K·⌈log2
+/// N⌉` selector inputs (selector by selector, most significant bit first) and then `K` mixing
+/// logits. Source: Hazimeh et al., NeurIPS 2021.
 ///
 /// Experts that no requested task chooses are not run, so the work depends on the input.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
@@ -96,7 +100,8 @@ pub struct DSelectK<L, const N: usize, const K: usize>(
     pub L,
 );
 
-impl<A: Element, const IN: usize, const Z: usize, L, const N: usize, const K: usize> Layer for DSelectK<L, N, K>
+impl<A: Element, const IN: usize, const Z: usize, L, const N: usize, const K: usize> Layer
+    for DSelectK<L, N, K>
 where
     L: Layer<Act = A, In = [A; IN], Out = [A::Logit; Z]>,
 {
@@ -108,7 +113,11 @@ where
             N >= 2 && Z == K * (usize::BITS - (N - 1).leading_zeros() + 1) as usize,
             "DSelectK: the layers must make K·(⌈log2 N⌉ + 1) logits"
         );
-        NodeInfo { op: op::D_SELECT_K, k: K as u8, ..L::NODE }
+        NodeInfo {
+            op: op::D_SELECT_K,
+            k: K as u8,
+            ..L::NODE
+        }
     };
     const LAYERS: u8 = L::LAYERS;
     const SCRATCH: usize = size_of::<[A::Logit; Z]>() + L::SCRATCH;
@@ -136,9 +145,23 @@ impl<const IN: usize, const N: usize, P: Precision> Layer for Constant<IN, N, P>
     type Act = P::Act;
     type In = [P::Act; IN];
     type Out = [<P::Act as Element>::Gate; N];
-    const NODE: NodeInfo = NodeInfo { op: op::CONSTANT, ..NodeInfo::plain(IN) };
+    const NODE: NodeInfo = NodeInfo {
+        op: op::CONSTANT,
+        ..NodeInfo::plain(IN)
+    };
     fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::new(kind::CONSTANT, activation::LINEAR, P::Act::PRECISION, packing::PANELS, IN, N) });
+        to.layer(
+            &const {
+                LayerRecord::new(
+                    kind::CONSTANT,
+                    activation::LINEAR,
+                    P::Act::PRECISION,
+                    packing::PANELS,
+                    IN,
+                    N,
+                )
+            },
+        );
     }
     fn forward<M: Math>(&self, _: &[P::Act; IN], y: &mut Self::Out) {
         *y = self.weights;
@@ -151,7 +174,8 @@ impl<const IN: usize, const N: usize, P: Precision> core::fmt::Debug for Constan
     }
 }
 
-/// A gate that sees only some of `N` experts: bit i of `MASK` is expert i. `G` has a weight for each bit set, in order.
+/// A gate that sees only some of `N` experts: bit i of `MASK` is expert i. `G` has a weight for
+/// each bit set, in order.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Sees<G, const MASK: u32, const N: usize>(
@@ -159,7 +183,8 @@ pub struct Sees<G, const MASK: u32, const N: usize>(
     pub G,
 );
 
-impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Layer for Sees<G, MASK, N>
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Layer
+    for Sees<G, MASK, N>
 where
     G: Layer<Act = A, In = [A; IN], Out = [A::Gate; S]>,
 {
@@ -171,7 +196,10 @@ where
             N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S,
             "Sees: MASK must name as many of the N experts as the gate weighs"
         );
-        NodeInfo { sees: MASK, ..G::NODE }
+        NodeInfo {
+            sees: MASK,
+            ..G::NODE
+        }
     };
     const LAYERS: u8 = G::LAYERS;
     const SCRATCH: usize = size_of::<[A::Gate; S]>() + G::SCRATCH;
@@ -190,7 +218,11 @@ impl<G, const MASK: u32, const N: usize> Sees<G, MASK, N> {
     pub(crate) fn spread<W: Copy + Default>(seen: &[W], y: &mut [W]) {
         let mut seen = seen.iter();
         for (i, y) in y.iter_mut().enumerate() {
-            *y = if MASK >> (i as u32 & 31) & 1 != 0 { seen.next().copied().unwrap_or_default() } else { W::default() };
+            *y = if MASK >> (i as u32 & 31) & 1 != 0 {
+                seen.next().copied().unwrap_or_default()
+            } else {
+                W::default()
+            };
         }
     }
 }

@@ -21,7 +21,8 @@ pub trait InputStage: Flash {
     fn with<R>(&self, x: &Self::From, f: impl FnOnce(&Self::Out) -> R) -> R;
 }
 
-/// The plain input: `[f32; N]`. Nothing is stored for f32 activations; a scale and an offset per feature, 8 bytes, for int16.
+/// The plain input: `[f32; N]`. Nothing is stored for f32 activations; a scale and an offset per
+/// feature, 8 bytes, for int16.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Raw<X: Features> {
@@ -70,7 +71,8 @@ impl<X: Features> InputStage for Raw<X> {
 }
 
 impl<const N: usize> Raw<[i16; N]> {
-    /// Features to the integers that `predict_q` takes, and how many were NaN (they become 0) or out of range (they saturate).
+    /// Features to the integers that `predict_q` takes, and how many were NaN (they become 0) or
+    /// out of range (they saturate).
     pub fn quantize(&self, x: &[f32; N], q: &mut [i16; N]) -> InputCounts {
         kernel::quantize_f32(x, &self.scales, q)
     }

@@ -32,13 +32,19 @@ pub use error::{LoadError, Shape};
 pub use gate::{Constant, DSelectK, Gate, Hard, Sees, SigmoidGate, Softmax, TopK};
 pub use input::{Features, InputCounts, InputStage, Raw};
 pub use layer::{
-    Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq, Seq3, Seq4, Sigmoid, Slice, Tanh,
+    Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq,
+    Seq3, Seq4, Sigmoid, Slice, Tanh,
 };
-pub use level::{All, Cgc, Choice, Extract, Level, Mix, Pair, SkipBelow, Source, Streams, TypedLevel};
+pub use level::{
+    All, Cgc, Choice, Extract, Level, Mix, Pair, SkipBelow, Source, Streams, TypedLevel,
+};
 pub use list::{Bank, List2, List3, List4, List5, List6, List7, List8, Place};
 pub use math::{Libm, Math, Micromath};
 pub use model::{CgcModel, Extraction, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
-pub use precision::{F32, Flash, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision, Quad, W8, Wide};
+pub use precision::{
+    F32, Flash, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels,
+    Precision, Quad, W8, Wide,
+};
 pub use prefix::{Context, Prefixed, PrefixedBank};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};
 pub use self_test::SelfTestError;

@@ -1,6 +1,9 @@
 //! Several layers side by side: arrays of equal ones, lists of unlike ones.
 
-#![allow(missing_debug_implementations, reason = "zerocopy's derives write helper types without it when a macro calls them")]
+#![allow(
+    missing_debug_implementations,
+    reason = "zerocopy's derives write helper types without it when a macro calls them"
+)]
 
 use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
 use crate::element::{Buffer, Element};
@@ -10,7 +13,8 @@ use crate::precision::Flash;
 use crate::tower::{self, Tower, Towers};
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
-/// Experts or gates side by side, with equal input and output: `[L; N]` or a list such as [`List2`].
+/// Experts or gates side by side, with equal input and output: `[L; N]` or a list such as
+/// [`List2`].
 pub trait Bank: Flash {
     /// Activations.
     type Act: Element;
@@ -31,7 +35,8 @@ pub trait Bank: Flash {
     fn describe(to: &mut Check<'_>, i: usize, place: &Place);
     /// Runs item `i`.
     fn run<M: Math>(&self, i: usize, x: &Self::In, y: &mut Self::Out);
-    /// Runs items `i` to `i + 3` on one input, side by side. `false`: that is no faster here, and nothing was done.
+    /// Runs items `i` to `i + 3` on one input, side by side. `false`: that is no faster here, and
+    /// nothing was done.
     fn run4<M: Math>(&self, _i: usize, _x: &Self::In, _y: &mut [Self::Out; 4]) -> bool {
         false
     }
@@ -50,7 +55,8 @@ pub enum Place {
         first: u8,
         /// The width of the mixture.
         outputs: u16,
-        /// Its first `own` experts are those from `own_at` on, the others those from `shared_at` on, counted from `first`.
+        /// Its first `own` experts are those from `own_at` on, the others those from `shared_at`
+        /// on, counted from `first`.
         own: u8,
         /// See `own`.
         own_at: u8,
@@ -65,13 +71,30 @@ pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, place: &Place) {
         Place::Expert(src) => {
             to.node(&const { NodeRecord::new(&L::NODE, op::EXPERT, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
         }
-        Place::Gate { src, first, outputs, own, own_at, shared_at } => {
+        Place::Gate {
+            src,
+            first,
+            outputs,
+            own,
+            own_at,
+            shared_at,
+        } => {
             let seen = L::NODE.sees & const { mask(<L::Out as Buffer>::LEN) };
             let low = mask(own as usize);
             let sees = (seen & low).wrapping_shl(u32::from(own_at))
-                | (seen & !low).wrapping_shr(u32::from(own)).wrapping_shl(u32::from(shared_at));
+                | (seen & !low)
+                    .wrapping_shr(u32::from(own))
+                    .wrapping_shl(u32::from(shared_at));
             let record = const { NodeRecord::new(&L::NODE, L::NODE.op, L::LAYERS, 0) };
-            to.node(&NodeRecord { outputs: outputs.into(), ..record }, src, first, sees);
+            to.node(
+                &NodeRecord {
+                    outputs: outputs.into(),
+                    ..record
+                },
+                src,
+                first,
+                sees,
+            );
         }
     }
     L::describe(to);
@@ -117,7 +140,11 @@ where
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = if T::OUTPUT == output::SIGMOID { mask(N) } else { 0 };
+    const PROBABILITIES: u32 = if T::OUTPUT == output::SIGMOID {
+        mask(N)
+    } else {
+        0
+    };
     fn describe(to: &mut Check<'_>, src: u8, step: u8) {
         let mut src = src;
         for _ in 0..N {

@@ -6,8 +6,8 @@ use micromath::F32Ext;
 
 /// Where `exp` and `sqrt` come from, for sigmoid, tanh, softmax and LayerNorm in `f32`.
 ///
-/// The type is a parameter of the call, never of a model. With [`Libm`] the results have the same bits on
-/// every target. A back end must pass NaN through, and give 0 for the exponential of −∞.
+/// The type is a parameter of the call, never of a model. With [`Libm`] the results have the same
+/// bits on every target. A back end must pass NaN through, and give 0 for the exponential of −∞.
 pub trait Math: 'static {
     /// e to the power of `x`; the kernels only ask for `x ≤ 0`.
     fn exp(x: f32) -> f32;
@@ -32,8 +32,8 @@ impl Math for Libm {
 
 /// Smaller and faster, less exact: the `micromath` crate, guarded.
 ///
-/// Over −87 ..= 0 its exponential errs by at most 0.25 % of the result. On its own it gives +∞ for NaN and
-/// nonsense far from zero, so NaN is passed through and whatever is below −87 counts as 0.
+/// Over −87 ..= 0 its exponential errs by at most 0.25 % of the result. On its own it gives +∞ for
+/// NaN and nonsense far from zero, so NaN is passed through and whatever is below −87 counts as 0.
 /// Its square root alone is off by up to 6 %; two Newton steps bring it within 0.0002 %.
 #[derive(Debug)]
 pub enum Micromath {}

@@ -15,8 +15,9 @@ use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A model: exactly the weights of its blob, used where they lie.
 ///
-/// A loaded model is a `&Model`: one pointer of RAM. Spell a model by its family: [`Mmoe`], [`Omoe`], [`SharedBottom`],
-/// [`CgcModel`], [`Ple`], [`Independent`]; `mmoe codegen` writes the type for a blob.
+/// A loaded model is a `&Model`: one pointer of RAM. Spell a model by its family: [`Mmoe`],
+/// [`Omoe`], [`SharedBottom`], [`CgcModel`], [`Ple`], [`Independent`]; `mmoe codegen` writes the
+/// type for a blob.
 ///
 /// ```
 /// use mmoe::{Binary, Dense, Gate, Head, LoadError, Mmoe, Seq, F32};
@@ -64,7 +65,8 @@ pub type Independent<X, T, const K: usize> = Model<Raw<X>, Through<X, K>, T>;
 pub struct Traced<Y, G> {
     /// The outputs.
     pub tasks: Y,
-    /// Every gate's weights, level by level: for an [`Mmoe`] `[[weight; EXPERTS]; TASKS]`, f32 or [`Q15`](crate::Q15).
+    /// Every gate's weights, level by level: for an [`Mmoe`] `[[weight; EXPERTS]; TASKS]`, f32 or
+    /// [`Q15`](crate::Q15).
     pub gates: G,
     /// How many experts were run.
     pub experts_run: u32,
@@ -74,9 +76,10 @@ impl<S, L, T> Model<S, L, T>
 where
     Self: Flash,
 {
-    /// A blob's weights as a model, after checking all of it: magic, version, length, checksum, header, and every record against
-    /// this type. Nothing is copied; the model is the blob's own bytes. The blob must lie at a multiple of 4 (an
-    /// [`include_blob!`](crate::include_blob) does).
+    /// A blob's weights as a model, after checking all of it: magic, version, length, checksum,
+    /// header, and every record against this type. Nothing is copied; the model is the blob's
+    /// own bytes. The blob must lie at a multiple of 4 (an [`include_blob!
+    /// `](crate::include_blob) does).
     ///
     /// After `Ok`, inference neither fails nor panics, whatever the weights are.
     ///
@@ -89,8 +92,15 @@ where
         L: Trunk<Act = A, In = [A; I]>,
         T: Towers<Act = A, In = L::H, Count = L::Count>,
     {
-        let weights = blob::compare(blob, Self::describe::<A, I>, const { S::COUNT as u32 }, size_of::<Self>())?;
-        Self::try_ref_from_bytes(weights).map_err(|_| LoadError::Alignment { offset: weights.as_ptr() as usize as u32 & 63 })
+        let weights = blob::compare(
+            blob,
+            Self::describe::<A, I>,
+            const { S::COUNT as u32 },
+            size_of::<Self>(),
+        )?;
+        Self::try_ref_from_bytes(weights).map_err(|_| LoadError::Alignment {
+            offset: weights.as_ptr() as usize as u32 & 63,
+        })
     }
 
     fn describe<A: Element, const I: usize>(to: &mut Check<'_>)
@@ -111,17 +121,22 @@ where
     L: Trunk<Act = A, In = [A; I]>,
     T: Towers<Act = A, In = L::H, Count = L::Count>,
 {
-    /// Bytes of buffers that a prediction has on the stack (beside return addresses and registers; with experts run one at a time):
-    /// input, gate weights, one expert, one mixture per stream, the widest layer's intermediates, raw outputs.
-    pub const SCRATCH: usize = S::SCRATCH + size_of::<L::Streams>() + max(L::FIRST, L::LAST + T::SCRATCH) + size_of::<T::Out>();
+    /// Bytes of buffers that a prediction has on the stack (beside return addresses and registers;
+    /// with experts run one at a time): input, gate weights, one expert, one mixture per
+    /// stream, the widest layer's intermediates, raw outputs.
+    pub const SCRATCH: usize = S::SCRATCH
+        + size_of::<L::Streams>()
+        + max(L::FIRST, L::LAST + T::SCRATCH)
+        + size_of::<T::Out>();
 
     /// All outputs for one row of features.
     pub fn predict(&self, x: &S::From) -> T::Shown {
         self.predict_with::<Libm>(x)
     }
 
-    /// [`predict`](Self::predict) for each row, into the caller's memory; as many as the shorter slice has. The same bits as single rows:
-    /// a kernel's panel of rows fills a host's vector units at batch 1 already.
+    /// [`predict`](Self::predict) for each row, into the caller's memory; as many as the shorter
+    /// slice has. The same bits as single rows: a kernel's panel of rows fills a host's vector
+    /// units at batch 1 already.
     pub fn predict_batch<X>(&self, rows: &[X], outputs: &mut [T::Shown])
     where
         S: InputStage<From = X>,
@@ -131,7 +146,8 @@ where
         }
     }
 
-    /// [`predict`](Self::predict) with another mathematics back end, such as [`Micromath`](crate::Micromath).
+    /// [`predict`](Self::predict) with another mathematics back end, such as
+    /// [`Micromath`](crate::Micromath).
     pub fn predict_with<M: Math>(&self, x: &S::From) -> T::Shown {
         self.input.with(x, |q| {
             let mut raw = T::Out::new_zeroed();
@@ -153,19 +169,25 @@ where
     fn traced<C: Choice>(&self, q: &[A; I], choice: C) -> Traced<T::Shown, L::Gates> {
         let (mut raw, mut gates) = (T::Out::new_zeroed(), L::Gates::new_zeroed());
         let experts_run = self.run::<Libm, C>(q, u32::MAX, choice, &mut gates, &mut raw);
-        Traced { tasks: self.towers.show(&raw), gates, experts_run }
+        Traced {
+            tasks: self.towers.show(&raw),
+            gates,
+            experts_run,
+        }
     }
 
-    /// Only the tasks whose bit is set in `want`, into `raw`; the other outputs are left as they are. Gates of other tasks are not
-    /// computed, and experts that only they would weigh are not run.
+    /// Only the tasks whose bit is set in `want`, into `raw`; the other outputs are left as they
+    /// are. Gates of other tasks are not computed, and experts that only they would weigh are
+    /// not run.
     pub fn predict_tasks(&self, x: &S::From, want: u32, raw: &mut T::Out) {
         self.input.with(x, |q| {
             self.run::<Libm, All>(q, want, All, &mut L::Gates::new_zeroed(), raw);
         });
     }
 
-    /// Activations in, raw outputs out. In an integer model no float instruction runs: features are quantized by the caller
-    /// (with [`Raw::quantize`] or the scales in `self.input`), outputs are [`Q16`](crate::Q16) and [`Q31`](crate::Q31).
+    /// Activations in, raw outputs out. In an integer model no float instruction runs: features are
+    /// quantized by the caller (with [`Raw::quantize`] or the scales in `self.input`), outputs
+    /// are [`Q16`](crate::Q16) and [`Q31`](crate::Q31).
     pub fn predict_q(&self, x: &[A; I]) -> T::Out {
         let mut raw = T::Out::new_zeroed();
         self.run::<Libm, All>(x, u32::MAX, All, &mut L::Gates::new_zeroed(), &mut raw);
@@ -177,17 +199,35 @@ where
         self.towers.show(raw)
     }
 
-    pub(crate) fn run<M: Math, C: Choice>(&self, x: &[A; I], want: u32, choice: C, gates: &mut L::Gates, raw: &mut T::Out) -> u32 {
+    pub(crate) fn run<M: Math, C: Choice>(
+        &self,
+        x: &[A; I],
+        want: u32,
+        choice: C,
+        gates: &mut L::Gates,
+        raw: &mut T::Out,
+    ) -> u32 {
         let mut s = L::Streams::new_zeroed();
         let run = self.trunk.streams::<M, C>(x, want, choice, gates, &mut s);
         run.wrapping_add(self.finish::<M, C>(x, &s, want, choice, gates, raw))
     }
 
-    /// The last level and the towers, in a frame that shares its bytes with that of the levels before.
+    /// The last level and the towers, in a frame that shares its bytes with that of the levels
+    /// before.
     #[inline(never)]
-    fn finish<M: Math, C: Choice>(&self, x: &[A; I], s: &L::Streams, want: u32, choice: C, gates: &mut L::Gates, raw: &mut T::Out) -> u32 {
+    fn finish<M: Math, C: Choice>(
+        &self,
+        x: &[A; I],
+        s: &L::Streams,
+        want: u32,
+        choice: C,
+        gates: &mut L::Gates,
+        raw: &mut T::Out,
+    ) -> u32 {
         let (mut h, mut m) = (L::H::new_zeroed(), L::Mixes::new_zeroed());
-        let run = self.trunk.last::<M, C>(x, s, want, choice, gates, &mut h, &mut m);
+        let run = self
+            .trunk
+            .last::<M, C>(x, s, want, choice, gates, &mut h, &mut m);
         for k in 0..T::COUNT {
             if asks(want, k) {
                 // The expert's buffer is free now.

@@ -18,7 +18,8 @@ pub trait Matrix<A: Element>: Flash {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
-    /// What [`dense`](Self::dense) makes of four layers on one input, side by side. `false`: that is no faster here, and nothing was done.
+    /// What [`dense`](Self::dense) makes of four layers on one input, side by side. `false`: that
+    /// is no faster here, and nothing was done.
     fn dense4(_group: [&Self; 4], _x: &[A], _y: [&mut [A]; 4], _relu: bool) -> bool
     where
         Self: Sized,
@@ -53,10 +54,12 @@ pub type Wide<P> = <P as Precision>::Wide;
 /// f32 weights and arithmetic.
 #[derive(Debug)]
 pub enum F32 {}
-/// int8 weights with one f32 scale per row, f32 arithmetic: a quarter of the flash of [`F32`], no calibration data needed.
+/// int8 weights with one f32 scale per row, f32 arithmetic: a quarter of the flash of [`F32`], no
+/// calibration data needed.
 #[derive(Debug)]
 pub enum W8 {}
-/// int8 weights, int16 activations, integer arithmetic only. `K` is the order of the weights: it changes speed, never a result.
+/// int8 weights, int16 activations, integer arithmetic only. `K` is the order of the weights: it
+/// changes speed, never a result.
 #[derive(Debug)]
 pub struct I8<K = Panels>(PhantomData<K>);
 /// int16 weights, int16 activations, integer arithmetic only: the wide layers of an [`I8`] model.
@@ -78,7 +81,8 @@ pub trait Packing: 'static {
 /// Panels of four rows, column by column: the order for every target.
 #[derive(Debug)]
 pub enum Panels {}
-/// Panels of four rows as 32-bit words whose lower three bytes are stored + 128, so that one shift extracts a weight.
+/// Panels of four rows as 32-bit words whose lower three bytes are stored + 128, so that one shift
+/// extracts a weight.
 #[derive(Debug)]
 pub enum Quad {}
 
@@ -201,7 +205,12 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
         if OUT > 8 {
             return false;
         }
-        kernel::gemv4_f32(group.map(|m| m.weights.as_flattened()), group.map(|m| m.bias.as_slice()), x, y.each_mut().map(|y| &mut **y));
+        kernel::gemv4_f32(
+            group.map(|m| m.weights.as_flattened()),
+            group.map(|m| m.bias.as_slice()),
+            x,
+            y.each_mut().map(|y| &mut **y),
+        );
         if relu {
             y.into_iter().for_each(kernel::relu_f32);
         }
@@ -266,7 +275,12 @@ impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN,
         K::dense(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
     }
     fn logits(&self, x: &[i16], z: &mut [Q16]) {
-        K::logits(self.weights.as_flattened(), &self.rows, x, zerocopy::transmute_mut!(z));
+        K::logits(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
     }
     type Partial = i32;
     fn begin(&self, x: &[i16], sums: &mut [i32]) {
@@ -290,7 +304,12 @@ impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
         kernel::dense_i16(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
     }
     fn logits(&self, x: &[i16], z: &mut [Q16]) {
-        kernel::logits_i16(self.weights.as_flattened(), &self.rows, x, zerocopy::transmute_mut!(z));
+        kernel::logits_i16(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
     }
     type Partial = i64;
     fn begin(&self, x: &[i16], sums: &mut [i64]) {

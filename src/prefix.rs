@@ -1,4 +1,5 @@
-//! Scoring many inputs that share their first elements: the first layers' sums over those are computed once.
+//! Scoring many inputs that share their first elements: the first layers' sums over those are
+//! computed once.
 
 use crate::element::Element;
 use crate::gate::{Constant, Sees};
@@ -13,23 +14,37 @@ use crate::tower::Towers;
 use crate::trunk::Mixtures;
 use zerocopy::FromZeros;
 
-/// A layer that can take its input in two parts. The summation order is that of the whole input (the first part's columns come
-/// first), so results have the same bits.
+/// A layer that can take its input in two parts. The summation order is that of the whole input
+/// (the first part's columns come first), so results have the same bits.
 pub trait Prefixed: Layer {
     /// The sums over the first part.
     type Partial: FromZeros;
     /// Takes the first part.
     fn begin(&self, x: &[Self::Act], partial: &mut Self::Partial);
     /// Takes the rest, from element `from` on.
-    fn resume<M: Math>(&self, partial: &Self::Partial, from: usize, x: &[Self::Act], y: &mut Self::Out);
+    fn resume<M: Math>(
+        &self,
+        partial: &Self::Partial,
+        from: usize,
+        x: &[Self::Act],
+        y: &mut Self::Out,
+    );
 }
 
-impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed for Dense<IN, OUT, P, F> {
+impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed
+    for Dense<IN, OUT, P, F>
+{
     type Partial = [<P::Matrix<IN, OUT> as Matrix<P::Act>>::Partial; OUT];
     fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
         self.matrix.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &Self::Partial, from: usize, x: &[P::Act], y: &mut Self::Out) {
+    fn resume<M: Math>(
+        &self,
+        partial: &Self::Partial,
+        from: usize,
+        x: &[P::Act],
+        y: &mut Self::Out,
+    ) {
         let mut sums = *partial;
         self.matrix.add(from, x, &mut sums);
         self.matrix.finish_dense(&sums, y, F::RELU);
@@ -42,7 +57,13 @@ impl<const IN: usize, const OUT: usize, P: Precision> Prefixed for Logits<IN, OU
     fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
         self.matrix.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &Self::Partial, from: usize, x: &[P::Act], y: &mut Self::Out) {
+    fn resume<M: Math>(
+        &self,
+        partial: &Self::Partial,
+        from: usize,
+        x: &[P::Act],
+        y: &mut Self::Out,
+    ) {
         let mut sums = *partial;
         self.matrix.add(from, x, &mut sums);
         self.matrix.finish_logits(&sums, y);
@@ -69,7 +90,8 @@ impl<const IN: usize, const N: usize, P: Precision> Prefixed for Constant<IN, N,
     }
 }
 
-impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Prefixed for Sees<G, MASK, N>
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Prefixed
+    for Sees<G, MASK, N>
 where
     G: Prefixed<Act = A, In = [A; IN], Out = [A::Gate; S]>,
 {
@@ -91,7 +113,14 @@ pub trait PrefixedBank: Bank {
     /// All take the first part.
     fn begin(&self, x: &[Self::Act], partials: &mut Self::Partials);
     /// Item `i` takes the rest.
-    fn resume<M: Math>(&self, i: usize, partials: &Self::Partials, from: usize, x: &[Self::Act], y: &mut Self::Out);
+    fn resume<M: Math>(
+        &self,
+        i: usize,
+        partials: &Self::Partials,
+        from: usize,
+        x: &[Self::Act],
+        y: &mut Self::Out,
+    );
 }
 
 impl<L: Prefixed, const N: usize> PrefixedBank for [L; N]
@@ -104,7 +133,14 @@ where
             l.begin(x, p);
         }
     }
-    fn resume<M: Math>(&self, i: usize, partials: &Self::Partials, from: usize, x: &[L::Act], y: &mut L::Out) {
+    fn resume<M: Math>(
+        &self,
+        i: usize,
+        partials: &Self::Partials,
+        from: usize,
+        x: &[L::Act],
+        y: &mut L::Out,
+    ) {
         if let (Some(l), Some(p)) = (self.get(i), partials.get(i)) {
             l.resume::<M>(p, from, x, y);
         }
@@ -136,7 +172,16 @@ impl<A: Element> Source<[A]> for Rest<'_, A> {
     }
 }
 
-impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize, const C: usize> Level for Resumed<'_, B, G, C>
+impl<
+    A: Element,
+    B,
+    G,
+    const I: usize,
+    const H: usize,
+    const N: usize,
+    const K: usize,
+    const C: usize,
+> Level for Resumed<'_, B, G, C>
 where
     B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
@@ -154,9 +199,17 @@ where
     fn outs(&self) -> usize {
         K
     }
-    fn gate<M: Math, S: Source<[A]> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, _: &mut [A; H]) {
+    fn gate<M: Math, S: Source<[A]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        rows: &mut Self::Rows,
+        _: &mut [A; H],
+    ) {
         if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
-            self.level.gates.resume::<M>(o, &self.context.gates, C, x, row);
+            self.level
+                .gates
+                .resume::<M>(o, &self.context.gates, C, x, row);
         }
     }
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
@@ -167,7 +220,9 @@ where
     }
     fn expert<M: Math, S: Source<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         if let Some(x) = x.stream(i) {
-            self.level.experts.resume::<M>(i, &self.context.experts, C, x, h);
+            self.level
+                .experts
+                .resume::<M>(i, &self.context.experts, C, x, h);
         }
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
@@ -178,7 +233,8 @@ where
     }
 }
 
-impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize> Model<Raw<[A; I]>, Mix<B, G>, T>
+impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
+    Model<Raw<[A; I]>, Mix<B, G>, T>
 where
     B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
@@ -187,7 +243,8 @@ where
 {
     /// Takes the first `C` features, which many inputs share.
     ///
-    /// Memory of a context: an accumulator (4 bytes; 8 in wide layers) per row of every expert's and every gate's first layer.
+    /// Memory of a context: an accumulator (4 bytes; 8 in wide layers) per row of every expert's
+    /// and every gate's first layer.
     pub fn context<const C: usize>(&self, x: &[f32; C]) -> Context<B, G, C> {
         const { assert!(C <= I, "context: more features than the model has") };
         let mut q = <[A; C]>::new_zeroed();
@@ -197,26 +254,58 @@ where
 
     /// [`context`](Self::context) of activations: of an integer model, no float instruction runs.
     pub fn context_q<const C: usize>(&self, x: &[A; C]) -> Context<B, G, C> {
-        let mut context = Context { experts: B::Partials::new_zeroed(), gates: G::Partials::new_zeroed() };
+        let mut context = Context {
+            experts: B::Partials::new_zeroed(),
+            gates: G::Partials::new_zeroed(),
+        };
         self.trunk.experts.begin(x, &mut context.experts);
         self.trunk.gates.begin(x, &mut context.gates);
         context
     }
 
-    /// All outputs for an input of the context's features and then these. The same bits as [`predict`](Model::predict) of both together.
-    pub fn predict_in<const C: usize, const R: usize>(&self, context: &Context<B, G, C>, rest: &[f32; R]) -> T::Shown {
+    /// All outputs for an input of the context's features and then these. The same bits as
+    /// [`predict`](Model::predict) of both together.
+    pub fn predict_in<const C: usize, const R: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: &[f32; R],
+    ) -> T::Shown {
         let mut q = <[A; R]>::new_zeroed();
         A::features::<I>(&self.input.scales, C, rest, &mut q);
         self.towers.show(&self.predict_q_in(context, &q))
     }
 
     /// Raw outputs for an input of the context's activations and then these.
-    pub fn predict_q_in<const C: usize, const R: usize>(&self, context: &Context<B, G, C>, rest: &[A; R]) -> T::Out {
-        const { assert!(C + R == I, "predict_in: the context and the rest must make up the model's input") };
-        let level = Resumed { level: &self.trunk, context };
+    pub fn predict_q_in<const C: usize, const R: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: &[A; R],
+    ) -> T::Out {
+        const {
+            assert!(
+                C + R == I,
+                "predict_in: the context and the rest must make up the model's input"
+            )
+        };
+        let level = Resumed {
+            level: &self.trunk,
+            context,
+        };
         let mut raw = T::Out::new_zeroed();
-        let (mut h, mut m, mut gates) = (<[A; H]>::new_zeroed(), <[[A::Mix; H]; K]>::new_zeroed(), <[[A::Gate; N]; K]>::new_zeroed());
-        walk::<Libm, All, _, _>(&level, &Rest(rest), u32::MAX, All, &mut gates, &mut h, &mut m);
+        let (mut h, mut m, mut gates) = (
+            <[A; H]>::new_zeroed(),
+            <[[A::Mix; H]; K]>::new_zeroed(),
+            <[[A::Gate; N]; K]>::new_zeroed(),
+        );
+        walk::<Libm, All, _, _>(
+            &level,
+            &Rest(rest),
+            u32::MAX,
+            All,
+            &mut gates,
+            &mut h,
+            &mut m,
+        );
         for k in 0..K {
             Mixtures::<A>::one(&m, k, &mut h);
             self.towers.run::<Libm>(k, &h, &mut raw);

@@ -69,23 +69,29 @@ pub fn weighted_sum(weights: &[f32], y: &[f32]) -> f32 {
     weights.iter().zip(y).fold(0.0, |s, (w, y)| s + w * y)
 }
 
-/// `Π y^w`: one score of several probabilities (the exponents say how much each counts). A negative `y` with a broken exponent gives NaN.
+/// `Π y^w`: one score of several probabilities (the exponents say how much each counts). A negative
+/// `y` with a broken exponent gives NaN.
 #[must_use]
 pub fn weighted_product(weights: &[f32], y: &[f32]) -> f32 {
-    weights.iter().zip(y).fold(1.0, |s, (w, y)| s * libm::powf(*y, *w))
+    weights
+        .iter()
+        .zip(y)
+        .fold(1.0, |s, (w, y)| s * libm::powf(*y, *w))
 }
 
-impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize> Model<Raw<[A; I]>, Mix<B, G>, T>
+impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
+    Model<Raw<[A; I]>, Mix<B, G>, T>
 where
     B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
     T: Towers<Act = A, In = [A; H], Count = [(); K]>,
     Mix<B, G>: Flash,
 {
-    /// Scores every item in one context and keeps the best `TOP`: an input is the context's `C` features and then the item's `R`.
+    /// Scores every item in one context and keeps the best `TOP`: an input is the context's `C`
+    /// features and then the item's `R`.
     ///
-    /// The first layers' sums over the context are computed once. `score` makes one number of a prediction, such as
-    /// [`weighted_sum`] or [`weighted_product`].
+    /// The first layers' sums over the context are computed once. `score` makes one number of a
+    /// prediction, such as [`weighted_sum`] or [`weighted_product`].
     ///
     /// ```
     /// use mmoe::{Binary, Dense, F32, Gate, Head, LoadError, Mmoe, weighted_sum};

@@ -47,12 +47,20 @@ impl fmt::Display for SelfTestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Load(e) => e.fmt(f),
-            Self::Missing => f.write_str("the blob has no self-test rows: convert with `--self-test 4`"),
+            Self::Missing => {
+                f.write_str("the blob has no self-test rows: convert with `--self-test 4`")
+            }
             Self::Section => f.write_str("the self-test section does not hold rows of this model"),
-            Self::Row { row, output, expected, found } => {
+            Self::Row {
+                row,
+                output,
+                expected,
+                found,
+            } => {
                 write!(
                     f,
-                    "self-test row {row}, output {output}: {found:#010x}, must be {expected:#010x}: kernels, memory or core are at fault"
+                    "self-test row {row}, output {output}: {found:#010x}, must be \
+                     {expected:#010x}: kernels, memory or core are at fault"
                 )
             }
         }
@@ -78,7 +86,12 @@ impl Compare<'_> {
         self.bytes = rest;
         let expected = u32::from_le_bytes(*word);
         if expected != found && self.error.is_none() {
-            self.error = Some(SelfTestError::Row { row: self.row, output: self.output, expected, found });
+            self.error = Some(SelfTestError::Row {
+                row: self.row,
+                output: self.output,
+                expected,
+                found,
+            });
         }
         self.output = self.output.wrapping_add(1);
     }
@@ -91,26 +104,37 @@ where
     L: Trunk<Act = A, In = [A; I]>,
     T: Towers<Act = A, In = L::H, Count = L::Count>,
 {
-    /// Loads the blob and runs the rows that `mmoe convert --self-test N` stored in it; every output must have its stored bits. Gives the
-    /// number of rows.
+    /// Loads the blob and runs the rows that `mmoe convert --self-test N` stored in it; every
+    /// output must have its stored bits. Gives the number of rows.
     ///
-    /// The section: a byte with the number of rows, then for each row its inputs (f32, or int16 in integer models) and the bits of
-    /// its outputs (32 bits each), little-endian.
+    /// The section: a byte with the number of rows, then for each row its inputs (f32, or int16 in
+    /// integer models) and the bits of its outputs (32 bits each), little-endian.
     ///
     /// # Errors
     ///
     /// [`SelfTestError`], with the row and the output that differ.
     pub fn self_test(blob: &[u8]) -> Result<u32, SelfTestError> {
         let model = Self::load(blob)?;
-        let Some(bytes) = Blob::open(blob)?.section(section::SELF_TEST) else { return Err(SelfTestError::Missing) };
-        let Some((&rows, bytes)) = bytes.split_first() else { return Err(SelfTestError::Section) };
-        let mut compare = Compare { bytes, row: 0, output: 0, error: None };
+        let Some(bytes) = Blob::open(blob)?.section(section::SELF_TEST) else {
+            return Err(SelfTestError::Missing);
+        };
+        let Some((&rows, bytes)) = bytes.split_first() else {
+            return Err(SelfTestError::Section);
+        };
+        let mut compare = Compare {
+            bytes,
+            row: 0,
+            output: 0,
+            error: None,
+        };
         let mut x = <[A; I]>::new_zeroed();
         for row in 0..u32::from(rows) {
             compare.row = row;
             compare.output = 0;
             for x in &mut x {
-                let Some((v, rest)) = A::read(compare.bytes) else { return Err(SelfTestError::Section) };
+                let Some((v, rest)) = A::read(compare.bytes) else {
+                    return Err(SelfTestError::Section);
+                };
                 *x = v;
                 compare.bytes = rest;
             }

@@ -1,10 +1,11 @@
 //! What a model's gates do over many rows, gathered in fixed memory.
 
-/// Statistics of the gates of one level over the rows that were [added](Self::add): which experts each task uses, how decided its gate is,
-/// and how much the tasks agree.
+/// Statistics of the gates of one level over the rows that were [added](Self::add): which experts
+/// each task uses, how decided its gate is, and how much the tasks agree.
 ///
-/// Memory: `TASKS · (EXPERTS · 12 + TASKS · 8 + 12) + 4` bytes and alignment. Sums are integers, so the order of rows and of
-/// [merges](Self::merge) does not matter. [`add`](Self::add) takes a logarithm per weight (libm): on a core without FPU, add one row in many.
+/// Memory: `TASKS · (EXPERTS · 12 + TASKS · 8 + 12) + 4` bytes and alignment. Sums are integers, so
+/// the order of rows and of [merges](Self::merge) does not matter. [`add`](Self::add) takes a
+/// logarithm per weight (libm): on a core without FPU, add one row in many.
 ///
 /// ```
 /// use mmoe::GateStats;
@@ -54,7 +55,8 @@ impl<const EXPERTS: usize, const TASKS: usize> GateStats<EXPERTS, TASKS> {
         }
     }
 
-    /// Adds one row: the `gates` of a [`Traced`](crate::Traced) prediction, f32 or [`Q15`](crate::Q15). Weights outside 0 ..= 1 are clamped.
+    /// Adds one row: the `gates` of a [`Traced`](crate::Traced) prediction, f32 or
+    /// [`Q15`](crate::Q15). Weights outside 0 ..= 1 are clamped.
     pub fn add<G: Copy + Into<f32>>(&mut self, gates: &[[G; EXPERTS]; TASKS]) {
         self.rows = self.rows.saturating_add(1);
         let q15 = |g: G| (g.into().clamp(0.0, 1.0) * 32768.0) as u32;
@@ -82,7 +84,11 @@ impl<const EXPERTS: usize, const TASKS: usize> GateStats<EXPERTS, TASKS> {
                 *sum = sum.saturating_add((entropy.max(0.0) * 65536.0) as u64);
             }
             for (u, other) in gates.iter().enumerate() {
-                let dot: u64 = gate.iter().zip(other).map(|(a, b)| u64::from(q15(*a)) * u64::from(q15(*b))).sum();
+                let dot: u64 = gate
+                    .iter()
+                    .zip(other)
+                    .map(|(a, b)| u64::from(q15(*a)) * u64::from(q15(*b)))
+                    .sum();
                 if let Some(cross) = self.cross.get_mut(t).and_then(|c| c.get_mut(u)) {
                     *cross = cross.saturating_add(dot);
                 }
@@ -94,9 +100,17 @@ impl<const EXPERTS: usize, const TASKS: usize> GateStats<EXPERTS, TASKS> {
     pub fn merge(&mut self, other: &Self) {
         self.rows = self.rows.saturating_add(other.rows);
         for t in 0..TASKS {
-            let pairs =
-                (self.sum.get_mut(t), other.sum.get(t), self.lead.get_mut(t), other.lead.get(t), self.cross.get_mut(t), other.cross.get(t));
-            if let (Some(sum), Some(sum2), Some(lead), Some(lead2), Some(cross), Some(cross2)) = pairs {
+            let pairs = (
+                self.sum.get_mut(t),
+                other.sum.get(t),
+                self.lead.get_mut(t),
+                other.lead.get(t),
+                self.cross.get_mut(t),
+                other.cross.get(t),
+            );
+            if let (Some(sum), Some(sum2), Some(lead), Some(lead2), Some(cross), Some(cross2)) =
+                pairs
+            {
                 for (a, b) in sum.iter_mut().zip(sum2) {
                     *a = a.saturating_add(*b);
                 }
@@ -123,45 +137,73 @@ impl<const EXPERTS: usize, const TASKS: usize> GateStats<EXPERTS, TASKS> {
     }
 
     fn per_row(&self, sum: f32) -> f32 {
-        if self.rows == 0 { 0.0 } else { sum / self.rows as f32 }
+        if self.rows == 0 {
+            0.0
+        } else {
+            sum / self.rows as f32
+        }
     }
 
     /// The mean weight of an expert at a task's gate; 0 for one that does not exist.
     #[must_use]
     pub fn mean(&self, task: usize, expert: usize) -> f32 {
-        self.per_row(self.sum.get(task).and_then(|s| s.get(expert)).map_or(0.0, |s| *s as f32 / 32768.0))
+        self.per_row(
+            self.sum
+                .get(task)
+                .and_then(|s| s.get(expert))
+                .map_or(0.0, |s| *s as f32 / 32768.0),
+        )
     }
 
-    /// The share of rows in which the expert has the task's largest weight (ties: the lowest index has it).
+    /// The share of rows in which the expert has the task's largest weight (ties: the lowest index
+    /// has it).
     #[must_use]
     pub fn lead_share(&self, task: usize, expert: usize) -> f32 {
-        self.per_row(self.lead.get(task).and_then(|l| l.get(expert)).map_or(0.0, |l| *l as f32))
+        self.per_row(
+            self.lead
+                .get(task)
+                .and_then(|l| l.get(expert))
+                .map_or(0.0, |l| *l as f32),
+        )
     }
 
     /// The largest weight that the task's gate ever gave.
     #[must_use]
     pub fn largest(&self, task: usize) -> f32 {
-        self.largest.get(task).map_or(0.0, |l| f32::from(*l) / 32768.0)
+        self.largest
+            .get(task)
+            .map_or(0.0, |l| f32::from(*l) / 32768.0)
     }
 
-    /// The mean entropy of the task's gate, in nats: 0 for one expert alone, `ln EXPERTS` for all alike.
+    /// The mean entropy of the task's gate, in nats: 0 for one expert alone, `ln EXPERTS` for all
+    /// alike.
     #[must_use]
     pub fn entropy(&self, task: usize) -> f32 {
         self.per_row(self.entropy.get(task).map_or(0.0, |e| *e as f32 / 65536.0))
     }
 
-    /// Pearson correlation of two tasks' weights over experts and rows: 1 where they use the experts alike. NaN where a gate never changes
-    /// and gives every expert the same.
+    /// Pearson correlation of two tasks' weights over experts and rows: 1 where they use the
+    /// experts alike. NaN where a gate never changes and gives every expert the same.
     #[must_use]
     pub fn correlation(&self, a: usize, b: usize) -> f32 {
         let n = self.rows as f32 * EXPERTS as f32;
-        let mean = |t: usize| self.sum.get(t).map_or(0.0, |s| s.iter().map(|v| *v as f32 / 32768.0).sum::<f32>() / n);
-        let moment = |t: usize, u: usize| self.cross.get(t).and_then(|c| c.get(u)).map_or(0.0, |c| *c as f32 / (1u32 << 30) as f32 / n);
+        let mean = |t: usize| {
+            self.sum.get(t).map_or(0.0, |s| {
+                s.iter().map(|v| *v as f32 / 32768.0).sum::<f32>() / n
+            })
+        };
+        let moment = |t: usize, u: usize| {
+            self.cross
+                .get(t)
+                .and_then(|c| c.get(u))
+                .map_or(0.0, |c| *c as f32 / (1u32 << 30) as f32 / n)
+        };
         let covariance = |t, u| moment(t, u) - mean(t) * mean(u);
         covariance(a, b) / libm::sqrtf(covariance(a, a) * covariance(b, b))
     }
 
-    /// The experts that no task uses ([`DEAD`](Self::DEAD)), as a mask; nothing before the first row.
+    /// The experts that no task uses ([`DEAD`](Self::DEAD)), as a mask; nothing before the first
+    /// row.
     #[must_use]
     pub fn dead_experts(&self) -> u32 {
         let dead = |e: &usize| self.rows > 0 && (0..TASKS).all(|t| self.mean(t, *e) < Self::DEAD);
@@ -171,8 +213,11 @@ impl<const EXPERTS: usize, const TASKS: usize> GateStats<EXPERTS, TASKS> {
     /// The tasks whose gate has [`COLLAPSED`](Self::COLLAPSED), as a mask.
     #[must_use]
     pub fn collapsed(&self) -> u32 {
-        let collapsed = |t: &usize| EXPERTS > 1 && (0..EXPERTS).any(|e| self.mean(*t, e) > Self::COLLAPSED);
-        (0..TASKS.min(32)).filter(collapsed).fold(0, |m, t| m | 1 << t)
+        let collapsed =
+            |t: &usize| EXPERTS > 1 && (0..EXPERTS).any(|e| self.mean(*t, e) > Self::COLLAPSED);
+        (0..TASKS.min(32))
+            .filter(collapsed)
+            .fold(0, |m, t| m | 1 << t)
     }
 }
 
@@ -189,7 +234,8 @@ mod tests {
                 [[a, 1.0 - a, 0.0], [0.2 + a / 2.0, 0.8 - a / 2.0, 0.0]]
             })
             .collect();
-        let (mut all, mut one, mut two) = (GateStats::<3, 2>::new(), GateStats::new(), GateStats::new());
+        let (mut all, mut one, mut two) =
+            (GateStats::<3, 2>::new(), GateStats::new(), GateStats::new());
         for (i, r) in rows.iter().enumerate() {
             all.add(r);
             if i % 3 == 0 { one.add(r) } else { two.add(r) }
@@ -205,14 +251,27 @@ mod tests {
 
     #[test]
     fn correlation_is_pearsons() {
-        let rows = [[[0.9f32, 0.1], [0.6, 0.4]], [[0.2, 0.8], [0.3, 0.7]], [[0.5, 0.5], [0.1, 0.9]]];
+        let rows = [
+            [[0.9f32, 0.1], [0.6, 0.4]],
+            [[0.2, 0.8], [0.3, 0.7]],
+            [[0.5, 0.5], [0.1, 0.9]],
+        ];
         let mut s = GateStats::<2, 2>::new();
         rows.iter().for_each(|r| s.add(r));
         let flat = |t: usize| rows.iter().flat_map(move |r| r[t]).map(f64::from);
         let mean = |t: usize| flat(t).sum::<f64>() / 6.0;
-        let cov = |a: usize, b: usize| flat(a).zip(flat(b)).map(|(x, y)| (x - mean(a)) * (y - mean(b))).sum::<f64>();
+        let cov = |a: usize, b: usize| {
+            flat(a)
+                .zip(flat(b))
+                .map(|(x, y)| (x - mean(a)) * (y - mean(b)))
+                .sum::<f64>()
+        };
         let want = cov(0, 1) / (cov(0, 0) * cov(1, 1)).sqrt();
-        assert!((f64::from(s.correlation(0, 1)) - want).abs() < 1e-3, "{} {want}", s.correlation(0, 1));
+        assert!(
+            (f64::from(s.correlation(0, 1)) - want).abs() < 1e-3,
+            "{} {want}",
+            s.correlation(0, 1)
+        );
         assert!((s.correlation(0, 0) - 1.0).abs() < 1e-4);
     }
 
@@ -220,6 +279,9 @@ mod tests {
     fn integers_and_collapse() {
         let mut s = GateStats::<2, 1>::new();
         s.add(&[[Q15(32768), Q15(0)]]);
-        assert_eq!((s.collapsed(), s.dead_experts(), s.largest(0), s.entropy(0)), (1, 2, 1.0, 0.0));
+        assert_eq!(
+            (s.collapsed(), s.dead_experts(), s.largest(0), s.entropy(0)),
+            (1, 2, 1.0, 0.0)
+        );
     }
 }

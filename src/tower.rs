@@ -33,7 +33,8 @@ pub struct Binary<L>(pub L);
 #[repr(C)]
 pub struct Classes<L>(pub L);
 
-/// One real number, the layers' logit as it is (or the log-odds of a binary task). Raw: f32, or [`Q16`](crate::Q16) in `unit`s.
+/// One real number, the layers' logit as it is (or the log-odds of a binary task). Raw: f32, or
+/// [`Q16`](crate::Q16) in `unit`s.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Scalar<L: Layer> {
@@ -77,7 +78,9 @@ impl<const H: usize, P: crate::Precision> core::fmt::Debug for Empty<H, P> {
     }
 }
 
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Binary<L> {
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer
+    for Binary<L>
+{
     type Act = A;
     type In = [A; I];
     type Out = A::Prob;
@@ -94,7 +97,9 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
         *y = A::sigmoid::<M>(z);
     }
 }
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Binary<L> {
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
+    for Binary<L>
+{
     const OUTPUT: u8 = output::SIGMOID;
     type Shown = f32;
     fn show(&self, raw: &A::Prob) -> f32 {
@@ -108,7 +113,13 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     }
 }
 
-impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Layer for Classes<L> {
+impl<
+    A: Element,
+    const I: usize,
+    const N: usize,
+    L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
+> Layer for Classes<L>
+{
     type Act = A;
     type In = [A; I];
     type Out = [A::Prob; N];
@@ -124,7 +135,13 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
         A::softmax::<M>(&z, y);
     }
 }
-impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Tower for Classes<L> {
+impl<
+    A: Element,
+    const I: usize,
+    const N: usize,
+    L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
+> Tower for Classes<L>
+{
     const OUTPUT: u8 = output::SOFTMAX;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Prob; N]) -> [f32; N] {
@@ -135,7 +152,9 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
     }
 }
 
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer for Scalar<L> {
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer
+    for Scalar<L>
+{
     type Act = A;
     type In = [A; I];
     type Out = A::Logit;
@@ -152,7 +171,9 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
         *y = z;
     }
 }
-impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower for Scalar<L> {
+impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
+    for Scalar<L>
+{
     const OUTPUT: u8 = output::LINEAR;
     type Shown = f32;
     fn show(&self, raw: &A::Logit) -> f32 {
@@ -163,7 +184,13 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     }
 }
 
-impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Layer for Vector<L> {
+impl<
+    A: Element,
+    const I: usize,
+    const N: usize,
+    L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
+> Layer for Vector<L>
+{
     type Act = A;
     type In = [A; I];
     type Out = [A::Logit; N];
@@ -177,7 +204,13 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
         self.layers.forward::<M>(x, y);
     }
 }
-impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>> Tower for Vector<L> {
+impl<
+    A: Element,
+    const I: usize,
+    const N: usize,
+    L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
+> Tower for Vector<L>
+{
     const OUTPUT: u8 = output::LINEAR;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Logit; N]) -> [f32; N] {
@@ -212,12 +245,23 @@ impl<const H: usize, P: crate::Precision> Tower for Empty<H, P> {
 /// Says tower `T`'s step and task.
 #[doc(hidden)]
 pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
-    let value = to.node(&const { NodeRecord::new(&T::NODE, op::TOWER, T::LAYERS, <T::Out as Buffer>::LEN) }, src, 0, 0);
+    let value = to.node(
+        &const { NodeRecord::new(&T::NODE, op::TOWER, T::LAYERS, <T::Out as Buffer>::LEN) },
+        src,
+        0,
+        0,
+    );
     T::describe(to);
-    to.task(T::OUTPUT, value, 0, const { <T::Out as Buffer>::LEN as u16 });
+    to.task(
+        T::OUTPUT,
+        value,
+        0,
+        const { <T::Out as Buffer>::LEN as u16 },
+    );
 }
 
-/// Several towers side by side: `[T; K]`, a list such as [`List2`](crate::List2), or named ones by [`tasks!`](crate::tasks).
+/// Several towers side by side: `[T; K]`, a list such as [`List2`](crate::List2), or named ones by
+/// [`tasks!`](crate::tasks).
 pub trait Towers: Flash {
     /// Activations.
     type Act: Element;
@@ -247,8 +291,9 @@ pub trait Towers: Flash {
     fn probability(out: &Self::Out, k: usize) -> Option<<Self::Act as Element>::Prob>;
 }
 
-/// One more output behind those of the towers `T`: the product of the probabilities of towers `A` and `B` (ESMM's `ctcvr = ctr · cvr`).
-/// For more products put one in another. With `predict_tasks` it is made from whatever the two factors hold.
+/// One more output behind those of the towers `T`: the product of the probabilities of towers `A`
+/// and `B` (ESMM's `ctcvr = ctr · cvr`). For more products put one in another. With `predict_tasks`
+/// it is made from whatever the two factors hold.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Product<T, const A: usize, const B: usize>(
@@ -268,7 +313,9 @@ impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
     fn describe(to: &mut Check<'_>, src: u8, step: u8) {
         const {
             assert!(
-                A < T::COUNT && B < T::COUNT && T::PROBABILITIES >> (A & 31) & T::PROBABILITIES >> (B & 31) & 1 == 1,
+                A < T::COUNT
+                    && B < T::COUNT
+                    && T::PROBABILITIES >> (A & 31) & T::PROBABILITIES >> (B & 31) & 1 == 1,
                 "Product: a factor is no tower of one probability (Binary)"
             )
         };

@@ -53,9 +53,11 @@ impl<A: Element, const H: usize, const K: usize> Mixtures<A> for Streams<[A::Mix
     }
 }
 
-/// Everything between the input and the towers. A level is a trunk, and so are [`Stack`], [`One`], [`Bottom`] and [`Through`].
+/// Everything between the input and the towers. A level is a trunk, and so are [`Stack`], [`One`],
+/// [`Bottom`] and [`Through`].
 ///
-/// It runs in two calls, so that the buffers of all levels but the last are gone when the last one's are made.
+/// It runs in two calls, so that the buffers of all levels but the last are gone when the last
+/// one's are made.
 pub trait Trunk: Flash {
     /// Activations.
     type Act: Element;
@@ -80,7 +82,14 @@ pub trait Trunk: Flash {
     /// Says all steps and layers; gives the first value that a tower reads.
     fn describe(to: &mut Check<'_>) -> u8;
     /// Runs all levels but the last. Gives the number of experts that ran.
-    fn streams<M: Math, C: Choice>(&self, x: &Self::In, want: u32, choice: C, gates: &mut Self::Gates, s: &mut Self::Streams) -> u32;
+    fn streams<M: Math, C: Choice>(
+        &self,
+        x: &Self::In,
+        want: u32,
+        choice: C,
+        gates: &mut Self::Gates,
+        s: &mut Self::Streams,
+    ) -> u32;
     /// Runs the last level. Gives the number of experts that ran.
     #[allow(clippy::too_many_arguments, reason = "a walk's buffers, each needed")]
     fn last<M: Math, C: Choice>(
@@ -97,7 +106,14 @@ pub trait Trunk: Flash {
 
 impl<A: Element, const I: usize, L> Trunk for L
 where
-    L: Flash + TypedLevel<A = A, One = [A; I], H: FromZeros + Sized, Mixes: Sized + Mixtures<A, H = L::H>, Rows: FromZeros + Sized>,
+    L: Flash
+        + TypedLevel<
+            A = A,
+            One = [A; I],
+            H: FromZeros + Sized,
+            Mixes: Sized + Mixtures<A, H = L::H>,
+            Rows: FromZeros + Sized,
+        >,
 {
     type Act = A;
     type In = [A; I];
@@ -111,7 +127,14 @@ where
     fn describe(to: &mut Check<'_>) -> u8 {
         <L as TypedLevel>::describe::<[A; I]>(to, 0)
     }
-    fn streams<M: Math, C: Choice>(&self, _: &[A; I], _: u32, _: C, _: &mut L::Rows, _: &mut [A; 0]) -> u32 {
+    fn streams<M: Math, C: Choice>(
+        &self,
+        _: &[A; I],
+        _: u32,
+        _: C,
+        _: &mut L::Rows,
+        _: &mut [A; 0],
+    ) -> u32 {
         0
     }
     fn last<M: Math, C: Choice>(
@@ -136,7 +159,13 @@ pub struct Stack<L1, L2>(pub L1, pub L2);
 impl<A: Element, L1, L2> Trunk for Stack<L1, L2>
 where
     L1: Trunk<Act = A>,
-    L2: Flash + TypedLevel<A = A, H: FromZeros + Sized, Mixes: Sized + Mixtures<A, H = L2::H>, Rows: FromZeros + Sized>,
+    L2: Flash
+        + TypedLevel<
+            A = A,
+            H: FromZeros + Sized,
+            Mixes: Sized + Mixtures<A, H = L2::H>,
+            Rows: FromZeros + Sized,
+        >,
     <L1::Mixes as Mixtures<A>>::Settled: Source<L2::One>,
 {
     type Act = A;
@@ -147,17 +176,35 @@ where
     type Count = L2::Count;
     type Streams = <L1::Mixes as Mixtures<A>>::Settled;
     const FIRST: usize = max(L1::FIRST, L1::LAST) + size_of::<L1::Streams>();
-    const LAST: usize = size_of::<L2::H>() + size_of::<L2::Mixes>() + size_of::<L2::Rows>() + L2::INNER;
+    const LAST: usize =
+        size_of::<L2::H>() + size_of::<L2::Mixes>() + size_of::<L2::Rows>() + L2::INNER;
     fn describe(to: &mut Check<'_>) -> u8 {
         let base = L1::describe(to);
         L2::describe::<Self::Streams>(to, base)
     }
     #[inline(never)]
-    fn streams<M: Math, C: Choice>(&self, x: &L1::In, want: u32, choice: C, gates: &mut Self::Gates, s: &mut Self::Streams) -> u32 {
+    fn streams<M: Math, C: Choice>(
+        &self,
+        x: &L1::In,
+        want: u32,
+        choice: C,
+        gates: &mut Self::Gates,
+        s: &mut Self::Streams,
+    ) -> u32 {
         let mut before = L1::Streams::new_zeroed();
         let want = L2::needs(want);
-        let run = self.0.streams::<M, C>(x, want, choice, &mut gates.0, &mut before);
-        run.wrapping_add(settled::<M, C, L1, A>(&self.0, x, &before, want, choice, &mut gates.0, s))
+        let run = self
+            .0
+            .streams::<M, C>(x, want, choice, &mut gates.0, &mut before);
+        run.wrapping_add(settled::<M, C, L1, A>(
+            &self.0,
+            x,
+            &before,
+            want,
+            choice,
+            &mut gates.0,
+            s,
+        ))
     }
     fn last<M: Math, C: Choice>(
         &self,
@@ -209,7 +256,14 @@ impl<L: Trunk, const K: usize> Trunk for One<L, K> {
     fn describe(to: &mut Check<'_>) -> u8 {
         L::describe(to)
     }
-    fn streams<M: Math, C: Choice>(&self, x: &L::In, _: u32, choice: C, gates: &mut L::Gates, s: &mut L::Streams) -> u32 {
+    fn streams<M: Math, C: Choice>(
+        &self,
+        x: &L::In,
+        _: u32,
+        choice: C,
+        gates: &mut L::Gates,
+        s: &mut L::Streams,
+    ) -> u32 {
         self.0.streams::<M, C>(x, 1, choice, gates, s)
     }
     fn last<M: Math, C: Choice>(
@@ -222,7 +276,11 @@ impl<L: Trunk, const K: usize> Trunk for One<L, K> {
         h: &mut L::H,
         m: &mut First<L::Mixes>,
     ) -> u32 {
-        if want == 0 { 0 } else { self.0.last::<M, C>(x, s, 1, choice, gates, h, &mut m.0) }
+        if want == 0 {
+            0
+        } else {
+            self.0.last::<M, C>(x, s, 1, choice, gates, h, &mut m.0)
+        }
     }
 }
 
@@ -245,7 +303,8 @@ where
     }
 }
 
-/// One expert, no gate: the shared bottom of `K` towers; an autoencoder with an [`Empty`](crate::Empty) tower.
+/// One expert, no gate: the shared bottom of `K` towers; an autoencoder with an
+/// [`Empty`](crate::Empty) tower.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Bottom<E, const K: usize>(pub E);
@@ -266,7 +325,14 @@ impl<A: Element, const H: usize> Mixtures<A> for Shared<[A; H]> {
     }
 }
 
-impl<A: Element, const I: usize, const H: usize, E: Layer<Act = A, In = [A; I], Out = [A; H]>, const K: usize> Trunk for Bottom<E, K> {
+impl<
+    A: Element,
+    const I: usize,
+    const H: usize,
+    E: Layer<Act = A, In = [A; I], Out = [A; H]>,
+    const K: usize,
+> Trunk for Bottom<E, K>
+{
     type Act = A;
     type In = [A; I];
     type H = [A; H];
@@ -282,7 +348,14 @@ impl<A: Element, const I: usize, const H: usize, E: Layer<Act = A, In = [A; I], 
         list::describe::<E>(to, &Place::Expert(0));
         value
     }
-    fn streams<M: Math, C: Choice>(&self, _: &[A; I], _: u32, _: C, _: &mut [A; 0], _: &mut [A; 0]) -> u32 {
+    fn streams<M: Math, C: Choice>(
+        &self,
+        _: &[A; I],
+        _: u32,
+        _: C,
+        _: &mut [A; 0],
+        _: &mut [A; 0],
+    ) -> u32 {
         0
     }
     fn last<M: Math, C: Choice>(
@@ -325,7 +398,14 @@ where
     fn describe(_: &mut Check<'_>) -> u8 {
         0
     }
-    fn streams<M: Math, C: Choice>(&self, _: &[A; I], _: u32, _: C, _: &mut [A; 0], _: &mut [A; 0]) -> u32 {
+    fn streams<M: Math, C: Choice>(
+        &self,
+        _: &[A; I],
+        _: u32,
+        _: C,
+        _: &mut [A; 0],
+        _: &mut [A; 0],
+    ) -> u32 {
         0
     }
     fn last<M: Math, C: Choice>(

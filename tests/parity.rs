@@ -1,4 +1,5 @@
-//! Models of frameworks, converted, run typed and shape-erased, held against the frameworks' own outputs.
+//! Models of frameworks, converted, run typed and shape-erased, held against the frameworks' own
+//! outputs.
 
 mod common;
 
@@ -8,10 +9,17 @@ use mmoe_tools::pack;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+type Edge<P> = Mmoe<
+    [Expert<P>; 4],
+    [Gate<64, 4, P>; 3],
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+>;
 
 fn same<P: Precision<Act = f32>>(p: pack::Float, tolerance: f32) {
-    let bytes = float(&graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml"), p);
+    let bytes = float(
+        &graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml"),
+        p,
+    );
     let erased = Dynamic::load(&bytes[..]).unwrap();
     let golden = read("pytorch-edge/golden.npz");
     let x = &golden.tensors["x"];
@@ -19,11 +27,16 @@ fn same<P: Precision<Act = f32>>(p: pack::Float, tolerance: f32) {
     for (r, row) in x.data.chunks(64).enumerate() {
         let mut y = [0.0; 3];
         erased.predict(row, &mut scratch, &mut y).unwrap();
-        let (y0, y1, y2) = Edge::<P>::load(&bytes[..]).unwrap().predict(row.try_into().unwrap());
+        let (y0, y1, y2) = Edge::<P>::load(&bytes[..])
+            .unwrap()
+            .predict(row.try_into().unwrap());
         assert_eq!([y0, y1, y2].map(f32::to_bits), y.map(f32::to_bits));
         for (k, y) in y.iter().enumerate() {
             let want = golden.tensors[&format!("y{k}")].data[r];
-            assert!((want - y).abs() <= tolerance * want.abs().max(1.0), "row {r} task {k}: {want} {y}");
+            assert!(
+                (want - y).abs() <= tolerance * want.abs().max(1.0),
+                "row {r} task {k}: {want} {y}"
+            );
         }
     }
 }
@@ -35,5 +48,10 @@ fn pytorch_edge_f32() {
 
 #[test]
 fn pytorch_edge_w8() {
-    same::<W8>(pack::Float::W8 { narrow_heads: false }, 0.05);
+    same::<W8>(
+        pack::Float::W8 {
+            narrow_heads: false,
+        },
+        0.05,
+    );
 }

@@ -1,4 +1,5 @@
-//! Random graphs of every wiring, gate and layer: the blob's own reader and an f64 evaluation agree on them.
+//! Random graphs of every wiring, gate and layer: the blob's own reader and an f64 evaluation agree
+//! on them.
 
 mod seeded;
 
@@ -51,7 +52,13 @@ fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize, norm: bool) ->
     seeded::node(Op::Expert, src, start, inputs, width, layers)
 }
 
-fn gate(r: &mut Rng, readable: &[(usize, usize)], experts: std::ops::Range<usize>, width: usize, norm: bool) -> Node {
+fn gate(
+    r: &mut Rng,
+    readable: &[(usize, usize)],
+    experts: std::ops::Range<usize>,
+    width: usize,
+    norm: bool,
+) -> Node {
     let mut sees: Vec<usize> = experts.clone().filter(|_| !r.one_in(3)).collect();
     if sees.is_empty() {
         sees = experts.collect();
@@ -62,8 +69,14 @@ fn gate(r: &mut Rng, readable: &[(usize, usize)], experts: std::ops::Range<usize
         GateKind::Softmax,
         GateKind::Sigmoid,
         GateKind::Hard,
-        GateKind::TopK { k, renormalise: true },
-        GateKind::TopK { k, renormalise: false },
+        GateKind::TopK {
+            k,
+            renormalise: true,
+        },
+        GateKind::TopK {
+            k,
+            renormalise: false,
+        },
         GateKind::Constant,
         GateKind::DSelectK { k },
     ]);
@@ -77,8 +90,24 @@ fn gate(r: &mut Rng, readable: &[(usize, usize)], experts: std::ops::Range<usize
         return node;
     }
     let (mut layers, have) = hidden(r, inputs, 1, norm);
-    layers.push(seeded::dense(r, have, kind.logits(sees.len()), Activation::Linear));
-    seeded::node(Op::Gate { kind, sees, temperature: 1.0 }, src, start, inputs, width, layers)
+    layers.push(seeded::dense(
+        r,
+        have,
+        kind.logits(sees.len()),
+        Activation::Linear,
+    ));
+    seeded::node(
+        Op::Gate {
+            kind,
+            sees,
+            temperature: 1.0,
+        },
+        src,
+        start,
+        inputs,
+        width,
+        layers,
+    )
 }
 
 /// Up to 3 levels and 5 towers; `norm` allows layer norms.
@@ -101,7 +130,10 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
             }
             experts.end
         };
-        readable = (from..nodes.len() + 1).map(|v| (v, width)).chain([(0, inputs)]).collect();
+        readable = (from..nodes.len() + 1)
+            .map(|v| (v, width))
+            .chain([(0, inputs)])
+            .collect();
         // Without gates the next run of experts would belong to this level.
         if from == first {
             break;
@@ -127,9 +159,14 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
         nodes.push(seeded::node(Op::Tower, src, start, inputs, width, layers));
         outputs.push(output);
     }
-    let probabilities: Vec<usize> = (0..outputs.len()).filter(|k| matches!(outputs[*k], Output::Sigmoid { .. })).collect();
+    let probabilities: Vec<usize> = (0..outputs.len())
+        .filter(|k| matches!(outputs[*k], Output::Sigmoid { .. }))
+        .collect();
     if !probabilities.is_empty() && r.one_in(2) {
-        outputs.push(Output::Product { a: r.pick(&probabilities), b: r.pick(&probabilities) });
+        outputs.push(Output::Product {
+            a: r.pick(&probabilities),
+            b: r.pick(&probabilities),
+        });
     }
     seeded::graph(inputs, nodes, &outputs)
 }
@@ -151,10 +188,18 @@ fn each_row(r: &mut Rng, bytes: &Bytes, mut check: impl FnMut(&[f32], &[f32], Ve
         // Task by task, into what is there already: the same bits.
         let mut again = vec![f32::NAN; y.len()];
         for (k, task) in model.tasks().enumerate() {
-            model.predict_tasks(&x, &mut scratch, &mut again, 1 << k).unwrap();
-            assert!(again[task.start + task.width..].iter().all(|y| y.is_nan()), "a task that was not asked for changed");
+            model
+                .predict_tasks(&x, &mut scratch, &mut again, 1 << k)
+                .unwrap();
+            assert!(
+                again[task.start + task.width..].iter().all(|y| y.is_nan()),
+                "a task that was not asked for changed"
+            );
         }
-        assert_eq!(again.iter().map(|y| y.to_bits()).collect::<Vec<_>>(), y.iter().map(|y| y.to_bits()).collect::<Vec<_>>());
+        assert_eq!(
+            again.iter().map(|y| y.to_bits()).collect::<Vec<_>>(),
+            y.iter().map(|y| y.to_bits()).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -171,7 +216,11 @@ fn a_thousand_float_graphs_are_what_f64_says() {
                 assert_eq!(stored.nodes.len(), graph.nodes.len());
             }
             // F32 weights are the graph's own; what int8 ones mean is read back from the bytes.
-            let meant = if precision == Float::F32 { &graph } else { &stored };
+            let meant = if precision == Float::F32 {
+                &graph
+            } else {
+                &stored
+            };
             each_row(&mut r, &bytes, |x, y, gates| {
                 let wanted = evaluate(meant, &x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
                 for (i, (y, w)) in y.iter().zip(wanted.tasks.concat()).enumerate() {
@@ -181,7 +230,11 @@ fn a_thousand_float_graphs_are_what_f64_says() {
                     assert_eq!(gate.len(), w.len());
                     // A gate whose mixture nobody reads is not computed.
                     for (weight, w) in gate.iter().zip(w) {
-                        close(&format!("graph {number}, {precision:?}, gate {g}"), *weight, if read[g] { *w } else { 0.0 });
+                        close(
+                            &format!("graph {number}, {precision:?}, gate {g}"),
+                            *weight,
+                            if read[g] { *w } else { 0.0 },
+                        );
                     }
                 }
             });
@@ -189,7 +242,8 @@ fn a_thousand_float_graphs_are_what_f64_says() {
     }
 }
 
-/// What integers should give nobody else says yet; they run, the packing does not change a bit, and probabilities are probabilities.
+/// What integers should give nobody else says yet; they run, the packing does not change a bit, and
+/// probabilities are probabilities.
 #[test]
 fn integer_graphs_give_the_same_in_both_packings() {
     for seed in 0..300 {
@@ -219,8 +273,14 @@ fn integer_graphs_give_the_same_in_both_packings() {
 fn starts(graph: &Graph) -> Vec<usize> {
     let mut at = 0;
     let width = |output| match output {
-        Output::Linear { value } | Output::Sigmoid { value } | Output::Softmax { value } => graph.width(value),
+        Output::Linear { value } | Output::Sigmoid { value } | Output::Softmax { value } => {
+            graph.width(value)
+        }
         Output::Product { .. } => 1,
     };
-    graph.tasks.iter().map(|t| (at, at += width(t.output)).0).collect()
+    graph
+        .tasks
+        .iter()
+        .map(|t| (at, at += width(t.output)).0)
+        .collect()
 }

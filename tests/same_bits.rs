@@ -1,8 +1,11 @@
-//! Float models give the same bits on every target and at every optimization level: the committed hash of 1,000 rows. The firmware makes the
-//! same rows and the same hash.
+//! Float models give the same bits on every target and at every optimization level: the committed
+//! hash of 1,000 rows. The firmware makes the same rows and the same hash.
 
 #[path = "../examples/firmware/models/src/rows.rs"]
-#[allow(unreachable_pub, reason = "the firmware crates have it as a public module")]
+#[allow(
+    unreachable_pub,
+    reason = "the firmware crates have it as a public module"
+)]
 #[allow(dead_code, reason = "shared with the firmware")]
 mod rows;
 
@@ -18,7 +21,11 @@ use std::path::Path;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+type Edge<P> = Mmoe<
+    [Expert<P>; 4],
+    [Gate<64, 4, P>; 3],
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+>;
 
 /// The year of the MMoE article.
 const SEED: u32 = 2018;
@@ -44,9 +51,18 @@ impl Fnv {
 }
 
 fn edge(precision: Float) -> Bytes {
-    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pytorch-edge").join(name);
+    let fixture = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/pytorch-edge")
+            .join(name)
+    };
     let spec = Spec::parse(&std::fs::read_to_string(fixture("spec.toml")).unwrap()).unwrap();
-    let made = build(import::read(&fixture("model.safetensors")).unwrap(), Some(&spec), Options::default()).unwrap();
+    let made = build(
+        import::read(&fixture("model.safetensors")).unwrap(),
+        Some(&spec),
+        Options::default(),
+    )
+    .unwrap();
     let (header, weights) = pack::float(&made.graph, precision);
     Bytes::new(&file::write(&header, &weights))
 }
@@ -59,11 +75,17 @@ fn typed<P: Precision<Act = f32>>(bytes: &[u8]) -> u64 {
     for _ in 0..1000 {
         rows::fill(&mut rng, &mut x);
         let raw = model.predict_q(&x);
-        [raw.0, raw.1, raw.2].iter().for_each(|y| fnv.word(y.to_bits()));
+        [raw.0, raw.1, raw.2]
+            .iter()
+            .for_each(|y| fnv.word(y.to_bits()));
         let traced = model.predict_traced(&x);
         let (a, b, c) = traced.tasks;
         [a, b, c].iter().for_each(|y| fnv.word(y.to_bits()));
-        traced.gates.as_flattened().iter().for_each(|g| fnv.word(g.to_bits()));
+        traced
+            .gates
+            .as_flattened()
+            .iter()
+            .for_each(|g| fnv.word(g.to_bits()));
     }
     fnv.0
 }
@@ -90,18 +112,29 @@ fn erased(bytes: &[u8]) -> u64 {
 #[test]
 fn f32() {
     let bytes = edge(Float::F32);
-    assert_eq!(typed::<F32>(&bytes), EDGE_F32, "{:#018x}", typed::<F32>(&bytes));
+    assert_eq!(
+        typed::<F32>(&bytes),
+        EDGE_F32,
+        "{:#018x}",
+        typed::<F32>(&bytes)
+    );
     assert_eq!(erased(&bytes), EDGE_F32);
 }
 
 #[test]
 fn w8() {
     let bytes = edge(seeded::NARROW);
-    assert_eq!(typed::<W8>(&bytes), EDGE_W8, "{:#018x}", typed::<W8>(&bytes));
+    assert_eq!(
+        typed::<W8>(&bytes),
+        EDGE_W8,
+        "{:#018x}",
+        typed::<W8>(&bytes)
+    );
     assert_eq!(erased(&bytes), EDGE_W8);
 }
 
-/// The first numbers of the generator, so that a change of it is not taken for one of the arithmetic.
+/// The first numbers of the generator, so that a change of it is not taken for one of the
+/// arithmetic.
 #[test]
 fn the_rows_are_the_rows() {
     let mut rng = rows::Rng::new(SEED);

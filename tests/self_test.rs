@@ -3,28 +3,42 @@
 mod common;
 
 use common::{aligned, fixture, graph, read};
-use mmoe::{Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Scalar, SelfTestError, Seq, W8};
+use mmoe::{
+    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Scalar, SelfTestError, Seq,
+    W8,
+};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::{pack, quantize, selftest};
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<[Expert<P>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
+type Edge<P> = Mmoe<
+    [Expert<P>; 4],
+    [Gate<64, 4, P>; 3],
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+>;
 
-/// Intact, without rows, and with single bytes of the weights changed: how many of 1,000 changes are found.
+/// Intact, without rows, and with single bytes of the weights changed: how many of 1,000 changes
+/// are found.
 fn found<P: Precision>(integer: bool) -> usize {
     assert!(fixture("pytorch-edge").is_dir());
     let graph = graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml");
     let (mut header, weights) = if integer {
         let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
         let calibration = quantize::source(&graph, Some((rows, 64))).unwrap();
-        let options = quantize::Options { max_loss: Some(1.0), ..Default::default() };
+        let options = quantize::Options {
+            max_loss: Some(1.0),
+            ..Default::default()
+        };
         let q = quantize::quantize(&graph, &calibration, &options).unwrap();
         pack::integer(&graph, &q, Packing::Panels)
     } else {
         pack::float(&graph, pack::Float::F32)
     };
-    assert_eq!(Edge::<P>::self_test(&aligned(&file::write(&header, &weights))[..]), Err(SelfTestError::Missing));
+    assert_eq!(
+        Edge::<P>::self_test(&aligned(&file::write(&header, &weights))[..]),
+        Err(SelfTestError::Missing)
+    );
     let coverage = selftest::add(&graph, &graph.inputs, &mut header, &weights, 4).unwrap();
     assert!(coverage > 0.9, "{coverage}");
     let whole = file::write(&header, &weights);
@@ -32,7 +46,9 @@ fn found<P: Precision>(integer: bool) -> usize {
     assert_eq!(Edge::<P>::self_test(&blob[..]), Ok(4));
     let (first, mut seed) = (whole.len() - weights.len(), 1u64);
     let mut random = |n: usize| {
-        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (seed >> 33) as usize % n
     };
     (0..1000)
@@ -47,11 +63,15 @@ fn found<P: Precision>(integer: bool) -> usize {
         .count()
 }
 
-/// The firmware's blobs carry rows that an engine of another day computed: a kernel, a softmax or a mixture that changes is found.
+/// The firmware's blobs carry rows that an engine of another day computed: a kernel, a softmax or a
+/// mixture that changes is found.
 #[test]
 fn stored_blobs_pass() {
     let stored = |name: &str| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/models/blobs");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/examples/firmware/models/blobs"
+        );
         aligned(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
     };
     assert_eq!(Edge::<F32>::self_test(&stored("f32")[..]), Ok(4));

@@ -8,7 +8,8 @@ use zerocopy::little_endian::{U16, U32};
 /// What a stack of layers says about its step of the wiring; a constant of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// For a gate its [`op`]; plain layers leave it at [`op::EXPERT`] and are experts or towers by their place.
+    /// For a gate its [`op`]; plain layers leave it at [`op::EXPERT`] and are experts or towers by
+    /// their place.
     pub op: u8,
     /// Top-k and DSelect-k: k.
     pub k: u8,
@@ -24,12 +25,18 @@ impl NodeInfo {
     /// A plain stack of layers that reads `inputs` elements from the first on.
     #[must_use]
     pub const fn plain(inputs: usize) -> Self {
-        Self { op: op::EXPERT, k: 0, start: 0, inputs: width(inputs), sees: u32::MAX }
+        Self {
+            op: op::EXPERT,
+            k: 0,
+            start: 0,
+            inputs: width(inputs),
+            sees: u32::MAX,
+        }
     }
 }
 
-/// Compares a type's records with a blob's, one at a time. The first difference sticks, so that a model's description is
-/// straight-line calls.
+/// Compares a type's records with a blob's, one at a time. The first difference sticks, so that a
+/// model's description is straight-line calls.
 #[derive(Debug)]
 pub struct Check<'a> {
     nodes: &'a [NodeRecord],
@@ -63,27 +70,46 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The next step: `want` reading value `src`, a gate over the values from `first` on that are set in `sees`. Its layers follow by
-    /// [`layer`](Self::layer). Gives the value that it makes.
+    /// The next step: `want` reading value `src`, a gate over the values from `first` on that are
+    /// set in `sees`. Its layers follow by [`layer`](Self::layer). Gives the value that it
+    /// makes.
     #[inline(never)]
     pub fn node(&mut self, want: &NodeRecord, src: u8, first: u8, sees: u32) -> u8 {
-        let want = NodeRecord { src, first, sees: U32::new(sees), ..*want };
+        let want = NodeRecord {
+            src,
+            first,
+            sees: U32::new(sees),
+            ..*want
+        };
         let at = self.node;
         self.node = at.wrapping_add(1);
-        self.index = if self.op == u32::from(want.op) { self.index.wrapping_add(1) } else { 0 };
+        self.index = if self.op == u32::from(want.op) {
+            self.index.wrapping_add(1)
+        } else {
+            0
+        };
         self.op = u32::from(want.op);
         self.layer = 0;
         self.error = self.error.or(self.widths);
         self.widths = None;
         if self.error.is_none() {
             match self.nodes.split_first() {
-                None => self.error = Some(LoadError::Nodes { expected: 0, found: at }),
+                None => {
+                    self.error = Some(LoadError::Nodes {
+                        expected: 0,
+                        found: at,
+                    })
+                }
                 Some((found, rest)) => {
                     self.nodes = rest;
                     for (byte, (w, f)) in want.as_bytes().iter().zip(found.as_bytes()).enumerate() {
                         if w != f {
-                            let error =
-                                Some(LoadError::Wiring { node: at, byte: byte as u32, expected: u32::from(*w), found: u32::from(*f) });
+                            let error = Some(LoadError::Wiring {
+                                node: at,
+                                byte: byte as u32,
+                                expected: u32::from(*w),
+                                found: u32::from(*f),
+                            });
                             if WIDTHS.contains(&byte) {
                                 self.widths = error;
                             } else {
@@ -121,12 +147,27 @@ impl<'a> Check<'a> {
             return;
         }
         let (expected, shape) = (want.shape(), found.shape());
-        self.error =
-            Some(if expected.size == shape.size && (expected.how ^ shape.how) >> 24 != 0 && (expected.how ^ shape.how) << 8 == 0 {
-                LoadError::Packing { op: self.op, index: self.index, expected: u32::from(want.packing), found: u32::from(found.packing) }
+        self.error = Some(
+            if expected.size == shape.size
+                && (expected.how ^ shape.how) >> 24 != 0
+                && (expected.how ^ shape.how) << 8 == 0
+            {
+                LoadError::Packing {
+                    op: self.op,
+                    index: self.index,
+                    expected: u32::from(want.packing),
+                    found: u32::from(found.packing),
+                }
             } else {
-                LoadError::Layer { op: self.op, index: self.index, layer, expected, found: shape }
-            });
+                LoadError::Layer {
+                    op: self.op,
+                    index: self.index,
+                    layer,
+                    expected,
+                    found: shape,
+                }
+            },
+        );
     }
 
     /// The next task.
@@ -137,7 +178,14 @@ impl<'a> Check<'a> {
         if self.error.is_some() {
             return;
         }
-        let want = TaskRecord { output, a, b, reserved: 0, width: U16::new(width), reserved2: U16::new(0) };
+        let want = TaskRecord {
+            output,
+            a,
+            b,
+            reserved: 0,
+            width: U16::new(width),
+            reserved2: U16::new(0),
+        };
         let found = match self.tasks.split_first() {
             Some((found, rest)) => {
                 self.tasks = rest;
@@ -148,32 +196,44 @@ impl<'a> Check<'a> {
             }
             None => u32::MAX,
         };
-        self.error = Some(LoadError::Task { task, expected: want.word(), found });
+        self.error = Some(LoadError::Task {
+            task,
+            expected: want.word(),
+            found,
+        });
     }
 
     fn finish(self) -> Result<(), LoadError> {
         match self.error.or(self.widths) {
-            Some(LoadError::Nodes { found, .. }) => Err(LoadError::Nodes { expected: self.node, found }),
+            Some(LoadError::Nodes { found, .. }) => Err(LoadError::Nodes {
+                expected: self.node,
+                found,
+            }),
             Some(e) => Err(e),
-            None if !self.nodes.is_empty() => {
-                Err(LoadError::Nodes { expected: self.node, found: self.node.wrapping_add(self.nodes.len() as u32) })
-            }
+            None if !self.nodes.is_empty() => Err(LoadError::Nodes {
+                expected: self.node,
+                found: self.node.wrapping_add(self.nodes.len() as u32),
+            }),
             None if !self.layers.is_empty() => Err(LoadError::Header),
-            None if !self.tasks.is_empty() => {
-                Err(LoadError::Task { task: self.task, expected: u32::MAX, found: self.tasks.first().map_or(0, TaskRecord::word) })
-            }
+            None if !self.tasks.is_empty() => Err(LoadError::Task {
+                task: self.task,
+                expected: u32::MAX,
+                found: self.tasks.first().map_or(0, TaskRecord::word),
+            }),
             None => Ok(()),
         }
     }
 }
 
-/// A width as the records have it. All callers are constants, so that a width beyond the format is a compile-time error.
+/// A width as the records have it. All callers are constants, so that a width beyond the format is
+/// a compile-time error.
 const fn width(n: usize) -> u16 {
     assert!(n <= u16::MAX as usize, "the format's widths end at 65535");
     n as u16
 }
 
-/// Where a node record has its widths. A layer of another shape explains more than they do, so it speaks first.
+/// Where a node record has its widths. A layer of another shape explains more than they do, so it
+/// speaks first.
 const WIDTHS: core::ops::Range<usize> = 8..12;
 
 impl LayerRecord {
@@ -188,8 +248,22 @@ impl LayerRecord {
 
     /// A record of panel-packed weights.
     #[must_use]
-    pub const fn new(kind: u8, activation: u8, precision: u8, packing: u8, inputs: usize, outputs: usize) -> Self {
-        Self { kind, activation, precision, packing, inputs: U16::new(width(inputs)), outputs: U16::new(width(outputs)) }
+    pub const fn new(
+        kind: u8,
+        activation: u8,
+        precision: u8,
+        packing: u8,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        Self {
+            kind,
+            activation,
+            precision,
+            packing,
+            inputs: U16::new(width(inputs)),
+            outputs: U16::new(width(outputs)),
+        }
     }
 }
 
@@ -201,7 +275,8 @@ impl TaskRecord {
 }
 
 impl NodeRecord {
-    /// A step of `info`, as `op`, with `layers` layers that make `outputs` elements (a gate: that mixes as many).
+    /// A step of `info`, as `op`, with `layers` layers that make `outputs` elements (a gate: that
+    /// mixes as many).
     #[must_use]
     pub const fn new(info: &NodeInfo, op: u8, layers: u8, outputs: usize) -> Self {
         Self {
@@ -221,16 +296,27 @@ impl NodeRecord {
 
 /// Opens `file` and compares it with a type that describes itself by `describe`; gives the weights.
 #[inline(never)]
-pub(crate) fn compare(file: &[u8], describe: fn(&mut Check<'_>), inputs: u32, size: usize) -> Result<&[u8], LoadError> {
+pub(crate) fn compare(
+    file: &[u8],
+    describe: fn(&mut Check<'_>),
+    inputs: u32,
+    size: usize,
+) -> Result<&[u8], LoadError> {
     let blob = Blob::open(file)?;
     if blob.input_count() != inputs {
-        return Err(LoadError::Inputs { expected: inputs, found: blob.input_count() });
+        return Err(LoadError::Inputs {
+            expected: inputs,
+            found: blob.input_count(),
+        });
     }
     let mut check = Check::new(&blob);
     describe(&mut check);
     check.finish()?;
     if blob.weights.len() != size {
-        return Err(LoadError::Weights { expected: size as u32, found: blob.weights.len() as u32 });
+        return Err(LoadError::Weights {
+            expected: size as u32,
+            found: blob.weights.len() as u32,
+        });
     }
     Ok(blob.weights)
 }

@@ -1,4 +1,5 @@
-//! CRC-32 (ISO-HDLC) with a table of 16 entries: 15 instructions a byte on a Cortex-M, 64 bytes of flash.
+//! CRC-32 (ISO-HDLC) with a table of 16 entries: 15 instructions a byte on a Cortex-M, 64 bytes of
+//! flash.
 
 const TABLE: [u32; 16] = {
     let mut table = [0u32; 16];
@@ -7,7 +8,11 @@ const TABLE: [u32; 16] = {
         let mut c = i as u32;
         let mut bit = 0;
         while bit < 4 {
-            c = if c & 1 != 0 { 0xEDB8_8320 ^ (c >> 1) } else { c >> 1 };
+            c = if c & 1 != 0 {
+                0xEDB8_8320 ^ (c >> 1)
+            } else {
+                c >> 1
+            };
             bit += 1;
         }
         table[i] = c;

@@ -1,4 +1,5 @@
-//! The blob: preamble, checksum, one postcard message whose records are used in place. `docs/format.md` describes it.
+//! The blob: preamble, checksum, one postcard message whose records are used in place.
+//! `docs/format.md` describes it.
 
 mod check;
 mod crc32;
@@ -7,7 +8,10 @@ mod record;
 pub(crate) use check::compare;
 pub use check::{Check, NodeInfo};
 pub use crc32::crc32;
-pub use record::{InputRecord, LayerRecord, NodeRecord, TaskRecord, activation, input, kind, op, output, packing, precision, section};
+pub use record::{
+    InputRecord, LayerRecord, NodeRecord, TaskRecord, activation, input, kind, op, output, packing,
+    precision, section,
+};
 
 use crate::LoadError;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -25,8 +29,8 @@ pub const MAX_SEEN: usize = 32;
 /// A model has at most this many tasks.
 pub const MAX_TASKS: usize = 32;
 
-/// Bytes at an address that is a multiple of 64. [`include_blob!`](crate::include_blob) makes one in flash; a buffer in RAM for a
-/// model that arrives at run time is an `Aligned<[u8; N]>`.
+/// Bytes at an address that is a multiple of 64. [`include_blob!`](crate::include_blob) makes one
+/// in flash; a buffer in RAM for a model that arrives at run time is an `Aligned<[u8; N]>`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Aligned<T: ?Sized>(pub T);
@@ -44,7 +48,8 @@ impl<T: ?Sized> core::ops::DerefMut for Aligned<T> {
     }
 }
 
-/// Includes a blob file in flash, aligned, as a `&'static Aligned<[u8]>`. The path is relative to the source file.
+/// Includes a blob file in flash, aligned, as a `&'static Aligned<[u8]>`. The path is relative to
+/// the source file.
 #[macro_export]
 macro_rules! include_blob {
     ($path:expr) => {{
@@ -92,7 +97,9 @@ impl<'a> Reader<'a> {
 
     /// A count and then that many records, in place.
     #[inline(always)]
-    fn records<T: FromBytes + Immutable + KnownLayout + Unaligned>(&mut self) -> Result<&'a [T], Malformed> {
+    fn records<T: FromBytes + Immutable + KnownLayout + Unaligned>(
+        &mut self,
+    ) -> Result<&'a [T], Malformed> {
         let n = self.varint()?;
         if n > 0xffff {
             return Err(Malformed);
@@ -112,7 +119,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A list of names in the header, as bytes (nobody checked that they are text: [`str::from_utf8`] does).
+/// A list of names in the header, as bytes (nobody checked that they are text: [`str::from_utf8`]
+/// does).
 #[derive(Clone, Debug)]
 pub struct Names<'a> {
     count: u32,
@@ -140,7 +148,8 @@ pub struct Id<'a> {
 
 /// A blob whose checksum holds and whose header parses. Nothing is copied.
 ///
-/// This says nothing yet about the records' values: a typed model compares them with its type, [`Dynamic`](crate::Dynamic) checks them.
+/// This says nothing yet about the records' values: a typed model compares them with its type,
+/// [`Dynamic`](crate::Dynamic) checks them.
 #[derive(Clone, Copy, Debug)]
 pub struct Blob<'a> {
     /// The inputs.
@@ -159,16 +168,21 @@ pub struct Blob<'a> {
 }
 
 impl<'a> Blob<'a> {
-    /// Checks magic, version, length and checksum, and finds the parts of the header. Bytes after the blob's total length are ignored.
+    /// Checks magic, version, length and checksum, and finds the parts of the header. Bytes after
+    /// the blob's total length are ignored.
     ///
     /// # Errors
     ///
-    /// [`LoadError::Truncated`], [`Magic`](LoadError::Magic), [`Version`](LoadError::Version), [`Checksum`](LoadError::Checksum),
-    /// [`Header`](LoadError::Header), [`Section`](LoadError::Section).
+    /// [`LoadError::Truncated`], [`Magic`](LoadError::Magic), [`Version`](LoadError::Version),
+    /// [`Checksum`](LoadError::Checksum), [`Header`](LoadError::Header),
+    /// [`Section`](LoadError::Section).
     #[inline(never)]
     pub fn open(file: &'a [u8]) -> Result<Self, LoadError> {
         let Some((preamble, rest)) = file.split_first_chunk::<PREAMBLE>() else {
-            return Err(LoadError::Truncated { needed: PREAMBLE as u32, found: file.len() as u32 });
+            return Err(LoadError::Truncated {
+                needed: PREAMBLE as u32,
+                found: file.len() as u32,
+            });
         };
         let [m0, m1, m2, m3, v0, v1, l0, l1, l2, l3, c0, c1, c2, c3] = *preamble;
         let magic = u32::from_le_bytes([m0, m1, m2, m3]);
@@ -177,11 +191,19 @@ impl<'a> Blob<'a> {
         }
         let version = u16::from_le_bytes([v0, v1]);
         if version != VERSION {
-            return Err(LoadError::Version { found: u32::from(version) });
+            return Err(LoadError::Version {
+                found: u32::from(version),
+            });
         }
         let total = u32::from_le_bytes([l0, l1, l2, l3]);
-        let Some(message) = (total as usize).checked_sub(PREAMBLE).and_then(|n| rest.get(..n)) else {
-            return Err(LoadError::Truncated { needed: total, found: file.len() as u32 });
+        let Some(message) = (total as usize)
+            .checked_sub(PREAMBLE)
+            .and_then(|n| rest.get(..n))
+        else {
+            return Err(LoadError::Truncated {
+                needed: total,
+                found: file.len() as u32,
+            });
         };
         let stored = u32::from_le_bytes([c0, c1, c2, c3]);
         let computed = crc32(message);
@@ -203,10 +225,14 @@ impl<'a> Blob<'a> {
         r.skip_names()?;
         let sections = r.varint()?;
         for _ in 0..sections {
-            let [tag, ..] = *r.take(1)? else { return Err(LoadError::Header) };
+            let [tag, ..] = *r.take(1)? else {
+                return Err(LoadError::Header);
+            };
             r.bytes()?;
             if tag & 1 != 0 {
-                return Err(LoadError::Section { tag: u32::from(tag) });
+                return Err(LoadError::Section {
+                    tag: u32::from(tag),
+                });
             }
         }
         r.bytes()?;
@@ -214,10 +240,19 @@ impl<'a> Blob<'a> {
         if !r.rest.is_empty() || names as usize != tasks.len() {
             return Err(LoadError::Header);
         }
-        Ok(Self { inputs, nodes, layers, tasks, weights, tail, checksum })
+        Ok(Self {
+            inputs,
+            nodes,
+            layers,
+            tasks,
+            weights,
+            tail,
+            checksum,
+        })
     }
 
-    /// How many features the model takes; 0 where its inputs are of a kind that this reader does not know.
+    /// How many features the model takes; 0 where its inputs are of a kind that this reader does
+    /// not know.
     #[must_use]
     pub fn input_count(&self) -> u32 {
         match self.inputs {
@@ -230,7 +265,10 @@ impl<'a> Blob<'a> {
     #[must_use]
     pub fn task_names(&self) -> Names<'a> {
         let mut rest = self.tail;
-        Names { count: rest.varint().unwrap_or(0), rest }
+        Names {
+            count: rest.varint().unwrap_or(0),
+            rest,
+        }
     }
 
     /// The features' names, in order; empty where the blob stores none.
@@ -263,7 +301,14 @@ impl<'a> Blob<'a> {
     /// Name, version and checksum.
     #[must_use]
     pub fn id(&self) -> Id<'a> {
-        let (name, version) = self.section(section::IDENTITY).and_then(|b| postcard::from_bytes(b).ok()).unwrap_or(("", 0));
-        Id { name, version, checksum: self.checksum }
+        let (name, version) = self
+            .section(section::IDENTITY)
+            .and_then(|b| postcard::from_bytes(b).ok())
+            .unwrap_or(("", 0));
+        Id {
+            name,
+            version,
+            checksum: self.checksum,
+        }
     }
 }

@@ -1,10 +1,13 @@
-//! The records of the header: bytes and little-endian integers only, so that the wire form is the memory form.
+//! The records of the header: bytes and little-endian integers only, so that the wire form is the
+//! memory form.
 
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// One input of the model, 8 bytes. There is exactly one today, of kind [`input::RAW`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct InputRecord {
     /// One of [`input`]'s constants.
@@ -18,7 +21,9 @@ pub struct InputRecord {
 }
 
 /// One step of the wiring, 16 bytes. Step i makes value i + 1; value 0 is the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct NodeRecord {
     /// One of [`op`]'s constants.
@@ -44,7 +49,9 @@ pub struct NodeRecord {
 }
 
 /// One layer, 8 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct LayerRecord {
     /// One of [`kind`]'s constants.
@@ -62,7 +69,9 @@ pub struct LayerRecord {
 }
 
 /// One task, 8 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
 #[repr(C)]
 pub struct TaskRecord {
     /// One of [`output`]'s constants.
@@ -173,7 +182,8 @@ pub mod output {
     pub const PRODUCT: u8 = 3;
 }
 
-/// Tags of the header's sections. A reader skips even tags that it does not know and refuses odd ones.
+/// Tags of the header's sections. A reader skips even tags that it does not know and refuses odd
+/// ones.
 pub mod section {
     /// Model name (str) and version (u32).
     pub const IDENTITY: u8 = 2;

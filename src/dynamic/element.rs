@@ -10,7 +10,13 @@ use zerocopy::FromBytes;
 /// An element whose layers can be run from their records.
 pub(super) trait Erased: Element {
     /// `y = W x + b` of a dense layer. Gives the bytes behind the matrix.
-    fn dense<'w>(l: &LayerRecord, w: &'w [u8], x: &[Self], y: &mut [Self], relu: bool) -> Option<&'w [u8]>;
+    fn dense<'w>(
+        l: &LayerRecord,
+        w: &'w [u8],
+        x: &[Self],
+        y: &mut [Self],
+        relu: bool,
+    ) -> Option<&'w [u8]>;
     /// `z = W x + b` of a logits layer.
     fn logits(l: &LayerRecord, w: &[u8], x: &[Self], z: &mut [Self::Logit]) -> Option<()>;
     /// Layer norm.
@@ -19,7 +25,10 @@ pub(super) trait Erased: Element {
     fn prob(word: u32) -> Self::Prob;
 }
 
-fn part<T: FromBytes + zerocopy::Immutable + zerocopy::KnownLayout>(bytes: &[u8], n: usize) -> Option<(&[T], &[u8])> {
+fn part<T: FromBytes + zerocopy::Immutable + zerocopy::KnownLayout>(
+    bytes: &[u8],
+    n: usize,
+) -> Option<(&[T], &[u8])> {
     <[T]>::ref_from_prefix_with_elems(bytes, n).ok()
 }
 
@@ -29,7 +38,13 @@ fn padded<T>(bytes: &[u8], n: usize) -> Option<&[u8]> {
 }
 
 impl Erased for f32 {
-    fn dense<'w>(l: &LayerRecord, w: &'w [u8], x: &[f32], y: &mut [f32], relu: bool) -> Option<&'w [u8]> {
+    fn dense<'w>(
+        l: &LayerRecord,
+        w: &'w [u8],
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+    ) -> Option<&'w [u8]> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
         let (bias, w) = part::<f32>(w, o)?;
         let rest = if l.precision == precision::F32 {
@@ -63,7 +78,13 @@ impl Erased for f32 {
 }
 
 impl Erased for i16 {
-    fn dense<'w>(l: &LayerRecord, w: &'w [u8], x: &[i16], y: &mut [i16], relu: bool) -> Option<&'w [u8]> {
+    fn dense<'w>(
+        l: &LayerRecord,
+        w: &'w [u8],
+        x: &[i16],
+        y: &mut [i16],
+        relu: bool,
+    ) -> Option<&'w [u8]> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
         if l.precision == precision::I16 {
             let (rows, w) = part::<WideRow>(w, o)?;
@@ -105,7 +126,12 @@ impl Erased for i16 {
 }
 
 /// Runs one layer that makes activations.
-pub(super) fn layer<A: Erased, M: Math>(l: &LayerRecord, w: &[u8], x: &[A], y: &mut [A]) -> Option<()> {
+pub(super) fn layer<A: Erased, M: Math>(
+    l: &LayerRecord,
+    w: &[u8],
+    x: &[A],
+    y: &mut [A],
+) -> Option<()> {
     match l.kind {
         kind::DENSE => {
             let rest = A::dense(l, w, x, y, l.activation == activation::RELU)?;

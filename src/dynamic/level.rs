@@ -25,7 +25,8 @@ const fn words(n: usize, size: usize) -> usize {
 /// Words of everything but the quantized features.
 pub(super) const fn scratch_words(p: &Plan, nodes: usize) -> usize {
     let element = if p.integer { 2 } else { 4 };
-    // Steps, gate weights, streams before and after the level at hand, accumulators, four buffers of the widest value.
+    // Steps, gate weights, streams before and after the level at hand, accumulators, four buffers
+    // of the widest value.
     words(nodes, size_of::<At>())
         + words(p.rows, element)
         + 2 * words(p.streams, element)
@@ -38,7 +39,11 @@ pub(super) const fn scratch_words(p: &Plan, nodes: usize) -> usize {
 fn carve<'s, T: Pod>(scratch: &mut &'s mut [u32], n: usize) -> Option<&'s mut [T]> {
     let (head, rest) = core::mem::take(scratch).split_at_mut_checked(words(n, size_of::<T>()))?;
     *scratch = rest;
-    Some(<[T]>::mut_from_prefix_with_elems(head.as_mut_bytes(), n).ok()?.0)
+    Some(
+        <[T]>::mut_from_prefix_with_elems(head.as_mut_bytes(), n)
+            .ok()?
+            .0,
+    )
 }
 
 /// Which values the wanted tasks need: one bit each.
@@ -85,8 +90,18 @@ impl Needed {
 fn locate(blob: &Blob<'_>, integer: bool, inputs: usize, table: &mut [At]) {
     let (mut weights, mut layer, mut row) = (input_bytes(integer, inputs), 0usize, 0usize);
     for (node, (at, n)) in table.iter_mut().zip(blob.nodes).enumerate() {
-        *at = At { weights: weights as u32, layer: layer as u16, row: row as u16 };
-        for l in blob.layers.get(layer..).unwrap_or(&[]).iter().take(n.layers as usize) {
+        *at = At {
+            weights: weights as u32,
+            layer: layer as u16,
+            row: row as u16,
+        };
+        for l in blob
+            .layers
+            .get(layer..)
+            .unwrap_or(&[])
+            .iter()
+            .take(n.layers as usize)
+        {
             weights += layer_bytes(l).unwrap_or(0);
         }
         layer += n.layers as usize;
@@ -146,9 +161,12 @@ impl ErasedLevel<'_, '_> {
     }
     /// What step `n` reads.
     fn input<'x, A, S: Source<[A]> + ?Sized>(n: &NodeRecord, x: &'x S) -> Option<&'x [A]> {
-        x.stream(n.src as usize)?.get(n.start.get() as usize..)?.get(..n.inputs.get() as usize)
+        x.stream(n.src as usize)?
+            .get(n.start.get() as usize..)?
+            .get(..n.inputs.get() as usize)
     }
-    /// Runs a step's layers up to the last one, which `last` gets with its weights and what it reads.
+    /// Runs a step's layers up to the last one, which `last` gets with its weights and what it
+    /// reads.
     fn layers<A: Erased, M: Math>(
         &self,
         n: &NodeRecord,
@@ -159,18 +177,41 @@ impl ErasedLevel<'_, '_> {
         last: impl FnOnce(Option<&crate::blob::LayerRecord>, &[u8], &[A]) -> Option<()>,
     ) -> Option<()> {
         let mut weights = self.blob.weights.get(at.weights as usize..)?;
-        let layers = self.blob.layers.get(at.layer as usize..)?.get(..n.layers as usize)?;
-        let Some((end, before)) = layers.split_last() else { return last(None, weights, x) };
+        let layers = self
+            .blob
+            .layers
+            .get(at.layer as usize..)?
+            .get(..n.layers as usize)?;
+        let Some((end, before)) = layers.split_last() else {
+            return last(None, weights, x);
+        };
         let (mut src, mut dst) = (a, b);
         let mut first = true;
         for l in before {
             let y = dst.get_mut(..l.outputs.get() as usize)?;
-            layer::<A, M>(l, weights, if first { x } else { src.get(..l.inputs.get() as usize)? }, y)?;
+            layer::<A, M>(
+                l,
+                weights,
+                if first {
+                    x
+                } else {
+                    src.get(..l.inputs.get() as usize)?
+                },
+                y,
+            )?;
             weights = weights.get(layer_bytes(l)?..)?;
             core::mem::swap(&mut src, &mut dst);
             first = false;
         }
-        last(Some(end), weights, if first { x } else { src.get(..end.inputs.get() as usize)? })
+        last(
+            Some(end),
+            weights,
+            if first {
+                x
+            } else {
+                src.get(..end.inputs.get() as usize)?
+            },
+        )
     }
     fn run_gate<A: Erased, M: Math, S: Source<[A]> + ?Sized>(
         &self,
@@ -180,10 +221,14 @@ impl ErasedLevel<'_, '_> {
         w: &mut Work<'_, A>,
     ) -> Option<()> {
         let (n, at) = self.node(self.level.gates + o)?;
-        let g = rows.get_mut(at.row as usize..)?.get_mut(..n.sees.get().count_ones() as usize)?;
+        let g = rows
+            .get_mut(at.row as usize..)?
+            .get_mut(..n.sees.get().count_ones() as usize)?;
         let Work { a, b, z, .. } = w;
         if n.op == op::CONSTANT {
-            return self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |_, w, _| constant::<A>(w, g));
+            return self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |_, w, _| {
+                constant::<A>(w, g)
+            });
         }
         let mut logits = 0;
         self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |l, w, x| {
@@ -201,7 +246,12 @@ impl ErasedLevel<'_, '_> {
         }
         Some(())
     }
-    fn run_expert<A: Erased, M: Math, S: Source<[A]> + ?Sized>(&self, at: usize, x: &S, w: &mut Work<'_, A>) -> Option<()> {
+    fn run_expert<A: Erased, M: Math, S: Source<[A]> + ?Sized>(
+        &self,
+        at: usize,
+        x: &S,
+        w: &mut Work<'_, A>,
+    ) -> Option<()> {
         let (n, place) = self.node(at)?;
         let Work { h, a, b, .. } = w;
         let h = h.get_mut(..n.outputs.get() as usize)?;
@@ -229,7 +279,13 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     fn outs(&self) -> usize {
         self.0.level.end - self.0.level.gates
     }
-    fn gate<M: Math, S: Source<[A]> + ?Sized>(&self, o: usize, x: &S, rows: &mut [A::Gate], work: &mut Work<'a, A>) {
+    fn gate<M: Math, S: Source<[A]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        rows: &mut [A::Gate],
+        work: &mut Work<'a, A>,
+    ) {
         // `None` cannot happen: loading checked every index.
         let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
     }
@@ -260,7 +316,9 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     }
     fn mixture<'m>(&self, m: &'m mut [A::Mix], o: usize) -> &'m mut [A::Mix] {
         let n = width(self.0.blob, self.0.level.gates + o + 1).unwrap_or(0);
-        m.get_mut(o * n..).and_then(|m| m.get_mut(..n)).unwrap_or(&mut [])
+        m.get_mut(o * n..)
+            .and_then(|m| m.get_mut(..n))
+            .unwrap_or(&mut [])
     }
 }
 
@@ -297,14 +355,25 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
     while let Some(level) = Levels::at(blob.nodes, at) {
         let (from, to) = level.outputs();
         let w = width(blob, from)?;
-        let values = Values { input: x, streams: &*before, base, width: wide };
-        let typed = Typed::<A>(ErasedLevel { blob, table, level }, core::marker::PhantomData);
+        let values = Values {
+            input: x,
+            streams: &*before,
+            base,
+            width: wide,
+        };
+        let typed = Typed::<A>(
+            ErasedLevel { blob, table, level },
+            core::marker::PhantomData,
+        );
         if level.gates == level.end {
             // No gates: the experts are the streams.
             for v in from..to {
                 if needed.has(v) {
                     typed.0.run_expert::<A, M, _>(v - 1, &values, &mut work)?;
-                    copy(work.h.get(..w)?, after.get_mut((v - from) * w..)?.get_mut(..w)?);
+                    copy(
+                        work.h.get(..w)?,
+                        after.get_mut((v - from) * w..)?.get_mut(..w)?,
+                    );
                     run += 1;
                 }
             }
@@ -317,15 +386,32 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
             }
             m.as_mut_bytes().fill(0);
             run += walk::<M, C, _, _>(&typed, &values, gates, choice, rows, &mut work, m);
-            for (m, h) in m.chunks(w.max(1)).zip(after.chunks_mut(w.max(1))).take(to - from) {
+            for (m, h) in m
+                .chunks(w.max(1))
+                .zip(after.chunks_mut(w.max(1)))
+                .take(to - from)
+            {
                 A::settle(m, h);
             }
         }
         core::mem::swap(&mut before, &mut after);
         (base, wide, at) = (from, w, level.end);
     }
-    let values = Values { input: x, streams: &*before, base, width: wide };
-    let level = ErasedLevel { blob, table, level: Levels { experts: at, gates: at, end: at } };
+    let values = Values {
+        input: x,
+        streams: &*before,
+        base,
+        width: wide,
+    };
+    let level = ErasedLevel {
+        blob,
+        table,
+        level: Levels {
+            experts: at,
+            gates: at,
+            end: at,
+        },
+    };
     towers::<A, M>(&level, &values, &mut work, raw, want)?;
     Some(run)
 }
@@ -343,11 +429,15 @@ fn towers<A: Erased, M: Math>(
     let mut factors = [0u32; crate::blob::MAX_TASKS];
     let mut rest = raw;
     for (k, t) in blob.tasks.iter().enumerate() {
-        let (out, after) = core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize)?;
+        let (out, after) =
+            core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize)?;
         rest = after;
         if t.output == output::PRODUCT {
             if asks(want, k) {
-                let p = A::product(A::prob(*factors.get(t.a as usize)?), A::prob(*factors.get(t.b as usize)?));
+                let p = A::product(
+                    A::prob(*factors.get(t.a as usize)?),
+                    A::prob(*factors.get(t.b as usize)?),
+                );
                 *out.first_mut()? = A::prob_word(p);
             }
             continue;
@@ -409,15 +499,25 @@ pub(super) fn show(blob: &Blob<'_>, plan: &Plan, t: &TaskRecord, words: &mut [u3
         for (at, n) in blob.nodes.iter().enumerate().take(node + 1) {
             let (own, rest) = layers.split_at_checked(n.layers as usize)?;
             layers = rest;
-            bytes += own.iter().map(|l| layer_bytes(l).unwrap_or(0)).sum::<usize>();
+            bytes += own
+                .iter()
+                .map(|l| layer_bytes(l).unwrap_or(0))
+                .sum::<usize>();
             if at < node && has_unit(plan.integer, blob, at) {
                 bytes += 4;
             }
         }
         Some(*f32::ref_from_prefix(blob.weights.get(bytes..)?).ok()?.0)
     };
-    let empty = (t.a as usize).checked_sub(1).and_then(|n| blob.nodes.get(n)).is_some_and(|n| n.layers == 0);
-    let unit = if t.output == output::LINEAR { unit().unwrap_or(0.0) } else { 1.0 };
+    let empty = (t.a as usize)
+        .checked_sub(1)
+        .and_then(|n| blob.nodes.get(n))
+        .is_some_and(|n| n.layers == 0);
+    let unit = if t.output == output::LINEAR {
+        unit().unwrap_or(0.0)
+    } else {
+        1.0
+    };
     for w in words {
         *w = match t.output {
             output::LINEAR if empty => f32::from(*w as i32 as i16) * unit,
@@ -429,13 +529,26 @@ pub(super) fn show(blob: &Blob<'_>, plan: &Plan, t: &TaskRecord, words: &mut [u3
 }
 
 /// See [`super::Dynamic::gate_weights`].
-pub(super) fn gate_weights(blob: &Blob<'_>, plan: &Plan, scratch: &[u32], gate: usize, out: &mut [f32]) -> usize {
+pub(super) fn gate_weights(
+    blob: &Blob<'_>,
+    plan: &Plan,
+    scratch: &[u32],
+    gate: usize,
+    out: &mut [f32],
+) -> usize {
     let mut find = || -> Option<usize> {
         let mut row = 0;
         for n in blob.nodes.iter().filter(|n| is_gate(n)).take(gate) {
             row += n.sees.get().count_ones() as usize;
         }
-        let seen = blob.nodes.iter().filter(|n| is_gate(n)).nth(gate)?.sees.get().count_ones() as usize;
+        let seen = blob
+            .nodes
+            .iter()
+            .filter(|n| is_gate(n))
+            .nth(gate)?
+            .sees
+            .get()
+            .count_ones() as usize;
         let words = scratch.get(plan.input_words + words(blob.nodes.len(), size_of::<At>())..)?;
         let out = out.get_mut(..seen)?;
         fn read<A: Element>(words: &[u32], rows: usize, row: usize, out: &mut [f32]) -> Option<()> {
@@ -470,19 +583,52 @@ pub(super) fn expert<A: Erased>(
     }
     let found = y.len() as u32;
     let wide = n.outputs.get() as usize;
-    let y = y.get_mut(..wide).ok_or(RunError::Outputs { expected: wide as u32, found })?;
+    let y = y.get_mut(..wide).ok_or(RunError::Outputs {
+        expected: wide as u32,
+        found,
+    })?;
     let words = scratch.len() as u32;
     let run = || -> Option<()> {
         let mut s = scratch;
         let table: &mut [At] = carve(&mut s, blob.nodes.len())?;
         locate(blob, plan.integer, plan.inputs, table);
-        let (h, a, b) = (carve(&mut s, plan.wide)?, carve(&mut s, plan.wide)?, carve(&mut s, plan.wide)?);
-        let mut work = Work { h, a, b, z: &mut [], p: &mut [] };
-        let level = ErasedLevel { blob, table, level: Levels { experts: 0, gates: 0, end: 0 } };
-        level.run_expert::<A, Libm, _>(node, &Values { input: x, streams: &[], base: 1, width: 0 }, &mut work)?;
+        let (h, a, b) = (
+            carve(&mut s, plan.wide)?,
+            carve(&mut s, plan.wide)?,
+            carve(&mut s, plan.wide)?,
+        );
+        let mut work = Work {
+            h,
+            a,
+            b,
+            z: &mut [],
+            p: &mut [],
+        };
+        let level = ErasedLevel {
+            blob,
+            table,
+            level: Levels {
+                experts: 0,
+                gates: 0,
+                end: 0,
+            },
+        };
+        level.run_expert::<A, Libm, _>(
+            node,
+            &Values {
+                input: x,
+                streams: &[],
+                base: 1,
+                width: 0,
+            },
+            &mut work,
+        )?;
         copy(work.h, y);
         Some(())
     };
-    run().ok_or(RunError::Scratch { expected: plan.scratch_words as u32, found: words })?;
+    run().ok_or(RunError::Scratch {
+        expected: plan.scratch_words as u32,
+        found: words,
+    })?;
     Ok(wide)
 }

@@ -15,10 +15,11 @@ use level::{Needed, run};
 use verify::Plan;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed [`Model`](crate::Model). The same kernels, the
-/// same walk, the same bits.
+/// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed
+/// [`Model`](crate::Model). The same kernels, the same walk, the same bits.
 ///
-/// It runs every blob, in every packing, and so links every kernel: a device whose architecture is fixed is better served by a typed model.
+/// It runs every blob, in every packing, and so links every kernel: a device whose architecture is
+/// fixed is better served by a typed model.
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamic<'a> {
     blob: Blob<'a>,
@@ -86,9 +87,15 @@ pub enum RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Inputs { expected, found } => write!(f, "{found} features given, the model takes {expected}"),
-            Self::Outputs { expected, found } => write!(f, "room for {found} outputs, the model gives {expected}"),
-            Self::Scratch { expected, found } => write!(f, "{found} words of scratch given, {expected} needed"),
+            Self::Inputs { expected, found } => {
+                write!(f, "{found} features given, the model takes {expected}")
+            }
+            Self::Outputs { expected, found } => {
+                write!(f, "room for {found} outputs, the model gives {expected}")
+            }
+            Self::Scratch { expected, found } => {
+                write!(f, "{found} words of scratch given, {expected} needed")
+            }
             Self::Node => f.write_str("no such expert or gate, or it does not read the input"),
             Self::Element => f.write_str("a float model takes f32, an integer model int16"),
         }
@@ -107,14 +114,15 @@ pub struct Run {
 }
 
 impl<'a> Dynamic<'a> {
-    /// Checks a blob: all that a typed model checks, and every record against the rules of the format, since no type vouches for them.
-    /// The blob must lie at a multiple of 4.
+    /// Checks a blob: all that a typed model checks, and every record against the rules of the
+    /// format, since no type vouches for them. The blob must lie at a multiple of 4.
     ///
     /// After `Ok`, inference fails only on slices of wrong length, whatever the weights are.
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::open`], and [`Record`](LoadError::Record), [`Weights`](LoadError::Weights), [`Alignment`](LoadError::Alignment).
+    /// Those of [`Blob::open`], and [`Record`](LoadError::Record), [`Weights`](LoadError::Weights),
+    /// [`Alignment`](LoadError::Alignment).
     pub fn load(blob: &'a [u8]) -> Result<Self, LoadError> {
         let blob = Blob::open(blob)?;
         let plan = verify::verify(&blob)?;
@@ -160,22 +168,35 @@ impl<'a> Dynamic<'a> {
     /// The tasks, in order.
     pub fn tasks(&self) -> impl Iterator<Item = Task<'a>> + use<'a> {
         let mut start = 0;
-        self.blob.task_names().zip(self.blob.tasks).map(move |(name, t)| {
-            let width = t.width.get() as usize;
-            let task = Task { name: core::str::from_utf8(name).unwrap_or("?"), output: t.output, width, start };
-            start += width;
-            task
-        })
+        self.blob
+            .task_names()
+            .zip(self.blob.tasks)
+            .map(move |(name, t)| {
+                let width = t.width.get() as usize;
+                let task = Task {
+                    name: core::str::from_utf8(name).unwrap_or("?"),
+                    output: t.output,
+                    width,
+                    start,
+                };
+                start += width;
+                task
+            })
     }
 
     /// The gates, in the order of the wiring.
     pub fn gates(&self) -> impl Iterator<Item = GateInfo> + use<'a> {
-        self.blob.nodes.iter().enumerate().filter(|(_, n)| n.op >= op::GATES).map(|(node, n)| GateInfo {
-            node,
-            op: n.op,
-            first: (n.first as usize).saturating_sub(1),
-            sees: n.sees.get(),
-        })
+        self.blob
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.op >= op::GATES)
+            .map(|(node, n)| GateInfo {
+                node,
+                op: n.op,
+                first: (n.first as usize).saturating_sub(1),
+                sees: n.sees.get(),
+            })
     }
 
     /// All outputs for one row, task after task, as f32.
@@ -192,7 +213,13 @@ impl<'a> Dynamic<'a> {
     /// # Errors
     ///
     /// A slice of wrong length.
-    pub fn predict_tasks(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32], want: u32) -> Result<Run, RunError> {
+    pub fn predict_tasks(
+        &self,
+        x: &[f32],
+        scratch: &mut [u32],
+        y: &mut [f32],
+        want: u32,
+    ) -> Result<Run, RunError> {
         self.predict_where(x, scratch, y, want, All)
     }
 
@@ -201,41 +228,71 @@ impl<'a> Dynamic<'a> {
     /// # Errors
     ///
     /// A slice of wrong length.
-    pub fn predict_skipping(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32], skip: SkipBelow) -> Result<Run, RunError> {
+    pub fn predict_skipping(
+        &self,
+        x: &[f32],
+        scratch: &mut [u32],
+        y: &mut [f32],
+        skip: SkipBelow,
+    ) -> Result<Run, RunError> {
         self.predict_where(x, scratch, y, u32::MAX, skip)
     }
 
-    fn predict_where<C: Choice>(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32], want: u32, choice: C) -> Result<Run, RunError> {
+    fn predict_where<C: Choice>(
+        &self,
+        x: &[f32],
+        scratch: &mut [u32],
+        y: &mut [f32],
+        want: u32,
+        choice: C,
+    ) -> Result<Run, RunError> {
         let y = self.room(y)?;
-        // The raw outputs pass through the words of `y`: asked-for tasks are converted, others keep their value.
-        let words: &mut [u32] = <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
+        // The raw outputs pass through the words of `y`: asked-for tasks are converted, others keep
+        // their value.
+        let words: &mut [u32] =
+            <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
         let done = if self.plan.integer {
             let (input, rest) = self.input_buffer(scratch)?;
             let counts = self.quantize(x, input)?;
             let run = self.run::<i16, C>(input, rest, words, want, choice)?;
-            Run { experts: run, input: counts }
+            Run {
+                experts: run,
+                input: counts,
+            }
         } else {
             self.check_inputs(x.len())?;
             let (_, rest) = self.input_buffer(scratch)?;
-            Run { experts: self.run::<f32, C>(x, rest, words, want, choice)?, input: InputCounts::default() }
+            Run {
+                experts: self.run::<f32, C>(x, rest, words, want, choice)?,
+                input: InputCounts::default(),
+            }
         };
         self.show_words(words, want);
         Ok(done)
     }
 
-    /// Int16 features in, raw outputs out, as a typed model's `predict_q`: a word each, `Q16` or `Q31` (or an activation, of an empty tower).
+    /// Int16 features in, raw outputs out, as a typed model's `predict_q`: a word each, `Q16` or
+    /// `Q31` (or an activation, of an empty tower).
     ///
     /// # Errors
     ///
     /// A slice of wrong length, or a float model.
-    pub fn predict_q(&self, x: &[i16], scratch: &mut [u32], raw: &mut [u32]) -> Result<Run, RunError> {
+    pub fn predict_q(
+        &self,
+        x: &[i16],
+        scratch: &mut [u32],
+        raw: &mut [u32],
+    ) -> Result<Run, RunError> {
         if !self.plan.integer {
             return Err(RunError::Element);
         }
         self.check_inputs(x.len())?;
         let raw = self.room(raw)?;
         let (_, rest) = self.input_buffer(scratch)?;
-        Ok(Run { experts: self.run::<i16, All>(x, rest, raw, u32::MAX, All)?, input: InputCounts::default() })
+        Ok(Run {
+            experts: self.run::<i16, All>(x, rest, raw, u32::MAX, All)?,
+            input: InputCounts::default(),
+        })
     }
 
     /// Raw outputs as f32.
@@ -259,25 +316,34 @@ impl<'a> Dynamic<'a> {
         if !self.plan.integer {
             return Err(RunError::Element);
         }
-        let Ok((scales, _)) = <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs) else {
+        let Ok((scales, _)) =
+            <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs)
+        else {
             return Err(RunError::Element);
         };
         Ok(crate::kernel::quantize_f32(x, scales, q))
     }
 
-    /// After a prediction: the weights of gate number `gate` (in the order of [`gates`](Self::gates)), one per expert seen, as f32;
-    /// 0 where no task that was asked for depends on the gate. Gives how many were written.
+    /// After a prediction: the weights of gate number `gate` (in the order of
+    /// [`gates`](Self::gates)), one per expert seen, as f32; 0 where no task that was asked for
+    /// depends on the gate. Gives how many were written.
     pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
         level::gate_weights(&self.blob, &self.plan, scratch, gate, weights)
     }
 
-    /// The output of the expert that is step `node` and reads the input (of a float model; an integer model's have no stored unit).
-    /// Gives its width.
+    /// The output of the expert that is step `node` and reads the input (of a float model; an
+    /// integer model's have no stored unit). Gives its width.
     ///
     /// # Errors
     ///
     /// A slice of wrong length, or no such expert.
-    pub fn expert(&self, node: usize, x: &[f32], scratch: &mut [u32], y: &mut [f32]) -> Result<usize, RunError> {
+    pub fn expert(
+        &self,
+        node: usize,
+        x: &[f32],
+        scratch: &mut [u32],
+        y: &mut [f32],
+    ) -> Result<usize, RunError> {
         if self.plan.integer {
             return Err(RunError::Element);
         }
@@ -287,30 +353,72 @@ impl<'a> Dynamic<'a> {
     }
 
     fn check_inputs(&self, found: usize) -> Result<(), RunError> {
-        if found == self.plan.inputs { Ok(()) } else { Err(RunError::Inputs { expected: self.plan.inputs as u32, found: found as u32 }) }
+        if found == self.plan.inputs {
+            Ok(())
+        } else {
+            Err(RunError::Inputs {
+                expected: self.plan.inputs as u32,
+                found: found as u32,
+            })
+        }
     }
 
     fn room<'y, T>(&self, y: &'y mut [T]) -> Result<&'y mut [T], RunError> {
         let found = y.len() as u32;
-        y.get_mut(..self.plan.outputs).ok_or(RunError::Outputs { expected: self.plan.outputs as u32, found })
+        y.get_mut(..self.plan.outputs).ok_or(RunError::Outputs {
+            expected: self.plan.outputs as u32,
+            found,
+        })
     }
 
     /// The scratch's part for quantized features, and the rest.
-    fn input_buffer<'s>(&self, scratch: &'s mut [u32]) -> Result<(&'s mut [i16], &'s mut [u32]), RunError> {
-        let short = RunError::Scratch { expected: self.plan.scratch_words as u32, found: scratch.len() as u32 };
+    fn input_buffer<'s>(
+        &self,
+        scratch: &'s mut [u32],
+    ) -> Result<(&'s mut [i16], &'s mut [u32]), RunError> {
+        let short = RunError::Scratch {
+            expected: self.plan.scratch_words as u32,
+            found: scratch.len() as u32,
+        };
         if scratch.len() < self.plan.scratch_words {
             return Err(short);
         }
-        let (input, rest) = scratch.split_at_mut_checked(self.plan.input_words).ok_or(short)?;
-        let n = if self.plan.integer { self.plan.inputs } else { 0 };
-        let (input, _) = <[i16]>::mut_from_prefix_with_elems(input.as_mut_bytes(), n).map_err(|_| short)?;
+        let (input, rest) = scratch
+            .split_at_mut_checked(self.plan.input_words)
+            .ok_or(short)?;
+        let n = if self.plan.integer {
+            self.plan.inputs
+        } else {
+            0
+        };
+        let (input, _) =
+            <[i16]>::mut_from_prefix_with_elems(input.as_mut_bytes(), n).map_err(|_| short)?;
         Ok((input, rest))
     }
 
-    fn run<A: Erased, C: Choice>(&self, x: &[A], scratch: &mut [u32], raw: &mut [u32], want: u32, choice: C) -> Result<u32, RunError> {
+    fn run<A: Erased, C: Choice>(
+        &self,
+        x: &[A],
+        scratch: &mut [u32],
+        raw: &mut [u32],
+        want: u32,
+        choice: C,
+    ) -> Result<u32, RunError> {
         let mut needed = Needed::new(&self.blob, want);
-        run::<A, Libm, C>(&self.blob, &self.plan, &mut needed, x, scratch, raw, want, choice)
-            .ok_or(RunError::Scratch { expected: self.plan.scratch_words as u32, found: scratch.len() as u32 })
+        run::<A, Libm, C>(
+            &self.blob,
+            &self.plan,
+            &mut needed,
+            x,
+            scratch,
+            raw,
+            want,
+            choice,
+        )
+        .ok_or(RunError::Scratch {
+            expected: self.plan.scratch_words as u32,
+            found: scratch.len() as u32,
+        })
     }
 
     /// Raw words to the bits of f32, for the tasks in `want`.
@@ -320,7 +428,11 @@ impl<'a> Dynamic<'a> {
         }
         let mut rest = words;
         for (k, t) in self.blob.tasks.iter().enumerate() {
-            let Some((words, after)) = core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize) else { return };
+            let Some((words, after)) =
+                core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize)
+            else {
+                return;
+            };
             rest = after;
             if asks(want, k) {
                 level::show(&self.blob, &self.plan, t, words);
@@ -334,8 +446,11 @@ fn towers_wanted(blob: &Blob<'_>, want: u32) -> u32 {
     let mut towers = 0u32;
     for (k, t) in blob.tasks.iter().enumerate().take(MAX_TASKS) {
         if asks(want, k) {
-            towers |=
-                if t.output == output::PRODUCT { 1u32.wrapping_shl(u32::from(t.a)) | 1u32.wrapping_shl(u32::from(t.b)) } else { 1 << k };
+            towers |= if t.output == output::PRODUCT {
+                1u32.wrapping_shl(u32::from(t.a)) | 1u32.wrapping_shl(u32::from(t.b))
+            } else {
+                1 << k
+            };
         }
     }
     towers
@@ -352,7 +467,11 @@ fn width(blob: &Blob<'_>, v: usize) -> Option<usize> {
 /// Whether the task's tower stores a unit behind its layers.
 fn has_unit(integer: bool, blob: &Blob<'_>, node: usize) -> bool {
     let value = node as u64 + 1;
-    integer && blob.tasks.iter().any(|t: &TaskRecord| t.output == output::LINEAR && u64::from(t.a) == value)
+    integer
+        && blob
+            .tasks
+            .iter()
+            .any(|t: &TaskRecord| t.output == output::LINEAR && u64::from(t.a) == value)
 }
 
 /// Whether a node is a gate.

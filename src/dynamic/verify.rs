@@ -1,7 +1,10 @@
-//! The rules that records must keep when no type vouches for them. Everything the walk assumes is checked here, once.
+//! The rules that records must keep when no type vouches for them. Everything the walk assumes is
+//! checked here, once.
 
 use super::{has_unit, is_gate, width};
-use crate::blob::{Blob, LayerRecord, MAX_TASKS, NodeRecord, activation, kind, op, output, packing, precision};
+use crate::blob::{
+    Blob, LayerRecord, MAX_TASKS, NodeRecord, activation, kind, op, output, packing, precision,
+};
 use crate::error::LoadError;
 
 /// What a prediction needs to know beside the records.
@@ -27,10 +30,15 @@ pub(super) const fn input_bytes(integer: bool, inputs: usize) -> usize {
     if integer { inputs.saturating_mul(8) } else { 0 }
 }
 
-/// Bytes of one layer's weights, a multiple of 4; `None` for a record that the format does not allow.
+/// Bytes of one layer's weights, a multiple of 4; `None` for a record that the format does not
+/// allow.
 pub(super) fn layer_bytes(l: &LayerRecord) -> Option<usize> {
     let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
-    if i == 0 || o == 0 || (l.packing != packing::PANELS && (l.packing != packing::QUAD || l.precision != precision::I8)) {
+    if i == 0
+        || o == 0
+        || (l.packing != packing::PANELS
+            && (l.packing != packing::QUAD || l.precision != precision::I8))
+    {
         return None;
     }
     let padded = |n: usize| n.checked_add(3).map(|n| n & !3);
@@ -67,7 +75,9 @@ fn logits(op: u8, k: usize, seen: usize) -> Option<usize> {
     match op {
         op::SOFTMAX | op::SIGMOID | op::HARD | op::CONSTANT if k == 0 => Some(seen),
         op::TOP_K | op::TOP_K_RAW if k >= 1 && k <= seen => Some(seen),
-        op::D_SELECT_K if k >= 1 && seen >= 2 => k.checked_mul((usize::BITS - (seen - 1).leading_zeros()) as usize + 1),
+        op::D_SELECT_K if k >= 1 && seen >= 2 => {
+            k.checked_mul((usize::BITS - (seen - 1).leading_zeros()) as usize + 1)
+        }
         _ => None,
     }
 }
@@ -86,21 +96,36 @@ pub(super) struct Levels {
 impl Levels {
     /// The level that starts at step `at`, unless the towers do.
     pub(super) fn at(nodes: &[NodeRecord], at: usize) -> Option<Self> {
-        let run = |from: usize, of: fn(&NodeRecord) -> bool| from + nodes.get(from..).map_or(0, |n| n.iter().take_while(|n| of(n)).count());
+        let run = |from: usize, of: fn(&NodeRecord) -> bool| {
+            from + nodes
+                .get(from..)
+                .map_or(0, |n| n.iter().take_while(|n| of(n)).count())
+        };
         let gates = run(at, |n| n.op == op::EXPERT);
         let end = run(gates, is_gate);
-        (end > at).then_some(Self { experts: at, gates, end })
+        (end > at).then_some(Self {
+            experts: at,
+            gates,
+            end,
+        })
     }
 
     /// The first value that later steps may read, and one past the last.
     pub(super) const fn outputs(&self) -> (usize, usize) {
-        let from = if self.gates == self.end { self.experts } else { self.gates };
+        let from = if self.gates == self.end {
+            self.experts
+        } else {
+            self.gates
+        };
         (from + 1, self.end + 1)
     }
 }
 
 const fn record(at: usize, rule: u32) -> LoadError {
-    LoadError::Record { at: at as u32, rule }
+    LoadError::Record {
+        at: at as u32,
+        rule,
+    }
 }
 
 /// Checks every record; `rule` numbers are those of `docs/format.md`.
@@ -118,8 +143,20 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
     if blob.tasks.len() > MAX_TASKS {
         return Err(record(blob.tasks.len(), 14));
     }
-    let integer = blob.layers.iter().any(|l| l.precision == precision::I8 || l.precision == precision::I16);
-    let mut plan = Plan { inputs, outputs: 0, integer, input_words: 0, scratch_words: 0, rows: 0, streams: 0, wide: 0 };
+    let integer = blob
+        .layers
+        .iter()
+        .any(|l| l.precision == precision::I8 || l.precision == precision::I16);
+    let mut plan = Plan {
+        inputs,
+        outputs: 0,
+        integer,
+        input_words: 0,
+        scratch_words: 0,
+        rows: 0,
+        streams: 0,
+        wide: 0,
+    };
     let mut bytes = input_bytes(integer, inputs);
     let mut layers = blob.layers;
     let mut rows = 0usize;
@@ -136,7 +173,8 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
         if n.op != op::EXPERT && n.op != op::TOWER && !is_gate(n) {
             return Err(record(at, 3));
         }
-        // Towers come last, levels have experts and then gates: then the level at hand holds this step, or there is none and it is a tower.
+        // Towers come last, levels have experts and then gates: then the level at hand holds this
+        // step, or there is none and it is a tower.
         if level.is_some_and(|l| at >= l.end) || (level.is_none() && n.op != op::TOWER) {
             return Err(record(at, 4));
         }
@@ -150,7 +188,9 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
         }
         let mut have = reads;
         for index in 0..n.layers {
-            let Some((l, rest)) = layers.split_first() else { return Err(record(at, 7)) };
+            let Some((l, rest)) = layers.split_first() else {
+                return Err(record(at, 7));
+            };
             layers = rest;
             let last = index + 1 == n.layers;
             let constant = n.op == op::CONSTANT;
@@ -159,11 +199,17 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
                 kind::CONSTANT => n.layers == 1 && constant,
                 _ => !(last && n.op != op::EXPERT),
             };
-            let element = if integer { l.precision >= precision::I8 } else { l.precision <= precision::W8 };
+            let element = if integer {
+                l.precision >= precision::I8
+            } else {
+                l.precision <= precision::W8
+            };
             if !fits || !element || l.inputs.get() as usize != have {
                 return Err(record(at, 8));
             }
-            let Some(more) = layer_bytes(l).and_then(|b| bytes.checked_add(b)) else { return Err(record(at, 9)) };
+            let Some(more) = layer_bytes(l).and_then(|b| bytes.checked_add(b)) else {
+                return Err(record(at, 9));
+            };
             bytes = more;
             have = l.outputs.get() as usize;
             plan.wide = plan.wide.max(have);
@@ -176,10 +222,12 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
             let seen = n.sees.get().count_ones() as usize;
             // All seen experts belong to this level and have the width of the mixture.
             let (first, l) = (n.first as usize, level.ok_or(record(at, 4))?);
-            let inside = (0..32usize).filter(|b| n.sees.get() >> b & 1 != 0).all(|b| {
-                let v = first + b;
-                v > l.experts && v <= l.gates && width(blob, v) == Some(makes)
-            });
+            let inside = (0..32usize)
+                .filter(|b| n.sees.get() >> b & 1 != 0)
+                .all(|b| {
+                    let v = first + b;
+                    v > l.experts && v <= l.gates && width(blob, v) == Some(makes)
+                });
             if seen == 0 || !inside {
                 return Err(record(at, 10));
             }
@@ -208,11 +256,16 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
     }
     tasks(blob, &mut plan)?;
     if bytes != blob.weights.len() {
-        return Err(LoadError::Weights { expected: bytes as u32, found: blob.weights.len() as u32 });
+        return Err(LoadError::Weights {
+            expected: bytes as u32,
+            found: blob.weights.len() as u32,
+        });
     }
     let address = blob.weights.as_ptr() as usize;
     if address & 3 != 0 {
-        return Err(LoadError::Alignment { offset: (address & 63) as u32 });
+        return Err(LoadError::Alignment {
+            offset: (address & 63) as u32,
+        });
     }
     plan.rows = rows;
     plan.input_words = if integer { inputs.div_ceil(2) } else { 0 };
@@ -222,14 +275,23 @@ pub(super) fn verify(blob: &Blob<'_>) -> Result<Plan, LoadError> {
 
 /// Every tower has exactly one task, in order; products come after their factors and last.
 fn tasks(blob: &Blob<'_>, plan: &mut Plan) -> Result<(), LoadError> {
-    let first_tower = blob.nodes.iter().position(|n| n.op == op::TOWER).unwrap_or(blob.nodes.len());
+    let first_tower = blob
+        .nodes
+        .iter()
+        .position(|n| n.op == op::TOWER)
+        .unwrap_or(blob.nodes.len());
     let towers = blob.nodes.len() - first_tower;
     if towers == 0 || blob.tasks.len() < towers {
         return Err(record(blob.tasks.len(), 14));
     }
     for (k, t) in blob.tasks.iter().enumerate() {
         let wide = t.width.get() as usize;
-        let probability = |j: u8| blob.tasks.get(..towers).and_then(|t| t.get(j as usize)).is_some_and(|t| t.output == output::SIGMOID);
+        let probability = |j: u8| {
+            blob.tasks
+                .get(..towers)
+                .and_then(|t| t.get(j as usize))
+                .is_some_and(|t| t.output == output::SIGMOID)
+        };
         let fits = t.reserved == 0
             && t.reserved2.get() == 0
             && if t.output == output::PRODUCT {
@@ -258,9 +320,17 @@ fn tasks(blob: &Blob<'_>, plan: &mut Plan) -> Result<(), LoadError> {
 
 /// Multiply-accumulates of dense layers and of mixing.
 pub(super) fn macs(blob: &Blob<'_>) -> u64 {
-    let dense: u64 =
-        blob.layers.iter().filter(|l| l.kind <= kind::LOGITS).map(|l| u64::from(l.inputs.get()) * u64::from(l.outputs.get())).sum();
-    let mixing: u64 =
-        blob.nodes.iter().filter(|n| is_gate(n)).map(|n| u64::from(n.sees.get().count_ones()) * u64::from(n.outputs.get())).sum();
+    let dense: u64 = blob
+        .layers
+        .iter()
+        .filter(|l| l.kind <= kind::LOGITS)
+        .map(|l| u64::from(l.inputs.get()) * u64::from(l.outputs.get()))
+        .sum();
+    let mixing: u64 = blob
+        .nodes
+        .iter()
+        .filter(|n| is_gate(n))
+        .map(|n| u64::from(n.sees.get().count_ones()) * u64::from(n.outputs.get()))
+        .sum();
     dense + mixing
 }

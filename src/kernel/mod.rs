@@ -1,7 +1,8 @@
 //! The arithmetic: functions over slices, from which layers are made.
 //!
-//! They take no shapes: the lengths of the slices are the shapes. They never panic; where a slice is too short they
-//! do less. [`portable`] is the specification, always compiled; what it computes is fixed in `docs/numerics.md`.
+//! They take no shapes: the lengths of the slices are the shapes. They never panic; where a slice
+//! is too short they do less. [`portable`] is the specification, always compiled; what it computes
+//! is fixed in `docs/numerics.md`.
 
 mod order;
 pub mod portable;

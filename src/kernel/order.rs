@@ -1,12 +1,14 @@
 //! In which order the weights of a dense layer are stored.
 //!
-//! The rows of a layer lie in panels; inside a panel, column by column, so that the weights that meet the same
-//! input are neighbours. Rows that fill no panel follow as single rows. The number of weights stays rows × columns.
+//! The rows of a layer lie in panels; inside a panel, column by column, so that the weights that
+//! meet the same input are neighbours. Rows that fill no panel follow as single rows. The number of
+//! weights stays rows × columns.
 
 /// How the rows of a layer are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Panels of 8 rows, then one of 4 if 4 or more rows are left, then single rows: f32, and int8 with f32 scales.
+    /// Panels of 8 rows, then one of 4 if 4 or more rows are left, then single rows: f32, and int8
+    /// with f32 scales.
     Eights,
     /// Panels of 4 rows, then single rows: int8, both as `Panels` and as `Quad`.
     Fours,
@@ -36,7 +38,8 @@ impl Order {
     }
 }
 
-/// Position of the weight of row `r` and column `c` in the stored order of a layer of `rows` rows and `cols` columns.
+/// Position of the weight of row `r` and column `c` in the stored order of a layer of `rows` rows
+/// and `cols` columns.
 ///
 /// ```
 /// use mmoe::kernel::{Order, panel_index};

@@ -1,9 +1,12 @@
-//! The records that stand beside the weights: what a row, a unit or a feature needs besides its column of numbers.
+//! The records that stand beside the weights: what a row, a unit or a feature needs besides its
+//! column of numbers.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// One row of a narrow integer layer: bias, multiplier and shift (8 bytes).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Row {
     /// Start of the accumulator, at the scale of weight times input.
@@ -17,7 +20,9 @@ pub struct Row {
 }
 
 /// One row of a wide integer layer: a 64-bit bias, multiplier and shift (12 bytes, aligned to 4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct WideRow {
     /// The two words of the bias, low word first; see [`WideRow::bias`].
@@ -34,7 +39,12 @@ impl WideRow {
     /// A row from its three numbers.
     pub const fn new(bias: i64, mult: u16, shift: u8) -> Self {
         let words = [bias as u32, (bias >> 32) as u32];
-        Self { words, mult, shift, zero: 0 }
+        Self {
+            words,
+            mult,
+            shift,
+            zero: 0,
+        }
     }
 
     /// Start of the accumulator, at the scale of weight times input.
@@ -46,7 +56,9 @@ impl WideRow {
 }
 
 /// One unit of an integer affine layer (8 bytes): `(v·gain + bias) / 2^shift`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct AffineRow {
     /// Added to the product, at its scale.

@@ -9,8 +9,9 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// A dense layer, `F(W x + b)`, `IN → OUT` in precision `P`.
 ///
-/// The summation order is strict: bias first, then the columns in order, a product and an addition each (`docs/numerics.md`).
-/// Memory: what `P::Matrix<IN, OUT>` says, and 4 bytes for the slope of [`LeakyRelu`](super::LeakyRelu).
+/// The summation order is strict: bias first, then the columns in order, a product and an addition
+/// each (`docs/numerics.md`). Memory: what `P::Matrix<IN, OUT>` says, and 4 bytes for the slope of
+/// [`LeakyRelu`](super::LeakyRelu).
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Dense<const IN: usize, const OUT: usize, P: Precision, F: Activation = Relu> {
@@ -28,16 +29,28 @@ pub struct Logits<const IN: usize, const OUT: usize, P: Precision> {
     pub matrix: P::Matrix<IN, OUT>,
 }
 
-/// The last layer of a tower, one step wider than the rest (`mmoe convert --narrow-heads` writes plain [`Logits`]).
+/// The last layer of a tower, one step wider than the rest (`mmoe convert --narrow-heads` writes
+/// plain [`Logits`]).
 pub type Head<const IN: usize, const OUT: usize, P> = Logits<IN, OUT, Wide<P>>;
 
-impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer for Dense<IN, OUT, P, F> {
+impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer
+    for Dense<IN, OUT, P, F>
+{
     type Act = P::Act;
     type In = [P::Act; IN];
     type Out = [P::Act; OUT];
     fn describe(to: &mut Check<'_>) {
         to.layer(
-            &const { LayerRecord::new(kind::DENSE, F::CODE, P::Matrix::<IN, OUT>::FORMAT.0, P::Matrix::<IN, OUT>::FORMAT.1, IN, OUT) },
+            &const {
+                LayerRecord::new(
+                    kind::DENSE,
+                    F::CODE,
+                    P::Matrix::<IN, OUT>::FORMAT.0,
+                    P::Matrix::<IN, OUT>::FORMAT.1,
+                    IN,
+                    OUT,
+                )
+            },
         );
     }
     fn forward<M: Math>(&self, x: &[P::Act; IN], y: &mut [P::Act; OUT]) {
@@ -45,7 +58,12 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer for D
         F::apply::<P::Act, M>(&self.activation, y);
     }
     fn forward4<M: Math>(group: [&Self; 4], x: &[P::Act; IN], y: &mut [[P::Act; OUT]; 4]) -> bool {
-        let done = Matrix::dense4(group.map(|l| &l.matrix), x, y.each_mut().map(|y| y.as_mut_slice()), F::RELU);
+        let done = Matrix::dense4(
+            group.map(|l| &l.matrix),
+            x,
+            y.each_mut().map(|y| y.as_mut_slice()),
+            F::RELU,
+        );
         if done {
             for (l, y) in group.into_iter().zip(y) {
                 F::apply::<P::Act, M>(&l.activation, y);
@@ -62,7 +80,14 @@ impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, 
     fn describe(to: &mut Check<'_>) {
         to.layer(
             &const {
-                LayerRecord::new(kind::LOGITS, activation::LINEAR, P::Matrix::<IN, OUT>::FORMAT.0, P::Matrix::<IN, OUT>::FORMAT.1, IN, OUT)
+                LayerRecord::new(
+                    kind::LOGITS,
+                    activation::LINEAR,
+                    P::Matrix::<IN, OUT>::FORMAT.0,
+                    P::Matrix::<IN, OUT>::FORMAT.1,
+                    IN,
+                    OUT,
+                )
             },
         );
     }
@@ -71,7 +96,9 @@ impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, 
     }
 }
 
-impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> core::fmt::Debug for Dense<IN, OUT, P, F> {
+impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> core::fmt::Debug
+    for Dense<IN, OUT, P, F>
+{
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Dense<{IN}, {OUT}>")
     }

@@ -19,9 +19,10 @@ use crate::precision::Flash;
 
 /// From `In` to `Out`, with weights that are used where they lie.
 ///
-/// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`, `KnownLayout` and `Immutable`, and
-/// implements this trait: it describes itself by one record of a kind from [`kind::USER`](crate::blob::kind::USER) on, and runs.
-/// (The shape-erased view and the converter know only the crate's own layers.)
+/// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`,
+/// `KnownLayout` and `Immutable`, and implements this trait: it describes itself by one record of a
+/// kind from [`kind::USER`](crate::blob::kind::USER) on, and runs. (The shape-erased view and the
+/// converter know only the crate's own layers.)
 pub trait Layer: Flash {
     /// The model's activations.
     type Act: Element;
@@ -39,7 +40,8 @@ pub trait Layer: Flash {
     fn describe(to: &mut Check<'_>);
     /// Runs it.
     fn forward<M: Math>(&self, x: &Self::In, y: &mut Self::Out);
-    /// Runs four of them on one input, side by side, with the same bits. `false`: that is no faster here, and nothing was done.
+    /// Runs four of them on one input, side by side, with the same bits. `false`: that is no faster
+    /// here, and nothing was done.
     fn forward4<M: Math>(_group: [&Self; 4], _x: &Self::In, _y: &mut [Self::Out; 4]) -> bool
     where
         Self: Sized,

@@ -8,7 +8,8 @@ use crate::math::Math;
 use crate::precision::Precision;
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 
-/// `gain·x + bias` per unit: a batch norm that could not be folded into a dense layer. 8 bytes a unit.
+/// `gain·x + bias` per unit: a batch norm that could not be folded into a dense layer. 8 bytes a
+/// unit.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Affine<const N: usize, P: Precision> {
@@ -24,7 +25,8 @@ pub struct PRelu<const N: usize, P: Precision> {
     pub slope: [<P::Act as Element>::UnitSlope; N],
 }
 
-/// `(x − mean) / √(variance + ε) · gain + bias` over the layer's units. Float models only. `8·N + 4` bytes.
+/// `(x − mean) / √(variance + ε) · gain + bias` over the layer's units. Float models only. `8·N +
+/// 4` bytes.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct LayerNorm<const N: usize> {
@@ -41,7 +43,18 @@ impl<const N: usize, P: Precision> Layer for Affine<N, P> {
     type In = [P::Act; N];
     type Out = [P::Act; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::new(kind::AFFINE, activation::LINEAR, P::Act::PRECISION, packing::PANELS, N, N) });
+        to.layer(
+            &const {
+                LayerRecord::new(
+                    kind::AFFINE,
+                    activation::LINEAR,
+                    P::Act::PRECISION,
+                    packing::PANELS,
+                    N,
+                    N,
+                )
+            },
+        );
     }
     fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
         *y = *x;
@@ -54,7 +67,18 @@ impl<const N: usize, P: Precision> Layer for PRelu<N, P> {
     type In = [P::Act; N];
     type Out = [P::Act; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::new(kind::PRELU, activation::LINEAR, P::Act::PRECISION, packing::PANELS, N, N) });
+        to.layer(
+            &const {
+                LayerRecord::new(
+                    kind::PRELU,
+                    activation::LINEAR,
+                    P::Act::PRECISION,
+                    packing::PANELS,
+                    N,
+                    N,
+                )
+            },
+        );
     }
     fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
         *y = *x;
@@ -67,7 +91,18 @@ impl<const N: usize> Layer for LayerNorm<N> {
     type In = [f32; N];
     type Out = [f32; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::new(kind::LAYER_NORM, activation::LINEAR, precision::F32, packing::PANELS, N, N) });
+        to.layer(
+            &const {
+                LayerRecord::new(
+                    kind::LAYER_NORM,
+                    activation::LINEAR,
+                    precision::F32,
+                    packing::PANELS,
+                    N,
+                    N,
+                )
+            },
+        );
     }
     fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
         kernel::layer_norm_f32::<M>(x, &self.gain, &self.bias, self.epsilon, y);

@@ -5,7 +5,8 @@ use crate::blob::{Check, NodeInfo};
 use crate::math::Math;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// First `A`, then `B`. Nest four layers as two pairs ([`Seq4`]): a chain nested to one side keeps dead buffers on the stack.
+/// First `A`, then `B`. Nest four layers as two pairs ([`Seq4`]): a chain nested to one side keeps
+/// dead buffers on the stack.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Seq<A, B>(pub A, pub B);

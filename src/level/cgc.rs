@@ -8,8 +8,8 @@ use crate::list::{self, Bank, Place};
 use crate::math::Math;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// Experts `T` for each of `K` tasks, shared experts `S`, and for each task a gate `G` over its own and then the shared ones
-/// (Tang et al., RecSys 2020).
+/// Experts `T` for each of `K` tasks, shared experts `S`, and for each task a gate `G` over its own
+/// and then the shared ones (Tang et al., RecSys 2020).
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Cgc<T, S, G, const K: usize> {
@@ -21,8 +21,18 @@ pub struct Cgc<T, S, G, const K: usize> {
     pub gates: [G; K],
 }
 
-impl<A: Element, T, S, G, const I: usize, const H: usize, const NT: usize, const NS: usize, const N: usize, const K: usize> Level
-    for Cgc<T, S, G, K>
+impl<
+    A: Element,
+    T,
+    S,
+    G,
+    const I: usize,
+    const H: usize,
+    const NT: usize,
+    const NS: usize,
+    const N: usize,
+    const K: usize,
+> Level for Cgc<T, S, G, K>
 where
     T: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
     S: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
@@ -41,13 +51,24 @@ where
     }
     fn experts(&self) -> usize {
         const { assert!(K < crate::blob::MAX_TASKS, "Cgc: at most 31 tasks") };
-        const { assert!(NT + NS == N, "Cgc: a gate weighs its task's experts and the shared ones") };
+        const {
+            assert!(
+                NT + NS == N,
+                "Cgc: a gate weighs its task's experts and the shared ones"
+            )
+        };
         NT * K + NS
     }
     fn outs(&self) -> usize {
         K
     }
-    fn gate<M: Math, Q: Source<[A; I]> + ?Sized>(&self, o: usize, x: &Q, rows: &mut Self::Rows, _: &mut [A; H]) {
+    fn gate<M: Math, Q: Source<[A; I]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &Q,
+        rows: &mut Self::Rows,
+        _: &mut [A; H],
+    ) {
         if let (Some(g), Some(x), Some(r)) = (self.gates.get(o), x.stream(o), rows.get_mut(o)) {
             g.forward::<M>(x, r);
         }
@@ -87,15 +108,30 @@ where
     }
 }
 
-impl<A: Element, T, S, G, const I: usize, const H: usize, const NT: usize, const NS: usize, const N: usize, const K: usize> TypedLevel
-    for Cgc<T, S, G, K>
+impl<
+    A: Element,
+    T,
+    S,
+    G,
+    const I: usize,
+    const H: usize,
+    const NT: usize,
+    const NS: usize,
+    const N: usize,
+    const K: usize,
+> TypedLevel for Cgc<T, S, G, K>
 where
     T: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
     S: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
     G: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
     fn describe<Q: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
-        const { assert!(NT * K + NS <= crate::blob::MAX_SEEN && K < crate::blob::MAX_TASKS, "a level has at most 32 experts and 31 tasks") };
+        const {
+            assert!(
+                NT * K + NS <= crate::blob::MAX_SEEN && K < crate::blob::MAX_TASKS,
+                "a level has at most 32 experts and 31 tasks"
+            )
+        };
         let first = to.next_value();
         for k in 0..K {
             for i in 0..NT {
@@ -130,7 +166,8 @@ fn seen<const NT: usize, const K: usize>(o: usize, i: usize) -> Option<usize> {
     (j < NT).then_some(j)
 }
 
-/// A CGC level that is not the last one: one more gate `Q`, over every expert, feeds the shared stream.
+/// A CGC level that is not the last one: one more gate `Q`, over every expert, feeds the shared
+/// stream.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Extract<C, Q> {
@@ -140,9 +177,17 @@ pub struct Extract<C, Q> {
     pub shared_gate: Q,
 }
 
-impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: usize> Level for Extract<C, Q>
+impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: usize> Level
+    for Extract<C, Q>
 where
-    C: Level<Count = [(); K], A = A, One = [A; I], H = [A; H], Mixes = [[A::Mix; H]; K], Rows: FromZeros + Sized>,
+    C: Level<
+            Count = [(); K],
+            A = A,
+            One = [A; I],
+            H = [A; H],
+            Mixes = [[A::Mix; H]; K],
+            Rows: FromZeros + Sized,
+        >,
     Q: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
     type A = A;
@@ -154,7 +199,11 @@ where
     const INNER: usize = max(C::INNER, Q::SCRATCH);
 
     fn needs(want: u32) -> u32 {
-        if super::asks(want, K) { u32::MAX } else { C::needs(want) }
+        if super::asks(want, K) {
+            u32::MAX
+        } else {
+            C::needs(want)
+        }
     }
     fn experts(&self) -> usize {
         self.cgc.experts()
@@ -162,7 +211,13 @@ where
     fn outs(&self) -> usize {
         K + 1
     }
-    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, work: &mut [A; H]) {
+    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        rows: &mut Self::Rows,
+        work: &mut [A; H],
+    ) {
         if o < K {
             self.cgc.gate::<M, S>(o, x, &mut rows.0, work);
         } else if let Some(x) = x.stream(K) {
@@ -170,10 +225,18 @@ where
         }
     }
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
-        if o < K { self.cgc.weight(&rows.0, o, i) } else { rows.1.get(i).copied().unwrap_or(A::NONE) }
+        if o < K {
+            self.cgc.weight(&rows.0, o, i)
+        } else {
+            rows.1.get(i).copied().unwrap_or(A::NONE)
+        }
     }
     fn always(&self, o: usize, i: usize) -> bool {
-        if o < K { self.cgc.always(o, i) } else { super::weighs_always(Q::NODE.op, Q::NODE.sees, i) }
+        if o < K {
+            self.cgc.always(o, i)
+        } else {
+            super::weighs_always(Q::NODE.op, Q::NODE.sees, i)
+        }
     }
     fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         self.cgc.expert::<M, S>(i, x, h);
@@ -186,15 +249,30 @@ where
     }
 }
 
-impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel for Extract<C, Q>
+impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel
+    for Extract<C, Q>
 where
-    C: TypedLevel<Count = [(); K], A = A, One = [A; I], H = [A; H], Mixes = [[A::Mix; H]; K], Rows: FromZeros + Sized>,
+    C: TypedLevel<
+            Count = [(); K],
+            A = A,
+            One = [A; I],
+            H = [A; H],
+            Mixes = [[A::Mix; H]; K],
+            Rows: FromZeros + Sized,
+        >,
     Q: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
     fn describe<S: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         let first = to.next_value();
         let outputs = C::describe::<S>(to, base);
-        let place = Place::Gate { src: S::value(base, K), first, outputs: const { H as u16 }, own: 32, own_at: 0, shared_at: 0 };
+        let place = Place::Gate {
+            src: S::value(base, K),
+            first,
+            outputs: const { H as u16 },
+            own: 32,
+            own_at: 0,
+            shared_at: 0,
+        };
         list::describe::<Q>(to, &place);
         outputs
     }

@@ -18,7 +18,8 @@ pub struct Mix<B, G> {
     pub gates: G,
 }
 
-impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> Level for Mix<B, G>
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> Level
+    for Mix<B, G>
 where
     B: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
@@ -37,27 +38,53 @@ where
     fn outs(&self) -> usize {
         K
     }
-    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, _: &mut [A; H]) {
-        const { assert!(K <= S::STREAMS, "Mix: more gates than the level before has mixtures: gate k reads mixture k") };
+    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        rows: &mut Self::Rows,
+        _: &mut [A; H],
+    ) {
+        const {
+            assert!(
+                K <= S::STREAMS,
+                "Mix: more gates than the level before has mixtures: gate k reads mixture k"
+            )
+        };
         if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
             self.gates.run::<M>(o, x, row);
         }
     }
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
-        rows.get(o).and_then(|r| r.get(i)).copied().unwrap_or(A::NONE)
+        rows.get(o)
+            .and_then(|r| r.get(i))
+            .copied()
+            .unwrap_or(A::NONE)
     }
     fn always(&self, o: usize, i: usize) -> bool {
         let gate = G::node(o);
         super::weighs_always(gate.op, gate.sees, i)
     }
     fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
-        const { assert!(N <= S::STREAMS, "Mix: more experts than the level before has mixtures: expert i reads mixture i") };
+        const {
+            assert!(
+                N <= S::STREAMS,
+                "Mix: more experts than the level before has mixtures: expert i reads mixture i"
+            )
+        };
         if let Some(x) = x.stream(i) {
             self.experts.run::<M>(i, x, h);
         }
     }
-    fn expert4<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, each: &mut dyn FnMut(usize, &[A])) -> bool {
-        let Some(first) = x.stream(i) else { return false };
+    fn expert4<M: Math, S: Source<[A; I]> + ?Sized>(
+        &self,
+        i: usize,
+        x: &S,
+        each: &mut dyn FnMut(usize, &[A]),
+    ) -> bool {
+        let Some(first) = x.stream(i) else {
+            return false;
+        };
         let mut h = [[A::default(); H]; 4];
         let one = (i..i + 4).all(|i| x.stream(i).is_some_and(|x| core::ptr::eq(x, first)));
         let done = one && self.experts.run4::<M>(i, first, &mut h);
@@ -77,7 +104,8 @@ where
     }
 }
 
-impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel for Mix<B, G>
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel
+    for Mix<B, G>
 where
     B: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
@@ -98,7 +126,14 @@ where
             G::describe(
                 to,
                 o,
-                &Place::Gate { src: S::value(base, o), first, outputs: const { H as u16 }, own: 32, own_at: 0, shared_at: 0 },
+                &Place::Gate {
+                    src: S::value(base, o),
+                    first,
+                    outputs: const { H as u16 },
+                    own: 32,
+                    own_at: 0,
+                    shared_at: 0,
+                },
             );
         }
         outputs

@@ -31,9 +31,11 @@ impl Choice for All {
     }
 }
 
-/// Leaves out what a gate weighs less than this. The other weights stay as they are: they are not normalised again.
+/// Leaves out what a gate weighs less than this. The other weights stay as they are: they are not
+/// normalised again.
 ///
-/// How much work that saves depends on the input; `mmoe eval --skip-below` shows what it saves and costs on given rows.
+/// How much work that saves depends on the input; `mmoe eval --skip-below` shows what it saves and
+/// costs on given rows.
 ///
 /// ```
 /// const SKIP: mmoe::SkipBelow = mmoe::SkipBelow::new(0.02).unwrap();
@@ -46,7 +48,11 @@ impl SkipBelow {
     /// The smallest weight that counts, in 0 ..< 1; `None` for any other number and NaN.
     #[must_use]
     pub const fn new(least: f32) -> Option<Self> {
-        if least >= 0.0 && least < 1.0 { Some(Self(least)) } else { None }
+        if least >= 0.0 && least < 1.0 {
+            Some(Self(least))
+        } else {
+            None
+        }
     }
 }
 
@@ -57,8 +63,9 @@ impl Choice for SkipBelow {
     }
 }
 
-/// Experts and gates over them. The typed levels implement it, and so does the shape-erased view: everything that the walk touches
-/// is behind an associated buffer, an array when typed, a slice when not.
+/// Experts and gates over them. The typed levels implement it, and so does the shape-erased view:
+/// everything that the walk touches is behind an associated buffer, an array when typed, a slice
+/// when not.
 pub trait Level {
     /// Activations.
     type A: Element;
@@ -80,16 +87,29 @@ pub trait Level {
     /// How many output streams.
     fn outs(&self) -> usize;
     /// Computes gate `o`.
-    fn gate<M: Math, S: Source<Self::One> + ?Sized>(&self, o: usize, x: &S, rows: &mut Self::Rows, work: &mut Self::H);
+    fn gate<M: Math, S: Source<Self::One> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        rows: &mut Self::Rows,
+        work: &mut Self::H,
+    );
     /// The weight of expert `i` at gate `o`; `NONE` where it is not seen.
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> <Self::A as Element>::Gate;
-    /// Whether gate `o` weighs expert `i` whatever the input is, so that a weight that rounds to nothing does not change the work.
+    /// Whether gate `o` weighs expert `i` whatever the input is, so that a weight that rounds to
+    /// nothing does not change the work.
     fn always(&self, o: usize, i: usize) -> bool;
     /// Computes expert `i`.
     fn expert<M: Math, S: Source<Self::One> + ?Sized>(&self, i: usize, x: &S, h: &mut Self::H);
-    /// Computes experts `i` to `i + 3` side by side, and gives `each` the number and the output of every one of them. `false`: that is no
-    /// faster here, and nothing was done. Only hosts ask for it.
-    fn expert4<M: Math, S: Source<Self::One> + ?Sized>(&self, _i: usize, _x: &S, _each: &mut dyn FnMut(usize, &[Self::A])) -> bool {
+    /// Computes experts `i` to `i + 3` side by side, and gives `each` the number and the output of
+    /// every one of them. `false`: that is no faster here, and nothing was done. Only hosts ask
+    /// for it.
+    fn expert4<M: Math, S: Source<Self::One> + ?Sized>(
+        &self,
+        _i: usize,
+        _x: &S,
+        _each: &mut dyn FnMut(usize, &[Self::A]),
+    ) -> bool {
         false
     }
     /// The expert's output.
@@ -106,7 +126,8 @@ pub trait Level {
 
 /// A level that a type spells: it can say its records.
 pub trait TypedLevel: Level {
-    /// Says all steps and layers; the level's input streams start at value `base`, its output streams at the value returned.
+    /// Says all steps and layers; the level's input streams start at value `base`, its output
+    /// streams at the value returned.
     fn describe<S: Source<Self::One>>(to: &mut Check<'_>, base: u8) -> u8;
 }
 
@@ -115,16 +136,18 @@ pub(crate) const fn asks(want: u32, o: usize) -> bool {
     want >> (o & 31) & 1 != 0
 }
 
-/// Whether a gate of this kind and mask weighs the expert of bit `i` whatever the input is: it sees it, and has no structural zeros.
+/// Whether a gate of this kind and mask weighs the expert of bit `i` whatever the input is: it sees
+/// it, and has no structural zeros.
 pub(crate) const fn weighs_always(op: u8, sees: u32, i: usize) -> bool {
     i < 32 && sees >> (i & 31) & 1 != 0 && matches!(op, op::SOFTMAX | op::SIGMOID)
 }
 
-/// Gates first, then the experts one by one into the mixtures. Gives the number of experts that ran.
+/// Gates first, then the experts one by one into the mixtures. Gives the number of experts that
+/// ran.
 ///
-/// An expert to which every requested gate gives a structural zero is not run: one of a hard, top-k, DSelect-k or constant gate, or of a
-/// gate that does not see it. A softmax or sigmoid that rounds to zero is none, so that the work is the same for every input. The
-/// mixtures must be zero.
+/// An expert to which every requested gate gives a structural zero is not run: one of a hard,
+/// top-k, DSelect-k or constant gate, or of a gate that does not see it. A softmax or sigmoid that
+/// rounds to zero is none, so that the work is the same for every input. The mixtures must be zero.
 #[inline(never)]
 pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?Sized>(
     level: &L,
@@ -139,7 +162,11 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
     let threshold = choice.threshold::<L::A>();
     let weight = |rows: &L::Rows, o: usize, i: usize| {
         let g = level.weight(rows, o, i);
-        let skipped = if C::SKIPS && g < threshold { true } else { g == none && !level.always(o, i) };
+        let skipped = if C::SKIPS && g < threshold {
+            true
+        } else {
+            g == none && !level.always(o, i)
+        };
         if skipped { None } else { Some(g) }
     };
     for o in 0..level.outs() {
@@ -147,7 +174,9 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
             level.gate::<M, S>(o, x, rows, h);
         }
     }
-    let needed = |rows: &L::Rows, i: usize| (0..level.outs()).any(|o| asks(want, o) && weight(rows, o, i).is_some());
+    let needed = |rows: &L::Rows, i: usize| {
+        (0..level.outs()).any(|o| asks(want, o) && weight(rows, o, i).is_some())
+    };
     let mut run = 0u32;
     // Experts below this number have run in a group.
     #[cfg(not(target_os = "none"))]
@@ -167,7 +196,10 @@ pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?S
             if i < grouped {
                 continue;
             }
-            if i + 4 <= level.experts() && (i..i + 4).all(|i| needed(rows, i)) && level.expert4::<M, S>(i, x, &mut add) {
+            if i + 4 <= level.experts()
+                && (i..i + 4).all(|i| needed(rows, i))
+                && level.expert4::<M, S>(i, x, &mut add)
+            {
                 grouped = i + 4;
                 run = run.wrapping_add(4);
                 continue;

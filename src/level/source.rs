@@ -30,7 +30,11 @@ impl<T: Element, const N: usize, const K: usize> Source<[T; N]> for [[T; N]; K] 
         self.get(if K == 1 { 0 } else { k })
     }
     fn value(base: u8, k: usize) -> u8 {
-        if K == 1 { base } else { base.wrapping_add(k as u8) }
+        if K == 1 {
+            base
+        } else {
+            base.wrapping_add(k as u8)
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use mmoe_tools::{pack, quantize};
 use std::path::PathBuf;
 
 pub fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(path)
 }
 
 pub fn read(path: &str) -> Weights {
@@ -20,7 +22,9 @@ pub fn read(path: &str) -> Weights {
 
 pub fn graph(weights: &str, spec: &str) -> Graph {
     let spec = Spec::parse(&std::fs::read_to_string(fixture(spec)).unwrap()).unwrap();
-    build(read(weights), Some(&spec), Options::default()).unwrap().graph
+    build(read(weights), Some(&spec), Options::default())
+        .unwrap()
+        .graph
 }
 
 /// A blob's bytes, aligned.
@@ -41,7 +45,10 @@ pub fn float(graph: &Graph, precision: pack::Float) -> Blob {
 pub fn integer(graph: &Graph, rows: &[f32], packing: Packing) -> Blob {
     let calibration = quantize::source(graph, Some((rows, graph.width(0)))).unwrap();
     // The types of these tests are narrow but for the heads: nothing may be widened.
-    let options = quantize::Options { max_loss: Some(1.0), ..Default::default() };
+    let options = quantize::Options {
+        max_loss: Some(1.0),
+        ..Default::default()
+    };
     let quantized = quantize::quantize(graph, &calibration, &options).unwrap();
     let (header, weights) = pack::integer(graph, &quantized, packing);
     aligned(&file::write(&header, &weights))

@@ -10,10 +10,16 @@ use mmoe_tools::blob::file::seal;
 fn whole_blobs_load() {
     for (name, blob, load) in super::subjects() {
         let y = load(&blob).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert!(y.iter().all(|y| y.is_finite() && *y != 0.0), "{name}: {y:?}");
+        assert!(
+            y.iter().all(|y| y.is_finite() && *y != 0.0),
+            "{name}: {y:?}"
+        );
         assert!(survives(&blob, load), "{name}");
         // Bytes behind the total length are flash that belongs to somebody else.
-        assert_eq!(load(&Bytes::new(&[&blob[..], &[0xff; 100]].concat())), Ok(y));
+        assert_eq!(
+            load(&Bytes::new(&[&blob[..], &[0xff; 100]].concat())),
+            Ok(y)
+        );
     }
 }
 
@@ -21,9 +27,19 @@ fn whole_blobs_load() {
 fn every_truncation_is_refused() {
     for (_, blob, load) in super::subjects() {
         for length in 0..blob.len() {
-            let needed = if length < PREAMBLE { PREAMBLE } else { blob.len() };
+            let needed = if length < PREAMBLE {
+                PREAMBLE
+            } else {
+                blob.len()
+            };
             let error = both(&Bytes::new(&blob[..length]), load);
-            assert_eq!(error, LoadError::Truncated { needed: needed as u32, found: length as u32 });
+            assert_eq!(
+                error,
+                LoadError::Truncated {
+                    needed: needed as u32,
+                    found: length as u32
+                }
+            );
         }
     }
 }
@@ -39,7 +55,9 @@ fn every_flipped_bit_is_refused() {
             let right = match bit / 8 {
                 0..4 => matches!(error, LoadError::Magic { .. }),
                 4..6 => matches!(error, LoadError::Version { .. }),
-                6..10 if !(PREAMBLE..=blob.len()).contains(&total) => matches!(error, LoadError::Truncated { .. }),
+                6..10 if !(PREAMBLE..=blob.len()).contains(&total) => {
+                    matches!(error, LoadError::Truncated { .. })
+                }
                 _ => matches!(error, LoadError::Checksum { .. }),
             };
             assert!(right, "{name}, bit {bit}: {error}");
@@ -58,15 +76,17 @@ fn fits(at: usize, error: LoadError) -> bool {
     match at {
         0..4 => matches!(error, LoadError::Magic { .. }),
         4..6 => matches!(error, LoadError::Version { .. }),
-        _ if at == nodes - 9 || at == nodes || at == layers || at == tasks || at >= names => matches!(
-            error,
-            LoadError::Header
-                | LoadError::Section { .. }
-                | LoadError::Inputs { .. }
-                | LoadError::Weights { .. }
-                | LoadError::Alignment { .. }
-                | LoadError::Task { .. }
-        ),
+        _ if at == nodes - 9 || at == nodes || at == layers || at == tasks || at >= names => {
+            matches!(
+                error,
+                LoadError::Header
+                    | LoadError::Section { .. }
+                    | LoadError::Inputs { .. }
+                    | LoadError::Weights { .. }
+                    | LoadError::Alignment { .. }
+                    | LoadError::Task { .. }
+            )
+        }
         _ if at < nodes => matches!(error, LoadError::Inputs { .. }),
         _ if at < layers => matches!(error, LoadError::Wiring { .. } | LoadError::Layer { .. }),
         _ if at < tasks => matches!(error, LoadError::Layer { .. } | LoadError::Packing { .. }),
@@ -88,7 +108,11 @@ fn every_flipped_bit_under_a_good_checksum_is_refused_or_safe() {
             }
         }
         // The weights are more than half of it, and any are accepted.
-        assert!(accepted > blob.len() * 4, "{name}: {accepted} of {} accepted", blob.len() * 8);
+        assert!(
+            accepted > blob.len() * 4,
+            "{name}: {accepted} of {} accepted",
+            blob.len() * 8
+        );
     }
 }
 
@@ -121,7 +145,10 @@ fn a_hundred_thousand_mutations_under_a_good_checksum_are_refused_or_safe() {
         bytes.set(&changed);
         accepted += usize::from(survives(&bytes, *load));
     }
-    assert!(accepted > 10_000, "{accepted} accepted: the mutations do not get far");
+    assert!(
+        accepted > 10_000,
+        "{accepted} accepted: the mutations do not get far"
+    );
 }
 
 #[test]
@@ -130,7 +157,8 @@ fn a_blob_beside_its_alignment_is_refused() {
         for offset in 1..8 {
             let buffer = Bytes::at(offset, &blob);
             let moved = &buffer[offset..];
-            // The weights lie at a multiple of 64 from the blob's start; 4 is what their types need.
+            // The weights lie at a multiple of 64 from the blob's start; 4 is what their types
+            // need.
             let beyond = (moved.as_ptr() as usize & 63) as u32;
             match offset {
                 4 => assert_eq!(load(moved), load(&blob)),

@@ -9,41 +9,102 @@ use mmoe_tools::blob::{encode, file, read};
 use mmoe_tools::pack::Float;
 
 fn shape(kind: u8, activation: u8, precision: u8, inputs: u32, outputs: u32) -> Shape {
-    Shape { how: u32::from_le_bytes([kind, activation, precision, packing::PANELS]), size: inputs | outputs << 16 }
+    Shape {
+        how: u32::from_le_bytes([kind, activation, precision, packing::PANELS]),
+        size: inputs | outputs << 16,
+    }
 }
 
 #[test]
 fn another_shape_is_named_with_both_shapes() {
-    type Wider<P> = Mmoe<[Seq<Dense<5, 6, P>, Dense<6, 4, P>>; 2], [Gate<5, 2, P>; 2], [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2]>;
+    type Wider<P> = Mmoe<
+        [Seq<Dense<5, 6, P>, Dense<6, 4, P>>; 2],
+        [Gate<5, 2, P>; 2],
+        [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2],
+    >;
     let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Float::F32);
     let layer = |outputs| shape(kind::DENSE, activation::RELU, precision::F32, 6, outputs);
     let error = Wider::<F32>::load(&blob).unwrap_err();
-    assert_eq!(error, LoadError::Layer { op: 0, index: 0, layer: 1, expected: layer(4), found: layer(3) });
-    assert_eq!(error.to_string(), "expert 0, layer 1: 6→3 F32 dense relu in the blob, 6→4 F32 dense relu in the type");
+    assert_eq!(
+        error,
+        LoadError::Layer {
+            op: 0,
+            index: 0,
+            layer: 1,
+            expected: layer(4),
+            found: layer(3)
+        }
+    );
+    assert_eq!(
+        error.to_string(),
+        "expert 0, layer 1: 6→3 F32 dense relu in the blob, 6→4 F32 dense relu in the type"
+    );
 
     type Other = Mmoe<[Dense<7, 3, F32>; 2], [Gate<7, 2, F32>; 2], [Binary<Head<3, 1, F32>>; 2]>;
-    assert_eq!(Other::load(&blob).unwrap_err(), LoadError::Inputs { expected: 7, found: 5 });
+    assert_eq!(
+        Other::load(&blob).unwrap_err(),
+        LoadError::Inputs {
+            expected: 7,
+            found: 5
+        }
+    );
 
-    type Three = Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 3], [Binary<super::Tower<F32>>; 3]>;
-    let third = LoadError::Wiring { node: 4, byte: 0, expected: 16, found: 1 };
+    type Three =
+        Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 3], [Binary<super::Tower<F32>>; 3]>;
+    let third = LoadError::Wiring {
+        node: 4,
+        byte: 0,
+        expected: 16,
+        found: 1,
+    };
     assert_eq!(Three::load(&blob).unwrap_err(), third);
 
-    type Alike = Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 2], [Binary<super::Tower<F32>>; 2]>;
-    assert!(matches!(Alike::load(&blob), Err(LoadError::Task { task: 1, .. })));
+    type Alike =
+        Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 2], [Binary<super::Tower<F32>>; 2]>;
+    assert!(matches!(
+        Alike::load(&blob),
+        Err(LoadError::Task { task: 1, .. })
+    ));
 }
 
 #[test]
 fn another_precision_or_packing_is_named() {
     let [f32s, w8, panels, quads] = subjects().map(|(_, blob, _)| blob);
     let first = |precision| shape(kind::DENSE, activation::RELU, precision, 5, 6);
-    let differs = |expected, found| LoadError::Layer { op: 0, index: 0, layer: 0, expected: first(expected), found: first(found) };
-    assert_eq!(typed::<F32>(&w8), Err(differs(precision::F32, precision::W8)));
-    assert_eq!(typed::<W8>(&f32s), Err(differs(precision::W8, precision::F32)));
-    assert_eq!(typed::<W8>(&panels), Err(differs(precision::W8, precision::I8)));
+    let differs = |expected, found| LoadError::Layer {
+        op: 0,
+        index: 0,
+        layer: 0,
+        expected: first(expected),
+        found: first(found),
+    };
+    assert_eq!(
+        typed::<F32>(&w8),
+        Err(differs(precision::F32, precision::W8))
+    );
+    assert_eq!(
+        typed::<W8>(&f32s),
+        Err(differs(precision::W8, precision::F32))
+    );
+    assert_eq!(
+        typed::<W8>(&panels),
+        Err(differs(precision::W8, precision::I8))
+    );
     assert_eq!(typed::<I8>(&w8), Err(differs(precision::I8, precision::W8)));
-    let packed = |expected, found| LoadError::Packing { op: 0, index: 0, expected, found };
-    assert_eq!(typed::<I8>(&quads), Err(packed(packing_of::<Panels>(), packing_of::<Quad>())));
-    assert_eq!(typed::<I8<Quad>>(&panels), Err(packed(packing_of::<Quad>(), packing_of::<Panels>())));
+    let packed = |expected, found| LoadError::Packing {
+        op: 0,
+        index: 0,
+        expected,
+        found,
+    };
+    assert_eq!(
+        typed::<I8>(&quads),
+        Err(packed(packing_of::<Panels>(), packing_of::<Quad>()))
+    );
+    assert_eq!(
+        typed::<I8<Quad>>(&panels),
+        Err(packed(packing_of::<Quad>(), packing_of::<Panels>()))
+    );
 }
 
 /// A change of a header.
@@ -73,23 +134,37 @@ fn zero_dimensions_are_refused() {
             assert!(load(&changed).is_err());
             assert_eq!(erased(&changed), Err(LoadError::Record { at: 0, rule }));
         }
-        assert!(matches!(erased(&edited(&blob, |h| h.tasks[0].width = 0, None)), Err(LoadError::Record { at: 0, rule: 15 })));
+        assert!(matches!(
+            erased(&edited(&blob, |h| h.tasks[0].width = 0, None)),
+            Err(LoadError::Record { at: 0, rule: 15 })
+        ));
     }
 }
 
 #[test]
 fn sizes_that_overflow_are_refused() {
     let wide: Edit = |h| {
-        // 30 layers of 4 GB cells each would not fit 32 bits, nor would their sum fit 64-bit bytes in a file.
+        // 30 layers of 4 GB cells each would not fit 32 bits, nor would their sum fit 64-bit bytes
+        // in a file.
         h.inputs[0].count = 0xffff;
         h.nodes[0].inputs = 0xffff;
         h.nodes[0].layers = 255;
-        h.layers = vec![Layer { inputs: 0xffff, outputs: 0xffff, ..h.layers[0] }; 255 + 10];
+        h.layers = vec![
+            Layer {
+                inputs: 0xffff,
+                outputs: 0xffff,
+                ..h.layers[0]
+            };
+            255 + 10
+        ];
     };
     for (_, blob, load) in subjects() {
         let changed = edited(&blob, wide, None);
         assert!(load(&changed).is_err());
-        assert!(matches!(erased(&changed), Err(LoadError::Record { .. } | LoadError::Weights { .. })));
+        assert!(matches!(
+            erased(&changed),
+            Err(LoadError::Record { .. } | LoadError::Weights { .. })
+        ));
         // Counts and lengths that no file has: a list, a name, the weights.
         let mut lists = blob.to_vec();
         lists.splice(14..15, [0xff, 0xff, 0xff, 0xff, 0x0f]);
@@ -97,7 +172,10 @@ fn sizes_that_overflow_are_refused() {
         assert_eq!(both(&Bytes::new(&lists), load), LoadError::Header);
         let names = 14 + 1 + 8 + 1 + 6 * 16 + 1 + 10 * 8 + 1 + 16;
         assert_eq!(blob[names], 2, "two task names");
-        for huge in [[0xff, 0xff, 0xff, 0xff, 0x0f].as_slice(), &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]] {
+        for huge in [
+            [0xff, 0xff, 0xff, 0xff, 0x0f].as_slice(),
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+        ] {
             for at in [names, names + 1] {
                 let mut bytes = blob.to_vec();
                 bytes.splice(at..=at, huge.iter().copied());
@@ -120,7 +198,13 @@ fn more_tasks_than_a_model_has_are_refused_before_anything_is_counted() {
         None,
     );
     assert!(matches!(load(&many), Err(LoadError::Task { task: 0, .. })));
-    assert_eq!(erased(&many), Err(LoadError::Record { at: 0xffff, rule: 14 }));
+    assert_eq!(
+        erased(&many),
+        Err(LoadError::Record {
+            at: 0xffff,
+            rule: 14
+        })
+    );
 }
 
 #[test]
@@ -130,20 +214,41 @@ fn sections_of_even_tags_are_skipped_and_odd_ones_refused() {
         assert_eq!(load(&with(200)), load(&blob));
         assert_eq!(erased(&with(200)), erased(&blob));
         assert_eq!(both(&with(201), load), LoadError::Section { tag: 201 });
-        assert_eq!(both(&edited(&blob, |h| drop(h.task_names.pop()), None), load), LoadError::Header);
-        assert!(matches!(both(&edited(&blob, |_| (), Some(4)), load), LoadError::Weights { found: 4, .. }));
-        assert_eq!(mmoe::blob::Blob::open(&with(200)).unwrap().section(section::IDENTITY), Some(&[4, b't', b'e', b's', b't', 7][..]));
+        assert_eq!(
+            both(&edited(&blob, |h| drop(h.task_names.pop()), None), load),
+            LoadError::Header
+        );
+        assert!(matches!(
+            both(&edited(&blob, |_| (), Some(4)), load),
+            LoadError::Weights { found: 4, .. }
+        ));
+        assert_eq!(
+            mmoe::blob::Blob::open(&with(200))
+                .unwrap()
+                .section(section::IDENTITY),
+            Some(&[4, b't', b'e', b's', b't', 7][..])
+        );
     }
 }
 
 #[test]
 fn an_input_of_an_unknown_kind_is_refused_by_types_too() {
-    let edits: [Edit; 4] =
-        [|h| h.inputs[0].kind = 1, |h| h.inputs[0].flags = 1, |h| h.inputs[0].reserved = 1, |h| h.inputs.push(h.inputs[0].clone())];
+    let edits: [Edit; 4] = [
+        |h| h.inputs[0].kind = 1,
+        |h| h.inputs[0].flags = 1,
+        |h| h.inputs[0].reserved = 1,
+        |h| h.inputs.push(h.inputs[0].clone()),
+    ];
     for (_, blob, load) in subjects() {
         for edit in edits {
             let changed = edited(&blob, edit, None);
-            assert_eq!(load(&changed), Err(LoadError::Inputs { expected: 5, found: 0 }));
+            assert_eq!(
+                load(&changed),
+                Err(LoadError::Inputs {
+                    expected: 5,
+                    found: 0
+                })
+            );
             assert_eq!(erased(&changed), Err(LoadError::Record { at: 0, rule: 1 }));
         }
     }
@@ -152,12 +257,35 @@ fn an_input_of_an_unknown_kind_is_refused_by_types_too() {
 /// Changes one field of a record to something that might just be allowed.
 fn meddle(rng: &mut Rng, h: &mut Header) {
     let small = |rng: &mut Rng| rng.pick(&[0u16, 1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 33, 255, 300]);
-    let code = |rng: &mut Rng| rng.pick(&[0u8, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 22, 32, 128, 254, 255]);
+    let code = |rng: &mut Rng| {
+        rng.pick(&[
+            0u8, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 22, 32, 128, 254, 255,
+        ])
+    };
     match rng.below(4) {
         0 => {
             let n = rng.below(h.nodes.len());
-            let gates = [op::SOFTMAX, op::SIGMOID, op::HARD, op::TOP_K, op::TOP_K_RAW, op::CONSTANT, op::D_SELECT_K];
-            let Node { op, k, layers, src, first, reserved, start, inputs, outputs, sees } = &mut h.nodes[n];
+            let gates = [
+                op::SOFTMAX,
+                op::SIGMOID,
+                op::HARD,
+                op::TOP_K,
+                op::TOP_K_RAW,
+                op::CONSTANT,
+                op::D_SELECT_K,
+            ];
+            let Node {
+                op,
+                k,
+                layers,
+                src,
+                first,
+                reserved,
+                start,
+                inputs,
+                outputs,
+                sees,
+            } = &mut h.nodes[n];
             match rng.below(12) {
                 0 => *op = code(rng),
                 1 | 2 => *op = rng.pick(&gates),
@@ -169,12 +297,25 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
                 8 => *start = small(rng),
                 9 => *inputs = small(rng),
                 10 => *outputs = small(rng),
-                _ => *sees = if rng.one_in(2) { rng.bits() as u32 } else { rng.below(16) as u32 },
+                _ => {
+                    *sees = if rng.one_in(2) {
+                        rng.bits() as u32
+                    } else {
+                        rng.below(16) as u32
+                    }
+                }
             }
         }
         1 => {
             let n = rng.below(h.layers.len());
-            let Layer { kind, activation, precision, packing, inputs, outputs } = &mut h.layers[n];
+            let Layer {
+                kind,
+                activation,
+                precision,
+                packing,
+                inputs,
+                outputs,
+            } = &mut h.layers[n];
             match rng.below(6) {
                 0 => *kind = code(rng),
                 1 => *activation = rng.below(6) as u8,
@@ -186,7 +327,14 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
         }
         2 => {
             let n = rng.below(h.tasks.len());
-            let Task { output, a, b, reserved, width, .. } = &mut h.tasks[n];
+            let Task {
+                output,
+                a,
+                b,
+                reserved,
+                width,
+                ..
+            } = &mut h.tasks[n];
             match rng.below(5) {
                 0 => *output = rng.below(5) as u8,
                 1 => *a = rng.below(9) as u8,
@@ -260,5 +408,8 @@ fn headers_that_ask_for_other_weights_get_them_and_are_safe() {
         }
         accepted += usize::from(erased(&bytes).is_ok());
     }
-    assert!(accepted > 2_000, "{accepted} accepted: the changes do not get far");
+    assert!(
+        accepted > 2_000,
+        "{accepted} accepted: the changes do not get far"
+    );
 }

@@ -9,7 +9,10 @@ mod seeded;
 
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad, Scalar, Seq, SkipBelow, Towers, W8};
+use mmoe::{
+    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad, Scalar,
+    Seq, SkipBelow, Towers, W8,
+};
 use mmoe_tools::blob::encode;
 use mmoe_tools::pack::Float;
 use seeded::{Bytes, NARROW, Rng, integer};
@@ -27,8 +30,26 @@ fn subjects() -> [(&'static str, Bytes, Load); 4] {
     [
         ("F32", seeded::blob(&graph, Float::F32), typed::<F32>),
         ("W8", seeded::blob(&graph, NARROW), typed::<W8>),
-        ("I8", integer::blob(&graph, integer::Wide::Heads, encode::Packing::Panels, &mut rng), typed::<I8>),
-        ("I8, quad", integer::blob(&graph, integer::Wide::Heads, encode::Packing::Quad, &mut rng), typed::<I8<Quad>>),
+        (
+            "I8",
+            integer::blob(
+                &graph,
+                integer::Wide::Heads,
+                encode::Packing::Panels,
+                &mut rng,
+            ),
+            typed::<I8>,
+        ),
+        (
+            "I8, quad",
+            integer::blob(
+                &graph,
+                integer::Wide::Heads,
+                encode::Packing::Quad,
+                &mut rng,
+            ),
+            typed::<I8<Quad>>,
+        ),
     ]
 }
 
@@ -41,7 +62,13 @@ fn typed<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
     let (a, b) = model.predict(&x);
     let _ = model.predict_traced(&x);
     let _ = model.predict_skipping(&x, SkipBelow::new(0.3).unwrap());
-    let _ = model.predict(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN]);
+    let _ = model.predict(&[
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        f32::MIN,
+    ]);
     let mut raw = <Pair<P> as Towers>::Out::new_zeroed();
     model.predict_tasks(&x, 2, &mut raw);
     Ok([a, b])
@@ -59,19 +86,28 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
     model.predict(&x, &mut scratch, &mut y).unwrap();
     let mut more = y.clone();
     for (k, _) in model.tasks().enumerate() {
-        model.predict_tasks(&x, &mut scratch, &mut more, 1 << k).unwrap();
+        model
+            .predict_tasks(&x, &mut scratch, &mut more, 1 << k)
+            .unwrap();
     }
     for (g, info) in model.gates().enumerate() {
         let mut weights = [0.0; 32];
-        assert_eq!(model.gate_weights(&scratch, g, &mut weights), info.sees.count_ones() as usize);
+        assert_eq!(
+            model.gate_weights(&scratch, g, &mut weights),
+            info.sees.count_ones() as usize
+        );
     }
-    model.predict_skipping(&x, &mut scratch, &mut more, SkipBelow::new(0.3).unwrap()).unwrap();
+    model
+        .predict_skipping(&x, &mut scratch, &mut more, SkipBelow::new(0.3).unwrap())
+        .unwrap();
     let mut words = vec![0; model.outputs()];
     if model.is_integer() {
         let mut q = vec![0; model.inputs()];
         model.quantize(&x, &mut q).unwrap();
         model.predict_q(&q, &mut scratch, &mut words).unwrap();
-        model.predict_q(&vec![i16::MIN; model.inputs()], &mut scratch, &mut words).unwrap();
+        model
+            .predict_q(&vec![i16::MIN; model.inputs()], &mut scratch, &mut words)
+            .unwrap();
     } else {
         let mut h = vec![0.0; 0xffff];
         for node in 0..model.blob().nodes.len() {
@@ -81,18 +117,29 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
     model.show(&words, &mut more);
     x.fill(f32::NAN);
     model.predict(&x, &mut scratch, &mut more).unwrap();
-    let _ = (model.macs(), model.blob().id(), model.blob().feature_names().count(), model.blob().section(9));
+    let _ = (
+        model.macs(),
+        model.blob().id(),
+        model.blob().feature_names().count(),
+        model.blob().section(9),
+    );
     Ok(y)
 }
 
-/// Runs whatever accepts these bytes; what the type accepts the records accept too, with the same outputs. Says whether either did.
+/// Runs whatever accepts these bytes; what the type accepts the records accept too, with the same
+/// outputs. Says whether either did.
 fn survives(bytes: &[u8], load: Load) -> bool {
     let _ = Blob::open(bytes);
     let (typed, erased) = (load(bytes), erased(bytes));
     if let Ok(typed) = typed {
-        let erased = erased.as_ref().unwrap_or_else(|e| panic!("the type accepts what its records refuse: {e}"));
+        let erased = erased
+            .as_ref()
+            .unwrap_or_else(|e| panic!("the type accepts what its records refuse: {e}"));
         for (t, e) in typed.iter().zip(erased) {
-            assert!(t.to_bits() == e.to_bits() || (t.is_nan() && e.is_nan()), "{t} typed, {e} erased");
+            assert!(
+                t.to_bits() == e.to_bits() || (t.is_nan() && e.is_nan()),
+                "{t} typed, {e} erased"
+            );
         }
     }
     typed.is_ok() || erased.is_ok()

@@ -15,7 +15,14 @@ pub(super) fn rich() -> Graph {
     let leaky = Activation::LeakyRelu { slope: 0.1 };
     let mut nodes = vec![
         seeded::expert(r, 0, &[6, 5, 4]),
-        node(Op::Expert, 0, 2, 3, 4, seeded::chain(r, &[3, 7, 4], Activation::Sigmoid, Activation::Tanh)),
+        node(
+            Op::Expert,
+            0,
+            2,
+            3,
+            4,
+            seeded::chain(r, &[3, 7, 4], Activation::Sigmoid, Activation::Tanh),
+        ),
         node(Op::Expert, 0, 1, 4, 4, vec![]),
         node(Op::Expert, 0, 0, 6, 4, {
             let mut layers = seeded::chain(r, &[6, 4], leaky, leaky);
@@ -23,14 +30,34 @@ pub(super) fn rich() -> Graph {
             layers
         }),
         seeded::gate(r, GateKind::Softmax, 0, 6, vec![1, 2, 3, 4], 4),
-        seeded::gate(r, GateKind::TopK { k: 2, renormalise: true }, 0, 6, vec![1, 3, 4], 4),
+        seeded::gate(
+            r,
+            GateKind::TopK {
+                k: 2,
+                renormalise: true,
+            },
+            0,
+            6,
+            vec![1, 3, 4],
+            4,
+        ),
         seeded::gate(r, GateKind::DSelectK { k: 2 }, 0, 6, vec![1, 2, 4], 4),
         seeded::expert(r, 5, &[4, 4]),
         seeded::expert(r, 6, &[4, 3, 4]),
         seeded::gate(r, GateKind::Hard, 7, 4, vec![8, 9], 4),
         seeded::gate(r, GateKind::Sigmoid, 0, 6, vec![8, 9], 4),
         seeded::gate(r, GateKind::Constant, 5, 4, vec![9], 4),
-        seeded::gate(r, GateKind::TopK { k: 1, renormalise: false }, 6, 4, vec![8, 9], 4),
+        seeded::gate(
+            r,
+            GateKind::TopK {
+                k: 1,
+                renormalise: false,
+            },
+            6,
+            4,
+            vec![8, 9],
+            4,
+        ),
     ];
     nodes.extend([
         seeded::tower(r, 10, &[4, 3, 1]),
@@ -135,7 +162,8 @@ fn gate_layer(h: &mut Header) -> &mut Layer {
 /// Experts and gates alone.
 fn no_towers(h: &mut Header) {
     h.nodes.truncate(TOWER);
-    h.layers.truncate(h.nodes.iter().map(|n| n.layers as usize).sum());
+    h.layers
+        .truncate(h.nodes.iter().map(|n| n.layers as usize).sum());
 }
 
 /// Fewer tasks than towers.
@@ -153,8 +181,15 @@ fn lengthen(h: &mut Header, tasks: usize) {
 /// A level without gates whose experts, the streams, differ in width.
 fn two_widths() -> Header {
     let r = &mut Rng::new(5);
-    let nodes = vec![seeded::expert(r, 0, &[6, 4]), seeded::expert(r, 0, &[6, 4]), seeded::tower(r, 1, &[4, 1])];
-    let (mut header, _) = mmoe_tools::pack::float(&seeded::graph(6, nodes, &[Output::Sigmoid { value: 3 }]), Float::F32);
+    let nodes = vec![
+        seeded::expert(r, 0, &[6, 4]),
+        seeded::expert(r, 0, &[6, 4]),
+        seeded::tower(r, 1, &[4, 1]),
+    ];
+    let (mut header, _) = mmoe_tools::pack::float(
+        &seeded::graph(6, nodes, &[Output::Sigmoid { value: 3 }]),
+        Float::F32,
+    );
     header.nodes[1].outputs = 3;
     header.layers[1].outputs = 3;
     header
@@ -175,7 +210,14 @@ fn each_broken_rule_is_named() {
         change(&mut broken);
         broken.task_names.resize(broken.tasks.len(), "?".into());
         let bytes = Bytes::new(&file::write(&broken, weights));
-        assert_eq!(erased(&bytes), Err(LoadError::Record { at: *at, rule: *rule }), "change {i}, of rule {rule}");
+        assert_eq!(
+            erased(&bytes),
+            Err(LoadError::Record {
+                at: *at,
+                rule: *rule
+            }),
+            "change {i}, of rule {rule}"
+        );
     }
 }
 
@@ -192,19 +234,43 @@ fn the_limits_themselves_are_allowed() {
     let r = &mut Rng::new(6);
     // 32 experts seen by one gate, 32 tasks.
     let mut nodes: Vec<_> = (0..32).map(|_| seeded::expert(r, 0, &[3, 2])).collect();
-    nodes.push(seeded::gate(r, GateKind::Softmax, 0, 3, (1..=32).collect(), 2));
+    nodes.push(seeded::gate(
+        r,
+        GateKind::Softmax,
+        0,
+        3,
+        (1..=32).collect(),
+        2,
+    ));
     nodes.extend((0..32).map(|_| seeded::tower(r, 33, &[2, 1])));
     let tasks: Vec<_> = (34..66).map(|value| Output::Linear { value }).collect();
-    assert_eq!(erased(&seeded::blob(&seeded::graph(3, nodes, &tasks), Float::F32)).unwrap().len(), 32);
-    // 254 steps: 126 levels of an expert and a gate, an expert that reads the last one's mixture, a tower.
+    assert_eq!(
+        erased(&seeded::blob(&seeded::graph(3, nodes, &tasks), Float::F32))
+            .unwrap()
+            .len(),
+        32
+    );
+    // 254 steps: 126 levels of an expert and a gate, an expert that reads the last one's mixture, a
+    // tower.
     let mut nodes: Vec<_> = (0..126)
-        .flat_map(|l| [seeded::expert(r, 2 * l, &[2, 2]), seeded::gate(r, GateKind::Softmax, 2 * l, 2, vec![2 * l + 1], 2)])
+        .flat_map(|l| {
+            [
+                seeded::expert(r, 2 * l, &[2, 2]),
+                seeded::gate(r, GateKind::Softmax, 2 * l, 2, vec![2 * l + 1], 2),
+            ]
+        })
         .collect();
-    nodes.extend([seeded::expert(r, 252, &[2, 2]), seeded::tower(r, 253, &[2, 1])]);
+    nodes.extend([
+        seeded::expert(r, 252, &[2, 2]),
+        seeded::tower(r, 253, &[2, 1]),
+    ]);
     let graph = seeded::graph(2, nodes, &[Output::Linear { value: 254 }]);
     assert_eq!(erased(&seeded::blob(&graph, Float::F32)).unwrap().len(), 1);
     // 65,535 features, read in slices.
-    let nodes = vec![node(Op::Expert, 0, 65_530, 5, 5, vec![]), seeded::tower(r, 1, &[5, 1])];
+    let nodes = vec![
+        node(Op::Expert, 0, 65_530, 5, 5, vec![]),
+        seeded::tower(r, 1, &[5, 1]),
+    ];
     let graph = seeded::graph(65_535, nodes, &[Output::Linear { value: 2 }]);
     assert_eq!(erased(&seeded::blob(&graph, Float::F32)).unwrap().len(), 1);
 }

@@ -1,4 +1,5 @@
-//! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type of what comes out.
+//! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type
+//! of what comes out.
 
 use crate::seeded::{self, NARROW, Rng};
 use mmoe::blob::Check;
@@ -21,7 +22,11 @@ type Expert<P> = Seq<Dense<6, 5, P>, Dense<5, 4, P>>;
 type Named<P> = Mmoe<
     [Expert<P>; 3],
     [Gate<6, 3, P>; 3],
-    ShopTowers<Binary<Head<4, 1, P>>, Classes<Head<4, 3, P>>, Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>>,
+    ShopTowers<
+        Binary<Head<4, 1, P>>,
+        Classes<Head<4, 3, P>>,
+        Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
+    >,
 >;
 
 #[test]
@@ -39,24 +44,48 @@ fn named_tasks_have_named_outputs() {
         let y: Shop<f32, [f32; 3], f32> = m.predict(&[1.0; 6]);
         assert_eq!(y.click, 0.5);
         let gates: [[Q15; 3]; 3] = m.predict_traced(&[1.0; 6]).gates;
-        assert!(gates.iter().all(|g| g.iter().map(|g| u32::from(g.0)).sum::<u32>() == 32768));
+        assert!(
+            gates
+                .iter()
+                .all(|g| g.iter().map(|g| u32::from(g.0)).sum::<u32>() == 32768)
+        );
     });
 }
 
 #[test]
 fn a_named_model_is_the_blob_of_an_unnamed_one() {
     let mut r = Rng::new(20);
-    let mut nodes: Vec<_> = (0..3).map(|_| seeded::expert(&mut r, 0, &[6, 5, 4])).collect();
+    let mut nodes: Vec<_> = (0..3)
+        .map(|_| seeded::expert(&mut r, 0, &[6, 5, 4]))
+        .collect();
     let softmax = mmoe_tools::graph::GateKind::Softmax;
     nodes.extend((0..3).map(|_| seeded::gate(&mut r, softmax, 0, 6, vec![1, 2, 3], 4)));
-    nodes.extend([seeded::tower(&mut r, 4, &[4, 1]), seeded::tower(&mut r, 5, &[4, 3]), seeded::tower(&mut r, 6, &[4, 2, 1])]);
+    nodes.extend([
+        seeded::tower(&mut r, 4, &[4, 1]),
+        seeded::tower(&mut r, 5, &[4, 3]),
+        seeded::tower(&mut r, 6, &[4, 2, 1]),
+    ]);
     use mmoe_tools::graph::Output::{Linear, Sigmoid, Softmax};
-    let graph = seeded::graph(6, nodes, &[Sigmoid { value: 7 }, Softmax { value: 8 }, Linear { value: 9 }]);
-    type List<P> = List3<Binary<Head<4, 1, P>>, Classes<Head<4, 3, P>>, Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>>;
+    let graph = seeded::graph(
+        6,
+        nodes,
+        &[
+            Sigmoid { value: 7 },
+            Softmax { value: 8 },
+            Linear { value: 9 },
+        ],
+    );
+    type List<P> = List3<
+        Binary<Head<4, 1, P>>,
+        Classes<Head<4, 3, P>>,
+        Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
+    >;
     for x in [[0.5; 6], [-1.0; 6]] {
         let blob = seeded::blob(&graph, Float::F32);
         let y = Named::<F32>::load(&blob).unwrap().predict(&x);
-        let listed = Mmoe::<[Expert<F32>; 3], [Gate<6, 3, F32>; 3], List<F32>>::load(&blob).unwrap().predict(&x);
+        let listed = Mmoe::<[Expert<F32>; 3], [Gate<6, 3, F32>; 3], List<F32>>::load(&blob)
+            .unwrap()
+            .predict(&x);
         assert_eq!((y.click, y.class, y.rating), listed);
         let blob = seeded::blob(&graph, NARROW);
         assert!((Named::<W8>::load(&blob).unwrap().predict(&x).rating - y.rating).abs() < 0.1);
@@ -65,39 +94,81 @@ fn a_named_model_is_the_blob_of_an_unnamed_one() {
 
 /// Weights of a layer that gives its bias.
 fn biased<const I: usize, const O: usize>(bias: [f32; O]) -> Logits<I, O, F32> {
-    Logits { matrix: MatrixF32 { bias, weights: [[0.0; I]; O] } }
+    Logits {
+        matrix: MatrixF32 {
+            bias,
+            weights: [[0.0; I]; O],
+        },
+    }
 }
 
 #[test]
 fn a_model_by_value_runs_from_a_static() {
     type Tiny = Mmoe<[Dense<2, 1, F32>; 2], [Gate<2, 2, F32>; 1], [Scalar<Logits<1, 1, F32>>; 1]>;
     const fn expert(weights: [f32; 2]) -> Dense<2, 1, F32> {
-        Dense { matrix: MatrixF32 { bias: [0.0], weights: [weights] }, activation: [] }
+        Dense {
+            matrix: MatrixF32 {
+                bias: [0.0],
+                weights: [weights],
+            },
+            activation: [],
+        }
     }
     static TINY: Tiny = Model {
         input: Raw { scales: [] },
         trunk: Mix {
             experts: [expert([1.0, 0.0]), expert([0.0, 1.0])],
-            gates: [Softmax(Logits { matrix: MatrixF32 { bias: [0.0; 2], weights: [[0.0; 2]; 2] } })],
+            gates: [Softmax(Logits {
+                matrix: MatrixF32 {
+                    bias: [0.0; 2],
+                    weights: [[0.0; 2]; 2],
+                },
+            })],
         },
-        towers: [Scalar { layers: Logits { matrix: MatrixF32 { bias: [1.0], weights: [[2.0]] } }, unit: [] }],
+        towers: [Scalar {
+            layers: Logits {
+                matrix: MatrixF32 {
+                    bias: [1.0],
+                    weights: [[2.0]],
+                },
+            },
+            unit: [],
+        }],
     };
     assert_eq!(TINY.predict(&[3.0, 5.0]), [2.0 * (1.5 + 2.5) + 1.0]);
     assert_eq!(TINY.predict_with::<Micromath>(&[3.0, 5.0]), [9.0]);
     let [logit] = biased::<1, 1>([4.0]).matrix.bias;
     assert_eq!(logit, 4.0);
-    assert_eq!(size_of::<&Tiny>(), size_of::<usize>(), "a loaded model is one pointer");
+    assert_eq!(
+        size_of::<&Tiny>(),
+        size_of::<usize>(),
+        "a loaded model is one pointer"
+    );
 }
 
 #[test]
 fn integer_inputs_are_standardized_by_their_stage() {
     type Scaled = Mmoe<[Dense<2, 1, I8>; 1], [Gate<2, 1, I8>; 1], [Empty<1, I8>; 1]>;
     let scale = |offset, scale| mmoe::kernel::InputScale { offset, scale };
-    let stage = Raw::<[i16; 2]> { scales: [scale(10.0, 100.0), scale(-1.0, 1000.0)] };
+    let stage = Raw::<[i16; 2]> {
+        scales: [scale(10.0, 100.0), scale(-1.0, 1000.0)],
+    };
     let mut q = [0; 2];
-    assert_eq!(stage.quantize(&[11.5, -0.75], &mut q), InputCounts { nan: 0, saturated: 0 });
+    assert_eq!(
+        stage.quantize(&[11.5, -0.75], &mut q),
+        InputCounts {
+            nan: 0,
+            saturated: 0
+        }
+    );
     assert_eq!(q, [150, 250]);
-    assert_eq!(stage.quantize(&[f32::NAN, 1e9], &mut q), InputCounts { nan: 1, saturated: 1 });
+    assert_eq!(
+        stage.quantize(&[f32::NAN, 1e9], &mut q),
+        InputCounts {
+            nan: 1,
+            saturated: 1
+        }
+    );
     assert_eq!(q, [0, 32767]);
     zeros::<Scaled>(|m| {
         let y: [[f32; 1]; 1] = m.predict(&[1.0, 2.0]);
@@ -108,7 +179,11 @@ fn integer_inputs_are_standardized_by_their_stage() {
 /// A wide layer among narrow ones, in either number system.
 #[test]
 fn any_layer_may_be_wide() {
-    type Mixed<P> = Mmoe<[Seq<Dense<6, 5, Wide<P>>, Dense<5, 4, P>>; 2], [Softmax<Logits<6, 2, Wide<P>>>; 1], [Binary<Head<4, 1, P>>; 1]>;
+    type Mixed<P> = Mmoe<
+        [Seq<Dense<6, 5, Wide<P>>, Dense<5, 4, P>>; 2],
+        [Softmax<Logits<6, 2, Wide<P>>>; 1],
+        [Binary<Head<4, 1, P>>; 1],
+    >;
     zeros::<Mixed<I8>>(|m| {
         let [y]: [Q31; 1] = m.predict_q(&[5; 6]);
         assert_eq!(y.to_f32(), 0.5);

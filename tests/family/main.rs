@@ -1,5 +1,6 @@
-//! The whole family, spelled with today's types: each model is packed from a random graph, and its type, its records and (float models) an
-//! f64 evaluation agree. What no blob can say yet is built from zero bytes or by value, and its output type asserted.
+//! The whole family, spelled with today's types: each model is packed from a random graph, and its
+//! type, its records and (float models) an f64 evaluation agree. What no blob can say yet is built
+//! from zero bytes or by value, and its output type asserted.
 
 mod built;
 mod own;
@@ -15,7 +16,8 @@ use mmoe_tools::pack::Float;
 use seeded::integer::Wide;
 use seeded::{NARROW, Rng};
 
-/// A test for each shape: in F32 and W8 against the oracle, in I8 of both packings and in I16 typed against erased.
+/// A test for each shape: in F32 and W8 against the oracle, in I8 of both packings and in I16 typed
+/// against erased.
 macro_rules! family {
     ($($test:ident: $Model:ident;)*) => {$(
         #[test]

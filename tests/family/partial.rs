@@ -47,14 +47,24 @@ fn runs(f: impl FnOnce()) -> u32 {
 
 type E<P> = Counted<Dense<6, 4, P>>;
 type OneOfTwo<P, const MASK: u32> = Sees<Softmax<Counted<Logits<6, 2, P>>>, MASK, 4>;
-type Parted<P> = Mmoe<[E<P>; 4], List2<OneOfTwo<P, 0b0011>, OneOfTwo<P, 0b1100>>, [Binary<Counted<Head<4, 1, P>>>; 2]>;
+type Parted<P> = Mmoe<
+    [E<P>; 4],
+    List2<OneOfTwo<P, 0b0011>, OneOfTwo<P, 0b1100>>,
+    [Binary<Counted<Head<4, 1, P>>>; 2],
+>;
 
 /// Two tasks that share nothing.
 fn parted(r: &mut Rng) -> Graph {
     let mut nodes: Vec<_> = (0..4).map(|_| seeded::expert(r, 0, &[6, 4])).collect();
-    nodes.extend([vec![1, 2], vec![3, 4]].map(|sees| seeded::gate(r, GateKind::Softmax, 0, 6, sees, 4)));
+    nodes.extend(
+        [vec![1, 2], vec![3, 4]].map(|sees| seeded::gate(r, GateKind::Softmax, 0, 6, sees, 4)),
+    );
     nodes.extend((0..2).map(|k| seeded::tower(r, 5 + k, &[4, 1])));
-    seeded::graph(6, nodes, &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }])
+    seeded::graph(
+        6,
+        nodes,
+        &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }],
+    )
 }
 
 fn pays_for_its_tasks<P: Precision>(blob: &[u8])
@@ -69,18 +79,37 @@ where
     let untouched = <P::Act as Element>::Prob::default();
     for (want, runs_wanted) in [(0, 0), (1, 4), (2, 4), (3, 8)] {
         let mut raw = [untouched; 2];
-        assert_eq!(runs(|| model.predict_tasks(&x, want, &mut raw)), runs_wanted, "tasks {want:b}");
+        assert_eq!(
+            runs(|| model.predict_tasks(&x, want, &mut raw)),
+            runs_wanted,
+            "tasks {want:b}"
+        );
         let shown: [f32; 2] = model.show(&raw);
         let default: f32 = untouched.into();
-        let expected = [if want & 1 != 0 { y0 } else { default }, if want & 2 != 0 { y1 } else { default }];
+        let expected = [
+            if want & 1 != 0 { y0 } else { default },
+            if want & 2 != 0 { y1 } else { default },
+        ];
         assert_eq!(shown, expected, "tasks {want:b}");
     }
     let erased = Dynamic::load(blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
     for (want, experts) in [(0, 0), (1, 2), (2, 2), (3, 4)] {
         let mut y = [9.0; 2];
-        assert_eq!(erased.predict_tasks(&x, &mut scratch, &mut y, want).unwrap().experts, experts);
-        assert_eq!(y, [if want & 1 != 0 { y0 } else { 9.0 }, if want & 2 != 0 { y1 } else { 9.0 }]);
+        assert_eq!(
+            erased
+                .predict_tasks(&x, &mut scratch, &mut y, want)
+                .unwrap()
+                .experts,
+            experts
+        );
+        assert_eq!(
+            y,
+            [
+                if want & 1 != 0 { y0 } else { 9.0 },
+                if want & 2 != 0 { y1 } else { 9.0 }
+            ]
+        );
     }
 }
 
@@ -90,7 +119,12 @@ fn a_subset_of_the_tasks_costs_what_it_needs_and_leaves_the_others() {
     let graph = parted(&mut rng);
     pays_for_its_tasks::<F32>(&seeded::blob(&graph, Float::F32));
     pays_for_its_tasks::<W8>(&seeded::blob(&graph, NARROW));
-    pays_for_its_tasks::<I8>(&integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng));
+    pays_for_its_tasks::<I8>(&integer::blob(
+        &graph,
+        integer::Wide::Heads,
+        Packing::Panels,
+        &mut rng,
+    ));
 }
 
 fn is_its_rows<P: Precision>(blob: &[u8], rng: &mut Rng) {
@@ -101,7 +135,11 @@ fn is_its_rows<P: Precision>(blob: &[u8], rng: &mut Rng) {
         model.predict_batch(&x, &mut y);
         for (n, y) in y.iter().enumerate() {
             let alone = x.get(n).map_or([9.0; 2], |x| model.predict(x));
-            assert_eq!(bits(y), bits(&alone), "row {n} of {rows}, room for {outputs}");
+            assert_eq!(
+                bits(y),
+                bits(&alone),
+                "row {n} of {rows}, room for {outputs}"
+            );
         }
     }
 }
@@ -112,7 +150,10 @@ fn a_batch_is_its_rows_one_by_one() {
     let graph = parted(&mut rng);
     is_its_rows::<F32>(&seeded::blob(&graph, Float::F32), &mut rng);
     is_its_rows::<W8>(&seeded::blob(&graph, NARROW), &mut rng);
-    is_its_rows::<I8>(&integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng), &mut rng);
+    is_its_rows::<I8>(
+        &integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng),
+        &mut rng,
+    );
 }
 
 #[test]
@@ -130,8 +171,15 @@ fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
         expected[k] = all[k];
         assert_eq!(raw, expected);
         let mut y = [7.0; 2];
-        // The shared stream's gate sees all three experts; above, the other task's expert is not needed.
-        assert_eq!(erased.predict_tasks(&x, &mut scratch, &mut y, 1 << k).unwrap().experts, 3 + 2);
+        // The shared stream's gate sees all three experts; above, the other task's expert is not
+        // needed.
+        assert_eq!(
+            erased
+                .predict_tasks(&x, &mut scratch, &mut y, 1 << k)
+                .unwrap()
+                .experts,
+            3 + 2
+        );
         assert_eq!(y, expected);
     }
 }
@@ -149,14 +197,27 @@ fn a_product_that_is_asked_for_alone_makes_its_factors() {
     assert_eq!(all[3], all[2] * all[0]);
 }
 
-/// Weights of 0 are skipped; a softmax that weighs the same experts by numbers that only round to 0 is not. The sums are the same.
+/// Weights of 0 are skipped; a softmax that weighs the same experts by numbers that only round to 0
+/// is not. The sums are the same.
 #[test]
 fn skipping_structural_zeros_changes_no_bit() {
     type Of<G> = Mmoe<[E<F32>; 4], [G; 1], [Scalar<Head<4, 1, F32>>; 1]>;
     type Z = Logits<6, 4, F32>;
     let mut rng = Rng::new(43);
-    let mut nodes: Vec<_> = (0..4).map(|_| seeded::expert(&mut rng, 0, &[6, 4])).collect();
-    nodes.push(seeded::gate(&mut rng, GateKind::TopK { k: 2, renormalise: false }, 0, 6, vec![1, 2, 3, 4], 4));
+    let mut nodes: Vec<_> = (0..4)
+        .map(|_| seeded::expert(&mut rng, 0, &[6, 4]))
+        .collect();
+    nodes.push(seeded::gate(
+        &mut rng,
+        GateKind::TopK {
+            k: 2,
+            renormalise: false,
+        },
+        0,
+        6,
+        vec![1, 2, 3, 4],
+        4,
+    ));
     nodes.push(seeded::tower(&mut rng, 5, &[4, 1]));
     let top = seeded::graph(6, nodes, &[Output::Linear { value: 6 }]);
     let blob = seeded::blob(&top, Float::F32);
@@ -178,30 +239,63 @@ fn skipping_structural_zeros_changes_no_bit() {
         model.towers[0].forward::<Libm>(&m, &mut y);
         assert_eq!(bits(&[y]), bits(&traced.tasks));
         // Leaving out what weighs less than nothing leaves out nothing.
-        assert_eq!(model.predict_skipping(&x, SkipBelow::new(0.0).unwrap()), traced);
+        assert_eq!(
+            model.predict_skipping(&x, SkipBelow::new(0.0).unwrap()),
+            traced
+        );
         let less = model.predict_skipping(&x, SkipBelow::new(0.999).unwrap());
         assert!(less.experts_run < 2);
     }
 }
 
-/// A host runs four narrow experts at a time; one that counts its runs is never grouped. Nine experts of either kind, one of them
-/// hidden from all gates, give the same bits and the same number of experts run.
+/// A host runs four narrow experts at a time; one that counts its runs is never grouped. Nine
+/// experts of either kind, one of them hidden from all gates, give the same bits and the same
+/// number of experts run.
 #[test]
 fn experts_in_groups_are_as_experts_in_turn() {
-    type Of<E> = Mmoe<[E; 9], [Sees<Softmax<Logits<6, 8, F32>>, 0b1_1111_1011, 9>; 2], [Scalar<Head<4, 1, F32>>; 2]>;
+    type Of<E> = Mmoe<
+        [E; 9],
+        [Sees<Softmax<Logits<6, 8, F32>>, 0b1_1111_1011, 9>; 2],
+        [Scalar<Head<4, 1, F32>>; 2],
+    >;
     type Tanh4 = Dense<6, 4, F32, Tanh>;
     let mut rng = Rng::new(46);
     let r = &mut rng;
-    let mut nodes: Vec<_> =
-        (0..9).map(|_| seeded::node(Op::Expert, 0, 0, 6, 4, seeded::chain(r, &[6, 4], Activation::Tanh, Activation::Tanh))).collect();
-    nodes.extend((0..2).map(|_| seeded::gate(r, GateKind::Softmax, 0, 6, vec![1, 2, 4, 5, 6, 7, 8, 9], 4)));
+    let mut nodes: Vec<_> = (0..9)
+        .map(|_| {
+            seeded::node(
+                Op::Expert,
+                0,
+                0,
+                6,
+                4,
+                seeded::chain(r, &[6, 4], Activation::Tanh, Activation::Tanh),
+            )
+        })
+        .collect();
+    nodes.extend(
+        (0..2).map(|_| seeded::gate(r, GateKind::Softmax, 0, 6, vec![1, 2, 4, 5, 6, 7, 8, 9], 4)),
+    );
     nodes.extend((0..2).map(|k| seeded::tower(r, 10 + k, &[4, 1])));
-    let blob = seeded::blob(&seeded::graph(6, nodes, &[Output::Linear { value: 12 }, Output::Linear { value: 13 }]), Float::F32);
-    let (grouped, in_turn) = (Of::<Tanh4>::load(&blob).unwrap(), Of::<Counted<Tanh4>>::load(&blob).unwrap());
+    let blob = seeded::blob(
+        &seeded::graph(
+            6,
+            nodes,
+            &[Output::Linear { value: 12 }, Output::Linear { value: 13 }],
+        ),
+        Float::F32,
+    );
+    let (grouped, in_turn) = (
+        Of::<Tanh4>::load(&blob).unwrap(),
+        Of::<Counted<Tanh4>>::load(&blob).unwrap(),
+    );
     for _ in 0..50 {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
         let (a, b) = (grouped.predict_traced(&x), in_turn.predict_traced(&x));
-        assert_eq!((bits(&a.tasks), a.gates, a.experts_run), (bits(&b.tasks), b.gates, 8));
+        assert_eq!(
+            (bits(&a.tasks), a.gates, a.experts_run),
+            (bits(&b.tasks), b.gates, 8)
+        );
         let (mut a, mut b) = ([0.0; 2], [0.0; 2]);
         grouped.predict_tasks(&x, 0b10, &mut a);
         assert_eq!(runs(|| in_turn.predict_tasks(&x, 0b10, &mut b)), 8);
@@ -209,7 +303,8 @@ fn experts_in_groups_are_as_experts_in_turn() {
     }
 }
 
-/// A softmax gate runs every expert, also where a weight is so small that it is 0: the work is the same for every input.
+/// A softmax gate runs every expert, also where a weight is so small that it is 0: the work is the
+/// same for every input.
 #[test]
 fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
     type Of<P> = Mmoe<[E<P>; 2], [Gate<6, 2, P>; 1], [Binary<Head<4, 1, P>>; 1]>;
@@ -218,15 +313,38 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         let (mut scratch, mut weights) = (vec![0; erased.scratch_words()], [0.0; 2]);
         let x = [900.0, -900.0, 900.0, 900.0, 900.0, -900.0];
         assert_eq!(runs(|| _ = model.predict(&x)), 2);
-        assert_eq!(erased.predict(&x, &mut scratch, &mut [0.0]).unwrap().experts, 2);
+        assert_eq!(
+            erased
+                .predict(&x, &mut scratch, &mut [0.0])
+                .unwrap()
+                .experts,
+            2
+        );
         erased.gate_weights(&scratch, 0, &mut weights);
-        assert!(weights == [0.0, 1.0] || weights == [1.0, 0.0], "{weights:?}");
+        assert!(
+            weights == [0.0, 1.0] || weights == [1.0, 0.0],
+            "{weights:?}"
+        );
         // Who asks for it leaves it out.
-        assert_eq!(model.predict_skipping(&x, SkipBelow::new(0.01).unwrap()).experts_run, 1);
+        assert_eq!(
+            model
+                .predict_skipping(&x, SkipBelow::new(0.01).unwrap())
+                .experts_run,
+            1
+        );
     }
     let mut rng = Rng::new(45);
-    let mut nodes: Vec<_> = (0..2).map(|_| seeded::expert(&mut rng, 0, &[6, 4])).collect();
-    nodes.push(seeded::gate(&mut rng, GateKind::Softmax, 0, 6, vec![1, 2], 4));
+    let mut nodes: Vec<_> = (0..2)
+        .map(|_| seeded::expert(&mut rng, 0, &[6, 4]))
+        .collect();
+    nodes.push(seeded::gate(
+        &mut rng,
+        GateKind::Softmax,
+        0,
+        6,
+        vec![1, 2],
+        4,
+    ));
     nodes.push(seeded::tower(&mut rng, 3, &[4, 1]));
     let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 4 }]);
     runs_all::<F32>(&seeded::blob(&graph, Float::F32));
@@ -235,21 +353,37 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         let blob = integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng);
         read::split(&blob).map(|(h, w)| (h, w.to_vec())).unwrap()
     };
-    // Behind the scales of 6 features and two experts of 4 rows and 24 weights: the bias of the gate's first row, 64 as a logit.
-    let (at, row) = (6 * 8 + 2 * (4 * 8 + 24), Row { bias: 1 << 24, mult: 1 << 14, shift: 0, zero: 0 });
+    // Behind the scales of 6 features and two experts of 4 rows and 24 weights: the bias of the
+    // gate's first row, 64 as a logit.
+    let (at, row) = (
+        6 * 8 + 2 * (4 * 8 + 24),
+        Row {
+            bias: 1 << 24,
+            mult: 1 << 14,
+            shift: 0,
+            zero: 0,
+        },
+    );
     weights[at..at + 8].copy_from_slice(row.as_bytes());
     runs_all::<I8>(&Bytes::new(&file::write(&header, &weights)));
 }
 
-/// Half of the experts chosen by hard gates: only those run, in the erased view as in the typed one.
+/// Half of the experts chosen by hard gates: only those run, in the erased view as in the typed
+/// one.
 #[test]
 fn hard_gates_run_one_expert_each() {
     let mut rng = Rng::new(44);
     let layers = seeded::chain(&mut rng, &[6, 4], Activation::Relu, Activation::Relu);
-    let mut nodes: Vec<_> = (0..4).map(|_| seeded::node(Op::Expert, 0, 0, 6, 4, layers.clone())).collect();
+    let mut nodes: Vec<_> = (0..4)
+        .map(|_| seeded::node(Op::Expert, 0, 0, 6, 4, layers.clone()))
+        .collect();
     nodes.extend((0..2).map(|_| seeded::gate(&mut rng, GateKind::Hard, 0, 6, vec![1, 2, 3, 4], 4)));
     nodes.extend((0..2).map(|k| seeded::tower(&mut rng, 5 + k, &[4, 1])));
-    let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }]);
+    let graph = seeded::graph(
+        6,
+        nodes,
+        &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }],
+    );
     let blob = seeded::blob(&graph, Float::F32);
     type Of = Mmoe<[E<F32>; 4], [Hard<Logits<6, 4, F32>>; 2], [Binary<Head<4, 1, F32>>; 2]>;
     let (model, erased) = (Of::load(&blob).unwrap(), Dynamic::load(&blob).unwrap());
@@ -258,7 +392,13 @@ fn hard_gates_run_one_expert_each() {
     for _ in 0..50 {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
         let ran = runs(|| _ = model.predict(&x));
-        assert_eq!(erased.predict(&x, &mut scratch, &mut [0.0; 2]).unwrap().experts, ran);
+        assert_eq!(
+            erased
+                .predict(&x, &mut scratch, &mut [0.0; 2])
+                .unwrap()
+                .experts,
+            ran
+        );
         both[ran as usize] += 1;
     }
     assert!(both[0] == 0 && both[1] > 0 && both[2] > 0, "{both:?}");

@@ -1,6 +1,8 @@
 //! Types of the family, and graphs of the same shapes.
 
-use crate::seeded::{Rng, affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower};
+use crate::seeded::{
+    Rng, affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower,
+};
 use mmoe::*;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 
@@ -18,12 +20,19 @@ fn times(count: usize, mut f: impl FnMut(usize) -> Node) -> Vec<Node> {
 type Plain<P> = Seq<Dense<6, 7, P>, Dense<7, 4, P>>;
 type Tip<P> = Seq<Dense<4, 3, P>, Head<3, 1, P>>;
 
-pub(crate) type IndependentOf<P> =
-    Independent<[<P as Precision>::Act; 6], List2<Binary<Seq<Dense<6, 9, P>, Head<9, 1, P>>>, Scalar<Slice<6, 2, Head<3, 1, P>>>>, 2>;
+pub(crate) type IndependentOf<P> = Independent<
+    [<P as Precision>::Act; 6],
+    List2<Binary<Seq<Dense<6, 9, P>, Head<9, 1, P>>>, Scalar<Slice<6, 2, Head<3, 1, P>>>>,
+    2,
+>;
 pub(crate) fn independent(r: &mut Rng) -> Graph {
     let mut second = tower(r, 0, &[3, 1]);
     second.start = 2;
-    graph(6, vec![tower(r, 0, &[6, 9, 1]), second], &[Output::Sigmoid { value: 1 }, Output::Linear { value: 2 }])
+    graph(
+        6,
+        vec![tower(r, 0, &[6, 9, 1]), second],
+        &[Output::Sigmoid { value: 1 }, Output::Linear { value: 2 }],
+    )
 }
 
 pub(crate) type Bottom<P> = SharedBottom<Plain<P>, [Binary<Tip<P>>; 3], 3>;
@@ -49,29 +58,87 @@ pub(crate) type Unlike<P> = Mmoe<
         Deep<P>,
         Seq3<Dense<6, 3, P>, Dense<3, 3, P>, Dense<3, 4, P>>,
     >,
-    List3<Gate<6, 4, P>, Softmax<Seq<Dense<6, 3, P, Tanh>, Logits<3, 4, P>>>, Softmax<Slice<6, 1, Logits<4, 4, P>>>>,
+    List3<
+        Gate<6, 4, P>,
+        Softmax<Seq<Dense<6, 3, P, Tanh>, Logits<3, 4, P>>>,
+        Softmax<Slice<6, 1, Logits<4, 4, P>>>,
+    >,
     List3<Binary<Head<4, 1, P>>, Classes<Tip3<P>>, Scalar<Tip<P>>>,
 >;
 type Tip3<P> = Seq<Dense<4, 5, P, LeakyRelu>, Head<5, 3, P>>;
 pub(crate) fn mmoe_of_unlike_experts_and_towers(r: &mut Rng) -> Graph {
     let leaky = Activation::LeakyRelu { slope: 0.25 };
-    let deep = vec![dense(r, 6, 5, Activation::Linear), prelu(r, 5), affine(r, 5), dense(r, 5, 4, Activation::Sigmoid)];
+    let deep = vec![
+        dense(r, 6, 5, Activation::Linear),
+        prelu(r, 5),
+        affine(r, 5),
+        dense(r, 5, 4, Activation::Sigmoid),
+    ];
     let all = vec![1, 2, 3, 4];
-    let gate_of =
-        |start, inputs, layers| node(Op::Gate { kind: SOFTMAX, sees: all.clone(), temperature: 1.0 }, 0, start, inputs, 4, layers);
+    let gate_of = |start, inputs, layers| {
+        node(
+            Op::Gate {
+                kind: SOFTMAX,
+                sees: all.clone(),
+                temperature: 1.0,
+            },
+            0,
+            start,
+            inputs,
+            4,
+            layers,
+        )
+    };
     let nodes = vec![
-        node(Op::Expert, 0, 0, 6, 4, chain(r, &[6, 4], Activation::Tanh, Activation::Tanh)),
-        node(Op::Expert, 0, 2, 3, 4, chain(r, &[3, 9, 4], Activation::Sigmoid, leaky)),
+        node(
+            Op::Expert,
+            0,
+            0,
+            6,
+            4,
+            chain(r, &[6, 4], Activation::Tanh, Activation::Tanh),
+        ),
+        node(
+            Op::Expert,
+            0,
+            2,
+            3,
+            4,
+            chain(r, &[3, 9, 4], Activation::Sigmoid, leaky),
+        ),
         node(Op::Expert, 0, 0, 6, 4, deep),
         expert(r, 0, &[6, 3, 3, 4]),
         gate(r, SOFTMAX, 0, 6, all.clone(), 4),
-        gate_of(0, 6, chain(r, &[6, 3, 4], Activation::Tanh, Activation::Linear)),
-        gate_of(1, 4, chain(r, &[4, 4], Activation::Tanh, Activation::Linear)),
+        gate_of(
+            0,
+            6,
+            chain(r, &[6, 3, 4], Activation::Tanh, Activation::Linear),
+        ),
+        gate_of(
+            1,
+            4,
+            chain(r, &[4, 4], Activation::Tanh, Activation::Linear),
+        ),
         tower(r, 5, &[4, 1]),
-        node(Op::Tower, 6, 0, 4, 3, chain(r, &[4, 5, 3], leaky, Activation::Linear)),
+        node(
+            Op::Tower,
+            6,
+            0,
+            4,
+            3,
+            chain(r, &[4, 5, 3], leaky, Activation::Linear),
+        ),
         tower(r, 7, &[4, 3, 1]),
     ];
-    graph(6, nodes, &[Output::Sigmoid { value: 8 }, Output::Softmax { value: 9 }, Output::Linear { value: 10 }])
+    graph(
+        6,
+        nodes,
+        &[
+            Output::Sigmoid { value: 8 },
+            Output::Softmax { value: 9 },
+            Output::Linear { value: 10 },
+        ],
+    )
 }
 
 type Z<const N: usize, P> = Logits<6, N, P>;
@@ -91,15 +158,33 @@ pub(crate) type EveryGate<P> = Mmoe<
 >;
 pub(crate) fn every_gate(r: &mut Rng) -> Graph {
     let top = |renormalise| GateKind::TopK { k: 2, renormalise };
-    let kinds =
-        [SOFTMAX, GateKind::Sigmoid, GateKind::Hard, top(true), top(false), GateKind::DSelectK { k: 2 }, GateKind::Constant, SOFTMAX];
+    let kinds = [
+        SOFTMAX,
+        GateKind::Sigmoid,
+        GateKind::Hard,
+        top(true),
+        top(false),
+        GateKind::DSelectK { k: 2 },
+        GateKind::Constant,
+        SOFTMAX,
+    ];
     let mut nodes = times(4, |_| expert(r, 0, &[6, 4]));
-    nodes.extend(times(8, |k| gate(r, kinds[k], 0, 6, if k == 7 { vec![2, 4] } else { vec![1, 2, 3, 4] }, 4)));
+    nodes.extend(times(8, |k| {
+        gate(
+            r,
+            kinds[k],
+            0,
+            6,
+            if k == 7 { vec![2, 4] } else { vec![1, 2, 3, 4] },
+            4,
+        )
+    }));
     nodes.extend(times(8, |k| tower(r, 5 + k, &[4, 3, 1])));
     graph(6, nodes, &sigmoids(13..21))
 }
 
-pub(crate) type CgcOf<P> = CgcModel<[Plain<P>; 1], [Plain<P>; 2], Gate<6, 3, P>, [Binary<Tip<P>>; 2], 2>;
+pub(crate) type CgcOf<P> =
+    CgcModel<[Plain<P>; 1], [Plain<P>; 2], Gate<6, 3, P>, [Binary<Tip<P>>; 2], 2>;
 pub(crate) fn cgc(r: &mut Rng) -> Graph {
     let mut nodes = times(4, |_| expert(r, 0, &[6, 7, 4]));
     nodes.extend(times(2, |k| gate(r, SOFTMAX, 0, 6, vec![1 + k, 3, 4], 4)));
@@ -108,7 +193,11 @@ pub(crate) fn cgc(r: &mut Rng) -> Graph {
 }
 
 type Extracted<P> = Extraction<[Plain<P>; 1], [Plain<P>; 1], Gate<6, 2, P>, Gate<6, 3, P>, 2>;
-pub(crate) type PleOf<P> = Ple<Extracted<P>, Cgc<[Dense<4, 5, P>; 1], [Dense<4, 5, P>; 1], Gate<4, 2, P>, 2>, [Binary<Head<5, 1, P>>; 2]>;
+pub(crate) type PleOf<P> = Ple<
+    Extracted<P>,
+    Cgc<[Dense<4, 5, P>; 1], [Dense<4, 5, P>; 1], Gate<4, 2, P>, 2>,
+    [Binary<Head<5, 1, P>>; 2],
+>;
 pub(crate) fn two_levels_of_ple(r: &mut Rng) -> Graph {
     let mut nodes = times(3, |_| expert(r, 0, &[6, 7, 4]));
     nodes.extend(times(2, |k| gate(r, SOFTMAX, 0, 6, vec![1 + k, 3], 4)));
@@ -133,8 +222,10 @@ pub(crate) fn stacked_on_one_stream(r: &mut Rng) -> Graph {
     graph(6, nodes, &sigmoids(9..11))
 }
 
-type Streams2<P> = Stack<Mix<[Plain<P>; 3], [Gate<6, 3, P>; 2]>, Mix<[Dense<4, 5, P>; 2], [Gate<4, 2, P>; 2]>>;
-pub(crate) type StackedEach<P> = Model<Raw<[<P as Precision>::Act; 6]>, Streams2<P>, [Binary<Head<5, 1, P>>; 2]>;
+type Streams2<P> =
+    Stack<Mix<[Plain<P>; 3], [Gate<6, 3, P>; 2]>, Mix<[Dense<4, 5, P>; 2], [Gate<4, 2, P>; 2]>>;
+pub(crate) type StackedEach<P> =
+    Model<Raw<[<P as Precision>::Act; 6]>, Streams2<P>, [Binary<Head<5, 1, P>>; 2]>;
 pub(crate) fn stacked_on_a_stream_each(r: &mut Rng) -> Graph {
     let mut nodes = times(3, |_| expert(r, 0, &[6, 7, 4]));
     nodes.extend(times(2, |_| gate(r, SOFTMAX, 0, 6, vec![1, 2, 3], 4)));
@@ -144,34 +235,59 @@ pub(crate) fn stacked_on_a_stream_each(r: &mut Rng) -> Graph {
     graph(6, nodes, &sigmoids(10..12))
 }
 
-pub(crate) type Three<P> =
-    Model<Raw<[<P as Precision>::Act; 6]>, Stack<Streams2<P>, Mix<[Dense<5, 4, P>; 2], [Gate<5, 2, P>; 2]>>, [Scalar<Tip<P>>; 2]>;
+pub(crate) type Three<P> = Model<
+    Raw<[<P as Precision>::Act; 6]>,
+    Stack<Streams2<P>, Mix<[Dense<5, 4, P>; 2], [Gate<5, 2, P>; 2]>>,
+    [Scalar<Tip<P>>; 2],
+>;
 pub(crate) fn three_levels(r: &mut Rng) -> Graph {
     let mut nodes = stacked_on_a_stream_each(r).nodes;
     nodes.truncate(9);
     nodes.extend(times(2, |k| expert(r, 8 + k, &[5, 4])));
     nodes.extend(times(2, |k| gate(r, SOFTMAX, 8 + k, 5, vec![10, 11], 4)));
     nodes.extend(times(2, |k| tower(r, 12 + k, &[4, 3, 1])));
-    graph(6, nodes, &[Output::Linear { value: 14 }, Output::Linear { value: 15 }])
+    graph(
+        6,
+        nodes,
+        &[Output::Linear { value: 14 }, Output::Linear { value: 15 }],
+    )
 }
 
-pub(crate) type Mixtures<P> =
-    Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 3], List3<Empty<4, P>, Vector<Seq<Dense<4, 5, P>, Head<5, 3, P>>>, Empty<4, P>>>;
+pub(crate) type Mixtures<P> = Mmoe<
+    [Plain<P>; 2],
+    [Gate<6, 2, P>; 3],
+    List3<Empty<4, P>, Vector<Seq<Dense<4, 5, P>, Head<5, 3, P>>>, Empty<4, P>>,
+>;
 pub(crate) fn mixtures_as_outputs(r: &mut Rng) -> Graph {
     let mut nodes = times(2, |_| expert(r, 0, &[6, 7, 4]));
     nodes.extend(times(3, |_| gate(r, SOFTMAX, 0, 6, vec![1, 2], 4)));
-    nodes.extend([node(Op::Tower, 3, 0, 4, 4, vec![]), tower(r, 4, &[4, 5, 3]), node(Op::Tower, 5, 0, 4, 4, vec![])]);
+    nodes.extend([
+        node(Op::Tower, 3, 0, 4, 4, vec![]),
+        tower(r, 4, &[4, 5, 3]),
+        node(Op::Tower, 5, 0, 4, 4, vec![]),
+    ]);
     graph(6, nodes, &[6, 7, 8].map(|value| Output::Linear { value }))
 }
 
-pub(crate) type Autoencoder<P> =
-    SharedBottom<Seq4<Dense<6, 5, P>, Dense<5, 2, P>, Dense<2, 5, P>, Dense<5, 6, P, Linear>>, [Empty<6, P>; 1], 1>;
+pub(crate) type Autoencoder<P> = SharedBottom<
+    Seq4<Dense<6, 5, P>, Dense<5, 2, P>, Dense<2, 5, P>, Dense<5, 6, P, Linear>>,
+    [Empty<6, P>; 1],
+    1,
+>;
 pub(crate) fn autoencoder(r: &mut Rng) -> Graph {
     let layers = chain(r, &[6, 5, 2, 5, 6], Activation::Relu, Activation::Linear);
-    graph(6, vec![node(Op::Expert, 0, 0, 6, 6, layers), node(Op::Tower, 1, 0, 6, 6, vec![])], &[Output::Linear { value: 2 }])
+    graph(
+        6,
+        vec![
+            node(Op::Expert, 0, 0, 6, 6, layers),
+            node(Op::Tower, 1, 0, 6, 6, vec![]),
+        ],
+        &[Output::Linear { value: 2 }],
+    )
 }
 
-pub(crate) type WithProduct<P> = Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 3], Product<[Binary<Tip<P>>; 3], 2, 0>>;
+pub(crate) type WithProduct<P> =
+    Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 3], Product<[Binary<Tip<P>>; 3], 2, 0>>;
 pub(crate) fn product_of_two_tasks(r: &mut Rng) -> Graph {
     let mut nodes = times(2, |_| expert(r, 0, &[6, 7, 4]));
     nodes.extend(times(3, |_| gate(r, SOFTMAX, 0, 6, vec![1, 2], 4)));
@@ -187,8 +303,13 @@ pub(crate) type Normed<P> = Mmoe<
     [Scalar<Seq3<LayerNorm<4>, Dense<4, 3, P>, Head<3, 1, P>>>; 1],
 >;
 pub(crate) fn normed(r: &mut Rng) -> Graph {
-    let layers =
-        |r: &mut Rng| -> Vec<Layer> { vec![dense(r, 6, 5, Activation::Linear), layer_norm(r, 5), dense(r, 5, 4, Activation::Relu)] };
+    let layers = |r: &mut Rng| -> Vec<Layer> {
+        vec![
+            dense(r, 6, 5, Activation::Linear),
+            layer_norm(r, 5),
+            dense(r, 5, 4, Activation::Relu),
+        ]
+    };
     let mut last = vec![layer_norm(r, 4)];
     last.extend(chain(r, &[4, 3, 1], Activation::Relu, Activation::Linear));
     let nodes = vec![
@@ -200,7 +321,8 @@ pub(crate) fn normed(r: &mut Rng) -> Graph {
     graph(6, nodes, &[Output::Linear { value: 4 }])
 }
 
-pub(crate) type Narrow<P> = Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 1], [Binary<Seq<Dense<4, 9, P>, Logits<9, 1, P>>>; 1]>;
+pub(crate) type Narrow<P> =
+    Mmoe<[Plain<P>; 2], [Gate<6, 2, P>; 1], [Binary<Seq<Dense<4, 9, P>, Logits<9, 1, P>>>; 1]>;
 pub(crate) fn narrow(r: &mut Rng) -> Graph {
     let mut nodes = times(2, |_| expert(r, 0, &[6, 7, 4]));
     nodes.push(gate(r, SOFTMAX, 0, 6, vec![1, 2], 4));

@@ -76,12 +76,18 @@ where
         let model = Self::load(bytes).unwrap_or_else(|e| panic!("{e}"));
         let x: &[f32; I] = x.try_into().unwrap();
         let traced = model.predict_traced(x);
-        let mut ran = Ran { outputs: vec![], gates: vec![], experts: traced.experts_run };
+        let mut ran = Ran {
+            outputs: vec![],
+            gates: vec![],
+            experts: traced.experts_run,
+        };
         traced.tasks.flat(&mut ran.outputs);
         traced.gates.flat(&mut ran.gates);
         let (mut plain, mut raw) = (vec![], vec![]);
         model.predict(x).flat(&mut plain);
-        model.input.with(x, |q| model.show(&model.predict_q(q)).flat(&mut raw));
+        model
+            .input
+            .with(x, |q| model.show(&model.predict_q(q)).flat(&mut raw));
         assert_eq!(bits(&plain), bits(&ran.outputs));
         assert_eq!(bits(&raw), bits(&ran.outputs));
         ran
@@ -96,7 +102,11 @@ pub(crate) fn bits(y: &[f32]) -> Vec<u32> {
 pub(crate) fn float<M: Spelled>(graph: &Graph, precision: Float, rng: &mut Rng) {
     let bytes = seeded::blob(graph, precision);
     // What int8 weights mean is read back from the bytes.
-    let stored = if precision == Float::F32 { graph.clone() } else { read::graph(&bytes).unwrap() };
+    let stored = if precision == Float::F32 {
+        graph.clone()
+    } else {
+        read::graph(&bytes).unwrap()
+    };
     agrees::<M>(&bytes, Some(&stored), rng);
 }
 
@@ -114,22 +124,45 @@ fn agrees<M: Spelled>(bytes: &Bytes, oracle: Option<&Graph>, rng: &mut Rng) {
         let x = rng.row(erased.inputs());
         let typed = M::run(bytes, &x);
         let run = erased.predict(&x, &mut scratch, &mut outputs).unwrap();
-        assert_eq!(bits(&typed.outputs), bits(&outputs), "row {row}: {:?} typed, {outputs:?} erased", typed.outputs);
+        assert_eq!(
+            bits(&typed.outputs),
+            bits(&outputs),
+            "row {row}: {:?} typed, {outputs:?} erased",
+            typed.outputs
+        );
         assert_eq!(typed.experts, run.experts, "row {row}");
-        let gates: Vec<Vec<f32>> = erased.gates().enumerate().map(|(g, _)| weights(&erased, &scratch, g)).collect();
+        let gates: Vec<Vec<f32>> = erased
+            .gates()
+            .enumerate()
+            .map(|(g, _)| weights(&erased, &scratch, g))
+            .collect();
         // A typed gate has a weight, 0, for experts that it does not see.
-        let nonzero = |g: &[f32]| bits(&g.iter().copied().filter(|g| *g != 0.0).collect::<Vec<_>>());
+        let nonzero =
+            |g: &[f32]| bits(&g.iter().copied().filter(|g| *g != 0.0).collect::<Vec<_>>());
         assert_eq!(nonzero(&typed.gates), nonzero(&gates.concat()), "row {row}");
         if let Some(graph) = oracle {
             let wanted = evaluate(graph, &x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
             let what = |i: usize| format!("row {row}, number {i}");
-            outputs.iter().zip(wanted.tasks.concat()).enumerate().for_each(|(i, (y, w))| close(&what(i), *y, w));
-            gates.concat().iter().zip(wanted.gates.concat()).enumerate().for_each(|(i, (g, w))| close(&what(i), *g, w));
+            outputs
+                .iter()
+                .zip(wanted.tasks.concat())
+                .enumerate()
+                .for_each(|(i, (y, w))| close(&what(i), *y, w));
+            gates
+                .concat()
+                .iter()
+                .zip(wanted.gates.concat())
+                .enumerate()
+                .for_each(|(i, (g, w))| close(&what(i), *g, w));
         }
         seen.push(bits(&outputs));
     }
     seen.dedup();
-    assert!(seen.len() > 8, "{} of 20 rows: the outputs hardly depend on the row", seen.len());
+    assert!(
+        seen.len() > 8,
+        "{} of 20 rows: the outputs hardly depend on the row",
+        seen.len()
+    );
 }
 
 fn weights(erased: &Dynamic<'_>, scratch: &[u32], gate: usize) -> Vec<f32> {

@@ -1,4 +1,5 @@
-//! Integer blobs of a graph's wiring: rows and weights are random, of a size that neither saturates everything nor leaves zeros.
+//! Integer blobs of a graph's wiring: rows and weights are random, of a size that neither saturates
+//! everything nor leaves zeros.
 
 use super::{Bytes, Rng};
 use mmoe::kernel::{AffineRow, Row, WideRow};
@@ -31,32 +32,67 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> Bytes
                     let role = pack::role(&node.op, i == last);
                     let cells = d.inputs * d.outputs;
                     let mut mult = |low: usize| (low + rng.below(low)) as u16;
-                    if wide == Wide::All || (wide == Wide::Heads && i == last && node.op == Op::Tower) {
+                    if wide == Wide::All
+                        || (wide == Wide::Heads && i == last && node.op == Op::Tower)
+                    {
                         let shift = if role == Role::Logits { 27 } else { 30 };
-                        let rows: Vec<_> = (0..d.outputs).map(|r| WideRow::new((r as i64 - 2) << 24, mult(16000), shift)).collect();
-                        let weight: Vec<i16> = (0..cells).map(|_| (rng.real() * 32767.0) as i16).collect();
+                        let rows: Vec<_> = (0..d.outputs)
+                            .map(|r| WideRow::new((r as i64 - 2) << 24, mult(16000), shift))
+                            .collect();
+                        let weight: Vec<i16> =
+                            (0..cells).map(|_| (rng.real() * 32767.0) as i16).collect();
                         to.dense_i16(role, d.activation, 3000, &weight, &rows);
                     } else {
-                        let (low, shift) = if role == Role::Logits { (1000, 0) } else { (16000, 5) };
-                        let rows: Vec<_> =
-                            (0..d.outputs).map(|r| Row { bias: (r as i32 - 2) << 16, mult: mult(low), shift, zero: 0 }).collect();
-                        let weight: Vec<i8> = (0..cells).map(|_| (rng.real() * 127.0) as i8).collect();
+                        let (low, shift) = if role == Role::Logits {
+                            (1000, 0)
+                        } else {
+                            (16000, 5)
+                        };
+                        let rows: Vec<_> = (0..d.outputs)
+                            .map(|r| Row {
+                                bias: (r as i32 - 2) << 16,
+                                mult: mult(low),
+                                shift,
+                                zero: 0,
+                            })
+                            .collect();
+                        let weight: Vec<i8> =
+                            (0..cells).map(|_| (rng.real() * 127.0) as i8).collect();
                         to.dense_i8(role, d.activation, 3000, &weight, &rows, packing);
                     }
                 }
                 Layer::Affine { gain, .. } => {
-                    let unit =
-                        |r: &mut Rng| AffineRow { bias: (r.real() * 1e7) as i32, gain: (r.real() * 32767.0) as i16, shift: 14, zero: 0 };
+                    let unit = |r: &mut Rng| AffineRow {
+                        bias: (r.real() * 1e7) as i32,
+                        gain: (r.real() * 32767.0) as i16,
+                        shift: 14,
+                        zero: 0,
+                    };
                     to.affine_i16(&gain.iter().map(|_| unit(rng)).collect::<Vec<_>>());
                 }
-                Layer::PRelu { slope } => to.prelu_i16(&slope.iter().map(|s| (s * 16384.0) as i16).collect::<Vec<_>>()),
+                Layer::PRelu { slope } => to.prelu_i16(
+                    &slope
+                        .iter()
+                        .map(|s| (s * 16384.0) as i16)
+                        .collect::<Vec<_>>(),
+                ),
                 Layer::Constant { weights } => {
-                    to.constant_q15(node.inputs, &weights.iter().map(|w| (w.abs() * 16384.0) as u16).collect::<Vec<_>>());
+                    to.constant_q15(
+                        node.inputs,
+                        &weights
+                            .iter()
+                            .map(|w| (w.abs() * 16384.0) as u16)
+                            .collect::<Vec<_>>(),
+                    );
                 }
                 Layer::LayerNorm { .. } => panic!("integer models have no layer norm"),
             }
         }
-        if graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 }) {
+        if graph
+            .tasks
+            .iter()
+            .any(|t| t.output == Output::Linear { value: at + 1 })
+        {
             to.unit(0.75);
         }
     }

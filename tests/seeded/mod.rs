@@ -1,5 +1,9 @@
 //! Seeded graphs, their blobs, and buffers that lie where blobs must.
-#![allow(dead_code, unreachable_pub, reason = "a module of several tests, each of which uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of several tests, each of which uses its part"
+)]
 
 pub mod integer;
 
@@ -10,7 +14,9 @@ use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, 
 use mmoe_tools::pack::{self, Float};
 
 /// Narrow everything but the towers' last layers.
-pub const NARROW: Float = Float::W8 { narrow_heads: false };
+pub const NARROW: Float = Float::W8 {
+    narrow_heads: false,
+};
 
 /// A 64-bit xorshift generator with a multiplication at the end (Vigna's xorshift64*).
 pub struct Rng(u64);
@@ -76,7 +82,10 @@ pub struct Bytes {
 
 impl Bytes {
     pub fn new(from: &[u8]) -> Self {
-        let mut b = Self { words: Vec::new(), len: 0 };
+        let mut b = Self {
+            words: Vec::new(),
+            len: 0,
+        };
         b.set(from);
         b
     }
@@ -110,63 +119,147 @@ pub fn dense(rng: &mut Rng, inputs: usize, outputs: usize, activation: Activatio
         name: String::new(),
         inputs,
         outputs,
-        weight: rng.reals(inputs * outputs).iter().map(|w| w * scale).collect(),
+        weight: rng
+            .reals(inputs * outputs)
+            .iter()
+            .map(|w| w * scale)
+            .collect(),
         bias: rng.reals(outputs).iter().map(|b| b * 0.5).collect(),
         activation,
     })
 }
 
 pub fn affine(rng: &mut Rng, n: usize) -> Layer {
-    Layer::Affine { gain: rng.reals(n), bias: rng.reals(n) }
+    Layer::Affine {
+        gain: rng.reals(n),
+        bias: rng.reals(n),
+    }
 }
 
 pub fn prelu(rng: &mut Rng, n: usize) -> Layer {
-    Layer::PRelu { slope: rng.reals(n) }
+    Layer::PRelu {
+        slope: rng.reals(n),
+    }
 }
 
 pub fn layer_norm(rng: &mut Rng, n: usize) -> Layer {
-    Layer::LayerNorm { gain: rng.reals(n), bias: rng.reals(n), epsilon: 1e-3 }
+    Layer::LayerNorm {
+        gain: rng.reals(n),
+        bias: rng.reals(n),
+        epsilon: 1e-3,
+    }
 }
 
 /// Dense layers of these widths, each with `activation` but the last, which has `last`.
-pub fn chain(rng: &mut Rng, widths: &[usize], activation: Activation, last: Activation) -> Vec<Layer> {
+pub fn chain(
+    rng: &mut Rng,
+    widths: &[usize],
+    activation: Activation,
+    last: Activation,
+) -> Vec<Layer> {
     let n = widths.len().saturating_sub(2);
-    widths.windows(2).enumerate().map(|(i, w)| dense(rng, w[0], w[1], if i < n { activation } else { last })).collect()
+    widths
+        .windows(2)
+        .enumerate()
+        .map(|(i, w)| dense(rng, w[0], w[1], if i < n { activation } else { last }))
+        .collect()
 }
 
 /// A step that reads `src[start..start + inputs]`.
-pub fn node(op: Op, src: usize, start: usize, inputs: usize, outputs: usize, layers: Vec<Layer>) -> Node {
-    Node { op, src, start, inputs, outputs, layers }
+pub fn node(
+    op: Op,
+    src: usize,
+    start: usize,
+    inputs: usize,
+    outputs: usize,
+    layers: Vec<Layer>,
+) -> Node {
+    Node {
+        op,
+        src,
+        start,
+        inputs,
+        outputs,
+        layers,
+    }
 }
 
 /// An expert on value `src` with dense relu layers of these widths.
 pub fn expert(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
     let layers = chain(rng, widths, Activation::Relu, Activation::Relu);
-    node(Op::Expert, src, 0, widths[0], widths[widths.len() - 1], layers)
+    node(
+        Op::Expert,
+        src,
+        0,
+        widths[0],
+        widths[widths.len() - 1],
+        layers,
+    )
 }
 
 /// A gate of one layer on value `src` of width `inputs`, mixing values of width `outputs`.
-pub fn gate(rng: &mut Rng, kind: GateKind, src: usize, inputs: usize, sees: Vec<usize>, outputs: usize) -> Node {
+pub fn gate(
+    rng: &mut Rng,
+    kind: GateKind,
+    src: usize,
+    inputs: usize,
+    sees: Vec<usize>,
+    outputs: usize,
+) -> Node {
     let layer = match kind {
-        GateKind::Constant => Layer::Constant { weights: rng.reals(sees.len()) },
+        GateKind::Constant => Layer::Constant {
+            weights: rng.reals(sees.len()),
+        },
         _ => dense(rng, inputs, kind.logits(sees.len()), Activation::Linear),
     };
-    node(Op::Gate { kind, sees, temperature: 1.0 }, src, 0, inputs, outputs, vec![layer])
+    node(
+        Op::Gate {
+            kind,
+            sees,
+            temperature: 1.0,
+        },
+        src,
+        0,
+        inputs,
+        outputs,
+        vec![layer],
+    )
 }
 
 /// A tower on value `src`: dense relu layers of these widths, the last one linear.
 pub fn tower(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
     let layers = chain(rng, widths, Activation::Relu, Activation::Linear);
-    node(Op::Tower, src, 0, widths[0], widths[widths.len() - 1], layers)
+    node(
+        Op::Tower,
+        src,
+        0,
+        widths[0],
+        widths[widths.len() - 1],
+        layers,
+    )
 }
 
 /// A graph of these steps that keeps the rules.
 pub fn graph(inputs: usize, nodes: Vec<Node>, outputs: &[Output]) -> Graph {
-    let tasks = outputs.iter().enumerate().map(|(k, output)| Task { name: format!("y{k}"), output: *output }).collect();
+    let tasks = outputs
+        .iter()
+        .enumerate()
+        .map(|(k, output)| Task {
+            name: format!("y{k}"),
+            output: *output,
+        })
+        .collect();
     let graph = Graph {
         name: "test".into(),
         version: 7,
-        inputs: vec![Input { name: "x".into(), count: inputs, min: None, max: None, mean: None, std: None }],
+        inputs: vec![Input {
+            name: "x".into(),
+            count: inputs,
+            min: None,
+            max: None,
+            mean: None,
+            std: None,
+        }],
         feature_names: Vec::new(),
         nodes,
         tasks,
@@ -180,7 +273,11 @@ pub fn small(rng: &mut Rng) -> Graph {
     let mut nodes: Vec<Node> = (0..2).map(|_| expert(rng, 0, &[5, 6, 3])).collect();
     nodes.extend((0..2).map(|_| gate(rng, GateKind::Softmax, 0, 5, vec![1, 2], 3)));
     nodes.extend((0..2).map(|k| tower(rng, 3 + k, &[3, 4, 1])));
-    graph(5, nodes, &[Output::Sigmoid { value: 5 }, Output::Linear { value: 6 }])
+    graph(
+        5,
+        nodes,
+        &[Output::Sigmoid { value: 5 }, Output::Linear { value: 6 }],
+    )
 }
 
 /// The blob of a graph in a float precision.
@@ -217,5 +314,8 @@ pub fn is_gate(code: u8) -> bool {
 #[track_caller]
 pub fn close(what: &str, found: f32, wanted: f64) {
     let bound = 1e-5 * wanted.abs().max(1.0);
-    assert!((f64::from(found) - wanted).abs() <= bound, "{what}: {found} instead of {wanted}");
+    assert!(
+        (f64::from(found) - wanted).abs() <= bound,
+        "{what}: {found} instead of {wanted}"
+    );
 }

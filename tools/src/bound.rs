@@ -1,7 +1,8 @@
-//! How far f32 rounding alone can take an engine's outputs from the exact ones: a running error bound beside an f64 evaluation.
+//! How far f32 rounding alone can take an engine's outputs from the exact ones: a running error
+//! bound beside an f64 evaluation.
 //!
-//! Each value carries the largest error that it can have. Where a gate must choose between experts whose logits lie closer than
-//! their errors, its weights may be anything from 0 to 1.
+//! Each value carries the largest error that it can have. Where a gate must choose between experts
+//! whose logits lie closer than their errors, its weights may be anything from 0 to 1.
 
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Op, Output};
 use crate::oracle;
@@ -22,7 +23,10 @@ impl Value {
     /// Infinite where f32 has no such number.
     fn new(v: f64, e: f64) -> Self {
         let broken = e.is_nan() || v.is_nan() || v.abs() + e > f64::from(f32::MAX);
-        Self { v, e: if broken { f64::INFINITY } else { e } }
+        Self {
+            v,
+            e: if broken { f64::INFINITY } else { e },
+        }
     }
 }
 
@@ -35,12 +39,17 @@ impl Value {
 pub fn evaluate(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
     let mut values: Vec<Vec<Value>> = vec![x.iter().map(|v| Value::new(*v, 0.0)).collect()];
     for node in &graph.nodes {
-        let made = run(node, &values[node.src][node.start..node.start + node.inputs]);
+        let made = run(
+            node,
+            &values[node.src][node.start..node.start + node.inputs],
+        );
         let value = match &node.op {
             Op::Expert | Op::Tower => made,
             Op::Gate { kind, sees, .. } => {
                 let weights = gate(*kind, sees.len(), &made);
-                (0..node.outputs).map(|h| mix(sees.iter().map(|v| values[*v][h]).zip(&weights))).collect()
+                (0..node.outputs)
+                    .map(|h| mix(sees.iter().map(|v| values[*v][h]).zip(&weights)))
+                    .collect()
             }
         };
         values.push(value);
@@ -50,34 +59,57 @@ pub fn evaluate(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
         tasks.push(match task.output {
             Output::Linear { value } => values[value].clone(),
             Output::Sigmoid { value } => values[value].iter().map(|z| sigmoid(*z)).collect(),
-            Output::Softmax { value } => gate(GateKind::Softmax, values[value].len(), &values[value]),
+            Output::Softmax { value } => {
+                gate(GateKind::Softmax, values[value].len(), &values[value])
+            }
             Output::Product { a, b } => {
                 let (a, b) = (tasks[a][0], tasks[b][0]);
                 vec![Value::new(a.v * b.v, a.v * b.e + b.v * a.e + a.e * b.e + U)]
             }
         });
     }
-    tasks.into_iter().map(|t| t.into_iter().map(|y| y.e).collect()).collect()
+    tasks
+        .into_iter()
+        .map(|t| t.into_iter().map(|y| y.e).collect())
+        .collect()
 }
 
 fn run(node: &Node, x: &[Value]) -> Vec<Value> {
-    node.layers.iter().fold(x.to_vec(), |x, layer| forward(layer, &x))
+    node.layers
+        .iter()
+        .fold(x.to_vec(), |x, layer| forward(layer, &x))
 }
 
 fn forward(layer: &Layer, x: &[Value]) -> Vec<Value> {
     match layer {
-        Layer::Dense(d) => (0..d.outputs).map(|o| activate(d.activation, row(d, o, x))).collect(),
+        Layer::Dense(d) => (0..d.outputs)
+            .map(|o| activate(d.activation, row(d, o, x)))
+            .collect(),
         Layer::Affine { gain, bias } => x
             .iter()
             .zip(gain.iter().zip(bias))
             .map(|(x, (g, b))| {
                 let (g, b) = (f64::from(*g), f64::from(*b));
-                Value::new(g * x.v + b, g.abs() * x.e + 3.0 * U * ((g * x.v).abs() + b.abs()))
+                Value::new(
+                    g * x.v + b,
+                    g.abs() * x.e + 3.0 * U * ((g * x.v).abs() + b.abs()),
+                )
             })
             .collect(),
-        Layer::PRelu { slope } => x.iter().zip(slope).map(|(x, s)| leaky(*x, f64::from(*s))).collect(),
-        Layer::LayerNorm { gain, bias, epsilon } => layer_norm(x, gain, bias, f64::from(*epsilon)),
-        Layer::Constant { weights } => weights.iter().map(|w| Value::new(f64::from(*w), 0.0)).collect(),
+        Layer::PRelu { slope } => x
+            .iter()
+            .zip(slope)
+            .map(|(x, s)| leaky(*x, f64::from(*s)))
+            .collect(),
+        Layer::LayerNorm {
+            gain,
+            bias,
+            epsilon,
+        } => layer_norm(x, gain, bias, f64::from(*epsilon)),
+        Layer::Constant { weights } => weights
+            .iter()
+            .map(|w| Value::new(f64::from(*w), 0.0))
+            .collect(),
     }
 }
 
@@ -129,7 +161,10 @@ fn layer_norm(x: &[Value], gain: &[f32], bias: &[f32], epsilon: f64) -> Vec<Valu
             let (g, b) = (f64::from(*g), f64::from(*b));
             let y = (x.v - mean) / deviation;
             let v = y * g + b;
-            Value::new(v, g.abs() * (e + y.abs() * e) / rest + 6.0 * U * ((y * g).abs() + b.abs()))
+            Value::new(
+                v,
+                g.abs() * (e + y.abs() * e) / rest + 6.0 * U * ((y * g).abs() + b.abs()),
+            )
         })
         .collect()
 }
@@ -157,21 +192,31 @@ fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
     let decided = |k: usize| {
         let mut sorted = logits.clone();
         sorted.sort_by(|a, b| b.total_cmp(a));
-        sorted.get(k).is_none_or(|next| sorted[k - 1] - next > 2.0 * e)
+        sorted
+            .get(k)
+            .is_none_or(|next| sorted[k - 1] - next > 2.0 * e)
     };
     let anything = |w: f64| Value { v: w, e: 1.0 };
     match kind {
         GateKind::Constant => weights.into_iter().map(|w| Value::new(w, 0.0)).collect(),
         GateKind::Sigmoid => z.iter().map(|z| sigmoid(*z)).collect(),
         GateKind::Softmax => weights.into_iter().map(soft).collect(),
-        GateKind::Hard if e == 0.0 || decided(1) => weights.into_iter().map(|w| Value::new(w, 0.0)).collect(),
-        GateKind::TopK { k, .. } if e == 0.0 || decided(k) => weights.into_iter().map(soft).collect(),
+        GateKind::Hard if e == 0.0 || decided(1) => {
+            weights.into_iter().map(|w| Value::new(w, 0.0)).collect()
+        }
+        GateKind::TopK { k, .. } if e == 0.0 || decided(k) => {
+            weights.into_iter().map(soft).collect()
+        }
         GateKind::Hard | GateKind::TopK { .. } => weights.into_iter().map(anything).collect(),
         GateKind::DSelectK { k } => {
             let bits = crate::check::selector_bits(experts) as f64;
-            // Each bit's smooth step is steeper than its input by 3/2 at most; products of numbers in 0 ..= 1 add their errors up.
+            // Each bit's smooth step is steeper than its input by 3/2 at most; products of numbers
+            // in 0 ..= 1 add their errors up.
             let step = bits * (1.5 * e + FUNCTION) + share + (k as f64 + 4.0) * U;
-            weights.into_iter().map(|w| Value::new(w, step.min(1.0))).collect()
+            weights
+                .into_iter()
+                .map(|w| Value::new(w, step.min(1.0)))
+                .collect()
         }
     }
 }
@@ -184,42 +229,102 @@ mod tests {
     /// What f32 makes of a sum that cancels stays within the bound, and the bound is not idle.
     #[test]
     fn a_sum_that_cancels_is_bounded() {
-        let weight: Vec<f32> = (0..100).map(|i| if i % 2 == 0 { 1000.1 } else { -1000.1 }).collect();
-        let dense =
-            Dense { name: String::new(), inputs: 100, outputs: 1, weight: weight.clone(), bias: vec![0.1], activation: Activation::Linear };
-        let node = Node { op: Op::Tower, src: 0, start: 0, inputs: 100, outputs: 1, layers: vec![Layer::Dense(dense)] };
-        let input = Input { name: "x".into(), count: 100, min: None, max: None, mean: None, std: None };
+        let weight: Vec<f32> = (0..100)
+            .map(|i| if i % 2 == 0 { 1000.1 } else { -1000.1 })
+            .collect();
+        let dense = Dense {
+            name: String::new(),
+            inputs: 100,
+            outputs: 1,
+            weight: weight.clone(),
+            bias: vec![0.1],
+            activation: Activation::Linear,
+        };
+        let node = Node {
+            op: Op::Tower,
+            src: 0,
+            start: 0,
+            inputs: 100,
+            outputs: 1,
+            layers: vec![Layer::Dense(dense)],
+        };
+        let input = Input {
+            name: "x".into(),
+            count: 100,
+            min: None,
+            max: None,
+            mean: None,
+            std: None,
+        };
         let graph = Graph {
             name: String::new(),
             version: 0,
             inputs: vec![input],
             feature_names: Vec::new(),
             nodes: vec![node],
-            tasks: vec![Task { name: "y".into(), output: Output::Linear { value: 1 } }],
+            tasks: vec![Task {
+                name: "y".into(),
+                output: Output::Linear { value: 1 },
+            }],
         };
         let x: Vec<f32> = (0..100).map(|i| 3.3 + i as f32 * 0.01).collect();
         let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
         let bound = evaluate(&graph, &wide)[0][0];
-        let exact: f64 = weight.iter().zip(&wide).map(|(w, x)| f64::from(*w) * x).sum::<f64>() + f64::from(0.1f32);
+        let exact: f64 = weight
+            .iter()
+            .zip(&wide)
+            .map(|(w, x)| f64::from(*w) * x)
+            .sum::<f64>()
+            + f64::from(0.1f32);
         let rounded: f32 = weight.iter().zip(&x).fold(0.1, |s, (w, x)| s + w * x);
         let error = (f64::from(rounded) - exact).abs();
-        assert!(error > 0.0 && error <= bound && bound < 10.0, "{error} {bound}");
+        assert!(
+            error > 0.0 && error <= bound && bound < 10.0,
+            "{error} {bound}"
+        );
     }
 
     #[test]
     fn gates_that_cannot_tell_experts_apart_may_weigh_them_anyhow() {
-        let z = |e: f64| [Value { v: 1.0, e }, Value { v: 1.001, e }, Value { v: -3.0, e }];
+        let z = |e: f64| {
+            [
+                Value { v: 1.0, e },
+                Value { v: 1.001, e },
+                Value { v: -3.0, e },
+            ]
+        };
         let worst = |kind, e| gate(kind, 3, &z(e)).iter().map(|w| w.e).fold(0.0, f64::max);
         assert_eq!(worst(GateKind::Hard, 1e-4), 0.0);
         assert_eq!(worst(GateKind::Hard, 1e-3), 1.0);
-        assert_eq!(worst(GateKind::TopK { k: 1, renormalise: true }, 1e-3), 1.0);
-        assert!(worst(GateKind::TopK { k: 2, renormalise: true }, 1e-3) < 2e-3);
+        assert_eq!(
+            worst(
+                GateKind::TopK {
+                    k: 1,
+                    renormalise: true
+                },
+                1e-3
+            ),
+            1.0
+        );
+        assert!(
+            worst(
+                GateKind::TopK {
+                    k: 2,
+                    renormalise: true
+                },
+                1e-3
+            ) < 2e-3
+        );
         assert!(worst(GateKind::Softmax, 0.0) < 20.0 * U);
     }
 
     #[test]
     fn a_layer_norm_of_equal_values_is_not_decided() {
         let x = [Value { v: 5.0, e: 1e-3 }; 4];
-        assert!(layer_norm(&x, &[1.0; 4], &[0.0; 4], 1e-12).iter().all(|y| y.e == f64::INFINITY));
+        assert!(
+            layer_norm(&x, &[1.0; 4], &[0.0; 4], 1e-12)
+                .iter()
+                .all(|y| y.e == f64::INFINITY)
+        );
     }
 }

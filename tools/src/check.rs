@@ -1,4 +1,5 @@
-//! The rules that a [`Graph`] keeps, whatever it was made from: quantizer, packer and oracle rely on them.
+//! The rules that a [`Graph`] keeps, whatever it was made from: quantizer, packer and oracle rely
+//! on them.
 
 use thiserror::Error;
 
@@ -19,10 +20,14 @@ pub const MAX_WIDTH: usize = 65_535;
 #[expect(missing_docs, reason = "each message explains its fields")]
 pub enum GraphError {
     #[error(
-        "the model has {values} values (the input and one per expert, gate and tower), the blob counts up to {MAX_VALUES}: use fewer experts or towers"
+        "the model has {values} values (the input and one per expert, gate and tower), the blob \
+         counts up to {MAX_VALUES}: use fewer experts or towers"
     )]
     TooManyValues { values: usize },
-    #[error("the model has {tasks} tasks, the blob holds 1 to {MAX_TASKS}: list the outputs in [[tasks]]")]
+    #[error(
+        "the model has {tasks} tasks, the blob holds 1 to {MAX_TASKS}: list the outputs in \
+         [[tasks]]"
+    )]
     TaskCount { tasks: usize },
     #[error("two tasks are called `{name}`: give each its own name")]
     DuplicateTask { name: String },
@@ -30,59 +35,152 @@ pub enum GraphError {
     UnnamedTask,
     #[error("{node}: its width is {width}, possible are 1 to {MAX_WIDTH}")]
     Width { node: String, width: usize },
-    #[error("{node} reads value {src}, which is made later or not at all: a step reads what stands before it")]
+    #[error(
+        "{node} reads value {src}, which is made later or not at all: a step reads what stands \
+         before it"
+    )]
     Source { node: String, src: usize },
     #[error(
-        "{node} reads value {src}, which it may not: a level reads the input or the gates of the level just before it, towers the input or the last level (its gates; its experts if it has none)"
+        "{node} reads value {src}, which it may not: a level reads the input or the gates of the \
+         level just before it, towers the input or the last level (its gates; its experts if it \
+         has none)"
     )]
     Reach { node: String, src: usize },
-    #[error("{node} stands in the wrong place: a level is its experts and then its gates, and towers come last")]
-    Order { node: String },
-    #[error("{node} reads elements {start} to {end} of value {src}, which has {width}: correct the slice")]
-    Slice { node: String, src: usize, start: usize, end: usize, width: usize },
-    #[error("{node}, layer {layer}{}: it takes {found} values, the step before it makes {expected}: the widths must chain", named(.tensor))]
-    LayerInputs { node: String, layer: usize, tensor: String, found: usize, expected: usize },
-    #[error("{node}: its layers make {found} values, its width is {expected}")]
-    NodeOutputs { node: String, found: usize, expected: usize },
-    #[error("{node}, layer {layer}{}: {found} numbers where {inputs} inputs and {outputs} outputs need {expected}", named(.tensor))]
-    LayerSize { node: String, layer: usize, tensor: String, inputs: usize, outputs: usize, found: usize, expected: usize },
-    #[error("{node}, layer {layer}{}: it holds NaN or an infinity: train again or repair the file; such weights make every output meaningless", named(.tensor))]
-    NotFinite { node: String, layer: usize, tensor: String },
     #[error(
-        "{node} does not end in a dense layer without activation, the raw logits: end it in one (the gate's or the task's own activation comes after)"
+        "{node} stands in the wrong place: a level is its experts and then its gates, and towers \
+         come last"
+    )]
+    Order { node: String },
+    #[error(
+        "{node} reads elements {start} to {end} of value {src}, which has {width}: correct the \
+         slice"
+    )]
+    Slice {
+        node: String,
+        src: usize,
+        start: usize,
+        end: usize,
+        width: usize,
+    },
+    #[error("{node}, layer {layer}{}: it takes {found} values, the step before it makes {expected}: the widths must chain", named(.tensor))]
+    LayerInputs {
+        node: String,
+        layer: usize,
+        tensor: String,
+        found: usize,
+        expected: usize,
+    },
+    #[error("{node}: its layers make {found} values, its width is {expected}")]
+    NodeOutputs {
+        node: String,
+        found: usize,
+        expected: usize,
+    },
+    #[error("{node}, layer {layer}{}: {found} numbers where {inputs} inputs and {outputs} outputs need {expected}", named(.tensor))]
+    LayerSize {
+        node: String,
+        layer: usize,
+        tensor: String,
+        inputs: usize,
+        outputs: usize,
+        found: usize,
+        expected: usize,
+    },
+    #[error("{node}, layer {layer}{}: it holds NaN or an infinity: train again or repair the file; such weights make every output meaningless", named(.tensor))]
+    NotFinite {
+        node: String,
+        layer: usize,
+        tensor: String,
+    },
+    #[error(
+        "{node} does not end in a dense layer without activation, the raw logits: end it in one \
+         (the gate's or the task's own activation comes after)"
     )]
     Raw { node: String },
-    #[error("{node} makes {width} values and {before} of its level makes {other}: what one level hands on is equally wide")]
-    Streams { node: String, before: String, width: usize, other: usize },
-    #[error("{node} sees no expert: let it see at least one (priors of −∞ hide experts, not all of them)")]
+    #[error(
+        "{node} makes {width} values and {before} of its level makes {other}: what one level \
+         hands on is equally wide"
+    )]
+    Streams {
+        node: String,
+        before: String,
+        width: usize,
+        other: usize,
+    },
+    #[error(
+        "{node} sees no expert: let it see at least one (priors of −∞ hide experts, not all of \
+         them)"
+    )]
     SeesNone { node: String },
-    #[error("{node} sees {count} experts, possible are {MAX_SEEN}: use fewer experts or more gates")]
+    #[error(
+        "{node} sees {count} experts, possible are {MAX_SEEN}: use fewer experts or more gates"
+    )]
     SeesTooMany { node: String, count: usize },
-    #[error("{node} sees value {value}, which is no expert of its level (in ascending order, each once)")]
+    #[error(
+        "{node} sees value {value}, which is no expert of its level (in ascending order, each \
+         once)"
+    )]
     SeesWrong { node: String, value: usize },
-    #[error("{node} mixes experts of different widths ({first} and {other}): experts that one gate sees must be equally wide")]
-    MixedWidths { node: String, first: usize, other: usize },
+    #[error(
+        "{node} mixes experts of different widths ({first} and {other}): experts that one gate \
+         sees must be equally wide"
+    )]
+    MixedWidths {
+        node: String,
+        first: usize,
+        other: usize,
+    },
     #[error("{node}: its layers make {found} logits, its experts and kind need {expected}")]
-    Logits { node: String, found: usize, expected: usize },
+    Logits {
+        node: String,
+        found: usize,
+        expected: usize,
+    },
     #[error("{node}: k = {k} with {experts} experts: k lies in 1 to the number of experts seen")]
-    K { node: String, k: usize, experts: usize },
-    #[error("{node}: DSelect-k over one expert has nothing to select: let it see two or more, or make the gate constant")]
+    K {
+        node: String,
+        k: usize,
+        experts: usize,
+    },
+    #[error(
+        "{node}: DSelect-k over one expert has nothing to select: let it see two or more, or make \
+         the gate constant"
+    )]
     NoChoice { node: String },
-    #[error("{node}: a constant gate has one layer, its weights, and no other gate has such a layer")]
+    #[error(
+        "{node}: a constant gate has one layer, its weights, and no other gate has such a layer"
+    )]
     Constant { node: String },
     #[error("task `{task}` reads value {value}, which is not a tower")]
     TaskValue { task: String, value: usize },
-    #[error("task `{task}` does not read tower {expected}: towers stand in the order of their tasks, one for each that is not a product")]
+    #[error(
+        "task `{task}` does not read tower {expected}: towers stand in the order of their tasks, \
+         one for each that is not a product"
+    )]
     TowerOrder { task: String, expected: usize },
     #[error("there are {towers} towers and {tasks} tasks that need one")]
     TowerCount { towers: usize, tasks: usize },
     #[error("task `{task}`: a {kind} needs {needed}, its tower makes {width}")]
-    TaskWidth { task: String, kind: &'static str, needed: &'static str, width: usize },
-    #[error("task `{task}` multiplies task {factor}, which must be a sigmoid task that stands before it (not itself a product)")]
+    TaskWidth {
+        task: String,
+        kind: &'static str,
+        needed: &'static str,
+        width: usize,
+    },
+    #[error(
+        "task `{task}` multiplies task {factor}, which must be a sigmoid task that stands before \
+         it (not itself a product)"
+    )]
     Factor { task: String, factor: usize },
-    #[error("task `{task}` stands behind a product: list the tasks with towers first and the products last")]
+    #[error(
+        "task `{task}` stands behind a product: list the tasks with towers first and the products \
+         last"
+    )]
     ProductsLast { task: String },
-    #[error("task `{task}`: a {kind} of a tower without layers: give the tower a layer that makes the logits, or make the task linear")]
+    #[error(
+        "task `{task}`: a {kind} of a tower without layers: give the tower a layer that makes the \
+         logits, or make the task linear"
+    )]
     EmptyTower { task: String, kind: &'static str },
     #[error("input `{name}`: {what}")]
     Input { name: String, what: String },
@@ -91,7 +189,11 @@ pub enum GraphError {
 }
 
 fn named(tensor: &str) -> String {
-    if tensor.is_empty() { String::new() } else { format!(" (`{tensor}`)") }
+    if tensor.is_empty() {
+        String::new()
+    } else {
+        format!(" (`{tensor}`)")
+    }
 }
 
 impl Graph {
@@ -103,7 +205,9 @@ impl Graph {
     pub fn check(&self) -> Result<(), GraphError> {
         self.check_inputs()?;
         if self.nodes.len() + 1 > MAX_VALUES {
-            return Err(GraphError::TooManyValues { values: self.nodes.len() + 1 });
+            return Err(GraphError::TooManyValues {
+                values: self.nodes.len() + 1,
+            });
         }
         let mut levels = Levels::default();
         for (i, node) in self.nodes.iter().enumerate() {
@@ -111,11 +215,17 @@ impl Graph {
             self.check_source(node, i, &name)?;
             levels.step(i + 1, node, &name)?;
             match &node.op {
-                Op::Gate { kind, sees, .. } => self.check_gate(node, *kind, sees, &levels, &name)?,
+                Op::Gate { kind, sees, .. } => {
+                    self.check_gate(node, *kind, sees, &levels, &name)?
+                }
                 Op::Expert | Op::Tower => {
                     let made = check_layers(node, &name)?;
                     if made != node.outputs {
-                        return Err(GraphError::NodeOutputs { node: name, found: made, expected: node.outputs });
+                        return Err(GraphError::NodeOutputs {
+                            node: name,
+                            found: made,
+                            expected: node.outputs,
+                        });
                     }
                     if matches!(node.op, Op::Tower) && !node.layers.is_empty() {
                         check_raw(node, &name)?;
@@ -129,7 +239,8 @@ impl Graph {
         self.check_tasks()
     }
 
-    /// What node `i` is called in messages: `expert 0`, `gate 1`, `tower 2`, each counted over the whole model.
+    /// What node `i` is called in messages: `expert 0`, `gate 1`, `tower 2`, each counted over the
+    /// whole model.
     #[must_use]
     pub fn node_name(&self, i: usize) -> String {
         let kind = |n: &Node| match n.op {
@@ -140,7 +251,12 @@ impl Graph {
         self.nodes.get(i).map_or_else(
             || format!("node {i}"),
             |node| {
-                let before = self.nodes.iter().take(i).filter(|n| kind(n) == kind(node)).count();
+                let before = self
+                    .nodes
+                    .iter()
+                    .take(i)
+                    .filter(|n| kind(n) == kind(node))
+                    .count();
                 format!("{} {before}", kind(node))
             },
         )
@@ -149,14 +265,26 @@ impl Graph {
     fn check_inputs(&self) -> Result<(), GraphError> {
         let width = self.width(0);
         if width == 0 || width > MAX_WIDTH {
-            return Err(GraphError::Width { node: "the input".into(), width });
+            return Err(GraphError::Width {
+                node: "the input".into(),
+                width,
+            });
         }
         for input in &self.inputs {
-            let bad = |what: &str| Err(GraphError::Input { name: input.name.clone(), what: what.into() });
+            let bad = |what: &str| {
+                Err(GraphError::Input {
+                    name: input.name.clone(),
+                    what: what.into(),
+                })
+            };
             if input.count == 0 {
                 return bad("count = 0: every input has at least one feature");
             }
-            if [input.min, input.max, input.mean, input.std].into_iter().flatten().any(|v| !v.is_finite()) {
+            if [input.min, input.max, input.mean, input.std]
+                .into_iter()
+                .flatten()
+                .any(|v| !v.is_finite())
+            {
                 return bad("min, max, mean and std must be finite");
             }
             if input.min.zip(input.max).is_some_and(|(min, max)| min > max) {
@@ -167,72 +295,131 @@ impl Graph {
             }
         }
         if !self.feature_names.is_empty() && self.feature_names.len() != width {
-            return Err(GraphError::FeatureNames { found: self.feature_names.len(), expected: width });
+            return Err(GraphError::FeatureNames {
+                found: self.feature_names.len(),
+                expected: width,
+            });
         }
         Ok(())
     }
 
     fn check_source(&self, node: &Node, i: usize, name: &str) -> Result<(), GraphError> {
         if node.outputs == 0 || node.outputs > MAX_WIDTH {
-            return Err(GraphError::Width { node: name.into(), width: node.outputs });
+            return Err(GraphError::Width {
+                node: name.into(),
+                width: node.outputs,
+            });
         }
         if node.src > i {
-            return Err(GraphError::Source { node: name.into(), src: node.src });
+            return Err(GraphError::Source {
+                node: name.into(),
+                src: node.src,
+            });
         }
         let width = self.width(node.src);
         let end = node.start.saturating_add(node.inputs);
         if end > width || node.inputs == 0 {
-            return Err(GraphError::Slice { node: name.into(), src: node.src, start: node.start, end, width });
+            return Err(GraphError::Slice {
+                node: name.into(),
+                src: node.src,
+                start: node.start,
+                end,
+                width,
+            });
         }
         Ok(())
     }
 
-    fn check_gate(&self, node: &Node, kind: GateKind, sees: &[usize], levels: &Levels, name: &str) -> Result<(), GraphError> {
+    fn check_gate(
+        &self,
+        node: &Node,
+        kind: GateKind,
+        sees: &[usize],
+        levels: &Levels,
+        name: &str,
+    ) -> Result<(), GraphError> {
         let node_name = || name.to_owned();
         let Some(first) = sees.first() else {
             return Err(GraphError::SeesNone { node: node_name() });
         };
         if sees.len() > MAX_SEEN {
-            return Err(GraphError::SeesTooMany { node: node_name(), count: sees.len() });
+            return Err(GraphError::SeesTooMany {
+                node: node_name(),
+                count: sees.len(),
+            });
         }
         if let Some(bad) = sees.windows(2).find(|w| w[0] >= w[1]) {
-            return Err(GraphError::SeesWrong { node: node_name(), value: bad[1] });
+            return Err(GraphError::SeesWrong {
+                node: node_name(),
+                value: bad[1],
+            });
         }
         if let Some(&bad) = sees.iter().find(|v| !levels.experts.contains(v)) {
-            return Err(GraphError::SeesWrong { node: node_name(), value: bad });
+            return Err(GraphError::SeesWrong {
+                node: node_name(),
+                value: bad,
+            });
         }
         for &value in sees {
             if self.width(value) != self.width(*first) {
-                return Err(GraphError::MixedWidths { node: node_name(), first: self.width(*first), other: self.width(value) });
+                return Err(GraphError::MixedWidths {
+                    node: node_name(),
+                    first: self.width(*first),
+                    other: self.width(value),
+                });
             }
         }
         if node.outputs != self.width(*first) {
-            return Err(GraphError::NodeOutputs { node: node_name(), found: self.width(*first), expected: node.outputs });
+            return Err(GraphError::NodeOutputs {
+                node: node_name(),
+                found: self.width(*first),
+                expected: node.outputs,
+            });
         }
         if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind
             && (k == 0 || k > sees.len())
         {
-            return Err(GraphError::K { node: node_name(), k, experts: sees.len() });
+            return Err(GraphError::K {
+                node: node_name(),
+                k,
+                experts: sees.len(),
+            });
         }
         if matches!(kind, GateKind::DSelectK { .. }) && sees.len() < 2 {
             return Err(GraphError::NoChoice { node: node_name() });
         }
-        let constants = node.layers.iter().filter(|l| matches!(l, Layer::Constant { .. })).count();
+        let constants = node
+            .layers
+            .iter()
+            .filter(|l| matches!(l, Layer::Constant { .. }))
+            .count();
         let is_constant = matches!(kind, GateKind::Constant);
-        if (is_constant && (constants != 1 || node.layers.len() != 1)) || (!is_constant && constants != 0) {
+        if (is_constant && (constants != 1 || node.layers.len() != 1))
+            || (!is_constant && constants != 0)
+        {
             return Err(GraphError::Constant { node: node_name() });
         }
         let logits = check_layers(node, name)?;
         let expected = kind.logits(sees.len());
         if logits != expected {
-            return Err(GraphError::Logits { node: node_name(), found: logits, expected });
+            return Err(GraphError::Logits {
+                node: node_name(),
+                found: logits,
+                expected,
+            });
         }
-        if is_constant { Ok(()) } else { check_raw(node, name) }
+        if is_constant {
+            Ok(())
+        } else {
+            check_raw(node, name)
+        }
     }
 
     /// What a level hands on lies side by side: all of one width.
     fn check_streams(&self, levels: &Levels) -> Result<(), GraphError> {
-        let Some((&first, rest)) = levels.offers().split_first() else { return Ok(()) };
+        let Some((&first, rest)) = levels.offers().split_first() else {
+            return Ok(());
+        };
         let width = self.width(first);
         match rest.iter().find(|v| self.width(**v) != width) {
             None => Ok(()),
@@ -247,7 +434,9 @@ impl Graph {
 
     fn check_tasks(&self) -> Result<(), GraphError> {
         if self.tasks.is_empty() || self.tasks.len() > MAX_TASKS {
-            return Err(GraphError::TaskCount { tasks: self.tasks.len() });
+            return Err(GraphError::TaskCount {
+                tasks: self.tasks.len(),
+            });
         }
         let (mut towers, mut products) = (0, false);
         for (t, task) in self.tasks.iter().enumerate() {
@@ -255,15 +444,24 @@ impl Graph {
             if task.name.is_empty() {
                 return Err(GraphError::UnnamedTask);
             }
-            if self.tasks.iter().take(t).any(|other| other.name == task.name) {
+            if self
+                .tasks
+                .iter()
+                .take(t)
+                .any(|other| other.name == task.name)
+            {
                 return Err(GraphError::DuplicateTask { name: name() });
             }
             let (value, kind, needed, fits): (usize, _, _, fn(usize) -> bool) = match task.output {
                 Output::Product { a, b } => {
                     products = true;
-                    let probability = |f: usize| f < t && matches!(self.tasks[f].output, Output::Sigmoid { .. });
+                    let probability =
+                        |f: usize| f < t && matches!(self.tasks[f].output, Output::Sigmoid { .. });
                     if let Some(factor) = [a, b].into_iter().find(|f| !probability(*f)) {
-                        return Err(GraphError::Factor { task: name(), factor });
+                        return Err(GraphError::Factor {
+                            task: name(),
+                            factor,
+                        });
                     }
                     continue;
                 }
@@ -273,23 +471,47 @@ impl Graph {
             };
             match self.tower_index(value) {
                 None => {
-                    return Err(GraphError::TaskValue { task: name(), value });
+                    return Err(GraphError::TaskValue {
+                        task: name(),
+                        value,
+                    });
                 }
                 Some(index) if index != towers => {
-                    return Err(GraphError::TowerOrder { task: name(), expected: towers });
+                    return Err(GraphError::TowerOrder {
+                        task: name(),
+                        expected: towers,
+                    });
                 }
                 Some(_) if products => return Err(GraphError::ProductsLast { task: name() }),
                 Some(_) => towers += 1,
             }
             if !fits(self.width(value)) {
-                return Err(GraphError::TaskWidth { task: name(), kind, needed, width: self.width(value) });
+                return Err(GraphError::TaskWidth {
+                    task: name(),
+                    kind,
+                    needed,
+                    width: self.width(value),
+                });
             }
-            if self.nodes[value - 1].layers.is_empty() && !matches!(task.output, Output::Linear { .. }) {
+            if self.nodes[value - 1].layers.is_empty()
+                && !matches!(task.output, Output::Linear { .. })
+            {
                 return Err(GraphError::EmptyTower { task: name(), kind });
             }
         }
-        let made = self.nodes.iter().filter(|n| matches!(n.op, Op::Tower)).count();
-        if made == towers { Ok(()) } else { Err(GraphError::TowerCount { towers: made, tasks: towers }) }
+        let made = self
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.op, Op::Tower))
+            .count();
+        if made == towers {
+            Ok(())
+        } else {
+            Err(GraphError::TowerCount {
+                towers: made,
+                tasks: towers,
+            })
+        }
     }
 }
 
@@ -325,7 +547,11 @@ struct Levels {
 impl Levels {
     /// What a finished level offers: its gates, or its experts where it has none.
     fn offers(&self) -> &[usize] {
-        if self.gates.is_empty() { &self.experts } else { &self.gates }
+        if self.gates.is_empty() {
+            &self.experts
+        } else {
+            &self.gates
+        }
     }
 
     fn step(&mut self, value: usize, node: &Node, name: &str) -> Result<(), GraphError> {
@@ -342,7 +568,10 @@ impl Levels {
             }
             Op::Gate { .. } => {
                 self.gates.push(value);
-                (!self.in_towers && !self.experts.is_empty(), readable(&self.before))
+                (
+                    !self.in_towers && !self.experts.is_empty(),
+                    readable(&self.before),
+                )
             }
             Op::Tower => {
                 self.in_towers = true;
@@ -353,7 +582,10 @@ impl Levels {
             return Err(GraphError::Order { node: name.into() });
         }
         if !reachable {
-            return Err(GraphError::Reach { node: name.into(), src: node.src });
+            return Err(GraphError::Reach {
+                node: name.into(),
+                src: node.src,
+            });
         }
         Ok(())
     }
@@ -367,16 +599,37 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
     let mut width = node.inputs;
     for (i, layer) in node.layers.iter().enumerate() {
         let (tensor, inputs, outputs, parts): (&str, usize, usize, Parts<'_>) = match layer {
-            Layer::Dense(d) => (&d.name, d.inputs, d.outputs, vec![(&d.weight, d.inputs.saturating_mul(d.outputs)), (&d.bias, d.outputs)]),
-            Layer::Affine { gain, bias } | Layer::LayerNorm { gain, bias, .. } => ("", width, width, vec![(gain, width), (bias, width)]),
+            Layer::Dense(d) => (
+                &d.name,
+                d.inputs,
+                d.outputs,
+                vec![
+                    (&d.weight, d.inputs.saturating_mul(d.outputs)),
+                    (&d.bias, d.outputs),
+                ],
+            ),
+            Layer::Affine { gain, bias } | Layer::LayerNorm { gain, bias, .. } => {
+                ("", width, width, vec![(gain, width), (bias, width)])
+            }
             Layer::PRelu { slope } => ("", width, width, vec![(slope, width)]),
-            Layer::Constant { weights } => ("", width, weights.len(), vec![(weights, weights.len())]),
+            Layer::Constant { weights } => {
+                ("", width, weights.len(), vec![(weights, weights.len())])
+            }
         };
         if inputs != width {
-            return Err(GraphError::LayerInputs { node: name.into(), layer: i, tensor: tensor.into(), found: inputs, expected: width });
+            return Err(GraphError::LayerInputs {
+                node: name.into(),
+                layer: i,
+                tensor: tensor.into(),
+                found: inputs,
+                expected: width,
+            });
         }
         if outputs == 0 || outputs > MAX_WIDTH {
-            return Err(GraphError::Width { node: format!("{name}, layer {i}"), width: outputs });
+            return Err(GraphError::Width {
+                node: format!("{name}, layer {i}"),
+                width: outputs,
+            });
         }
         for (numbers, expected) in parts {
             if numbers.len() != expected {
@@ -391,13 +644,21 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
                 });
             }
             if numbers.iter().any(|v| !v.is_finite()) {
-                return Err(GraphError::NotFinite { node: name.into(), layer: i, tensor: tensor.into() });
+                return Err(GraphError::NotFinite {
+                    node: name.into(),
+                    layer: i,
+                    tensor: tensor.into(),
+                });
             }
         }
         if let Layer::LayerNorm { epsilon, .. } = layer
             && (!epsilon.is_finite() || *epsilon < 0.0)
         {
-            return Err(GraphError::NotFinite { node: name.into(), layer: i, tensor: "epsilon".into() });
+            return Err(GraphError::NotFinite {
+                node: name.into(),
+                layer: i,
+                tensor: "epsilon".into(),
+            });
         }
         width = outputs;
     }

@@ -35,19 +35,31 @@ pub struct About<'a> {
     pub weights: usize,
 }
 
-/// Words that no field may be called, and types that the macro `mmoe::tasks!` needs under their own names.
+/// Words that no field may be called, and types that the macro `mmoe::tasks!` needs under their own
+/// names.
 const RESERVED: [&str; 57] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern",
-    "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv",
-    "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
-    "virtual", "where", "while", "yield", "u8", "u32", "usize", "f32", "bool", "str",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "u8", "u32", "usize", "f32",
+    "bool", "str",
 ];
 
 /// Identifiers for names, each its own.
 fn identifiers(names: &[String]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let mut make = |name: &String| {
-        let mut id: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+        let mut id: String = name
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_lowercase()
+                } else {
+                    '_'
+                }
+            })
+            .collect();
         if !id.starts_with(|c: char| c.is_ascii_alphabetic()) {
             id = format!("n_{}", id.trim_start_matches('_'));
         }
@@ -67,7 +79,10 @@ fn identifiers(names: &[String]) -> Vec<String> {
 
 /// Text for a doc comment: one line, no links by accident.
 fn doc(text: &str) -> String {
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let one_line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     format!("`{}`", one_line.replace('`', "'"))
 }
 
@@ -76,15 +91,28 @@ fn doc(text: &str) -> String {
 /// # Errors
 ///
 /// A wiring for which the engine has no type.
-pub fn source(header: &Header, about: &About<'_>, from: &Source<'_>) -> Result<(String, Mapping), NotTyped> {
+pub fn source(
+    header: &Header,
+    about: &About<'_>,
+    from: &Source<'_>,
+) -> Result<(String, Mapping), NotTyped> {
     let typed = typed(header)?;
     let tasks = identifiers(&header.task_names);
     let features = identifiers(&header.feature_names);
     let mut out = Writer(String::new());
-    out.line(format_args!("//! {}, version {}: the type of its blob (checksum {:08x}).", doc(about.name), about.version, about.checksum));
+    out.line(format_args!(
+        "//! {}, version {}: the type of its blob (checksum {:08x}).",
+        doc(about.name),
+        about.version,
+        about.checksum
+    ));
     out.line(format_args!("//!"));
-    out.line(format_args!("//! Written by `mmoe codegen`: do not edit, write it again."));
-    out.line(format_args!("#![allow(dead_code, unreachable_pub, reason = \"not every program uses every name\")]"));
+    out.line(format_args!(
+        "//! Written by `mmoe codegen`: do not edit, write it again."
+    ));
+    out.line(format_args!(
+        "#![allow(dead_code, unreachable_pub, reason = \"not every program uses every name\")]"
+    ));
     out.line(format_args!(""));
     let mut imports = typed.imports.clone();
     imports.push("LoadError");
@@ -101,31 +129,46 @@ pub fn source(header: &Header, about: &About<'_>, from: &Source<'_>) -> Result<(
     }
     out.towers(header, &tasks);
     out.line(format_args!(""));
-    out.line(format_args!("/// The model: `Model::load` checks a blob against it and uses its weights where they lie."));
+    out.line(format_args!(
+        "/// The model: `Model::load` checks a blob against it and uses its weights where they \
+         lie."
+    ));
     out.products(header);
     out.line(format_args!("pub type Model = {};", typed.model));
     out.line(format_args!(""));
     match from {
         Source::Include(path) => {
             out.line(format_args!("/// The blob, in flash."));
-            out.line(format_args!("pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!({path:?});"));
+            out.line(format_args!(
+                "pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!({path:?});"
+            ));
             out.line(format_args!(""));
             out.line(format_args!("/// The model in [`BLOB`], checked."));
             out.line(format_args!("///"));
             out.line(format_args!("/// # Errors"));
             out.line(format_args!("///"));
-            out.line(format_args!("/// A blob that is damaged or of another shape."));
-            out.line(format_args!("pub fn load() -> Result<&'static Model, LoadError> {{"));
+            out.line(format_args!(
+                "/// A blob that is damaged or of another shape."
+            ));
+            out.line(format_args!(
+                "pub fn load() -> Result<&'static Model, LoadError> {{"
+            ));
             out.line(format_args!("    Model::load(BLOB)"));
             out.line(format_args!("}}"));
         }
         Source::Given => {
-            out.line(format_args!("/// The model in these bytes, checked. They must lie at a multiple of 4."));
+            out.line(format_args!(
+                "/// The model in these bytes, checked. They must lie at a multiple of 4."
+            ));
             out.line(format_args!("///"));
             out.line(format_args!("/// # Errors"));
             out.line(format_args!("///"));
-            out.line(format_args!("/// A blob that is damaged or of another shape."));
-            out.line(format_args!("pub fn load(blob: &[u8]) -> Result<&Model, LoadError> {{"));
+            out.line(format_args!(
+                "/// A blob that is damaged or of another shape."
+            ));
+            out.line(format_args!(
+                "pub fn load(blob: &[u8]) -> Result<&Model, LoadError> {{"
+            ));
             out.line(format_args!("    Model::load(blob)"));
             out.line(format_args!("}}"));
         }
@@ -137,15 +180,27 @@ pub fn source(header: &Header, about: &About<'_>, from: &Source<'_>) -> Result<(
         out.line(format_args!("pub mod feature {{"));
         for (i, (name, id)) in header.feature_names.iter().zip(&features).enumerate() {
             out.line(format_args!("    /// {}.", doc(name)));
-            out.line(format_args!("    pub const {}: usize = {i};", id.to_ascii_uppercase()));
+            out.line(format_args!(
+                "    pub const {}: usize = {i};",
+                id.to_ascii_uppercase()
+            ));
         }
         out.line(format_args!("}}"));
     }
     let changed = |names: &[String], ids: &[String]| -> Mapping {
-        names.iter().zip(ids).filter(|(n, i)| n != i).map(|(n, i)| (n.clone(), i.clone())).collect()
+        names
+            .iter()
+            .zip(ids)
+            .filter(|(n, i)| n != i)
+            .map(|(n, i)| (n.clone(), i.clone()))
+            .collect()
     };
     let mut mapping = changed(&header.task_names, &tasks);
-    mapping.extend(changed(&header.feature_names, &features).into_iter().map(|(n, i)| (n, format!("feature::{}", i.to_ascii_uppercase()))));
+    mapping.extend(
+        changed(&header.feature_names, &features)
+            .into_iter()
+            .map(|(n, i)| (n, format!("feature::{}", i.to_ascii_uppercase()))),
+    );
     Ok((out.0, mapping))
 }
 
@@ -167,26 +222,52 @@ impl Writer {
         self.line(format_args!("mmoe::tasks! {{"));
         self.line(format_args!("    /// The towers. Outputs:"));
         self.line(format_args!("    ///"));
-        let towers = || header.tasks.iter().zip(&header.task_names).zip(tasks).filter(|((t, _), _)| t.output != output::PRODUCT);
+        let towers = || {
+            header
+                .tasks
+                .iter()
+                .zip(&header.task_names)
+                .zip(tasks)
+                .filter(|((t, _), _)| t.output != output::PRODUCT)
+        };
         for ((task, name), id) in towers() {
-            let width = if task.width == 1 { String::new() } else { format!(" ({} of them)", task.width) };
-            self.line(format_args!("    /// - `{id}`: task {}, {}{width}", doc(name), kind(task.output)));
+            let width = if task.width == 1 {
+                String::new()
+            } else {
+                format!(" ({} of them)", task.width)
+            };
+            self.line(format_args!(
+                "    /// - `{id}`: task {}, {}{width}",
+                doc(name),
+                kind(task.output)
+            ));
         }
         let ids: Vec<&str> = towers().map(|(_, id)| id.as_str()).collect();
-        self.line(format_args!("    pub struct Towers => Outputs {{ {} }}", ids.join(", ")));
+        self.line(format_args!(
+            "    pub struct Towers => Outputs {{ {} }}",
+            ids.join(", ")
+        ));
         self.line(format_args!("}}"));
     }
 
-    /// Where the products stand in a prediction: each is the second part of a pair around all before it.
+    /// Where the products stand in a prediction: each is the second part of a pair around all
+    /// before it.
     fn products(&mut self, header: &Header) {
         let named = header.tasks.iter().zip(&header.task_names);
-        let products: Vec<&str> = named.filter(|(t, _)| t.output == output::PRODUCT).map(|(_, n)| n.as_str()).collect();
+        let products: Vec<&str> = named
+            .filter(|(t, _)| t.output == output::PRODUCT)
+            .map(|(_, n)| n.as_str())
+            .collect();
         if products.is_empty() {
             return;
         }
         self.line(format_args!("///"));
         let inner = |n: usize| ".0".repeat(products.len() - 1 - n);
-        self.line(format_args!("/// Of a prediction `y`, `y{}.0` are the towers' outputs, and products of two of them:", inner(0)));
+        self.line(format_args!(
+            "/// Of a prediction `y`, `y{}.0` are the towers' outputs, and products of two of \
+             them:",
+            inner(0)
+        ));
         self.line(format_args!("///"));
         for (n, name) in products.iter().enumerate() {
             self.line(format_args!("/// - `y{}.1`: task {}", inner(n), doc(name)));
@@ -199,12 +280,23 @@ impl Writer {
         self.line(format_args!("/// Features of one row."));
         self.line(format_args!("pub const INPUTS: usize = {inputs};"));
         self.line(format_args!("/// Tasks."));
-        self.line(format_args!("pub const TASKS: usize = {};", header.tasks.len()));
+        self.line(format_args!(
+            "pub const TASKS: usize = {};",
+            header.tasks.len()
+        ));
         self.line(format_args!("/// Bytes of flash that the blob takes."));
-        self.line(format_args!("pub const BLOB_BYTES: usize = {};", about.bytes));
+        self.line(format_args!(
+            "pub const BLOB_BYTES: usize = {};",
+            about.bytes
+        ));
         self.line(format_args!("/// Bytes of weights among them."));
-        self.line(format_args!("pub const WEIGHT_BYTES: usize = {};", about.weights));
-        self.line(format_args!("/// Bytes of buffers that a prediction has on the stack."));
+        self.line(format_args!(
+            "pub const WEIGHT_BYTES: usize = {};",
+            about.weights
+        ));
+        self.line(format_args!(
+            "/// Bytes of buffers that a prediction has on the stack."
+        ));
         self.line(format_args!("pub const SCRATCH: usize = Model::SCRATCH;"));
     }
 }
@@ -215,7 +307,29 @@ mod tests {
 
     #[test]
     fn names_become_identifiers_of_their_own() {
-        let names = ["click", "Click", "2nd", "type", "pay-per view", "u8", "é", "_"].map(str::to_owned);
-        assert_eq!(identifiers(&names), ["click", "click_2", "n_2nd", "type_", "pay_per_view", "u8_", "n_", "n__2"]);
+        let names = [
+            "click",
+            "Click",
+            "2nd",
+            "type",
+            "pay-per view",
+            "u8",
+            "é",
+            "_",
+        ]
+        .map(str::to_owned);
+        assert_eq!(
+            identifiers(&names),
+            [
+                "click",
+                "click_2",
+                "n_2nd",
+                "type_",
+                "pay_per_view",
+                "u8_",
+                "n_",
+                "n__2"
+            ]
+        );
     }
 }

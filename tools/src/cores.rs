@@ -1,10 +1,14 @@
-//! What a model takes on a microcontroller, before anything is flashed: estimated from what was measured on emulated cores.
+//! What a model takes on a microcontroller, before anything is flashed: estimated from what was
+//! measured on emulated cores.
 //!
-//! `cargo xtask measure` writes the measurements ([`Measurements`], `cores.json`). For a core, an optimization level and a precision the instructions of an
-//! inference are `a·multiply-accumulates + b·rows + c·exponentials`, with a, b and c ≥ 0 that fit the measured models best; wide layers add
-//! their measured difference per multiply-accumulate. The error that an estimate states is the largest that comes out when each
-//! measured model is estimated from the others; which of the three terms there are is chosen so that this error is the smallest (where
-//! floats are emulated in software, a few hundred instructions of an exponential drown in how much a product varies with its operands).
+//! `cargo xtask measure` writes the measurements ([`Measurements`], `cores.json`). For a core, an
+//! optimization level and a precision the instructions of an inference are `a·multiply-accumulates
+//! + b·rows + c·exponentials`, with a, b and c ≥ 0 that fit the measured models best; wide layers
+//! add their measured difference per multiply-accumulate. The error that an estimate states is the
+//! largest that comes out when each measured model is estimated from the others; which of the three
+//! terms there are is chosen so that this error is the smallest (where floats are emulated in
+//! software, a few hundred instructions of an exponential drown in how much a product varies with
+//! its operands).
 
 use mmoe::blob::{activation, kind, op, output, packing, precision};
 use serde::{Deserialize, Serialize};
@@ -78,7 +82,10 @@ impl Work {
     /// That of a header, all experts run.
     #[must_use]
     pub fn of(header: &Header) -> Self {
-        let mut work = Self { inputs: header.inputs.iter().map(|i| u64::from(i.count)).sum(), ..Self::default() };
+        let mut work = Self {
+            inputs: header.inputs.iter().map(|i| u64::from(i.count)).sum(),
+            ..Self::default()
+        };
         for layer in &header.layers {
             let macs = cost::macs(layer);
             work.macs += macs;
@@ -120,7 +127,11 @@ impl Work {
 pub fn precision_of(header: &Header) -> &'static str {
     let any = |p: u8| header.layers.iter().any(|l| l.precision == p);
     if any(precision::I8) || any(precision::I16) {
-        if header.layers.iter().any(|l| l.packing == packing::QUAD) { "I8-quad" } else { "I8" }
+        if header.layers.iter().any(|l| l.packing == packing::QUAD) {
+            "I8-quad"
+        } else {
+            "I8"
+        }
     } else if any(precision::W8) {
         "W8"
     } else {
@@ -135,7 +146,8 @@ pub struct Estimate {
     pub predict: f64,
     /// Instructions of `predict_q`, from activations; the same in float models.
     pub predict_q: f64,
-    /// By which share either may be off: the largest error on measured models that were left out of the fit.
+    /// By which share either may be off: the largest error on measured models that were left out
+    /// of the fit.
     pub error: f64,
     /// Bytes of code: loader and inference.
     pub code: u64,
@@ -144,10 +156,16 @@ pub struct Estimate {
 }
 
 /// Cores in the order of the table, with their names.
-pub const CORES: [(&str, &str); 5] =
-    [("m0", "Cortex-M0"), ("m3", "Cortex-M3"), ("m4f", "Cortex-M4F"), ("m33", "Cortex-M33"), ("riscv", "RISC-V RV32IMAC")];
+pub const CORES: [(&str, &str); 5] = [
+    ("m0", "Cortex-M0"),
+    ("m3", "Cortex-M3"),
+    ("m4f", "Cortex-M4F"),
+    ("m33", "Cortex-M33"),
+    ("riscv", "RISC-V RV32IMAC"),
+];
 
-/// How an instruction count becomes a time: cycles an instruction, by the cores' published timing tables, with no wait states.
+/// How an instruction count becomes a time: cycles an instruction, by the cores' published timing
+/// tables, with no wait states.
 pub const CYCLES: (f64, f64) = (1.0, 1.6);
 
 impl Measurements {
@@ -158,14 +176,19 @@ impl Measurements {
     /// Not with the file that the repository holds; a test reads it.
     #[must_use]
     pub fn built_in() -> Self {
-        serde_json::from_str(include_str!("cores.json")).expect("cores.json is what `cargo xtask measure` wrote")
+        serde_json::from_str(include_str!("cores.json"))
+            .expect("cores.json is what `cargo xtask measure` wrote")
     }
 
     fn of(&self, core: &str, level: &str, precision: &str) -> Vec<&Inference> {
-        self.inferences.iter().filter(|i| i.core == core && i.level == level && i.precision == precision).collect()
+        self.inferences
+            .iter()
+            .filter(|i| i.core == core && i.level == level && i.precision == precision)
+            .collect()
     }
 
-    /// Instructions that a multiply-accumulate of 16-bit weights takes more than one of 8-bit weights.
+    /// Instructions that a multiply-accumulate of 16-bit weights takes more than one of 8-bit
+    /// weights.
     fn wider(&self, core: &str, level: &str) -> f64 {
         let all = self.of(core, level, "I8");
         let find = |model: &str| all.iter().find(|i| i.model == model);
@@ -177,19 +200,47 @@ impl Measurements {
         }
     }
 
-    /// What a model of this work will take, estimated with these terms and without the model called `without`: from features, and from
-    /// activations.
-    fn instructions(&self, core: &str, level: &str, precision: &str, work: Work, terms: u32, without: Option<&str>) -> Option<(f64, f64)> {
-        let wider = if precision.starts_with("I8") { self.wider(core, level) } else { 0.0 };
-        let known: Vec<&Inference> = self.of(core, level, precision).into_iter().filter(|i| Some(i.model.as_str()) != without).collect();
+    /// What a model of this work will take, estimated with these terms and without the model called
+    /// `without`: from features, and from activations.
+    fn instructions(
+        &self,
+        core: &str,
+        level: &str,
+        precision: &str,
+        work: Work,
+        terms: u32,
+        without: Option<&str>,
+    ) -> Option<(f64, f64)> {
+        let wider = if precision.starts_with("I8") {
+            self.wider(core, level)
+        } else {
+            0.0
+        };
+        let known: Vec<&Inference> = self
+            .of(core, level, precision)
+            .into_iter()
+            .filter(|i| Some(i.model.as_str()) != without)
+            .collect();
         if known.is_empty() {
             return None;
         }
-        let inner: Vec<([f64; 3], f64)> =
-            known.iter().map(|i| (i.work.features(), i.predict_q as f64 - wider * i.work.wide as f64)).collect();
+        let inner: Vec<([f64; 3], f64)> = known
+            .iter()
+            .map(|i| {
+                (
+                    i.work.features(),
+                    i.predict_q as f64 - wider * i.work.wide as f64,
+                )
+            })
+            .collect();
         let outer: Vec<([f64; 2], f64)> = known
             .iter()
-            .map(|i| ([i.work.inputs as f64, i.work.outputs as f64], i.predict as f64 - i.predict_q as f64))
+            .map(|i| {
+                (
+                    [i.work.inputs as f64, i.work.outputs as f64],
+                    i.predict as f64 - i.predict_q as f64,
+                )
+            })
             .filter(|(_, y)| *y > 0.0)
             .collect();
         let predict_q = dot(fit(&inner, terms), work.features()) + wider * work.wide as f64;
@@ -197,17 +248,25 @@ impl Measurements {
         Some((predict, predict_q))
     }
 
-    /// The terms to estimate with, and the largest relative error of measured models that are each estimated from the others.
+    /// The terms to estimate with, and the largest relative error of measured models that are each
+    /// estimated from the others.
     fn terms(&self, core: &str, level: &str, precision: &str) -> Option<(u32, f64)> {
         let known = self.of(core, level, precision);
         let error = |terms| {
             let errors = known.iter().filter_map(|i| {
-                let (predict, predict_q) = self.instructions(core, level, precision, i.work, terms, Some(&i.model))?;
-                Some((predict / i.predict as f64 - 1.0).abs().max((predict_q / i.predict_q as f64 - 1.0).abs()))
+                let (predict, predict_q) =
+                    self.instructions(core, level, precision, i.work, terms, Some(&i.model))?;
+                Some(
+                    (predict / i.predict as f64 - 1.0)
+                        .abs()
+                        .max((predict_q / i.predict_q as f64 - 1.0).abs()),
+                )
             });
             errors.reduce(f64::max)
         };
-        (1..1 << 3).filter_map(|terms| Some((terms, error(terms)?))).min_by(|a, b| a.1.total_cmp(&b.1))
+        (1..1 << 3)
+            .filter_map(|terms| Some((terms, error(terms)?)))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// The error that estimates for this core, level and precision state.
@@ -218,15 +277,32 @@ impl Measurements {
 
     /// What a blob will take; `None` for a core, level or precision that was not measured.
     #[must_use]
-    pub fn estimate(&self, core: &str, level: &str, header: &Header, cost: &Cost) -> Option<Estimate> {
+    pub fn estimate(
+        &self,
+        core: &str,
+        level: &str,
+        header: &Header,
+        cost: &Cost,
+    ) -> Option<Estimate> {
         let precision = precision_of(header);
         let work = Work::of(header);
         let (terms, error) = self.terms(core, level, precision)?;
         let (predict, predict_q) = self.instructions(core, level, precision, work, terms, None)?;
-        let shown = |w: &Work| if precision.starts_with("I8") { 4 * w.outputs } else { 0 };
-        let calls = self.of(core, level, precision).iter().map(|i| i.stack.saturating_sub(i.scratch + shown(&i.work))).max()?;
+        let shown = |w: &Work| {
+            if precision.starts_with("I8") {
+                4 * w.outputs
+            } else {
+                0
+            }
+        };
+        let calls = self
+            .of(core, level, precision)
+            .iter()
+            .map(|i| i.stack.saturating_sub(i.scratch + shown(&i.work)))
+            .max()?;
         // The quad packing adds no more than it replaces.
-        let code = |c: &&Code| c.core == core && c.level == level && precision.starts_with(&c.precision);
+        let code =
+            |c: &&Code| c.core == core && c.level == level && precision.starts_with(&c.precision);
         Some(Estimate {
             predict,
             predict_q,
@@ -241,16 +317,27 @@ fn dot<const N: usize>(a: [f64; N], b: [f64; N]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The coefficients of `terms` (a bit each), none below 0, whose relative errors have the smallest sum of squares: the best of the
-/// least-squares solutions over every choice of coefficients that may differ from 0.
+/// The coefficients of `terms` (a bit each), none below 0, whose relative errors have the smallest
+/// sum of squares: the best of the least-squares solutions over every choice of coefficients that
+/// may differ from 0.
 fn fit<const N: usize>(points: &[([f64; N], f64)], terms: u32) -> [f64; N] {
-    let error = |c: [f64; N]| points.iter().map(|(x, y)| (dot(c, *x) / y - 1.0).powi(2)).sum::<f64>();
+    let error = |c: [f64; N]| {
+        points
+            .iter()
+            .map(|(x, y)| (dot(c, *x) / y - 1.0).powi(2))
+            .sum::<f64>()
+    };
     let chosen = (1..1u32 << N).filter(|chosen| chosen & !terms == 0);
-    let solutions = chosen.filter_map(|chosen| solve(points, chosen)).filter(|c| c.iter().all(|c| *c >= 0.0));
-    solutions.min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or([0.0; N])
+    let solutions = chosen
+        .filter_map(|chosen| solve(points, chosen))
+        .filter(|c| c.iter().all(|c| *c >= 0.0));
+    solutions
+        .min_by(|a, b| error(*a).total_cmp(&error(*b)))
+        .unwrap_or([0.0; N])
 }
 
-/// Least squares of the relative errors with the coefficients of `chosen` alone, by Gaussian elimination of the normal equations.
+/// Least squares of the relative errors with the coefficients of `chosen` alone, by Gaussian
+/// elimination of the normal equations.
 fn solve<const N: usize>(points: &[([f64; N], f64)], chosen: u32) -> Option<[f64; N]> {
     let used = |i: usize| chosen >> i & 1 != 0;
     let mut m = [[0.0; N]; N];
@@ -293,12 +380,25 @@ mod tests {
 
     #[test]
     fn a_fit_finds_what_made_the_numbers_and_nothing_below_zero() {
-        let points: Vec<([f64; 3], f64)> = [[1000.0, 10.0, 2.0], [3000.0, 70.0, 9.0], [500.0, 40.0, 4.0], [9000.0, 20.0, 0.0]]
-            .map(|x| (x, dot([2.5, 30.0, 400.0], x)))
-            .to_vec();
+        let points: Vec<([f64; 3], f64)> = [
+            [1000.0, 10.0, 2.0],
+            [3000.0, 70.0, 9.0],
+            [500.0, 40.0, 4.0],
+            [9000.0, 20.0, 0.0],
+        ]
+        .map(|x| (x, dot([2.5, 30.0, 400.0], x)))
+        .to_vec();
         let found = fit(&points, 0b111);
-        assert!(found.iter().zip([2.5, 30.0, 400.0]).all(|(a, b)| (a / b - 1.0).abs() < 1e-6), "{found:?}");
-        let falling: Vec<([f64; 2], f64)> = [[1.0, 1.0], [2.0, 6.0], [3.0, 12.0]].map(|x| (x, 10.0 * x[0] - 0.5 * x[1])).to_vec();
+        assert!(
+            found
+                .iter()
+                .zip([2.5, 30.0, 400.0])
+                .all(|(a, b)| (a / b - 1.0).abs() < 1e-6),
+            "{found:?}"
+        );
+        let falling: Vec<([f64; 2], f64)> = [[1.0, 1.0], [2.0, 6.0], [3.0, 12.0]]
+            .map(|x| (x, 10.0 * x[0] - 0.5 * x[1]))
+            .to_vec();
         assert!(fit(&falling, 0b11).iter().all(|c| *c >= 0.0));
     }
 
@@ -312,7 +412,10 @@ mod tests {
                 for precision in ["F32", "W8", "I8", "I8-quad"] {
                     assert!(all.of(core, level, precision).len() >= 6);
                     let error = all.error(core, level, precision).expect("measured");
-                    assert!(error <= 0.25, "{core}, opt-level {level}, {precision}: {error:.3}");
+                    assert!(
+                        error <= 0.25,
+                        "{core}, opt-level {level}, {precision}: {error:.3}"
+                    );
                     held += 1;
                 }
             }

@@ -13,7 +13,8 @@ pub struct Cost {
     pub blob: usize,
     /// Bytes of weights among them.
     pub weights: usize,
-    /// Bytes of RAM that a typed model's prediction takes for its buffers; `None` for a wiring that no type spells.
+    /// Bytes of RAM that a typed model's prediction takes for its buffers; `None` for a wiring
+    /// that no type spells.
     pub typed_ram: Option<usize>,
     /// Bytes of scratch that the shape-erased view takes.
     pub erased_ram: usize,
@@ -62,7 +63,11 @@ pub fn parameters(l: &Layer) -> u64 {
 /// Multiply-accumulates of a layer.
 #[must_use]
 pub fn macs(l: &Layer) -> u64 {
-    if l.kind <= kind::LOGITS { u64::from(l.inputs) * u64::from(l.outputs) } else { 0 }
+    if l.kind <= kind::LOGITS {
+        u64::from(l.inputs) * u64::from(l.outputs)
+    } else {
+        0
+    }
 }
 
 /// Bytes of a layer's weights.
@@ -78,7 +83,12 @@ pub fn bytes(l: &Layer) -> u64 {
                 precision::I16 => padded(2 * i * o) + 12 * o,
                 _ => padded(i * o) + 8 * o,
             };
-            matrix + if l.activation == activation::LEAKY_RELU { 4 } else { 0 }
+            matrix
+                + if l.activation == activation::LEAKY_RELU {
+                    4
+                } else {
+                    0
+                }
         }
         kind::AFFINE => 8 * o,
         kind::LAYER_NORM => 8 * o + 4,
@@ -116,7 +126,11 @@ impl Steps {
     /// Those of a header.
     #[must_use]
     pub fn of(header: &Header) -> Self {
-        let mut steps = Self { fixed: 0, experts: Vec::new(), mixing: Vec::new() };
+        let mut steps = Self {
+            fixed: 0,
+            experts: Vec::new(),
+            mixing: Vec::new(),
+        };
         for (node, layers) in header.nodes.iter().zip(layers_of(header)) {
             let own: u64 = layers.iter().map(macs).sum();
             if node.op == op::EXPERT {
@@ -131,18 +145,29 @@ impl Steps {
         steps
     }
 
-    /// Multiply-accumulates of a prediction that ran the experts which some gate weighs at least `least` and more than 0. `weights`: each
-    /// gate's, with the experts that it sees.
+    /// Multiply-accumulates of a prediction that ran the experts which some gate weighs at least
+    /// `least` and more than 0. `weights`: each gate's, with the experts that it sees.
     #[must_use]
     pub fn macs(&self, gates: &[(&[usize], Vec<f32>)], least: f32) -> u64 {
         let mut run = vec![gates.is_empty(); self.experts.len()];
         let mut total = self.fixed;
         for ((seen, weights), mixing) in gates.iter().zip(&self.mixing) {
-            for (expert, _) in seen.iter().zip(weights).filter(|(_, w)| **w >= least && **w > 0.0) {
+            for (expert, _) in seen
+                .iter()
+                .zip(weights)
+                .filter(|(_, w)| **w >= least && **w > 0.0)
+            {
                 run[*expert] = true;
                 total += mixing;
             }
         }
-        total + self.experts.iter().zip(run).filter(|(_, r)| *r).map(|(m, _)| m).sum::<u64>()
+        total
+            + self
+                .experts
+                .iter()
+                .zip(run)
+                .filter(|(_, r)| *r)
+                .map(|(m, _)| m)
+                .sum::<u64>()
     }
 }

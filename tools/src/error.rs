@@ -8,7 +8,8 @@ use crate::check::GraphError;
 #[derive(Debug, Error, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The spec is not TOML, or has an unknown, missing or mistyped key; the message names key and line.
+    /// The spec is not TOML, or has an unknown, missing or mistyped key; the message names key and
+    /// line.
     #[error("the spec cannot be read: {0}")]
     Toml(String),
     /// A key of the spec is missing.
@@ -32,7 +33,9 @@ pub enum ModelError {
         remedy: String,
     },
     /// Two tasks share a name.
-    #[error("two tasks are called `{0}`: outputs are found by name, so give each [[tasks]] its own")]
+    #[error(
+        "two tasks are called `{0}`: outputs are found by name, so give each [[tasks]] its own"
+    )]
     DuplicateTask(String),
     /// The file has no tensor of that name.
     #[error("{place}: the file has no tensor `{name}`{}", near_text(.near))]
@@ -70,7 +73,8 @@ pub enum ModelError {
     },
     /// No known framework writes such names.
     #[error(
-        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`), or start from what `mmoe inspect` lists"
+        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`), \
+         or start from what `mmoe inspect` lists"
     )]
     Unrecognised(String),
     /// A framework's layout was recognised, but the file breaks it.
@@ -98,17 +102,30 @@ fn near_text(near: &[String]) -> String {
     if near.is_empty() {
         return ": correct the name (`mmoe inspect` lists what the file has)".into();
     }
-    format!(": near it are {}", near.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
+    format!(
+        ": near it are {}",
+        near.iter()
+            .map(|n| format!("`{n}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
 }
 
 fn example(tasks: &[String]) -> String {
-    let entry = |t: &String| format!("[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n");
+    let entry = |t: &String| {
+        format!(
+            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n"
+        )
+    };
     tasks.iter().map(entry).collect()
 }
 
 /// Up to five of `names` that look like `wanted`, best first.
 pub(crate) fn near_names<'a>(wanted: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut scored: Vec<(usize, &String)> = names.map(|n| (distance(wanted, n), n)).filter(|(d, _)| *d <= 2 + wanted.len() / 3).collect();
+    let mut scored: Vec<(usize, &String)> = names
+        .map(|n| (distance(wanted, n), n))
+        .filter(|(d, _)| *d <= 2 + wanted.len() / 3)
+        .collect();
     scored.sort_by_key(|(d, _)| *d);
     scored.into_iter().take(5).map(|(_, n)| n.clone()).collect()
 }
@@ -120,7 +137,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, y) in b.bytes().enumerate() {
-            let best = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            let best = (diagonal + usize::from(x != y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
             diagonal = std::mem::replace(&mut row[j + 1], best);
         }
     }

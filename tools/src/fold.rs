@@ -1,4 +1,5 @@
-//! Simplifying a chain of steps before it becomes layers: what is linear goes into the dense layer beside it.
+//! Simplifying a chain of steps before it becomes layers: what is linear goes into the dense layer
+//! beside it.
 //!
 //! Everything is computed in f64 and rounded to f32 once, when the layers are made.
 
@@ -16,10 +17,15 @@ pub(crate) enum Step {
     /// Trained slopes per unit.
     PRelu(Vec<f32>),
     /// A layer norm.
-    LayerNorm { gain: Vec<f32>, bias: Vec<f32>, epsilon: f32 },
+    LayerNorm {
+        gain: Vec<f32>,
+        bias: Vec<f32>,
+        epsilon: f32,
+    },
 }
 
-/// A dense layer whose weights are still the file's: factors wait beside them, so that they are rounded once.
+/// A dense layer whose weights are still the file's: factors wait beside them, so that they are
+/// rounded once.
 #[derive(Debug)]
 pub(crate) struct Matrix {
     pub(crate) name: String,
@@ -40,14 +46,32 @@ pub(crate) struct Affine {
 }
 
 impl Matrix {
-    pub(crate) fn new(name: String, inputs: usize, outputs: usize, weight: Vec<f32>, bias: Vec<f64>) -> Self {
-        Self { name, inputs, outputs, weight, bias, row_gain: None, column_gain: None }
+    pub(crate) fn new(
+        name: String,
+        inputs: usize,
+        outputs: usize,
+        weight: Vec<f32>,
+        bias: Vec<f64>,
+    ) -> Self {
+        Self {
+            name,
+            inputs,
+            outputs,
+            weight,
+            bias,
+            row_gain: None,
+            column_gain: None,
+        }
     }
 
     /// Becomes `affine(self(x))`.
     fn followed_by(&mut self, affine: &Affine) {
         let gains = self.row_gain.get_or_insert_with(|| vec![1.0; self.outputs]);
-        for ((gain, bias), (g, b)) in gains.iter_mut().zip(&mut self.bias).zip(affine.gain.iter().zip(&affine.bias)) {
+        for ((gain, bias), (g, b)) in gains
+            .iter_mut()
+            .zip(&mut self.bias)
+            .zip(affine.gain.iter().zip(&affine.bias))
+        {
             *gain *= g;
             *bias = *bias * g + b;
         }
@@ -59,7 +83,9 @@ impl Matrix {
             let row = self.row(o);
             self.bias[o] += row.zip(&affine.bias).map(|(w, b)| w * b).sum::<f64>();
         }
-        let gains = self.column_gain.get_or_insert_with(|| vec![1.0; self.inputs]);
+        let gains = self
+            .column_gain
+            .get_or_insert_with(|| vec![1.0; self.inputs]);
         for (gain, g) in gains.iter_mut().zip(&affine.gain) {
             *gain *= g;
         }
@@ -69,7 +95,9 @@ impl Matrix {
         let row_gain = self.row_gain.as_ref().map_or(1.0, |g| g[o]);
         let columns = self.column_gain.as_ref();
         let row = &self.weight[o * self.inputs..(o + 1) * self.inputs];
-        row.iter().enumerate().map(move |(i, w)| f64::from(*w) * row_gain * columns.map_or(1.0, |g| g[i]))
+        row.iter()
+            .enumerate()
+            .map(move |(i, w)| f64::from(*w) * row_gain * columns.map_or(1.0, |g| g[i]))
     }
 
     /// Whether the output depends on nothing but the bias.
@@ -82,9 +110,16 @@ impl Matrix {
         if rows.iter().copied().eq(0..self.outputs) {
             return;
         }
-        self.weight = rows.iter().flat_map(|r| &self.weight[r * self.inputs..(r + 1) * self.inputs]).copied().collect();
+        self.weight = rows
+            .iter()
+            .flat_map(|r| &self.weight[r * self.inputs..(r + 1) * self.inputs])
+            .copied()
+            .collect();
         self.bias = rows.iter().map(|r| self.bias[*r]).collect();
-        self.row_gain = self.row_gain.as_ref().map(|g| rows.iter().map(|r| g[*r]).collect());
+        self.row_gain = self
+            .row_gain
+            .as_ref()
+            .map(|g| rows.iter().map(|r| g[*r]).collect());
         self.outputs = rows.len();
     }
 
@@ -97,22 +132,37 @@ impl Matrix {
             }
         }
         let bias = self.bias.iter().map(|b| *b as f32).collect();
-        Dense { name: self.name, inputs: self.inputs, outputs: self.outputs, weight: self.weight, bias, activation }
+        Dense {
+            name: self.name,
+            inputs: self.inputs,
+            outputs: self.outputs,
+            weight: self.weight,
+            bias,
+            activation,
+        }
     }
 }
 
-/// Folds every affine step into a dense neighbour: into the one before it, else into the one after it, else into
-/// another affine step; what is left stays. `note` hears of each.
+/// Folds every affine step into a dense neighbour: into the one before it, else into the one after
+/// it, else into another affine step; what is left stays. `note` hears of each.
 pub(crate) fn simplify(steps: Vec<Step>, note: &mut dyn FnMut(String)) -> Vec<Step> {
     let mut done: Vec<Step> = Vec::new();
     for step in steps {
         match (step, done.last_mut()) {
             (Step::Affine(affine, what), Some(Step::Dense(before))) => {
                 before.followed_by(&affine);
-                note(format!("{what} → `{}`, the dense layer before it", before.name));
+                note(format!(
+                    "{what} → `{}`, the dense layer before it",
+                    before.name
+                ));
             }
             (Step::Affine(affine, what), Some(Step::Affine(before, _))) => {
-                for ((gain, bias), (g, b)) in before.gain.iter_mut().zip(&mut before.bias).zip(affine.gain.iter().zip(&affine.bias)) {
+                for ((gain, bias), (g, b)) in before
+                    .gain
+                    .iter_mut()
+                    .zip(&mut before.bias)
+                    .zip(affine.gain.iter().zip(&affine.bias))
+                {
                     *gain *= g;
                     *bias = *bias * g + b;
                 }
@@ -121,7 +171,10 @@ pub(crate) fn simplify(steps: Vec<Step>, note: &mut dyn FnMut(String)) -> Vec<St
             (Step::Dense(mut dense), Some(Step::Affine(..))) => {
                 if let Some(Step::Affine(affine, what)) = done.pop() {
                     dense.preceded_by(&affine);
-                    note(format!("{what} → `{}`, the dense layer after it", dense.name));
+                    note(format!(
+                        "{what} → `{}`, the dense layer after it",
+                        dense.name
+                    ));
                 }
                 done.push(Step::Dense(dense));
             }
@@ -131,7 +184,8 @@ pub(crate) fn simplify(steps: Vec<Step>, note: &mut dyn FnMut(String)) -> Vec<St
     done
 }
 
-/// Makes layers of steps; an activation joins the dense layer before it, or becomes slopes where none is.
+/// Makes layers of steps; an activation joins the dense layer before it, or becomes slopes where
+/// none is.
 ///
 /// # Errors
 ///
@@ -151,13 +205,28 @@ pub(crate) fn finish(steps: Vec<Step>, mut width: usize) -> Result<Vec<Layer>, A
                     _ => Activation::Linear,
                 }))
             }
-            Step::Affine(affine, _) => Layer::Affine { gain: round(affine.gain), bias: round(affine.bias) },
+            Step::Affine(affine, _) => Layer::Affine {
+                gain: round(affine.gain),
+                bias: round(affine.bias),
+            },
             Step::Activation(Activation::Linear) => continue,
-            Step::Activation(Activation::Relu) => Layer::PRelu { slope: vec![0.0; width] },
-            Step::Activation(Activation::LeakyRelu { slope }) => Layer::PRelu { slope: vec![slope; width] },
+            Step::Activation(Activation::Relu) => Layer::PRelu {
+                slope: vec![0.0; width],
+            },
+            Step::Activation(Activation::LeakyRelu { slope }) => Layer::PRelu {
+                slope: vec![slope; width],
+            },
             Step::Activation(other) => return Err(other),
             Step::PRelu(slope) => Layer::PRelu { slope },
-            Step::LayerNorm { gain, bias, epsilon } => Layer::LayerNorm { gain, bias, epsilon },
+            Step::LayerNorm {
+                gain,
+                bias,
+                epsilon,
+            } => Layer::LayerNorm {
+                gain,
+                bias,
+                epsilon,
+            },
         });
     }
     Ok(layers)

@@ -28,28 +28,53 @@ impl Outline {
         Self {
             inputs: runner.model.inputs(),
             feature_names: runner.feature_names(),
-            tasks: runner.tasks.iter().map(|t| (t.name.clone(), t.width, t.gate)).collect(),
+            tasks: runner
+                .tasks
+                .iter()
+                .map(|t| (t.name.clone(), t.width, t.gate))
+                .collect(),
             gates: runner.gates.iter().map(|g| g.experts.clone()).collect(),
-            experts: runner.experts.iter().map(|step| nodes.get(*step).is_some_and(|n| n.src == 0)).collect(),
+            experts: runner
+                .experts
+                .iter()
+                .map(|step| nodes.get(*step).is_some_and(|n| n.src == 0))
+                .collect(),
         }
     }
 
     /// That of a graph.
     #[must_use]
     pub fn of_graph(graph: &Graph) -> Self {
-        let steps =
-            |of: fn(&Op) -> bool| -> Vec<usize> { graph.nodes.iter().enumerate().filter(|(_, n)| of(&n.op)).map(|(i, _)| i).collect() };
+        let steps = |of: fn(&Op) -> bool| -> Vec<usize> {
+            graph
+                .nodes
+                .iter()
+                .enumerate()
+                .filter(|(_, n)| of(&n.op))
+                .map(|(i, _)| i)
+                .collect()
+        };
         let experts = steps(|op| *op == Op::Expert);
         let gates = steps(|op| matches!(op, Op::Gate { .. }));
         let task = |t: &crate::graph::Task| match t.output {
             Output::Product { .. } => (t.name.clone(), 1, None),
             Output::Linear { value } | Output::Sigmoid { value } | Output::Softmax { value } => {
-                let src = value.checked_sub(1).and_then(|n| graph.nodes.get(n)).map_or(0, |n| n.src);
-                (t.name.clone(), graph.width(value), gates.iter().position(|g| g + 1 == src))
+                let src = value
+                    .checked_sub(1)
+                    .and_then(|n| graph.nodes.get(n))
+                    .map_or(0, |n| n.src);
+                (
+                    t.name.clone(),
+                    graph.width(value),
+                    gates.iter().position(|g| g + 1 == src),
+                )
             }
         };
         let seen = |n: &usize| match &graph.nodes[*n].op {
-            Op::Gate { sees, .. } => sees.iter().filter_map(|v| experts.iter().position(|e| e + 1 == *v)).collect(),
+            Op::Gate { sees, .. } => sees
+                .iter()
+                .filter_map(|v| experts.iter().position(|e| e + 1 == *v))
+                .collect(),
             Op::Expert | Op::Tower => Vec::new(),
         };
         Self {
@@ -104,8 +129,8 @@ enum Pick {
     Experts(usize),
 }
 
-/// Compares every row of the file with what `evaluate` gives (asked for experts where the second argument is true), and gives the worst
-/// difference of each array. Every task must be in the file.
+/// Compares every row of the file with what `evaluate` gives (asked for experts where the second
+/// argument is true), and gives the worst difference of each array. Every task must be in the file.
 ///
 /// # Errors
 ///
@@ -125,64 +150,133 @@ pub fn compare<E: From<DataError>>(
         for w in &mut wanted {
             let golden = w.rows.next().unwrap_or_default();
             match &w.pick {
-                Pick::Task(t) => hold(&mut w.worst, &w.name, row, y.tasks[*t].iter().copied(), golden),
+                Pick::Task(t) => hold(
+                    &mut w.worst,
+                    &w.name,
+                    row,
+                    y.tasks[*t].iter().copied(),
+                    golden,
+                ),
                 Pick::Gate(g, at) => {
                     let mut weights = vec![0.0; golden.len()];
-                    at.iter().zip(&y.gates[*g]).for_each(|(i, v)| weights[*i] = *v);
+                    at.iter()
+                        .zip(&y.gates[*g])
+                        .for_each(|(i, v)| weights[*i] = *v);
                     hold(&mut w.worst, &w.name, row, weights.into_iter(), golden);
                 }
-                Pick::Experts(n) => hold(&mut w.worst, &w.name, row, y.experts[..*n].concat().into_iter(), golden),
+                Pick::Experts(n) => hold(
+                    &mut w.worst,
+                    &w.name,
+                    row,
+                    y.experts[..*n].concat().into_iter(),
+                    golden,
+                ),
             }
         }
     }
     Ok((rows, wanted.into_iter().filter_map(|w| w.worst).collect()))
 }
 
-fn hold(worst: &mut Option<Difference>, name: &str, row: usize, found: impl Iterator<Item = f64>, golden: &[f32]) {
+fn hold(
+    worst: &mut Option<Difference>,
+    name: &str,
+    row: usize,
+    found: impl Iterator<Item = f64>,
+    golden: &[f32],
+) {
     for (found, expected) in found.zip(golden) {
         let expected = f64::from(*expected);
         let absolute = (found - expected).abs();
         // No number is as far as can be.
-        let relative = if absolute.is_nan() { f64::INFINITY } else { absolute / expected.abs().max(1.0) };
+        let relative = if absolute.is_nan() {
+            f64::INFINITY
+        } else {
+            absolute / expected.abs().max(1.0)
+        };
         if worst.as_ref().is_none_or(|w| relative > w.relative) {
-            *worst = Some(Difference { name: name.into(), absolute, relative, row, found, expected });
+            *worst = Some(Difference {
+                name: name.into(),
+                absolute,
+                relative,
+                row,
+                found,
+                expected,
+            });
         }
     }
 }
 
-fn wanted<'d>(outline: &Outline, data: &'d Data, what: What, rows: usize) -> Result<Vec<Wanted<'d>>, DataError> {
+fn wanted<'d>(
+    outline: &Outline,
+    data: &'d Data,
+    what: What,
+    rows: usize,
+) -> Result<Vec<Wanted<'d>>, DataError> {
     let mut wanted = Vec::new();
-    let array = |name: &str, widths: &[usize]| -> Result<std::slice::ChunksExact<'d, f32>, DataError> {
-        let t = data.require(name)?;
-        let width = t.data.len().checked_div(rows).unwrap_or(0);
-        if t.shape.first() != Some(&rows) || t.data.len() != rows * width || !widths.contains(&width) {
-            let widths: Vec<String> = widths.iter().map(|w| format!("[{rows}, {w}]")).collect();
-            return Err(data.wrong_shape(name, t, &widths.join(" or ")));
-        }
-        Ok(t.data.chunks_exact(width.max(1)))
-    };
+    let array =
+        |name: &str, widths: &[usize]| -> Result<std::slice::ChunksExact<'d, f32>, DataError> {
+            let t = data.require(name)?;
+            let width = t.data.len().checked_div(rows).unwrap_or(0);
+            if t.shape.first() != Some(&rows)
+                || t.data.len() != rows * width
+                || !widths.contains(&width)
+            {
+                let widths: Vec<String> = widths.iter().map(|w| format!("[{rows}, {w}]")).collect();
+                return Err(data.wrong_shape(name, t, &widths.join(" or ")));
+            }
+            Ok(t.data.chunks_exact(width.max(1)))
+        };
     for (t, (name, width, _)) in outline.tasks.iter().enumerate() {
-        wanted.push(Wanted { name: name.clone(), rows: array(name, &[*width])?, pick: Pick::Task(t), worst: None });
+        wanted.push(Wanted {
+            name: name.clone(),
+            rows: array(name, &[*width])?,
+            pick: Pick::Task(t),
+            worst: None,
+        });
     }
     if what == What::Outputs {
         return Ok(wanted);
     }
     for (task, _, gate) in &outline.tasks {
         let name = format!("gate_{task}");
-        let Some((gate, tensor)) = gate.zip(data.array(&name)) else { continue };
+        let Some((gate, tensor)) = gate.zip(data.array(&name)) else {
+            continue;
+        };
         let seen = &outline.gates[gate];
         let all = outline.experts.len();
-        let at = if tensor.shape.last() == Some(&seen.len()) { (0..seen.len()).collect() } else { seen.clone() };
-        wanted.push(Wanted { rows: array(&name, &[seen.len(), all])?, name, pick: Pick::Gate(gate, at), worst: None });
+        let at = if tensor.shape.last() == Some(&seen.len()) {
+            (0..seen.len()).collect()
+        } else {
+            seen.clone()
+        };
+        wanted.push(Wanted {
+            rows: array(&name, &[seen.len(), all])?,
+            name,
+            pick: Pick::Gate(gate, at),
+            worst: None,
+        });
     }
     if let Some(tensor) = data.array("experts")
         && let [_, count, width] = *tensor.shape.as_slice()
     {
-        if outline.experts.get(..count).is_none_or(|e| e.contains(&false)) {
+        if outline
+            .experts
+            .get(..count)
+            .is_none_or(|e| e.contains(&false))
+        {
             let first = outline.experts.iter().take_while(|e| **e).count();
-            return Err(data.wrong_shape("experts", tensor, &format!("[{rows}, {first}, H]: the experts that read the input")));
+            return Err(data.wrong_shape(
+                "experts",
+                tensor,
+                &format!("[{rows}, {first}, H]: the experts that read the input"),
+            ));
         }
-        wanted.push(Wanted { name: "experts".into(), rows: array("experts", &[count * width])?, pick: Pick::Experts(count), worst: None });
+        wanted.push(Wanted {
+            name: "experts".into(),
+            rows: array("experts", &[count * width])?,
+            pick: Pick::Experts(count),
+            worst: None,
+        });
     }
     Ok(wanted)
 }

@@ -1,8 +1,9 @@
 //! The one intermediate model between importers, quantizer, packer and oracle.
 //!
-//! It mirrors the blob's wiring (`docs/format.md`): a flat list of nodes in the order of the weights. Value 0 is the
-//! input; node `i` makes value `i + 1`. Levels come one after the other, each a run of experts and then a run of
-//! gates; towers come last, one per task that is not a product.
+//! It mirrors the blob's wiring (`docs/format.md`): a flat list of nodes in the order of the
+//! weights. Value 0 is the input; node `i` makes value `i + 1`. Levels come one after the other,
+//! each a run of experts and then a run of gates; towers come last, one per task that is not a
+//! product.
 
 use std::fmt;
 
@@ -60,11 +61,13 @@ pub struct Node {
 /// What a [`Node`] does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// Runs its layers; its value is read through gates, or by towers directly where its level has no gates.
+    /// Runs its layers; its value is read through gates, or by towers directly where its level has
+    /// no gates.
     Expert,
     /// Runs its layers; its value is an output.
     Tower,
-    /// Weighs the values in `sees` (its layers make the logits, in the order of `sees`) and adds them up.
+    /// Weighs the values in `sees` (its layers make the logits, in the order of `sees`) and adds
+    /// them up.
     Gate {
         /// From logits to weights.
         kind: GateKind,
@@ -88,13 +91,14 @@ pub enum GateKind {
     TopK {
         /// How many experts keep a weight.
         k: usize,
-        /// Softmax over the chosen ones (`true`), or the full softmax's weights with the others set to 0.
+        /// Softmax over the chosen ones (`true`), or the full softmax's weights with the others
+        /// set to 0.
         renormalise: bool,
     },
     /// Weights that do not depend on the input: the node's only layer is [`Layer::Constant`].
     Constant,
-    /// DSelect-k, per example: logits are `k·⌈log2 E⌉` selector inputs (selector by selector, most significant bit
-    /// first) and then `k` mixing logits; smooth-step with γ = 1.
+    /// DSelect-k, per example: logits are `k·⌈log2 E⌉` selector inputs (selector by selector, most
+    /// significant bit first) and then `k` mixing logits; smooth-step with γ = 1.
     DSelectK {
         /// How many selectors.
         k: usize,
@@ -147,13 +151,18 @@ pub struct Dense {
     pub weight: Vec<f32>,
     /// One per row; zeros where the source had none.
     pub bias: Vec<f32>,
-    /// Applied to each output. Always [`Activation::Linear`] in the last layer of a gate or of a tower.
+    /// Applied to each output. Always [`Activation::Linear`] in the last layer of a gate or of a
+    /// tower.
     pub activation: Activation,
 }
 
 impl fmt::Debug for Dense {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Dense(`{}` {}→{} {:?})", self.name, self.inputs, self.outputs, self.activation)
+        write!(
+            f,
+            "Dense(`{}` {}→{} {:?})",
+            self.name, self.inputs, self.outputs, self.activation
+        )
     }
 }
 
@@ -234,25 +243,46 @@ impl Graph {
         }
     }
 
-    /// The nodes of experts that no gate of their level sees though it has gates: they are never run.
+    /// The nodes of experts that no gate of their level sees though it has gates: they are never
+    /// run.
     #[must_use]
     pub fn unseen(&self) -> Vec<usize> {
-        let runs = self.nodes.chunk_by(|a, b| !(matches!(a.op, Op::Gate { .. }) && matches!(b.op, Op::Expert)));
+        let runs = self
+            .nodes
+            .chunk_by(|a, b| !(matches!(a.op, Op::Gate { .. }) && matches!(b.op, Op::Expert)));
         let (mut first, mut unseen) = (0, Vec::new());
         for level in runs {
-            let seen: Vec<usize> =
-                level.iter().filter_map(|n| if let Op::Gate { sees, .. } = &n.op { Some(sees) } else { None }).flatten().copied().collect();
-            let experts = (first..first + level.len()).filter(|n| matches!(self.nodes[*n].op, Op::Expert));
+            let seen: Vec<usize> = level
+                .iter()
+                .filter_map(|n| {
+                    if let Op::Gate { sees, .. } = &n.op {
+                        Some(sees)
+                    } else {
+                        None
+                    }
+                })
+                .flatten()
+                .copied()
+                .collect();
+            let experts =
+                (first..first + level.len()).filter(|n| matches!(self.nodes[*n].op, Op::Expert));
             unseen.extend(experts.filter(|n| !seen.is_empty() && !seen.contains(&(n + 1))));
             first += level.len();
         }
         unseen
     }
 
-    /// Index of the tower that makes value `v`, counted among towers; `None` if `v` is not a tower's.
+    /// Index of the tower that makes value `v`, counted among towers; `None` if `v` is not a
+    /// tower's.
     #[must_use]
     pub fn tower_index(&self, v: usize) -> Option<usize> {
         let node = v.checked_sub(1)?;
-        matches!(self.nodes.get(node)?.op, Op::Tower).then(|| self.nodes.iter().take(node).filter(|n| matches!(n.op, Op::Tower)).count())
+        matches!(self.nodes.get(node)?.op, Op::Tower).then(|| {
+            self.nodes
+                .iter()
+                .take(node)
+                .filter(|n| matches!(n.op, Op::Tower))
+                .count()
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer and the oracle.
+//! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer
+//! and the oracle.
 
 mod assemble;
 pub mod blob;

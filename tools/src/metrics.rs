@@ -1,10 +1,11 @@
 //! How good predictions are, and how far two models' predictions are apart.
 
-/// Probabilities are kept this far from 0 and 1 in logarithms: nearer to 1 than that, f32 has no numbers to speak of.
+/// Probabilities are kept this far from 0 and 1 in logarithms: nearer to 1 than that, f32 has no
+/// numbers to speak of.
 const CLIP: f64 = 1e-7;
 
-/// Area under the ROC curve: the share of pairs of a positive and a negative that are ranked right, ties counting half.
-/// `None` unless both classes occur.
+/// Area under the ROC curve: the share of pairs of a positive and a negative that are ranked right,
+/// ties counting half. `None` unless both classes occur.
 #[must_use]
 pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     let positives = positive.iter().filter(|p| **p).count() as f64;
@@ -12,7 +13,11 @@ pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     if positives == 0.0 || negatives == 0.0 || scores.iter().any(|s| s.is_nan()) {
         return None;
     }
-    let mut order: Vec<(f64, bool)> = scores.iter().copied().zip(positive.iter().copied()).collect();
+    let mut order: Vec<(f64, bool)> = scores
+        .iter()
+        .copied()
+        .zip(positive.iter().copied())
+        .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Positives' ranks, counted from 1; equal scores share their mean rank.
     let (mut ranks, mut first) = (0.0, 0);
@@ -34,7 +39,12 @@ pub fn log_loss(given: impl ExactSizeIterator<Item = f64>) -> f64 {
 /// Mean of the squared differences.
 #[must_use]
 pub fn mse(found: &[f64], expected: &[f64]) -> f64 {
-    found.iter().zip(expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / found.len() as f64
+    found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).powi(2))
+        .sum::<f64>()
+        / found.len() as f64
 }
 
 /// `Σ predicted / Σ observed`; `None` where nothing was observed.
@@ -53,10 +63,14 @@ pub fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
         d => d,
     };
     let all: Vec<f64> = a.iter().zip(b).map(apart).collect();
-    (all.iter().copied().fold(0.0, f64::max), all.iter().sum::<f64>() / (all.len() as f64).max(1.0))
+    (
+        all.iter().copied().fold(0.0, f64::max),
+        all.iter().sum::<f64>() / (all.len() as f64).max(1.0),
+    )
 }
 
-/// What became of the pairs of rows that a reference ranks one above the other, as shares of those pairs.
+/// What became of the pairs of rows that a reference ranks one above the other, as shares of those
+/// pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RankingChange {
     /// Pairs that are ranked the other way round.
@@ -68,11 +82,16 @@ pub struct RankingChange {
 /// Compares the ranking by `scores` with that by `reference`.
 #[must_use]
 pub fn ranking_change(reference: &[f64], scores: &[f64]) -> RankingChange {
-    let mut order: Vec<(f64, f64)> = reference.iter().copied().zip(scores.iter().copied()).collect();
+    let mut order: Vec<(f64, f64)> = reference
+        .iter()
+        .copied()
+        .zip(scores.iter().copied())
+        .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let pairs = |n: usize| n as f64 * (n as f64 - 1.0) / 2.0;
-    let tied_in =
-        |equal: fn(&(f64, f64), &(f64, f64)) -> bool, of: &[(f64, f64)]| -> f64 { of.chunk_by(equal).map(|c| pairs(c.len())).sum() };
+    let tied_in = |equal: fn(&(f64, f64), &(f64, f64)) -> bool, of: &[(f64, f64)]| -> f64 {
+        of.chunk_by(equal).map(|c| pairs(c.len())).sum()
+    };
     let both = tied_in(|a, b| a == b, &order);
     let ranked = pairs(order.len()) - tied_in(|a, b| a.0 == b.0, &order);
     let mut scores: Vec<f64> = order.iter().map(|o| o.1).collect();
@@ -80,9 +99,15 @@ pub fn ranking_change(reference: &[f64], scores: &[f64]) -> RankingChange {
     let sorted: Vec<(f64, f64)> = scores.iter().map(|s| (*s, *s)).collect();
     let tied = tied_in(|a, b| a == b, &sorted) - both;
     if ranked == 0.0 {
-        return RankingChange { swapped: 0.0, tied: 0.0 };
+        return RankingChange {
+            swapped: 0.0,
+            tied: 0.0,
+        };
     }
-    RankingChange { swapped: swapped / ranked, tied: tied / ranked }
+    RankingChange {
+        swapped: swapped / ranked,
+        tied: tied / ranked,
+    }
 }
 
 /// Sorts, and counts the pairs that stood in the wrong order.
@@ -132,7 +157,9 @@ mod tests {
 
     fn random(n: usize, mut state: u64, steps: u64) -> Vec<f64> {
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) % steps
         };
         (0..n).map(|_| next() as f64 / steps as f64).collect()
@@ -142,7 +169,10 @@ mod tests {
     fn auc_is_the_share_of_pairs() {
         for seed in 0..20 {
             let scores = random(100, seed, 7 + seed * 50);
-            let positive: Vec<bool> = random(100, seed + 100, 2).iter().map(|v| *v > 0.0).collect();
+            let positive: Vec<bool> = random(100, seed + 100, 2)
+                .iter()
+                .map(|v| *v > 0.0)
+                .collect();
             let found = auc(&scores, &positive).unwrap();
             assert!((found - auc_of_pairs(&scores, &positive)).abs() < 1e-12);
         }
@@ -166,7 +196,11 @@ mod tests {
                 }
             }
             let found = ranking_change(&a, &b);
-            assert!((found.swapped - swapped / all).abs() < 1e-12 && (found.tied - tied / all).abs() < 1e-12, "{found:?}");
+            assert!(
+                (found.swapped - swapped / all).abs() < 1e-12
+                    && (found.tied - tied / all).abs() < 1e-12,
+                "{found:?}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! The way from a weights file to a model: by a spec, by recognition, or by recognition that a spec completes.
+//! The way from a weights file to a model: by a spec, by recognition, or by recognition that a spec
+//! completes.
 
 use crate::assemble;
 use crate::error::ModelError;
@@ -11,8 +12,8 @@ use crate::spec::Spec;
 /// What happens on the way.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Fold the inputs' means and standard deviations into whatever reads the input, instead of keeping them in
-    /// [`Graph::inputs`] for the integer input stage.
+    /// Fold the inputs' means and standard deviations into whatever reads the input, instead of
+    /// keeping them in [`Graph::inputs`] for the integer input stage.
     pub fold_standardization: bool,
 }
 
@@ -37,13 +38,17 @@ pub struct Recognised {
     pub embeddings: Option<String>,
 }
 
-/// Makes a model of a weights file. A whole spec describes it; a partial one completes what recognition finds; without
-/// one the file must say everything itself.
+/// Makes a model of a weights file. A whole spec describes it; a partial one completes what
+/// recognition finds; without one the file must say everything itself.
 ///
 /// # Errors
 ///
 /// Whatever keeps weights and spec from making a model; nothing is guessed.
-pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<Recognised, ModelError> {
+pub fn build(
+    weights: Weights,
+    spec: Option<&Spec>,
+    options: Options,
+) -> Result<Recognised, ModelError> {
     let found = match spec {
         Some(spec) if !spec.is_partial() => Found::by_spec(spec.plan(&weights.tensors)?),
         _ => {
@@ -56,8 +61,13 @@ pub fn build(weights: Weights, spec: Option<&Spec>, options: Options) -> Result<
         }
     };
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
-    let listed = assembled.unused.iter().filter(|(n, _)| !found.tables.contains(n));
-    let dropped = listed.map(|(n, shape)| format!("`{n}` {shape:?}: {}", why_dropped(n, &found))).collect();
+    let listed = assembled
+        .unused
+        .iter()
+        .filter(|(n, _)| !found.tables.contains(n));
+    let dropped = listed
+        .map(|(n, shape)| format!("`{n}` {shape:?}: {}", why_dropped(n, &found)))
+        .collect();
     Ok(Recognised {
         graph: assembled.graph,
         plan: found.plan,
@@ -74,5 +84,9 @@ fn why_dropped<'a>(name: &str, found: &'a Found) -> &'a str {
     if name.ends_with("num_batches_tracked") {
         return "counts training steps";
     }
-    found.dead.iter().find(|(prefix, _)| name.starts_with(prefix.as_str())).map_or("no part of the model reads it", |(_, why)| why)
+    found
+        .dead
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix.as_str()))
+        .map_or("no part of the model reads it", |(_, why)| why)
 }

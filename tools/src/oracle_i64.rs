@@ -1,7 +1,9 @@
-//! An independent, slow evaluation of a [`Quantized`] model in 64- and 128-bit integers, written from `docs/numerics.md`.
+//! An independent, slow evaluation of a [`Quantized`] model in 64- and 128-bit integers, written
+//! from `docs/numerics.md`.
 //!
-//! It shares no code with the engine: it goes from the graph's wiring and the quantizer's numbers, never through a blob, and its own arithmetic
-//! does not wrap, so it also sees where the engine's would ([`Shadow`]).
+//! It shares no code with the engine: it goes from the graph's wiring and the quantizer's numbers,
+//! never through a blob, and its own arithmetic does not wrap, so it also sees where the engine's
+//! would ([`Shadow`]).
 
 use crate::check::selector_bits;
 use crate::graph::{Activation, GateKind, Graph, Op, Output};
@@ -10,7 +12,8 @@ use crate::quantize::{QLayer, Quantized};
 /// What one row gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integers {
-    /// Raw outputs, task after task, a word each: Q16.16 logits, Q31 probabilities, or the int16 of an empty tower.
+    /// Raw outputs, task after task, a word each: Q16.16 logits, Q31 probabilities, or the int16
+    /// of an empty tower.
     pub raw: Vec<u32>,
     /// The same as f32, as a person sees them.
     pub shown: Vec<f32>,
@@ -36,7 +39,8 @@ pub struct LayerShadow {
     pub accumulators: u64,
     /// Logits of int8 weights beyond 32 bits.
     pub logits: u64,
-    /// Results beyond 16 bits, which saturate; not those that a relu makes 0, nor those of a sigmoid or tanh, which are flat out there.
+    /// Results beyond 16 bits, which saturate; not those that a relu makes 0, nor those of a
+    /// sigmoid or tanh, which are flat out there.
     pub saturated: u64,
     /// Results in all.
     pub results: u64,
@@ -48,7 +52,12 @@ impl Shadow {
     /// Whether any sum went beyond its integer: the engine's would have wrapped.
     #[must_use]
     pub fn wrapped(&self) -> bool {
-        self.mixtures > 0 || self.affine > 0 || self.layers.iter().any(|l| l.accumulators > 0 || l.logits > 0)
+        self.mixtures > 0
+            || self.affine > 0
+            || self
+                .layers
+                .iter()
+                .any(|l| l.accumulators > 0 || l.logits > 0)
     }
     /// Results that saturated at 16 bits, over all layers.
     #[must_use]
@@ -62,7 +71,11 @@ impl Shadow {
 pub fn quantize_input(quantized: &Quantized, x: &[f32]) -> Vec<i16> {
     let one = |(x, s): (&f32, &mmoe::kernel::InputScale)| {
         let v = (x - s.offset) * s.scale;
-        if v.is_nan() { 0 } else { f64::from(v).clamp(-32767.0, 32767.0).round_ties_even() as i16 }
+        if v.is_nan() {
+            0
+        } else {
+            f64::from(v).clamp(-32767.0, 32767.0).round_ties_even() as i16
+        }
     };
     x.iter().zip(&quantized.input).map(one).collect()
 }
@@ -71,10 +84,17 @@ pub fn quantize_input(quantized: &Quantized, x: &[f32]) -> Vec<i16> {
 ///
 /// # Panics
 ///
-/// If `x` is not as wide as the input, `quantized` is not of `graph`, or the graph breaks the rules of [`Graph::check`].
+/// If `x` is not as wide as the input, `quantized` is not of `graph`, or the graph breaks the rules
+/// of [`Graph::check`].
 pub fn evaluate(graph: &Graph, quantized: &Quantized, x: &[i16], shadow: &mut Shadow) -> Integers {
-    assert_eq!(x.len(), graph.width(0), "the row is not as wide as the input");
-    shadow.layers.resize(quantized.report.len(), LayerShadow::default());
+    assert_eq!(
+        x.len(),
+        graph.width(0),
+        "the row is not as wide as the input"
+    );
+    shadow
+        .layers
+        .resize(quantized.report.len(), LayerShadow::default());
     let mut values: Vec<Vec<i64>> = vec![x.iter().map(|x| i64::from(*x)).collect()];
     let mut gates = Vec::new();
     let mut dense = 0;
@@ -101,22 +121,43 @@ pub fn evaluate(graph: &Graph, quantized: &Quantized, x: &[i16], shadow: &mut Sh
     for task in &graph.tasks {
         let word = |v: &i64| *v as u32;
         let q31 = |p: Vec<u32>| {
-            let shown = p.iter().map(|p| (f64::from(*p) / 2f64.powi(31)) as f32).collect();
+            let shown = p
+                .iter()
+                .map(|p| (f64::from(*p) / 2f64.powi(31)) as f32)
+                .collect();
             (p, shown)
         };
         tasks.push(match task.output {
             Output::Linear { value } => {
                 let unit = quantized.nodes[value - 1].unit.unwrap_or(f32::NAN);
-                let one = if graph.nodes[value - 1].layers.is_empty() { 1.0 } else { 65536.0 };
-                (values[value].iter().map(word).collect(), values[value].iter().map(|v| (*v as f64 / one) as f32 * unit).collect())
+                let one = if graph.nodes[value - 1].layers.is_empty() {
+                    1.0
+                } else {
+                    65536.0
+                };
+                (
+                    values[value].iter().map(word).collect(),
+                    values[value]
+                        .iter()
+                        .map(|v| (*v as f64 / one) as f32 * unit)
+                        .collect(),
+                )
             }
-            Output::Sigmoid { value } => q31(values[value].iter().map(|z| sigmoid(*z) as u32).collect()),
+            Output::Sigmoid { value } => {
+                q31(values[value].iter().map(|z| sigmoid(*z) as u32).collect())
+            }
             Output::Softmax { value } => q31(softmax(&values[value]).iter().map(word).collect()),
-            Output::Product { a, b } => q31(vec![((u64::from(tasks[a].0[0]) * u64::from(tasks[b].0[0])) >> 31) as u32]),
+            Output::Product { a, b } => q31(vec![
+                ((u64::from(tasks[a].0[0]) * u64::from(tasks[b].0[0])) >> 31) as u32,
+            ]),
         });
     }
     let (raw, shown): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
-    Integers { raw: raw.concat(), shown: shown.concat(), gates }
+    Integers {
+        raw: raw.concat(),
+        shown: shown.concat(),
+        gates,
+    }
 }
 
 fn sat16(v: i128) -> i64 {
@@ -132,14 +173,25 @@ fn rounded(acc: i128, mult: u16, s: u32) -> i128 {
     (acc * i128::from(mult) + (1 << (s - 1))) >> s
 }
 
-fn run(layer: &QLayer, logits: bool, x: &[i64], dense: &mut usize, shadow: &mut Shadow) -> Vec<i64> {
+fn run(
+    layer: &QLayer,
+    logits: bool,
+    x: &[i64],
+    dense: &mut usize,
+    shadow: &mut Shadow,
+) -> Vec<i64> {
     match layer {
-        QLayer::I8 { weight, rows, activation } => {
+        QLayer::I8 {
+            weight,
+            rows,
+            activation,
+        } => {
             let seen = &mut shadow.layers[*dense];
             *dense += 1;
             let rows = rows.iter().zip(weight.chunks(x.len()));
             rows.map(|(r, w)| {
-                let acc = i64::from(r.bias) + w.iter().zip(x).map(|(w, x)| i64::from(*w) * x).sum::<i64>();
+                let acc = i64::from(r.bias)
+                    + w.iter().zip(x).map(|(w, x)| i64::from(*w) * x).sum::<i64>();
                 seen.note(i128::from(acc), 1 << 31);
                 let acc = i128::from(wrap32(acc));
                 if logits {
@@ -153,15 +205,31 @@ fn run(layer: &QLayer, logits: bool, x: &[i64], dense: &mut usize, shadow: &mut 
             })
             .collect()
         }
-        QLayer::I16 { weight, rows, activation } => {
+        QLayer::I16 {
+            weight,
+            rows,
+            activation,
+        } => {
             let seen = &mut shadow.layers[*dense];
             *dense += 1;
             let rows = rows.iter().zip(weight.chunks(x.len()));
             rows.map(|(r, w)| {
-                let acc = i128::from(r.bias()) + w.iter().zip(x).map(|(w, x)| i128::from(*w) * i128::from(*x)).sum::<i128>();
+                let acc = i128::from(r.bias())
+                    + w.iter()
+                        .zip(x)
+                        .map(|(w, x)| i128::from(*w) * i128::from(*x))
+                        .sum::<i128>();
                 seen.note(acc, 1 << 46);
-                let y = rounded(i128::from(acc as i64), r.mult, u32::from(r.shift & 63).max(1));
-                if logits { y.clamp(1 - (1 << 30), (1 << 30) - 1) as i64 } else { activate(*activation, seen.fit(y, *activation)) }
+                let y = rounded(
+                    i128::from(acc as i64),
+                    r.mult,
+                    u32::from(r.shift & 63).max(1),
+                );
+                if logits {
+                    y.clamp(1 - (1 << 30), (1 << 30) - 1) as i64
+                } else {
+                    activate(*activation, seen.fit(y, *activation))
+                }
             })
             .collect()
         }
@@ -175,7 +243,11 @@ fn run(layer: &QLayer, logits: bool, x: &[i64], dense: &mut usize, shadow: &mut 
                 sat16(i128::from(wrap32(sum) >> s))
             })
             .collect(),
-        QLayer::PRelu(slopes) => x.iter().zip(slopes).map(|(v, s)| leaky(*v, i64::from(*s))).collect(),
+        QLayer::PRelu(slopes) => x
+            .iter()
+            .zip(slopes)
+            .map(|(v, s)| leaky(*v, i64::from(*s)))
+            .collect(),
         QLayer::Constant(weights) => weights.iter().map(|w| i64::from(*w)).collect(),
     }
 }
@@ -198,7 +270,11 @@ impl LayerShadow {
 }
 
 fn leaky(v: i64, slope: i64) -> i64 {
-    sat16(i128::from(if v < 0 { (v * slope + (1 << 13)) >> 14 } else { v }))
+    sat16(i128::from(if v < 0 {
+        (v * slope + (1 << 13)) >> 14
+    } else {
+        v
+    }))
 }
 
 fn activate(activation: Activation, v: i64) -> i64 {
@@ -206,9 +282,16 @@ fn activate(activation: Activation, v: i64) -> i64 {
         Activation::Linear => v,
         Activation::Relu => v.max(0),
         // Q14, rounded to nearest.
-        Activation::LeakyRelu { slope } => leaky(v, (f64::from(slope) * 16384.0).round().clamp(-32768.0, 32767.0) as i64),
+        Activation::LeakyRelu { slope } => leaky(
+            v,
+            (f64::from(slope) * 16384.0)
+                .round()
+                .clamp(-32768.0, 32767.0) as i64,
+        ),
         Activation::Sigmoid => ((sigmoid(v * 32) + (1 << 15)) >> 16).min(32767),
-        Activation::Tanh => sat16(i128::from((2 * sigmoid(v * 64) - (1 << 31) + (1 << 15)) >> 16)),
+        Activation::Tanh => sat16(i128::from(
+            (2 * sigmoid(v * 64) - (1 << 31) + (1 << 15)) >> 16,
+        )),
     }
 }
 
@@ -223,7 +306,14 @@ fn exp(d: u64) -> u64 {
     }
     let t = mulhi(d << 11, 0xB8AA_3B29);
     let f = (t << 6) & 0xFFFF_FFFF;
-    let coefficients = [0x2a_5309, 0x13a_79c4, 0x71a_9948, 0x1ebf_ba83, 0x58b9_0bf0, 0x7fff_ffff];
+    let coefficients = [
+        0x2a_5309,
+        0x13a_79c4,
+        0x71a_9948,
+        0x1ebf_ba83,
+        0x58b9_0bf0,
+        0x7fff_ffff,
+    ];
     let p = coefficients.iter().fold(0x3c405, |p, c| c - mulhi(p, f));
     if t >> 26 > 31 { 0 } else { p >> (t >> 26) }
 }
@@ -249,7 +339,10 @@ fn sigmoid(z: i64) -> i64 {
 fn softmax(z: &[i64]) -> Vec<i64> {
     let k = selector_bits(z.len()) as u32;
     let max = z.iter().copied().max().unwrap_or(0);
-    let e: Vec<u64> = z.iter().map(|z| exp((max - z).unsigned_abs()) >> k).collect();
+    let e: Vec<u64> = z
+        .iter()
+        .map(|z| exp((max - z).unsigned_abs()) >> k)
+        .collect();
     let sum: u64 = e.iter().sum();
     let h = (31 - k..=31).filter(|j| sum < 1 << j).count();
     let x = reciprocal(sum << h);
@@ -268,15 +361,29 @@ fn softmax_gate(z: &[i64]) -> Vec<i64> {
 
 fn weights(kind: GateKind, experts: usize, z: &[i64]) -> Vec<i64> {
     // How many logits go before this one: larger ones, and equal ones with a lower index.
-    let rank = |i: usize| (0..z.len()).filter(|j| z[*j] > z[i] || (z[*j] == z[i] && *j < i)).count();
+    let rank = |i: usize| {
+        (0..z.len())
+            .filter(|j| z[*j] > z[i] || (z[*j] == z[i] && *j < i))
+            .count()
+    };
     match kind {
         GateKind::Softmax => softmax_gate(z),
         GateKind::Sigmoid => z.iter().map(|z| (sigmoid(*z) + (1 << 15)) >> 16).collect(),
-        GateKind::Hard => (0..z.len()).map(|i| if rank(i) == 0 { 32768 } else { 0 }).collect(),
-        GateKind::TopK { k, renormalise: false } => {
-            softmax_gate(z).iter().enumerate().map(|(i, g)| if rank(i) < k { *g } else { 0 }).collect()
-        }
-        GateKind::TopK { k, renormalise: true } => {
+        GateKind::Hard => (0..z.len())
+            .map(|i| if rank(i) == 0 { 32768 } else { 0 })
+            .collect(),
+        GateKind::TopK {
+            k,
+            renormalise: false,
+        } => softmax_gate(z)
+            .iter()
+            .enumerate()
+            .map(|(i, g)| if rank(i) < k { *g } else { 0 })
+            .collect(),
+        GateKind::TopK {
+            k,
+            renormalise: true,
+        } => {
             let chosen: Vec<usize> = (0..z.len()).filter(|i| rank(*i) < k).collect();
             let g = softmax_gate(&chosen.iter().map(|i| z[*i]).collect::<Vec<_>>());
             let mut all = vec![0; z.len()];
@@ -298,7 +405,11 @@ fn weights(kind: GateKind, experts: usize, z: &[i64]) -> Vec<i64> {
                     .map(|j| {
                         let w = (0..bits).fold(1i64 << 30, |w, b| {
                             let s = step(z[j * bits + b]);
-                            (w * if e >> (bits - 1 - b) & 1 == 1 { s } else { (1 << 30) - s }) >> 30
+                            (w * if e >> (bits - 1 - b) & 1 == 1 {
+                                s
+                            } else {
+                                (1 << 30) - s
+                            }) >> 30
                         });
                         (a[j] * w) >> 30
                     })

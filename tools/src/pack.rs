@@ -40,7 +40,11 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
                 }
                 Layer::Affine { gain, bias } => to.affine_f32(gain, bias),
                 Layer::PRelu { slope } => to.prelu_f32(slope),
-                Layer::LayerNorm { gain, bias, epsilon } => to.layer_norm(gain, bias, *epsilon),
+                Layer::LayerNorm {
+                    gain,
+                    bias,
+                    epsilon,
+                } => to.layer_norm(gain, bias, *epsilon),
                 Layer::Constant { weights } => to.constant_f32(node.inputs, weights),
             }
         }
@@ -57,10 +61,24 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Heade
         let last = node.layers.len().saturating_sub(1);
         for (i, layer) in q.layers.iter().enumerate() {
             let role = role(&node.op, i == last);
-            let slope = |a: &Activation| if let Activation::LeakyRelu { slope } = a { q14(*slope) } else { 0 };
+            let slope = |a: &Activation| {
+                if let Activation::LeakyRelu { slope } = a {
+                    q14(*slope)
+                } else {
+                    0
+                }
+            };
             match layer {
-                QLayer::I8 { weight, rows, activation } => to.dense_i8(role, *activation, slope(activation), weight, rows, packing),
-                QLayer::I16 { weight, rows, activation } => to.dense_i16(role, *activation, slope(activation), weight, rows),
+                QLayer::I8 {
+                    weight,
+                    rows,
+                    activation,
+                } => to.dense_i8(role, *activation, slope(activation), weight, rows, packing),
+                QLayer::I16 {
+                    weight,
+                    rows,
+                    activation,
+                } => to.dense_i16(role, *activation, slope(activation), weight, rows),
                 QLayer::Affine(units) => to.affine_i16(units),
                 QLayer::PRelu(slope) => to.prelu_i16(slope),
                 QLayer::Constant(weights) => to.constant_q15(node.inputs, weights),
@@ -72,30 +90,54 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Heade
     }
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
     let mut header = header(graph, to.layers);
-    header.sections.push((section::QUANTIZATION, postcard::to_stdvec(&report).unwrap_or_default()));
+    header.sections.push((
+        section::QUANTIZATION,
+        postcard::to_stdvec(&report).unwrap_or_default(),
+    ));
     (header, to.weights)
 }
 
 /// What the outputs of a node's dense layer are.
 #[must_use]
 pub fn role(op: &Op, last: bool) -> Role {
-    if last && *op != Op::Expert { Role::Logits } else { Role::Dense }
+    if last && *op != Op::Expert {
+        Role::Logits
+    } else {
+        Role::Dense
+    }
 }
 
-/// Rows as int8 with a scale each, `max |w| / 127`; rounded to nearest, or [`balanced`]. A row of zeros has scale 0.
+/// Rows as int8 with a scale each, `max |w| / 127`; rounded to nearest, or [`balanced`]. A row of
+/// zeros has scale 0.
 #[must_use]
 pub fn int8_rows(d: &Dense, balance: bool) -> (Vec<i8>, Vec<f32>) {
-    let scale: Vec<f32> = d.weight.chunks(d.inputs).map(|row| row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 127.0).collect();
+    let scale: Vec<f32> = d
+        .weight
+        .chunks(d.inputs)
+        .map(|row| row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / 127.0)
+        .collect();
     let round = |row: &[f32], s: f64| -> Vec<i8> {
         let row: Vec<f64> = row.iter().map(|w| f64::from(*w)).collect();
-        let q = if balance { balanced(&row, s, 127.0) } else { row.iter().map(|w| (w / s).round().clamp(-127.0, 127.0)).collect() };
+        let q = if balance {
+            balanced(&row, s, 127.0)
+        } else {
+            row.iter()
+                .map(|w| (w / s).round().clamp(-127.0, 127.0))
+                .collect()
+        };
         q.into_iter().map(|q| q as i8).collect()
     };
     let weight = d
         .weight
         .chunks(d.inputs)
         .zip(&scale)
-        .flat_map(|(row, s)| if *s > 0.0 { round(row, f64::from(*s)) } else { vec![0; row.len()] })
+        .flat_map(|(row, s)| {
+            if *s > 0.0 {
+                round(row, f64::from(*s))
+            } else {
+                vec![0; row.len()]
+            }
+        })
         .collect();
     (weight, scale)
 }
@@ -112,10 +154,16 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 Op::Expert => (op::EXPERT, 0, 0, 0),
                 Op::Tower => (op::TOWER, 0, 0, 0),
                 Op::Gate { kind, sees, .. } => {
-                    // `first` is the level's first expert, whether this gate sees it or not: one rule for typed models and blobs.
+                    // `first` is the level's first expert, whether this gate sees it or not: one
+                    // rule for typed models and blobs.
                     let first = level_first(graph, sees[0]);
                     let (code, k) = gate(*kind);
-                    (code, k, first, sees.iter().fold(0u32, |m, v| m | 1 << (v - first)))
+                    (
+                        code,
+                        k,
+                        first,
+                        sees.iter().fold(0u32, |m, v| m | 1 << (v - first)),
+                    )
                 }
             };
             Node {
@@ -142,20 +190,50 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 Output::Softmax { value } => (output::SOFTMAX, value, 0, graph.width(value)),
                 Output::Product { a, b } => (output::PRODUCT, a, b, 1),
             };
-            Task { output, a: a as u8, b: b as u8, reserved: 0, width: width as u16, reserved2: 0 }
+            Task {
+                output,
+                a: a as u8,
+                b: b as u8,
+                reserved: 0,
+                width: width as u16,
+                reserved2: 0,
+            }
         })
         .collect();
     let mut sections = vec![
-        (section::IDENTITY, postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default()),
-        (section::PRODUCER, postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default()),
+        (
+            section::IDENTITY,
+            postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default(),
+        ),
+        (
+            section::PRODUCER,
+            postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
+        ),
     ];
-    let temperatures: Vec<f32> =
-        graph.nodes.iter().filter_map(|n| if let Op::Gate { temperature, .. } = n.op { Some(temperature) } else { None }).collect();
+    let temperatures: Vec<f32> = graph
+        .nodes
+        .iter()
+        .filter_map(|n| {
+            if let Op::Gate { temperature, .. } = n.op {
+                Some(temperature)
+            } else {
+                None
+            }
+        })
+        .collect();
     if temperatures.iter().any(|t| *t != 1.0) {
-        sections.push((section::TEMPERATURE, postcard::to_stdvec(&temperatures).unwrap_or_default()));
+        sections.push((
+            section::TEMPERATURE,
+            postcard::to_stdvec(&temperatures).unwrap_or_default(),
+        ));
     }
     Header {
-        inputs: vec![Input { kind: input::RAW, flags: 0, reserved: 0, count: inputs as u32 }],
+        inputs: vec![Input {
+            kind: input::RAW,
+            flags: 0,
+            reserved: 0,
+            count: inputs as u32,
+        }],
         nodes,
         layers,
         tasks,
@@ -181,8 +259,14 @@ pub fn gate(kind: GateKind) -> (u8, u8) {
         GateKind::Softmax => (op::SOFTMAX, 0),
         GateKind::Sigmoid => (op::SIGMOID, 0),
         GateKind::Hard => (op::HARD, 0),
-        GateKind::TopK { k, renormalise: true } => (op::TOP_K, k as u8),
-        GateKind::TopK { k, renormalise: false } => (op::TOP_K_RAW, k as u8),
+        GateKind::TopK {
+            k,
+            renormalise: true,
+        } => (op::TOP_K, k as u8),
+        GateKind::TopK {
+            k,
+            renormalise: false,
+        } => (op::TOP_K_RAW, k as u8),
         GateKind::Constant => (op::CONSTANT, 0),
         GateKind::DSelectK { k } => (op::D_SELECT_K, k as u8),
     }

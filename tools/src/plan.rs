@@ -1,7 +1,8 @@
-//! What a model is made of, tensor by tensor: the form that a spec expands to and that recognition finds.
+//! What a model is made of, tensor by tensor: the form that a spec expands to and that recognition
+//! finds.
 //!
-//! A plan names tensors and says how they are wired; it holds no weights. The library turns it into a
-//! [`crate::graph::Graph`], [`crate::spec::write`] into the text of a spec.
+//! A plan names tensors and says how they are wired; it holds no weights. The library turns it into
+//! a [`crate::graph::Graph`], [`crate::spec::write`] into the text of a spec.
 
 use crate::graph::Input;
 
@@ -49,7 +50,8 @@ pub struct Unit {
 pub enum Reads {
     /// The model's input.
     Input,
-    /// A value of the level just before: its gate of this index, or its expert where it has no gates.
+    /// A value of the level just before: its gate of this index, or its expert where it has no
+    /// gates.
     Stream(usize),
 }
 
@@ -73,11 +75,13 @@ pub struct GatePlan {
     pub sees: Vec<usize>,
     /// The logits are divided by it.
     pub temperature: f64,
-    /// Added to the logits (after the temperature), one per expert seen; −∞ hides the expert. Empty: none.
+    /// Added to the logits (after the temperature), one per expert seen; −∞ hides the expert.
+    /// Empty: none.
     pub priors: Vec<f64>,
 }
 
-/// From logits to weights, as [`crate::graph::GateKind`], with the numbers that a constant gate needs.
+/// From logits to weights, as [`crate::graph::GateKind`], with the numbers that a constant gate
+/// needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GateKindPlan {
     /// `softmax(z)`.
@@ -185,7 +189,11 @@ pub struct Part {
 impl Part {
     /// All of a tensor.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), pick: None, line: None }
+        Self {
+            name: name.into(),
+            pick: None,
+            line: None,
+        }
     }
 }
 
@@ -197,7 +205,10 @@ impl TensorRef {
 
     /// One index of one axis of a packed tensor.
     pub fn pick(name: impl Into<String>, axis: usize, index: usize) -> Self {
-        Self::One(Part { pick: Some((axis, index)), ..Part::new(name) })
+        Self::One(Part {
+            pick: Some((axis, index)),
+            ..Part::new(name)
+        })
     }
 
     /// The tensors it is made of.
@@ -243,14 +254,30 @@ impl TaskPlan {
 impl Plan {
     /// Every expert, gate and tower.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
-        let levels = self.levels.iter().flat_map(|l| l.experts.iter().chain(l.gates.iter().map(|g| &g.unit)));
+        let levels = self
+            .levels
+            .iter()
+            .flat_map(|l| l.experts.iter().chain(l.gates.iter().map(|g| &g.unit)));
         levels.chain(&self.towers)
     }
 
-    /// Puts the last level's gates into the order of the towers that read them, where each tower has a gate of its own.
+    /// Puts the last level's gates into the order of the towers that read them, where each tower
+    /// has a gate of its own.
     pub fn align_gates(&mut self) {
-        let Some(level) = self.levels.last_mut() else { return };
-        let streams: Vec<usize> = self.towers.iter().filter_map(|t| if let Reads::Stream(i) = t.reads { Some(i) } else { None }).collect();
+        let Some(level) = self.levels.last_mut() else {
+            return;
+        };
+        let streams: Vec<usize> = self
+            .towers
+            .iter()
+            .filter_map(|t| {
+                if let Reads::Stream(i) = t.reads {
+                    Some(i)
+                } else {
+                    None
+                }
+            })
+            .collect();
         let own = (0..level.gates.len()).all(|g| streams.iter().filter(|s| **s == g).count() == 1);
         if own && streams.len() == self.towers.len() && streams.len() == level.gates.len() {
             level.gates = streams.iter().map(|s| level.gates[*s].clone()).collect();
@@ -262,39 +289,71 @@ impl Plan {
 
     /// Every reference to tensors.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
-        self.units().flat_map(|u| &u.layers).flat_map(LayerPlan::references)
+        self.units()
+            .flat_map(|u| &u.layers)
+            .flat_map(LayerPlan::references)
     }
 }
 
 impl LayerPlan {
     fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let norms = [&self.before, &self.after].into_iter().flatten();
-        let norms =
-            norms.flat_map(|n| [n.gamma.as_ref(), n.beta.as_ref(), n.moments.as_ref().map(|m| &m.0), n.moments.as_ref().map(|m| &m.1)]);
-        let slope = if let ActivationPlan::PRelu(slope) = &self.activation { Some(slope) } else { None };
-        [self.weight.as_ref(), self.bias.as_ref(), slope].into_iter().chain(norms).flatten()
+        let norms = norms.flat_map(|n| {
+            [
+                n.gamma.as_ref(),
+                n.beta.as_ref(),
+                n.moments.as_ref().map(|m| &m.0),
+                n.moments.as_ref().map(|m| &m.1),
+            ]
+        });
+        let slope = if let ActivationPlan::PRelu(slope) = &self.activation {
+            Some(slope)
+        } else {
+            None
+        };
+        [self.weight.as_ref(), self.bias.as_ref(), slope]
+            .into_iter()
+            .chain(norms)
+            .flatten()
     }
 }
 
 impl Norm {
-    /// The norm whose tensors stand under `prefix`, spelled as PyTorch or Keras spell them; `None` if there is none.
-    /// Without running statistics it is a layer norm.
+    /// The norm whose tensors stand under `prefix`, spelled as PyTorch or Keras spell them; `None`
+    /// if there is none. Without running statistics it is a layer norm.
     #[must_use]
     pub fn at(prefix: &str, epsilon: f64, exists: &dyn Fn(&str) -> bool) -> Option<Self> {
         const SPELLINGS: [[&str; 4]; 4] = [
             [".weight", ".bias", ".running_mean", ".running_var"],
-            ["/gamma:0", "/beta:0", "/moving_mean:0", "/moving_variance:0"],
+            [
+                "/gamma:0",
+                "/beta:0",
+                "/moving_mean:0",
+                "/moving_variance:0",
+            ],
             ["/gamma", "/beta", "/moving_mean", "/moving_variance"],
             ["/vars/0", "/vars/1", "/vars/2", "/vars/3"],
         ];
         SPELLINGS.iter().find_map(|names| {
-            let [gamma, beta, mean, variance] = names.map(|n| Some(format!("{prefix}{n}")).filter(|n| exists(n)).map(TensorRef::name));
-            // Half of the statistics, or their counter alone, are the rest of a batch norm that was cut.
-            if mean.is_some() != variance.is_some() || (mean.is_none() && exists(&format!("{prefix}.num_batches_tracked"))) {
+            let [gamma, beta, mean, variance] = names.map(|n| {
+                Some(format!("{prefix}{n}"))
+                    .filter(|n| exists(n))
+                    .map(TensorRef::name)
+            });
+            // Half of the statistics, or their counter alone, are the rest of a batch norm that was
+            // cut.
+            if mean.is_some() != variance.is_some()
+                || (mean.is_none() && exists(&format!("{prefix}.num_batches_tracked")))
+            {
                 return None;
             }
             let moments = mean.zip(variance);
-            (moments.is_some() || gamma.is_some()).then_some(Self { gamma, beta, moments, epsilon })
+            (moments.is_some() || gamma.is_some()).then_some(Self {
+                gamma,
+                beta,
+                moments,
+                epsilon,
+            })
         })
     }
 }

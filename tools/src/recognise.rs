@@ -1,6 +1,7 @@
 //! Recognising the framework that wrote a file from the names and shapes of its tensors.
 //!
-//! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has its signature.
+//! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has
+//! its signature.
 
 mod deepctr;
 mod deepctr_torch;
@@ -46,25 +47,46 @@ impl Found {
     /// What a whole spec says.
     #[must_use]
     pub fn by_spec(plan: Plan) -> Self {
-        Self { framework: "spec", plan, ..Self::default() }
+        Self {
+            framework: "spec",
+            plan,
+            ..Self::default()
+        }
     }
 
     /// What the file leaves open, each with the key of the spec that says it.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let unknown = self.plan.tasks.iter().filter(|t| t.output.is_none());
-        unknown.map(|t| format!("how output `{}` is made: [[tasks]] with name and activation (sigmoid, softmax, linear)", t.name)).collect()
+        unknown
+            .map(|t| {
+                format!(
+                    "how output `{}` is made: [[tasks]] with name and activation (sigmoid, \
+                     softmax, linear)",
+                    t.name
+                )
+            })
+            .collect()
     }
 
     fn assume_relu(&mut self, whose: &str) {
-        self.assumptions.push(format!("hidden layers are relu ({whose}), gates softmax: a state dict has no activations"));
+        self.assumptions.push(format!(
+            "hidden layers are relu ({whose}), gates softmax: a state dict has no activations"
+        ));
     }
 
     /// Says which epsilon the norms got, if there are any.
     fn assume_epsilon(&mut self, epsilon: f64) {
-        if self.plan.units().flat_map(|u| &u.layers).any(|l| l.before.is_some() || l.after.is_some()) {
-            self.assumptions
-                .push(format!("norms stand before the activation, with epsilon {epsilon} (the default): files do not store it"));
+        if self
+            .plan
+            .units()
+            .flat_map(|u| &u.layers)
+            .any(|l| l.before.is_some() || l.after.is_some())
+        {
+            self.assumptions.push(format!(
+                "norms stand before the activation, with epsilon {epsilon} (the default): files \
+                 do not store it"
+            ));
         }
     }
 }
@@ -91,18 +113,37 @@ const RECOGNISERS: &[Recogniser] = &[
 ///
 /// # Errors
 ///
-/// [`ModelError::Unsupported`] for DBMTL, [`ModelError::Unrecognised`] if no signature fits, [`ModelError::Recognition`] if one does and the file breaks it.
+/// [`ModelError::Unsupported`] for DBMTL, [`ModelError::Unrecognised`] if no signature fits,
+/// [`ModelError::Recognition`] if one does and the file breaks it.
 pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
     // EasyRec's and TorchEasyRec's names for what joins a tower to those before it.
-    if let Some(name) = weights.tensors.keys().find(|n| n.contains("relation_dnn/") || n.starts_with("relation_mlps.")) {
+    if let Some(name) = weights
+        .tensors
+        .keys()
+        .find(|n| n.contains("relation_dnn/") || n.starts_with("relation_mlps."))
+    {
         return Err(ModelError::Unsupported {
             place: format!("`{name}`"),
             what: "DBMTL, a tower that reads another tower's hidden output,".into(),
-            remedy: "towers read mixtures, or the input; a task may be the product of two others (ESMM)".into(),
+            remedy: "towers read mixtures, or the input; a task may be the product of two others \
+                     (ESMM)"
+                .into(),
         });
     }
-    RECOGNISERS.iter().find_map(|r| r(weights)).unwrap_or_else(|| {
-        let names: Vec<String> = weights.tensors.iter().take(4).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
-        Err(ModelError::Unrecognised(format!("{} tensors: {}, …", weights.tensors.len(), names.join(", "))))
-    })
+    RECOGNISERS
+        .iter()
+        .find_map(|r| r(weights))
+        .unwrap_or_else(|| {
+            let names: Vec<String> = weights
+                .tensors
+                .iter()
+                .take(4)
+                .map(|(n, t)| format!("`{n}` {:?}", t.shape))
+                .collect();
+            Err(ModelError::Unrecognised(format!(
+                "{} tensors: {}, …",
+                weights.tensors.len(),
+                names.join(", ")
+            )))
+        })
 }

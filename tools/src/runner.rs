@@ -34,7 +34,8 @@ impl BlobBytes {
             file.read_to_end(&mut bytes)?;
             return Ok(Self::from(bytes.as_slice()));
         }
-        let len = usize::try_from(metadata.len()).map_err(|_| io::Error::other("it is too large"))?;
+        let len =
+            usize::try_from(metadata.len()).map_err(|_| io::Error::other("it is too large"))?;
         let mut words = vec![0u32; len.div_ceil(4)];
         file.read_exact(&mut words.as_mut_bytes()[..len])?;
         Ok(Self { words, len })
@@ -57,7 +58,10 @@ impl From<&[u8]> for BlobBytes {
     fn from(bytes: &[u8]) -> Self {
         let mut words = vec![0u32; bytes.len().div_ceil(4)];
         words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
-        Self { words, len: bytes.len() }
+        Self {
+            words,
+            len: bytes.len(),
+        }
     }
 }
 
@@ -131,7 +135,13 @@ impl<'a> Runner<'a> {
     pub fn load(blob: &'a BlobBytes) -> Result<Self, LoadError> {
         let model = Dynamic::load(blob.as_slice())?;
         let nodes = model.blob().nodes;
-        let steps = |of: fn(u8) -> bool| nodes.iter().enumerate().filter(move |(_, n)| of(n.op)).map(|(i, _)| i);
+        let steps = |of: fn(u8) -> bool| {
+            nodes
+                .iter()
+                .enumerate()
+                .filter(move |(_, n)| of(n.op))
+                .map(|(i, _)| i)
+        };
         let experts: Vec<usize> = steps(|op| op == mmoe::blob::op::EXPERT).collect();
         let gate_steps: Vec<usize> = steps(|op| op >= mmoe::blob::op::GATES).collect();
         let records = model.blob().tasks;
@@ -139,23 +149,51 @@ impl<'a> Runner<'a> {
             .tasks()
             .zip(records)
             .map(|(t, record)| {
-                let tower = (t.output != output::PRODUCT).then(|| nodes.get(usize::from(record.a).wrapping_sub(1))).flatten();
-                let gate = tower.and_then(|n| gate_steps.iter().position(|g| g + 1 == usize::from(n.src)));
-                Task { name: t.name.into(), output: t.output, width: t.width, start: t.start, gate }
+                let tower = (t.output != output::PRODUCT)
+                    .then(|| nodes.get(usize::from(record.a).wrapping_sub(1)))
+                    .flatten();
+                let gate =
+                    tower.and_then(|n| gate_steps.iter().position(|g| g + 1 == usize::from(n.src)));
+                Task {
+                    name: t.name.into(),
+                    output: t.output,
+                    width: t.width,
+                    start: t.start,
+                    gate,
+                }
             })
             .collect();
         let gates = model
             .gates()
             .enumerate()
             .map(|(i, g)| {
-                let seen: Vec<usize> = (0..32).filter(|bit| g.sees >> bit & 1 != 0).map(|bit| g.first + bit).collect();
-                let readers = (0..tasks.len()).filter(|t| tasks[*t].gate == Some(i)).collect();
-                let experts = seen.iter().filter_map(|step| experts.iter().position(|e| e == step)).collect();
-                Gate { tasks: readers, op: g.op, experts }
+                let seen: Vec<usize> = (0..32)
+                    .filter(|bit| g.sees >> bit & 1 != 0)
+                    .map(|bit| g.first + bit)
+                    .collect();
+                let readers = (0..tasks.len())
+                    .filter(|t| tasks[*t].gate == Some(i))
+                    .collect();
+                let experts = seen
+                    .iter()
+                    .filter_map(|step| experts.iter().position(|e| e == step))
+                    .collect();
+                Gate {
+                    tasks: readers,
+                    op: g.op,
+                    experts,
+                }
             })
             .collect();
         let (scratch, y) = (vec![0; model.scratch_words()], vec![0.0; model.outputs()]);
-        Ok(Self { model, tasks, gates, experts, scratch, y })
+        Ok(Self {
+            model,
+            tasks,
+            gates,
+            experts,
+            scratch,
+            y,
+        })
     }
 
     /// All outputs for one row of features.
@@ -173,8 +211,14 @@ impl<'a> Runner<'a> {
     /// # Errors
     ///
     /// A row of another width.
-    pub fn predict_skipping(&mut self, x: &[f32], skip: SkipBelow) -> Result<(&[f32], mmoe::Run), RunError> {
-        let run = self.model.predict_skipping(x, &mut self.scratch, &mut self.y, skip)?;
+    pub fn predict_skipping(
+        &mut self,
+        x: &[f32],
+        skip: SkipBelow,
+    ) -> Result<(&[f32], mmoe::Run), RunError> {
+        let run = self
+            .model
+            .predict_skipping(x, &mut self.scratch, &mut self.y, skip)?;
         Ok((&self.y, run))
     }
 
@@ -194,27 +238,36 @@ impl<'a> Runner<'a> {
     /// An expert that does not, an integer model, or a row of another width.
     pub fn expert(&mut self, expert: usize, x: &[f32]) -> Result<Vec<f32>, RunError> {
         let step = *self.experts.get(expert).ok_or(RunError::Node)?;
-        let width = self.model.blob().nodes.get(step).map_or(0, |n| usize::from(n.outputs.get()));
+        let width = self
+            .model
+            .blob()
+            .nodes
+            .get(step)
+            .map_or(0, |n| usize::from(n.outputs.get()));
         let mut y = vec![0.0; width];
         let n = self.model.expert(step, x, &mut self.scratch, &mut y)?;
         y.truncate(n);
         Ok(y)
     }
 
-    /// How files call the gates: `gate_<task>` for each task that reads one, `gate<n>` for the others; and the gate's number.
+    /// How files call the gates: `gate_<task>` for each task that reads one, `gate<n>` for the
+    /// others; and the gate's number.
     #[must_use]
     pub fn gate_names(&self) -> Vec<(String, usize)> {
         let name = |(i, g): (usize, &Gate)| -> Vec<(String, usize)> {
             if g.tasks.is_empty() {
                 return vec![(format!("gate{i}"), i)];
             }
-            g.tasks.iter().map(|t| (format!("gate_{}", self.tasks[*t].name), i)).collect()
+            g.tasks
+                .iter()
+                .map(|t| (format!("gate_{}", self.tasks[*t].name), i))
+                .collect()
         };
         self.gates.iter().enumerate().flat_map(name).collect()
     }
 
-    /// Everything about one row, in the form that the f64 evaluation has it. Experts that do not read the input are left empty, as are
-    /// all of an integer model.
+    /// Everything about one row, in the form that the f64 evaluation has it. Experts that do not
+    /// read the input are left empty, as are all of an integer model.
     ///
     /// # Errors
     ///
@@ -223,23 +276,41 @@ impl<'a> Runner<'a> {
         let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|v| f64::from(*v)).collect() };
         let y = wide(self.predict(x)?.0);
         let tasks = self.tasks.iter().map(|t| y[t.range()].to_vec()).collect();
-        let gates = (0..self.gates.len()).map(|g| wide(&self.gate_weights(g))).collect();
+        let gates = (0..self.gates.len())
+            .map(|g| wide(&self.gate_weights(g)))
+            .collect();
         let count = if experts { self.experts.len() } else { 0 };
-        let experts = (0..count).map(|e| self.expert(e, x).map(|y| wide(&y)).unwrap_or_default()).collect();
-        Ok(Evaluation { tasks, gates, experts })
+        let experts = (0..count)
+            .map(|e| self.expert(e, x).map(|y| wide(&y)).unwrap_or_default())
+            .collect();
+        Ok(Evaluation {
+            tasks,
+            gates,
+            experts,
+        })
     }
 
     /// The features' names; empty where the blob stores none.
     #[must_use]
     pub fn feature_names(&self) -> Vec<String> {
-        self.model.blob().feature_names().map(|n| String::from_utf8_lossy(n).into_owned()).collect()
+        self.model
+            .blob()
+            .feature_names()
+            .map(|n| String::from_utf8_lossy(n).into_owned())
+            .collect()
     }
 
     /// The precision by which people call the model: the narrowest of its dense layers'.
     #[must_use]
     pub fn precision(&self) -> &'static str {
         use mmoe::blob::{kind, precision};
-        let has = |p: u8| self.model.blob().layers.iter().any(|l| l.kind <= kind::LOGITS && l.precision == p);
+        let has = |p: u8| {
+            self.model
+                .blob()
+                .layers
+                .iter()
+                .any(|l| l.kind <= kind::LOGITS && l.precision == p)
+        };
         if self.model.is_integer() {
             if has(precision::I8) { "I8" } else { "I16" }
         } else if has(precision::W8) {

@@ -1,5 +1,5 @@
-//! What every conversion does before it reports success: the blob is read back, and the engine's outputs are compared with an
-//! independent evaluation of the weights that the blob holds.
+//! What every conversion does before it reports success: the blob is read back, and the engine's
+//! outputs are compared with an independent evaluation of the weights that the blob holds.
 
 use crate::blob::read::{self, ReadError};
 use crate::bound;
@@ -14,7 +14,8 @@ use mmoe::{LoadError, RunError};
 
 /// Allowed difference, times `max(1, |y|)`.
 pub const TOLERANCE: f64 = 1e-5;
-/// Multiply-accumulates that all rows together may take, so that large models do not wait for minutes.
+/// Multiply-accumulates that all rows together may take, so that large models do not wait for
+/// minutes.
 const WORK: u64 = 200_000_000;
 /// Random rows, where that allows them.
 const ROWS: u64 = 64;
@@ -24,7 +25,8 @@ const ROWS: u64 = 64;
 pub struct Checked {
     /// Rows compared.
     pub rows: usize,
-    /// Rows of them whose outputs rounding alone may change by more than the tolerance; these were held to what rounding can do.
+    /// Rows of them whose outputs rounding alone may change by more than the tolerance; these were
+    /// held to what rounding can do.
     pub ill_conditioned: usize,
     /// Worst difference over `max(1, |y|)` on the other rows.
     pub worst: f64,
@@ -42,17 +44,38 @@ pub enum CheckError {
     #[error("the written blob does not run: {0}")]
     Run(#[from] RunError),
     #[error(
-        "the engine disagrees with the independent evaluation: task `{task}`, output {output}, {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing was written"
+        "the engine disagrees with the independent evaluation: task `{task}`, output {output}, \
+         {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing \
+         was written"
     )]
-    Differs { task: String, output: usize, row: String, engine: f32, expected: f64 },
+    Differs {
+        task: String,
+        output: usize,
+        row: String,
+        engine: f32,
+        expected: f64,
+    },
     #[error(
-        "the engine disagrees with the written rules: output {output}, {row}: {engine:#010x} against {expected:#010x}. This is a fault of mmoe, not of the model; nothing was written"
+        "the engine disagrees with the written rules: output {output}, {row}: {engine:#010x} \
+         against {expected:#010x}. This is a fault of mmoe, not of the model; nothing was written"
     )]
-    Bits { output: usize, row: String, engine: u32, expected: u32 },
-    #[error("the proof that no integer wraps does not hold on {row}. This is a fault of mmoe, not of the model; nothing was written")]
+    Bits {
+        output: usize,
+        row: String,
+        engine: u32,
+        expected: u32,
+    },
+    #[error(
+        "the proof that no integer wraps does not hold on {row}. This is a fault of mmoe, not of \
+         the model; nothing was written"
+    )]
     Wrapped { row: String },
     #[error("the written blob gives {value} for output {output} on {row}; nothing was written")]
-    NotFinite { output: usize, row: String, value: f32 },
+    NotFinite {
+        output: usize,
+        row: String,
+        value: f32,
+    },
 }
 
 /// A row to try, and what it is called.
@@ -63,17 +86,33 @@ struct Row {
     within: bool,
 }
 
-/// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared ranges.
+/// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared
+/// ranges.
 fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
     let ends = |pick: fn(&Input) -> Option<f64>, other: f64| -> Vec<f32> {
-        inputs.iter().flat_map(|i| std::iter::repeat_n(pick(i).unwrap_or(other) as f32, i.count)).collect()
+        inputs
+            .iter()
+            .flat_map(|i| std::iter::repeat_n(pick(i).unwrap_or(other) as f32, i.count))
+            .collect()
     };
     let width: usize = inputs.iter().map(|i| i.count).sum();
-    let constant = |v: f32| Row { name: format!("all features {v}"), x: vec![v; width], within: false };
+    let constant = |v: f32| Row {
+        name: format!("all features {v}"),
+        x: vec![v; width],
+        within: false,
+    };
     let mut rows = vec![constant(0.0), constant(1.0), constant(-1.0)];
     if inputs.iter().any(|i| low(i).is_some() || high(i).is_some()) {
-        rows.push(Row { name: "the lower ends of the declared ranges".into(), x: ends(low, -1.0), within: true });
-        rows.push(Row { name: "the upper ends of the declared ranges".into(), x: ends(high, 1.0), within: true });
+        rows.push(Row {
+            name: "the lower ends of the declared ranges".into(),
+            x: ends(low, -1.0),
+            within: true,
+        });
+        rows.push(Row {
+            name: "the upper ends of the declared ranges".into(),
+            x: ends(high, 1.0),
+            within: true,
+        });
     }
     rows.extend([constant(1e4), constant(-1e4)]);
     let mut random = Random::new(0x6d6d_6f65_0000_0001);
@@ -87,31 +126,47 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
                 random.within(low, high) as f32
             })
             .collect();
-        rows.push(Row { name: format!("random row {n}"), x, within: true });
+        rows.push(Row {
+            name: format!("random row {n}"),
+            x,
+            within: true,
+        });
     }
     rows
 }
 
 fn low(i: &Input) -> Option<f64> {
-    i.min.or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) - 3.0 * s))
+    i.min
+        .or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) - 3.0 * s))
 }
 
 fn high(i: &Input) -> Option<f64> {
-    i.max.or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) + 3.0 * s))
+    i.max
+        .or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) + 3.0 * s))
 }
 
-/// Compares a float blob with an f64 evaluation of its stored weights. `inputs` are the graph's, for the declared ranges.
+/// Compares a float blob with an f64 evaluation of its stored weights. `inputs` are the graph's,
+/// for the declared ranges.
 ///
 /// # Errors
 ///
-/// A blob that does not load or cannot be read back, or an output that differs by more than [`TOLERANCE`]`·max(1, |y|)` and by more than
-/// f32 rounding can explain. `progress` is told after each row how many of how many are done.
-pub fn float(blob: &BlobBytes, inputs: &[Input], mut progress: impl FnMut(usize, usize)) -> Result<Checked, CheckError> {
+/// A blob that does not load or cannot be read back, or an output that differs by more than
+/// [`TOLERANCE`]`·max(1, |y|)` and by more than f32 rounding can explain. `progress` is told after
+/// each row how many of how many are done.
+pub fn float(
+    blob: &BlobBytes,
+    inputs: &[Input],
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Checked, CheckError> {
     let graph = read::graph(blob.as_slice())?;
     let mut runner = Runner::load(blob)?;
     let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
     let rows = rows(inputs, count);
-    let mut checked = Checked { rows: rows.len(), ill_conditioned: 0, worst: 0.0 };
+    let mut checked = Checked {
+        rows: rows.len(),
+        ill_conditioned: 0,
+        worst: 0.0,
+    };
     for (n, row) in rows.iter().enumerate() {
         compare(&graph, &mut runner, row, &mut checked)?;
         progress(n + 1, rows.len());
@@ -130,12 +185,14 @@ pub struct Apart {
     pub mean: f64,
 }
 
-/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none, holds its outputs against the slow
-/// evaluation of `docs/numerics.md` bit for bit, and says how far they are from the float model's.
+/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none,
+/// holds its outputs against the slow evaluation of `docs/numerics.md` bit for bit, and says how
+/// far they are from the float model's.
 ///
 /// # Errors
 ///
-/// A blob that does not load or run, gives no numbers, or gives other bits than the rules; an integer that wraps.
+/// A blob that does not load or run, gives no numbers, or gives other bits than the rules; an
+/// integer that wraps.
 pub fn integer(
     blob: &BlobBytes,
     graph: &Graph,
@@ -152,10 +209,17 @@ pub fn integer(
                 .iter()
                 .enumerate()
                 .step_by(step)
-                .map(|(n, x)| Row { name: format!("calibration row {n}"), x: x.to_vec(), within: true })
+                .map(|(n, x)| Row {
+                    name: format!("calibration row {n}"),
+                    x: x.to_vec(),
+                    within: true,
+                })
                 .collect()
         }
-        None => rows(&graph.inputs, count).into_iter().filter(|r| r.within).collect(),
+        None => rows(&graph.inputs, count)
+            .into_iter()
+            .filter(|r| r.within)
+            .collect(),
     };
     let (mut worst, mut sum, mut n) = (0.0f64, 0.0, 0.0);
     for (done, row) in rows.iter().enumerate() {
@@ -163,16 +227,37 @@ pub fn integer(
         let expected = oracle::evaluate(graph, &x).tasks.concat();
         let (y, _) = runner.predict(&row.x)?;
         let mut shadow = oracle_i64::Shadow::default();
-        let ruled = oracle_i64::evaluate(graph, quantized, &oracle_i64::quantize_input(quantized, &row.x), &mut shadow);
+        let ruled = oracle_i64::evaluate(
+            graph,
+            quantized,
+            &oracle_i64::quantize_input(quantized, &row.x),
+            &mut shadow,
+        );
         if shadow.wrapped() {
-            return Err(CheckError::Wrapped { row: row.name.clone() });
+            return Err(CheckError::Wrapped {
+                row: row.name.clone(),
+            });
         }
-        if let Some((output, (y, e))) = y.iter().zip(&ruled.shown).enumerate().find(|(_, (y, e))| y.to_bits() != e.to_bits()) {
-            return Err(CheckError::Bits { output, row: row.name.clone(), engine: y.to_bits(), expected: e.to_bits() });
+        if let Some((output, (y, e))) = y
+            .iter()
+            .zip(&ruled.shown)
+            .enumerate()
+            .find(|(_, (y, e))| y.to_bits() != e.to_bits())
+        {
+            return Err(CheckError::Bits {
+                output,
+                row: row.name.clone(),
+                engine: y.to_bits(),
+                expected: e.to_bits(),
+            });
         }
         for (output, (y, e)) in y.iter().zip(&expected).enumerate() {
             if !y.is_finite() {
-                return Err(CheckError::NotFinite { output, row: row.name.clone(), value: *y });
+                return Err(CheckError::NotFinite {
+                    output,
+                    row: row.name.clone(),
+                    value: *y,
+                });
             }
             let apart = (f64::from(*y) - e).abs();
             worst = worst.max(apart);
@@ -181,16 +266,27 @@ pub fn integer(
         }
         progress(done + 1, rows.len());
     }
-    Ok(Apart { rows: rows.len(), worst, mean: sum / n })
+    Ok(Apart {
+        rows: rows.len(),
+        worst,
+        mean: sum / n,
+    })
 }
 
-fn compare(graph: &Graph, runner: &mut Runner<'_>, row: &Row, checked: &mut Checked) -> Result<(), CheckError> {
+fn compare(
+    graph: &Graph,
+    runner: &mut Runner<'_>,
+    row: &Row,
+    checked: &mut Checked,
+) -> Result<(), CheckError> {
     let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
     let expected: Vec<f64> = oracle::evaluate(graph, &x).tasks.concat();
     let tasks = runner.tasks.clone();
     let (y, _) = runner.predict(&row.x)?;
     let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
-    let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| if s.is_nan() { f64::INFINITY } else { w.max(s) });
+    let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| {
+        if s.is_nan() { f64::INFINITY } else { w.max(s) }
+    });
     if worst <= TOLERANCE {
         checked.worst = checked.worst.max(worst);
         return Ok(());
@@ -204,7 +300,13 @@ fn compare(graph: &Graph, runner: &mut Runner<'_>, row: &Row, checked: &mut Chec
             let allowed = (TOLERANCE * expected[i].abs().max(1.0)).max(bounds[i]);
             if !(difference <= allowed || allowed == f64::INFINITY) {
                 let (engine, expected) = (y[i], expected[i]);
-                return Err(CheckError::Differs { task: task.name.clone(), output: o, row: row.name.clone(), engine, expected });
+                return Err(CheckError::Differs {
+                    task: task.name.clone(),
+                    output: o,
+                    row: row.name.clone(),
+                    engine,
+                    expected,
+                });
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Self-test rows: inputs that touch many weights, with the exact outputs that the device must give.
+//! Self-test rows: inputs that touch many weights, with the exact outputs that the device must
+//! give.
 
 use crate::blob::message::Header;
 use crate::graph::{Activation, Graph, Input, Layer};
@@ -27,7 +28,8 @@ fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
     x
 }
 
-/// Marks the weights that this row's outputs depend on: those that meet an input other than 0 in a row that its activation lets through.
+/// Marks the weights that this row's outputs depend on: those that meet an input other than 0 in a
+/// row that its activation lets through.
 fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
     let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
     let t = stats::measured(graph, &[x]);
@@ -36,7 +38,11 @@ fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
         let first = t.value(node.src).slice(node.start, node.inputs);
         for (l, layer) in node.layers.iter().enumerate() {
             let Layer::Dense(d) = layer else { continue };
-            let reads = if l == 0 { &first.min } else { &t.after[n][l - 1].min };
+            let reads = if l == 0 {
+                &first.min
+            } else {
+                &t.after[n][l - 1].min
+            };
             for r in 0..d.outputs {
                 let open = d.activation != Activation::Relu || t.after[n][l].min[r] > 0.0;
                 for (touched, x) in touched[at..at + d.inputs].iter_mut().zip(reads) {
@@ -48,14 +54,32 @@ fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
     }
 }
 
-/// Chooses `rows` rows, each the candidate that touches the most weights not yet touched, and adds their section to the header. `inputs` are
-/// the inputs as declared. Gives the share of all weights that the rows touch.
+/// Chooses `rows` rows, each the candidate that touches the most weights not yet touched, and adds
+/// their section to the header. `inputs` are the inputs as declared. Gives the share of all weights
+/// that the rows touch.
 ///
 /// # Errors
 ///
 /// A blob that the engine does not accept: a fault of ours.
-pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8], rows: usize) -> Result<f64, LoadError> {
-    let size: usize = graph.nodes.iter().flat_map(|n| &n.layers).map(|l| if let Layer::Dense(d) = l { d.weight.len() } else { 0 }).sum();
+pub fn add(
+    graph: &Graph,
+    inputs: &[Input],
+    header: &mut Header,
+    weights: &[u8],
+    rows: usize,
+) -> Result<f64, LoadError> {
+    let size: usize = graph
+        .nodes
+        .iter()
+        .flat_map(|n| &n.layers)
+        .map(|l| {
+            if let Layer::Dense(d) = l {
+                d.weight.len()
+            } else {
+                0
+            }
+        })
+        .sum();
     let candidates = (WORK / size.max(1) / rows.max(1)).clamp(1, CANDIDATES);
     let bytes = BlobBytes::from(crate::blob::file::write(header, weights).as_slice());
     let model = Dynamic::load(bytes.as_slice())?;
@@ -85,7 +109,11 @@ pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8],
             x.iter().flat_map(|v| v.to_le_bytes()).collect()
         };
         section.extend(&x);
-        section.extend(answer(&model, &x, &mut scratch).iter().flat_map(|v| v.to_le_bytes()));
+        section.extend(
+            answer(&model, &x, &mut scratch)
+                .iter()
+                .flat_map(|v| v.to_le_bytes()),
+        );
     }
     header.sections.push((section::SELF_TEST, section));
     Ok(count(&touched) as f64 / size.max(1) as f64)
@@ -95,10 +123,20 @@ pub fn add(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8],
 fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
     let mut raw = vec![0; model.outputs()];
     if model.is_integer() {
-        let q: Vec<i16> = x.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b)).collect();
+        let q: Vec<i16> = x
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| i16::from_le_bytes(*b))
+            .collect();
         let _ = model.predict_q(&q, scratch, &mut raw);
     } else {
-        let x: Vec<f32> = x.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let x: Vec<f32> = x
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect();
         let mut y = vec![0.0; raw.len()];
         let _ = model.predict(&x, scratch, &mut y);
         raw = y.iter().map(|v| v.to_bits()).collect();
@@ -106,13 +144,17 @@ fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
     raw
 }
 
-/// Runs the rows that a blob carries, as [`mmoe::Model::self_test`] does on a device. Gives their number.
+/// Runs the rows that a blob carries, as [`mmoe::Model::self_test`] does on a device. Gives their
+/// number.
 ///
 /// # Errors
 ///
 /// No rows, rows of another model, or an output that is not the stored one.
 pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
-    let section = model.blob().section(section::SELF_TEST).ok_or(SelfTestError::Missing)?;
+    let section = model
+        .blob()
+        .section(section::SELF_TEST)
+        .ok_or(SelfTestError::Missing)?;
     let (&rows, mut rest) = section.split_first().ok_or(SelfTestError::Section)?;
     let mut scratch = vec![0; model.scratch_words()];
     let mut take = |n: usize| -> Result<&[u8], SelfTestError> {
@@ -123,10 +165,19 @@ pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
     for row in 0..u32::from(rows) {
         let x = take(model.inputs() * if model.is_integer() { 2 } else { 4 })?;
         let stored = take(4 * model.outputs())?;
-        for (output, (found, expected)) in (0..).zip(answer(model, x, &mut scratch).into_iter().zip(stored.as_chunks().0)) {
+        for (output, (found, expected)) in (0..).zip(
+            answer(model, x, &mut scratch)
+                .into_iter()
+                .zip(stored.as_chunks().0),
+        ) {
             let expected = u32::from_le_bytes(*expected);
             if found != expected {
-                return Err(SelfTestError::Row { row, output, expected, found });
+                return Err(SelfTestError::Row {
+                    row,
+                    output,
+                    expected,
+                    found,
+                });
             }
         }
     }

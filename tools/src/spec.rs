@@ -1,7 +1,8 @@
 //! The sidecar spec: a TOML file that says what a weights file cannot (`docs/spec.md`).
 //!
-//! [`Spec::parse`] reads it, [`Spec::plan`] fills in its patterns. A spec that says nothing of experts, gates and towers
-//! is *partial*: it names and completes what recognition finds ([`Spec::complete`]).
+//! [`Spec::parse`] reads it, [`Spec::plan`] fills in its patterns. A spec that says nothing of
+//! experts, gates and towers is *partial*: it names and completes what recognition finds
+//! ([`Spec::complete`]).
 
 mod expand;
 mod gates;
@@ -32,10 +33,15 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// Text that is not TOML; unknown, missing and mistyped keys, with their lines; tasks that contradict themselves.
+    /// Text that is not TOML; unknown, missing and mistyped keys, with their lines; tasks that
+    /// contradict themselves.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
-        let raw: raw::Spec = toml::from_str(text).map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
-        let spec = Self { raw, lines: Lines(text.to_owned()) };
+        let raw: raw::Spec = toml::from_str(text)
+            .map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
+        let spec = Self {
+            raw,
+            lines: Lines(text.to_owned()),
+        };
         spec.tasks()?;
         Ok(spec)
     }
@@ -44,7 +50,10 @@ impl Spec {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         let raw = &self.raw;
-        raw.experts.is_none() && raw.gates.is_none() && raw.towers.is_none() && raw.levels.is_empty()
+        raw.experts.is_none()
+            && raw.gates.is_none()
+            && raw.towers.is_none()
+            && raw.levels.is_empty()
     }
 
     /// Fills in the patterns of a whole spec; `tensors` decides how a norm's prefix is spelled.
@@ -79,39 +88,89 @@ impl Spec {
         }
         let new: Vec<&TaskPlan> = tasks.iter().filter(|t| !t.is_product()).collect();
         let old: Vec<&TaskPlan> = plan.tasks.iter().filter(|t| !t.is_product()).collect();
-        let wrong = |what: String, remedy: &str| ModelError::Invalid { place: "[[tasks]]".into(), what, remedy: remedy.into() };
-        let file = || old.iter().map(|t| format!("`{}`", t.name)).collect::<Vec<_>>().join(", ");
+        let wrong = |what: String, remedy: &str| ModelError::Invalid {
+            place: "[[tasks]]".into(),
+            what,
+            remedy: remedy.into(),
+        };
+        let file = || {
+            old.iter()
+                .map(|t| format!("`{}`", t.name))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         if new.len() != plan.towers.len() {
-            let names = if found.tasks_named { format!(": {}", file()) } else { String::new() };
+            let names = if found.tasks_named {
+                format!(": {}", file())
+            } else {
+                String::new()
+            };
             return Err(wrong(
-                format!("the spec lists {} tasks that need a tower, the file has {} towers{names}", new.len(), plan.towers.len()),
+                format!(
+                    "the spec lists {} tasks that need a tower, the file has {} towers{names}",
+                    new.len(),
+                    plan.towers.len()
+                ),
                 "list one [[tasks]] per tower",
             ));
         }
-        let at: Vec<Option<usize>> = new.iter().map(|t| old.iter().position(|o| found.tasks_named && o.name == t.name)).collect();
+        let at: Vec<Option<usize>> = new
+            .iter()
+            .map(|t| {
+                old.iter()
+                    .position(|o| found.tasks_named && o.name == t.name)
+            })
+            .collect();
         if at.iter().all(Option::is_some) {
             // The same names, perhaps in another order: the outputs stand in the spec's.
-            let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers).into_iter().map(Some).collect();
-            plan.towers = at.iter().flatten().filter_map(|i| towers.get_mut(*i).and_then(Option::take)).collect();
+            let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers)
+                .into_iter()
+                .map(Some)
+                .collect();
+            plan.towers = at
+                .iter()
+                .flatten()
+                .filter_map(|i| towers.get_mut(*i).and_then(Option::take))
+                .collect();
         } else if at.iter().any(Option::is_some) {
             return Err(wrong(
-                format!("the file calls its tasks {}, the spec only some of them so", file()),
+                format!(
+                    "the file calls its tasks {}, the spec only some of them so",
+                    file()
+                ),
                 "use the file's names, or new names for all in the file's order",
             ));
         } else {
             let pair = |(i, t): (usize, &&TaskPlan)| {
-                let known = old.get(i).filter(|_| found.tasks_named).map_or_else(String::new, |o| format!(" (`{}` in the file)", o.name));
+                let known = old
+                    .get(i)
+                    .filter(|_| found.tasks_named)
+                    .map_or_else(String::new, |o| format!(" (`{}` in the file)", o.name));
                 format!("`{}` is tower {i}{known}", t.name)
             };
-            let pairs = new.iter().enumerate().map(pair).collect::<Vec<_>>().join(", ");
-            found.assumptions.push(format!("the spec's tasks stand in the order of the file's towers: {pairs}"));
+            let pairs = new
+                .iter()
+                .enumerate()
+                .map(pair)
+                .collect::<Vec<_>>()
+                .join(", ");
+            found.assumptions.push(format!(
+                "the spec's tasks stand in the order of the file's towers: {pairs}"
+            ));
         }
         plan.tasks = tasks;
         Ok(())
     }
 
     fn inputs(&self) -> Vec<Input> {
-        let input = |i: &raw::Input| Input { name: i.name.clone(), count: i.count, min: i.min, max: i.max, mean: i.mean, std: i.std };
+        let input = |i: &raw::Input| Input {
+            name: i.name.clone(),
+            count: i.count,
+            min: i.min,
+            max: i.max,
+            mean: i.mean,
+            std: i.std,
+        };
         self.raw.inputs.iter().map(input).collect()
     }
 
@@ -132,7 +191,9 @@ impl Spec {
                     return Err(ModelError::Invalid {
                         place: place(),
                         what: format!("activation = \"{other}\" makes no output"),
-                        remedy: "write \"sigmoid\", \"softmax\", \"linear\", or \"product\" with of = [\"a\", \"b\"]".into(),
+                        remedy: "write \"sigmoid\", \"softmax\", \"linear\", or \"product\" with \
+                                 of = [\"a\", \"b\"]"
+                            .into(),
                     });
                 }
             };
@@ -143,7 +204,10 @@ impl Spec {
                     remedy: "write activation = \"product\" or remove `of`".into(),
                 });
             }
-            tasks.push(TaskPlan { name: task.name.clone(), output: Some(output) });
+            tasks.push(TaskPlan {
+                name: task.name.clone(),
+                output: Some(output),
+            });
         }
         Ok(tasks)
     }
@@ -157,8 +221,12 @@ impl Spec {
         let Some([a, b]) = task.of.as_deref() else {
             return Err(wrong("a product needs two factors".into()));
         };
-        let index =
-            |name: &String| before.iter().position(|t| t.name == *name).ok_or_else(|| wrong(format!("no task `{name}` stands before it")));
+        let index = |name: &String| {
+            before
+                .iter()
+                .position(|t| t.name == *name)
+                .ok_or_else(|| wrong(format!("no task `{name}` stands before it")))
+        };
         Ok(OutputPlan::Product(index(a)?, index(b)?))
     }
 

@@ -1,4 +1,5 @@
-//! The tensors of a file while a model is made from them: each is given out by value at its last use.
+//! The tensors of a file while a model is made from them: each is given out by value at its last
+//! use.
 
 use std::collections::HashMap;
 
@@ -31,22 +32,32 @@ impl Tensors {
         for part in plan.references().flat_map(TensorRef::parts) {
             *uses.entry(part.name.clone()).or_insert(0) += 1;
         }
-        Self { tensors, uses, placement: Vec::new() }
+        Self {
+            tensors,
+            uses,
+            placement: Vec::new(),
+        }
     }
 
     /// Names of tensors that the plan never reads, with their shapes.
     pub(crate) fn unused(&self) -> impl Iterator<Item = (&String, &[usize])> {
-        self.tensors.iter().filter(|(n, _)| !self.uses.contains_key(*n)).map(|(n, t)| (n, t.shape.as_slice()))
+        self.tensors
+            .iter()
+            .filter(|(n, _)| !self.uses.contains_key(*n))
+            .map(|(n, t)| (n, t.shape.as_slice()))
     }
 
     /// Shape of what a part names, its picked axis taken away.
     fn shape(&self, part: &Part, place: &str) -> Result<Vec<usize>, ModelError> {
         let place = located(place, part);
-        let tensor = self.tensors.get(&part.name).ok_or_else(|| ModelError::NoTensor {
-            place: place.clone(),
-            name: part.name.clone(),
-            near: near_names(&part.name, self.tensors.keys()),
-        })?;
+        let tensor = self
+            .tensors
+            .get(&part.name)
+            .ok_or_else(|| ModelError::NoTensor {
+                place: place.clone(),
+                name: part.name.clone(),
+                near: near_names(&part.name, self.tensors.keys()),
+            })?;
         let mut shape = tensor.shape.clone();
         if let Some((axis, index)) = part.pick {
             let wrong = |expected: String| ModelError::Shape {
@@ -59,7 +70,9 @@ impl Tensors {
             match shape.get(axis) {
                 None => return Err(wrong(format!("an axis {axis} (they count from 0)"))),
                 Some(size) if index >= *size => {
-                    return Err(wrong(format!("more than {index} along axis {axis}: it is cut at index {index}")));
+                    return Err(wrong(format!(
+                        "more than {index} along axis {axis}: it is cut at index {index}"
+                    )));
                 }
                 Some(_) => drop(shape.remove(axis)),
             }
@@ -85,13 +98,25 @@ impl Tensors {
             Some((axis, index)) => {
                 let size = tensor.shape[axis];
                 let inner: usize = tensor.shape[axis + 1..].iter().product();
-                tensor.data.chunks_exact(inner.max(1)).skip(index).step_by(size).flatten().copied().collect()
+                tensor
+                    .data
+                    .chunks_exact(inner.max(1))
+                    .skip(index)
+                    .step_by(size)
+                    .flatten()
+                    .copied()
+                    .collect()
             }
         })
     }
 
     /// Columns of a matrix, before it is taken.
-    pub(crate) fn columns(&self, r: &TensorRef, layout: Layout, place: &str) -> Result<usize, ModelError> {
+    pub(crate) fn columns(
+        &self,
+        r: &TensorRef,
+        layout: Layout,
+        place: &str,
+    ) -> Result<usize, ModelError> {
         let part = &r.parts()[0];
         let shape = self.matrix_shape(part, layout, place)?;
         Ok(shape.1)
@@ -99,30 +124,70 @@ impl Tensors {
 
     /// Length of a vector, before it is taken.
     pub(crate) fn length(&self, r: &TensorRef, place: &str) -> Result<usize, ModelError> {
-        r.parts().iter().map(|p| Ok(self.shape(p, place)?.iter().product::<usize>())).try_fold(0, |n, l: Result<usize, ModelError>| {
-            let l = l?;
-            Ok(if matches!(r, TensorRef::Sum(_)) { l } else { n + l })
-        })
+        r.parts()
+            .iter()
+            .map(|p| Ok(self.shape(p, place)?.iter().product::<usize>()))
+            .try_fold(0, |n, l: Result<usize, ModelError>| {
+                let l = l?;
+                Ok(if matches!(r, TensorRef::Sum(_)) {
+                    l
+                } else {
+                    n + l
+                })
+            })
     }
 
     /// `(outputs, inputs)` of a part.
-    fn matrix_shape(&self, part: &Part, layout: Layout, place: &str) -> Result<(usize, usize), ModelError> {
+    fn matrix_shape(
+        &self,
+        part: &Part,
+        layout: Layout,
+        place: &str,
+    ) -> Result<(usize, usize), ModelError> {
         let shape = self.shape(part, place)?;
         match (shape.as_slice(), layout) {
-            ([0, _] | [_, 0], _) => Err(self.bad_shape(part, place, "no axis of size 0".into(), "")),
-            (&[outputs, inputs], Layout::OutIn) | (&[inputs, outputs], Layout::InOut) => Ok((outputs, inputs)),
-            _ => Err(self.bad_shape(part, place, "a matrix, rank 2".into(), ": a packed tensor is cut by { name = \"…\", axis = 2 }")),
+            ([0, _] | [_, 0], _) => {
+                Err(self.bad_shape(part, place, "no axis of size 0".into(), ""))
+            }
+            (&[outputs, inputs], Layout::OutIn) | (&[inputs, outputs], Layout::InOut) => {
+                Ok((outputs, inputs))
+            }
+            _ => Err(self.bad_shape(
+                part,
+                place,
+                "a matrix, rank 2".into(),
+                ": a packed tensor is cut by { name = \"…\", axis = 2 }",
+            )),
         }
     }
 
     fn bad_shape(&self, part: &Part, place: &str, expected: String, hint: &str) -> ModelError {
-        let found = self.tensors.get(&part.name).map_or_else(Vec::new, |t| t.shape.clone());
-        ModelError::Shape { place: located(place, part), name: part.name.clone(), found, expected, hint: hint.into() }
+        let found = self
+            .tensors
+            .get(&part.name)
+            .map_or_else(Vec::new, |t| t.shape.clone());
+        ModelError::Shape {
+            place: located(place, part),
+            name: part.name.clone(),
+            found,
+            expected,
+            hint: hint.into(),
+        }
     }
 
     /// A matrix with `inputs` columns.
-    pub(crate) fn matrix(&mut self, r: &TensorRef, layout: Layout, inputs: usize, place: &str) -> Result<Rows, ModelError> {
-        let mut rows = Rows { outputs: 0, inputs, data: Vec::new() };
+    pub(crate) fn matrix(
+        &mut self,
+        r: &TensorRef,
+        layout: Layout,
+        inputs: usize,
+        place: &str,
+    ) -> Result<Rows, ModelError> {
+        let mut rows = Rows {
+            outputs: 0,
+            inputs,
+            data: Vec::new(),
+        };
         for part in r.parts() {
             let (outputs, columns) = self.matrix_shape(part, layout, place)?;
             if columns != inputs {
@@ -143,7 +208,11 @@ impl Tensors {
                 Layout::InOut => transpose(&data, inputs, outputs),
             };
             rows.outputs += outputs;
-            if rows.data.is_empty() { rows.data = data } else { rows.data.extend(data) }
+            if rows.data.is_empty() {
+                rows.data = data
+            } else {
+                rows.data.extend(data)
+            }
         }
         if matches!(r, TensorRef::Sum(_)) {
             return Err(ModelError::Unsupported {
@@ -156,12 +225,18 @@ impl Tensors {
     }
 
     /// A vector of `length` numbers.
-    pub(crate) fn vector(&mut self, r: &TensorRef, length: usize, place: &str) -> Result<Vec<f64>, ModelError> {
+    pub(crate) fn vector(
+        &mut self,
+        r: &TensorRef,
+        length: usize,
+        place: &str,
+    ) -> Result<Vec<f64>, ModelError> {
         let mut out: Vec<f64> = Vec::new();
         for (i, part) in r.parts().iter().enumerate() {
             let shape = self.shape(part, place)?;
             // Axes of size 1 say nothing; rows may be stacked from blocks of any rank.
-            let flat = shape.iter().filter(|n| **n != 1).count() <= 1 || matches!(r, TensorRef::Rows(_));
+            let flat =
+                shape.iter().filter(|n| **n != 1).count() <= 1 || matches!(r, TensorRef::Rows(_));
             let fits = matches!(r, TensorRef::Rows(_)) || shape.iter().product::<usize>() == length;
             if !flat || !fits {
                 return Err(self.bad_shape(part, place, format!("a vector of {length}"), ""));
@@ -173,12 +248,24 @@ impl Tensors {
                 _ => out = data.collect(),
             }
         }
-        if out.len() == length { Ok(out) } else { Err(self.bad_shape(&r.parts()[0], place, format!("rows that add up to {length}"), "")) }
+        if out.len() == length {
+            Ok(out)
+        } else {
+            Err(self.bad_shape(
+                &r.parts()[0],
+                place,
+                format!("rows that add up to {length}"),
+                "",
+            ))
+        }
     }
 }
 
 fn located(place: &str, part: &Part) -> String {
-    part.line.map_or_else(|| place.to_owned(), |line| format!("{place} (spec line {line})"))
+    part.line.map_or_else(
+        || place.to_owned(),
+        |line| format!("{place} (spec line {line})"),
+    )
 }
 
 fn transpose(data: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {

@@ -16,5 +16,8 @@ pub fn grouped(n: u64) -> String {
 
 #[test]
 fn thousands() {
-    assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    assert_eq!(
+        [0, 999, 1000, 1_234_567].map(grouped),
+        ["0", "999", "1,000", "1,234,567"]
+    );
 }

@@ -1,5 +1,6 @@
-//! What `codegen` writes for models of every family is what stands in `tests/generated`, where `codegen_models.rs` compiles it.
-//! `BLESS=1 cargo test -p mmoe-tools --test codegen_files` writes those files anew.
+//! What `codegen` writes for models of every family is what stands in `tests/generated`, where
+//! `codegen_models.rs` compiles it. `BLESS=1 cargo test -p mmoe-tools --test codegen_files` writes
+//! those files anew.
 
 #[path = "made/mod.rs"]
 #[allow(dead_code, reason = "each test binary uses a part")]
@@ -20,15 +21,30 @@ fn the_written_sources_are_those_that_are_compiled() {
         let runner = Runner::load(&blob).unwrap();
         let (header, weights) = read::split(&bytes).unwrap();
         let id = runner.model.blob().id();
-        let about = About { name: id.name, version: id.version, checksum: id.checksum, bytes: bytes.len(), weights: weights.len() };
+        let about = About {
+            name: id.name,
+            version: id.version,
+            checksum: id.checksum,
+            bytes: bytes.len(),
+            weights: weights.len(),
+        };
         let path = format!("{name}.mmoe");
-        let (source, mapping) = codegen::source(&header, &about, &Source::Include(&path)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (source, mapping) = codegen::source(&header, &about, &Source::Include(&path))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         if bless {
             std::fs::write(folder.join(&path), &bytes).unwrap();
             std::fs::write(folder.join(format!("{name}.rs")), &source).unwrap();
         }
-        assert_eq!(std::fs::read(folder.join(&path)).unwrap(), bytes, "{name}: the blob");
-        assert_eq!(std::fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap(), source, "{name}: the source");
+        assert_eq!(
+            std::fs::read(folder.join(&path)).unwrap(),
+            bytes,
+            "{name}: the blob"
+        );
+        assert_eq!(
+            std::fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap(),
+            source,
+            "{name}: the source"
+        );
         if name == "mmoe" {
             let shown: Vec<String> = mapping.iter().map(|(a, b)| format!("{a} {b}")).collect();
             let expected = [
@@ -53,11 +69,19 @@ fn what_no_type_spells_is_refused_by_name() {
     use mmoe_tools::graph::{GateKind, Output};
     let mut m = Maker::new("free", 4);
     let experts = [m.expert(0, 3), m.expert(0, 3)];
-    let gates = [m.gate(0, GateKind::Softmax, &experts), m.gate(0, GateKind::Softmax, &experts)];
+    let gates = [
+        m.gate(0, GateKind::Softmax, &experts),
+        m.gate(0, GateKind::Softmax, &experts),
+    ];
     // The towers read the gates the other way round.
     m.tower(gates[1], 1, "a", |value| Output::Linear { value });
     m.tower(gates[0], 1, "b", |value| Output::Linear { value });
     let bytes = made::blob(&m.done(), mmoe_tools::pack::Float::F32);
-    let error = mmoe_tools::typed::typed(&read::split(&bytes).unwrap().0).unwrap_err().to_string();
-    assert!(error.starts_with("tower 0 reads value 4, which no family of types says"), "{error}");
+    let error = mmoe_tools::typed::typed(&read::split(&bytes).unwrap().0)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("tower 0 reads value 4, which no family of types says"),
+        "{error}"
+    );
 }

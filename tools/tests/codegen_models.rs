@@ -1,5 +1,6 @@
-//! What `codegen` wrote for models of every family compiles without a warning, loads the blob it was written for, gives the bits that the
-//! shape-erased view gives, and takes the buffers that `inspect` says.
+//! What `codegen` wrote for models of every family compiles without a warning, loads the blob it
+//! was written for, gives the bits that the shape-erased view gives, and takes the buffers that
+//! `inspect` says.
 
 #![deny(warnings)]
 
@@ -47,30 +48,61 @@ macro_rules! holds {
             let bytes = BlobBytes::from(blob);
             let mut runner = Runner::load(&bytes).unwrap();
             let expected = runner.predict(&x).unwrap().0.to_vec();
-            assert_eq!(flat.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), expected.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+            assert_eq!(
+                flat.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+                expected.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            );
             let (header, weights) = read::split(blob).unwrap();
             assert_eq!(module::SCRATCH, typed(&header).unwrap().scratch);
-            assert_eq!((module::BLOB_BYTES, module::WEIGHT_BYTES), (blob.len(), weights.len()));
+            assert_eq!(
+                (module::BLOB_BYTES, module::WEIGHT_BYTES),
+                (blob.len(), weights.len())
+            );
             assert_eq!(module::TASKS, runner.tasks.len());
         }
     };
 }
 
-holds!(mmoe, |y| [&[y.click_through][..], &y.type_, &y.u8_].concat());
+holds!(mmoe, |y| [&[y.click_through][..], &y.type_, &y.u8_]
+    .concat());
 holds!(omoe, |y| vec![y.a, y.b]);
 holds!(bottom, |y| vec![y.a, y.b]);
 holds!(independent, |y| [&[y.a][..], &y.b].concat());
 holds!(cgc, |y| vec![y.a, y.b]);
 holds!(ple, |y| vec![y.a, y.b]);
 holds!(stack, |y| vec![y.a, y.b]);
-holds!(mixed, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
-holds!(mixed_i8, |y| [&[y.hard, y.top, y.select][..], &y.constant, &[y.sees]].concat());
+holds!(mixed, |y| [
+    &[y.hard, y.top, y.select][..],
+    &y.constant,
+    &[y.sees]
+]
+.concat());
+holds!(mixed_i8, |y| [
+    &[y.hard, y.top, y.select][..],
+    &y.constant,
+    &[y.sees]
+]
+.concat());
 holds!(ple_i8, |y| vec![y.a, y.b]);
 holds!(product, |y| vec![y.0.ctr, y.0.cvr, y.1]);
-holds!(products, |y| [&[y.0.0.ctr][..], &y.0.0.kind, &[y.0.0.cvr, y.0.0.dwell, y.0.1, y.1]].concat());
+holds!(products, |y| [
+    &[y.0.0.ctr][..],
+    &y.0.0.kind,
+    &[y.0.0.cvr, y.0.0.dwell, y.0.1, y.1]
+]
+.concat());
 
 #[test]
 fn features_have_names() {
     use generated::mmoe::feature;
-    assert_eq!((feature::AGE, feature::INCOME__K__, feature::N_2ND_VISIT, feature::TYPE_, feature::AGE_), (0, 1, 2, 3, 4));
+    assert_eq!(
+        (
+            feature::AGE,
+            feature::INCOME__K__,
+            feature::N_2ND_VISIT,
+            feature::TYPE_,
+            feature::AGE_
+        ),
+        (0, 1, 2, 3, 4)
+    );
 }

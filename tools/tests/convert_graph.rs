@@ -1,4 +1,5 @@
-//! From weights files to the intermediate model, by spec and by recognition, held against the frameworks' own outputs.
+//! From weights files to the intermediate model, by spec and by recognition, held against the
+//! frameworks' own outputs.
 
 mod common;
 
@@ -20,7 +21,12 @@ activation = \"linear\"
 ";
 
 fn with(weights: Weights, spec: &str) -> Recognised {
-    build(weights, Some(&Spec::parse(spec).unwrap()), Options::default()).unwrap()
+    build(
+        weights,
+        Some(&Spec::parse(spec).unwrap()),
+        Options::default(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -35,9 +41,15 @@ fn pytorch_edge_by_the_spec_of_the_design() {
 
 #[test]
 fn pytorch_edge_by_recognition_and_task_names() {
-    let made = with(read("pytorch-edge/model.safetensors"), &format!("name = \"edge\"\n{TASKS}"));
+    let made = with(
+        read("pytorch-edge/model.safetensors"),
+        &format!("name = \"edge\"\n{TASKS}"),
+    );
     assert_golden(&made.graph, &golden("pytorch-edge"));
-    let by_spec = with(read("pytorch-edge/model.safetensors"), &std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).unwrap());
+    let by_spec = with(
+        read("pytorch-edge/model.safetensors"),
+        &std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).unwrap(),
+    );
     assert_eq!(made.graph, by_spec.graph);
 }
 
@@ -52,9 +64,17 @@ fn keras_hub_recsys_by_spec() {
 /// All files of one Keras model; those with a configuration need no spec.
 fn keras(folder: &str, tasks: &str) -> Vec<Recognised> {
     let read = |file: &str| read(&format!("{folder}/{file}"));
-    let mut made: Vec<Recognised> =
-        ["model_keras3.keras", "full_keras2.h5"].map(|f| build(read(f), None, Options::default()).unwrap()).into();
-    made.extend(["weights_keras3.weights.h5", "weights_keras2.h5", "weights_by_name.npz"].map(|f| with(read(f), tasks)));
+    let mut made: Vec<Recognised> = ["model_keras3.keras", "full_keras2.h5"]
+        .map(|f| build(read(f), None, Options::default()).unwrap())
+        .into();
+    made.extend(
+        [
+            "weights_keras3.weights.h5",
+            "weights_keras2.h5",
+            "weights_by_name.npz",
+        ]
+        .map(|f| with(read(f), tasks)),
+    );
     made
 }
 
@@ -72,7 +92,8 @@ fn nameless(graph: &mmoe_tools::graph::Graph) -> mmoe_tools::graph::Graph {
 
 #[test]
 fn keras_hub_recsys_by_recognition_from_every_file() {
-    let tasks = "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \"y1\"\nactivation = \"linear\"\n";
+    let tasks = "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \
+                 \"y1\"\nactivation = \"linear\"\n";
     let made = keras("keras-hub-recsys", tasks);
     for m in &made {
         assert_eq!(m.framework, "the TF2 MMoE layer (hub-recsys)");
@@ -85,7 +106,8 @@ fn keras_hub_recsys_by_recognition_from_every_file() {
 
 #[test]
 fn keras_mmoe_by_recognition_from_every_file() {
-    let tasks = "[[tasks]]\nname = \"income\"\nactivation = \"softmax\"\n[[tasks]]\nname = \"marital\"\nactivation = \"softmax\"\n";
+    let tasks = "[[tasks]]\nname = \"income\"\nactivation = \"softmax\"\n[[tasks]]\nname = \
+                 \"marital\"\nactivation = \"softmax\"\n";
     let made = keras("keras-mmoe-census", tasks);
     for m in &made {
         assert_eq!(m.framework, "keras-mmoe");

@@ -1,7 +1,9 @@
-//! What the documents show is what the tool prints: every `console` block is run, every command line of a shell block stands in `.ci/run`.
+//! What the documents show is what the tool prints: every `console` block is run, every command
+//! line of a shell block stands in `.ci/run`.
 //!
-//! A `console` block is lines `$ mmoe …` (a `\` at the end goes on), each with its output; a line `…` stands for the rest of it. A `toml` block whose first
-//! line is `# NAME.toml` is written to that file first. The blocks of one document run in one empty folder that has the repository's
+//! A `console` block is lines `$ mmoe …` (a `\` at the end goes on), each with its output; a line
+//! `…` stands for the rest of it. A `toml` block whose first line is `# NAME.toml` is written to
+//! that file first. The blocks of one document run in one empty folder that has the repository's
 //! `tests`. `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew.
 
 // The folder of a document gets a link to the repository's `tests`.
@@ -10,10 +12,19 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 5] = ["README.md", "docs/frameworks.md", "docs/family.md", "docs/spec.md", "examples/README.md"];
+const DOCUMENTS: [&str; 5] = [
+    "README.md",
+    "docs/frameworks.md",
+    "docs/family.md",
+    "docs/spec.md",
+    "examples/README.md",
+];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// A part of a document.
@@ -24,12 +35,21 @@ struct Block<'t> {
 }
 
 fn blocks(text: &str) -> Vec<Block<'_>> {
-    let mut blocks = vec![Block { language: None, lines: Vec::new() }];
+    let mut blocks = vec![Block {
+        language: None,
+        lines: Vec::new(),
+    }];
     for line in text.lines() {
         let open = blocks.last().unwrap().language.is_some();
         match line.strip_prefix("```") {
-            Some("") if open => blocks.push(Block { language: None, lines: Vec::new() }),
-            Some(language) if !open => blocks.push(Block { language: Some(language), lines: Vec::new() }),
+            Some("") if open => blocks.push(Block {
+                language: None,
+                lines: Vec::new(),
+            }),
+            Some(language) if !open => blocks.push(Block {
+                language: Some(language),
+                lines: Vec::new(),
+            }),
             _ => blocks.last_mut().unwrap().lines.push(line),
         }
     }
@@ -39,9 +59,15 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 /// What a command prints on either stream.
 fn output(folder: &Path, command: &str) -> String {
     let words = shlex::split(command).unwrap_or_else(|| panic!("quotes of: {command}"));
-    let [tool, arguments @ ..] = words.as_slice() else { panic!("an empty command") };
+    let [tool, arguments @ ..] = words.as_slice() else {
+        panic!("an empty command")
+    };
     assert_eq!(tool, "mmoe", "a console block runs the tool: {command}");
-    let out = Command::new(env!("CARGO_BIN_EXE_mmoe")).args(arguments).current_dir(folder).output().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_mmoe"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
     String::from_utf8([out.stdout, out.stderr].concat()).unwrap()
 }
 
@@ -50,7 +76,10 @@ fn run(folder: &Path, lines: &[&str]) -> Vec<String> {
     let mut lines = lines.iter().peekable();
     let mut out = Vec::new();
     while let Some(first) = lines.next() {
-        let mut command = first.strip_prefix("$ ").unwrap_or_else(|| panic!("no command: {first}")).to_owned();
+        let mut command = first
+            .strip_prefix("$ ")
+            .unwrap_or_else(|| panic!("no command: {first}"))
+            .to_owned();
         out.push((*first).to_owned());
         while command.ends_with('\\') {
             command.pop();
@@ -86,7 +115,11 @@ fn what_the_documents_show_is_what_the_tool_prints() {
         for block in blocks(&text) {
             let mut lines: Vec<String> = block.lines.iter().map(|l| (*l).to_owned()).collect();
             if block.language == Some("toml")
-                && let Some(name) = block.lines.first().and_then(|l| l.strip_prefix("# ")).filter(|n| n.ends_with(".toml"))
+                && let Some(name) = block
+                    .lines
+                    .first()
+                    .and_then(|l| l.strip_prefix("# "))
+                    .filter(|n| n.ends_with(".toml"))
             {
                 std::fs::write(folder.path().join(name), block.lines.join("\n")).unwrap();
             }
@@ -94,7 +127,11 @@ fn what_the_documents_show_is_what_the_tool_prints() {
                 lines = run(folder.path(), &block.lines);
                 ran += 1;
                 let shown = block.lines.join("\n");
-                assert!(bless || lines.join("\n") == shown, "{document} shows\n{shown}\n\nbut it is\n{}", lines.join("\n"));
+                assert!(
+                    bless || lines.join("\n") == shown,
+                    "{document} shows\n{shown}\n\nbut it is\n{}",
+                    lines.join("\n")
+                );
             }
             if let Some(language) = block.language {
                 after += &format!("```{language}\n");
@@ -120,7 +157,10 @@ fn the_gate_runs_the_commands_of_shell_blocks() {
         for block in blocks(&text).iter().filter(|b| b.language == Some("sh")) {
             for line in &block.lines {
                 let command = line.split('#').next().unwrap().trim();
-                assert!(command.is_empty() || gate.contains(command), "{document}: `.ci/run` does not run: {command}");
+                assert!(
+                    command.is_empty() || gate.contains(command),
+                    "{document}: `.ci/run` does not run: {command}"
+                );
                 found += 1;
             }
         }

@@ -1,4 +1,5 @@
-//! Models trained with the frameworks' own code: recognised from every file, and held against the frameworks' own outputs.
+//! Models trained with the frameworks' own code: recognised from every file, and held against the
+//! frameworks' own outputs.
 
 mod common;
 
@@ -9,15 +10,28 @@ use mmoe_tools::spec::Spec;
 
 /// `[[tasks]]` tables for names and activations.
 fn tasks(tasks: &[(&str, &str)]) -> String {
-    tasks.iter().map(|(name, activation)| format!("[[tasks]]\nname = \"{name}\"\nactivation = \"{activation}\"\n")).collect()
+    tasks
+        .iter()
+        .map(|(name, activation)| {
+            format!("[[tasks]]\nname = \"{name}\"\nactivation = \"{activation}\"\n")
+        })
+        .collect()
 }
 
 fn by(file: &str, spec: &str) -> Recognised {
-    build(read(file), Some(&Spec::parse(spec).unwrap()), Options::default()).unwrap()
+    build(
+        read(file),
+        Some(&Spec::parse(spec).unwrap()),
+        Options::default(),
+    )
+    .unwrap()
 }
 
 fn by_its_spec(folder: &str, file: &str) -> Recognised {
-    by(&format!("{folder}/{file}"), &std::fs::read_to_string(fixture(&format!("{folder}/spec.toml"))).unwrap())
+    by(
+        &format!("{folder}/{file}"),
+        &std::fs::read_to_string(fixture(&format!("{folder}/spec.toml"))).unwrap(),
+    )
 }
 
 /// The files of a Keras model: two that say everything, and bare weights that need the tasks.
@@ -26,8 +40,19 @@ fn keras(folder: &str, framework: &str, names: &[(&str, &str)]) {
         let made = build(read(&format!("{folder}/{file}")), None, Options::default()).unwrap();
         assert_eq!(made.framework, framework);
         assert!(made.dropped.is_empty(), "{file}: {:?}", made.dropped);
-        assert!(made.assumptions.is_empty(), "{file}: {:?}", made.assumptions);
-        assert_eq!(made.graph.tasks.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), names.iter().map(|n| n.0).collect::<Vec<_>>());
+        assert!(
+            made.assumptions.is_empty(),
+            "{file}: {:?}",
+            made.assumptions
+        );
+        assert_eq!(
+            made.graph
+                .tasks
+                .iter()
+                .map(|t| t.name.as_str())
+                .collect::<Vec<_>>(),
+            names.iter().map(|n| n.0).collect::<Vec<_>>()
+        );
         assert_golden(&made.graph, &golden(folder));
     }
     let made = by(&format!("{folder}/model.weights.h5"), &tasks(names));
@@ -36,16 +61,28 @@ fn keras(folder: &str, framework: &str, names: &[(&str, &str)]) {
     assert_golden(&made.graph, &golden(folder));
 }
 
-const THREE_HEADS: &[(&str, &str)] = &[("level", "linear"), ("alarm", "sigmoid"), ("mode", "softmax")];
+const THREE_HEADS: &[(&str, &str)] = &[
+    ("level", "linear"),
+    ("alarm", "sigmoid"),
+    ("mode", "softmax"),
+];
 
 #[test]
 fn the_articles_layer_on_the_papers_data() {
-    keras("keras-paper", "the TF2 MMoE layer (hub-recsys)", &[("y0", "linear"), ("y1", "linear")]);
+    keras(
+        "keras-paper",
+        "the TF2 MMoE layer (hub-recsys)",
+        &[("y0", "linear"), ("y1", "linear")],
+    );
 }
 
 #[test]
 fn twelve_experts_are_read_in_the_order_of_their_numbers() {
-    keras("keras-twelve", "the TF2 MMoE layer (hub-recsys)", THREE_HEADS);
+    keras(
+        "keras-twelve",
+        "the TF2 MMoE layer (hub-recsys)",
+        THREE_HEADS,
+    );
 }
 
 #[test]
@@ -56,11 +93,23 @@ fn the_packed_layer() {
 #[test]
 fn the_packed_layer_of_the_census() {
     for file in ["model_keras3.keras", "full_keras2.h5"] {
-        let made = build(read(&format!("keras-mmoe-census/{file}")), None, Options::default()).unwrap();
+        let made = build(
+            read(&format!("keras-mmoe-census/{file}")),
+            None,
+            Options::default(),
+        )
+        .unwrap();
         assert_golden(&made.graph, &golden("keras-mmoe-census"));
     }
-    for file in ["weights_keras3.weights.h5", "weights_keras2.h5", "weights_by_name.npz"] {
-        let made = by(&format!("keras-mmoe-census/{file}"), &tasks(&[("income", "softmax"), ("marital", "softmax")]));
+    for file in [
+        "weights_keras3.weights.h5",
+        "weights_keras2.h5",
+        "weights_by_name.npz",
+    ] {
+        let made = by(
+            &format!("keras-mmoe-census/{file}"),
+            &tasks(&[("income", "softmax"), ("marital", "softmax")]),
+        );
         assert_golden(&made.graph, &golden("keras-mmoe-census"));
     }
 }
@@ -72,21 +121,41 @@ fn torch_mixed_by_spec_and_by_recognition() {
         assert_golden(&made.graph, &golden("torch-mixed"));
         assert!(made.dropped.is_empty(), "{:?}", made.dropped);
         let names = tasks(&[("kind", "softmax"), ("rating", "linear")]);
-        let recognised = by(&format!("torch-mixed/{file}"), &format!("name = \"mixed\"\n{names}"));
+        let recognised = by(
+            &format!("torch-mixed/{file}"),
+            &format!("name = \"mixed\"\n{names}"),
+        );
         assert_eq!(recognised.graph, made.graph);
     }
 }
 
 /// Every tensor left out belongs to one of the parts, and none of the parts is named in vain.
 fn assert_dropped(made: &Recognised, parts: &[&str]) {
-    let unexpected: Vec<_> = made.dropped.iter().filter(|d| !parts.iter().any(|part| d.contains(part))).collect();
+    let unexpected: Vec<_> = made
+        .dropped
+        .iter()
+        .filter(|d| !parts.iter().any(|part| d.contains(part)))
+        .collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
-    assert!(parts.iter().all(|part| made.dropped.iter().any(|d| d.contains(part))), "{:?}", made.dropped);
+    assert!(
+        parts
+            .iter()
+            .all(|part| made.dropped.iter().any(|d| d.contains(part))),
+        "{:?}",
+        made.dropped
+    );
 }
 
-/// Both files of a PyTorch model by recognition; `dropped` are the parts of names that inference does not need.
-fn torch(folder: &str, framework: &str, names: &[(&str, &str)], dropped: &[&str]) -> Vec<Recognised> {
-    let made = ["model.safetensors", "state_dict.pt"].map(|file| by(&format!("{folder}/{file}"), &tasks(names)));
+/// Both files of a PyTorch model by recognition; `dropped` are the parts of names that inference
+/// does not need.
+fn torch(
+    folder: &str,
+    framework: &str,
+    names: &[(&str, &str)],
+    dropped: &[&str],
+) -> Vec<Recognised> {
+    let made = ["model.safetensors", "state_dict.pt"]
+        .map(|file| by(&format!("{folder}/{file}"), &tasks(names)));
     for m in &made {
         assert_tasks(&m.graph, &golden(folder));
         assert_eq!(m.framework, framework);
@@ -97,27 +166,55 @@ fn torch(folder: &str, framework: &str, names: &[(&str, &str)], dropped: &[&str]
     made.into()
 }
 
-const RECOMMENDER: &[(&str, &str)] = &[("click", "sigmoid"), ("like", "sigmoid"), ("dwell", "linear")];
+const RECOMMENDER: &[(&str, &str)] = &[
+    ("click", "sigmoid"),
+    ("like", "sigmoid"),
+    ("dwell", "linear"),
+];
 
 #[test]
 fn torch_rechub_with_batch_norm_in_its_gates() {
-    for m in torch("torch-rechub-mmoe", "torch-rechub MMOE", RECOMMENDER, &["num_batches_tracked"]) {
+    for m in torch(
+        "torch-rechub-mmoe",
+        "torch-rechub MMOE",
+        RECOMMENDER,
+        &["num_batches_tracked"],
+    ) {
         assert_golden(&m.graph, &golden("torch-rechub-mmoe"));
     }
 }
 
 #[test]
 fn torch_rechub_ple_and_shared_bottom() {
-    torch("torch-rechub-ple", "torch-rechub PLE", RECOMMENDER, &["num_batches_tracked"]);
-    torch("torch-rechub-shared-bottom", "torch-rechub SharedBottom", RECOMMENDER, &["num_batches_tracked"]);
+    torch(
+        "torch-rechub-ple",
+        "torch-rechub PLE",
+        RECOMMENDER,
+        &["num_batches_tracked"],
+    );
+    torch(
+        "torch-rechub-shared-bottom",
+        "torch-rechub SharedBottom",
+        RECOMMENDER,
+        &["num_batches_tracked"],
+    );
 }
 
 #[test]
 fn deepctr_torch_mmoe() {
-    for m in torch("deepctr-torch-small", "DeepCTR-Torch MMOE", RECOMMENDER, &[]) {
+    for m in torch(
+        "deepctr-torch-small",
+        "DeepCTR-Torch MMOE",
+        RECOMMENDER,
+        &[],
+    ) {
         assert_golden(&m.graph, &golden("deepctr-torch-small"));
     }
-    let census = [("income", "sigmoid"), ("marital", "sigmoid"), ("weeks", "linear")];
+    let census = [
+        ("income", "sigmoid"),
+        ("marital", "sigmoid"),
+        ("weeks", "linear"),
+    ];
     for m in torch("deepctr-torch-mmoe", "DeepCTR-Torch MMOE", &census, &[]) {
         assert_golden(&m.graph, &golden("deepctr-torch-mmoe"));
     }
@@ -129,18 +226,41 @@ fn deepctr_torch_ple_and_shared_bottom() {
         "deepctr-torch-ple",
         "DeepCTR-Torch PLE",
         RECOMMENDER,
-        &["shared_experts.0.0.1.", "shared_experts.1.0.1.", "shared_gate_dnn.1.", "shared_gate_dnn_final_layer.1."],
+        &[
+            "shared_experts.0.0.1.",
+            "shared_experts.1.0.1.",
+            "shared_gate_dnn.1.",
+            "shared_gate_dnn_final_layer.1.",
+        ],
     );
-    torch("deepctr-torch-shared-bottom", "DeepCTR-Torch SharedBottom", RECOMMENDER, &[]);
+    torch(
+        "deepctr-torch-shared-bottom",
+        "DeepCTR-Torch SharedBottom",
+        RECOMMENDER,
+        &[],
+    );
 }
 
 #[test]
 fn gates_that_choose_and_experts_that_differ() {
-    for folder in ["torch-hard", "torch-topk", "torch-dselect", "torch-slices", "torch-constant"] {
+    for folder in [
+        "torch-hard",
+        "torch-topk",
+        "torch-dselect",
+        "torch-slices",
+        "torch-constant",
+    ] {
         for file in ["model.safetensors", "state_dict.pt"] {
             let made = by_its_spec(folder, file);
             assert_golden(&made.graph, &golden(folder));
-            assert_dropped(&made, if folder == "torch-slices" { &["num_batches_tracked"] } else { &[] });
+            assert_dropped(
+                &made,
+                if folder == "torch-slices" {
+                    &["num_batches_tracked"]
+                } else {
+                    &[]
+                },
+            );
         }
     }
 }
@@ -163,11 +283,19 @@ fn a_temperature_and_priors_as_they_were_trained() {
         assert_tasks(&made.graph, &golden);
         assert_eq!(made.graph.unseen(), [3]);
         for (row, x) in golden["x"].data.chunks_exact(16).enumerate() {
-            let y = evaluate(&made.graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            let y = evaluate(
+                &made.graph,
+                &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(),
+            );
             for (gate, task) in y.gates.iter().zip(["gate_level", "gate_alarm"]) {
                 let trained = &golden[task].data[4 * row..4 * row + 4];
                 assert_eq!((gate.len(), trained[3]), (3, 0.0));
-                assert!(gate.iter().zip(trained).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6), "{task}, row {row}");
+                assert!(
+                    gate.iter()
+                        .zip(trained)
+                        .all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6),
+                    "{task}, row {row}"
+                );
             }
         }
     }
@@ -179,7 +307,11 @@ fn a_model_per_task_and_a_layer_below_all() {
         for file in ["model.safetensors", "state_dict.pt"] {
             let made = by_its_spec(folder, file);
             assert_tasks(&made.graph, &golden(folder));
-            assert!(made.dropped.is_empty() && made.graph.unseen().is_empty(), "{:?}", made.dropped);
+            assert!(
+                made.dropped.is_empty() && made.graph.unseen().is_empty(),
+                "{:?}",
+                made.dropped
+            );
         }
     }
 }
@@ -193,7 +325,8 @@ fn raw_features_of_unlike_ranges() {
     }
 }
 
-/// Shared bottom, OMoE and MMoE on the paper's data: the error of the 27 models on the test rows is that which PyTorch measured.
+/// Shared bottom, OMoE and MMoE on the paper's data: the error of the 27 models on the test rows is
+/// that which PyTorch measured.
 #[test]
 fn the_papers_experiment() {
     let table = std::fs::read_to_string(fixture("paper/mse.csv")).unwrap();
@@ -201,7 +334,9 @@ fn the_papers_experiment() {
     assert_eq!(lines.next(), Some("model,cosine,seed,y0,y1"));
     let mut compared = 0;
     for line in lines {
-        let [kind, cosine, seed, errors @ ..] = &line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [kind, cosine, seed, errors @ ..] = &line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         let spec = std::fs::read_to_string(fixture(&format!("paper/{kind}.toml"))).unwrap();
         let made = by(&format!("paper/{kind}-{cosine}-{seed}.safetensors"), &spec);
         assert!(made.dropped.is_empty(), "{:?}", made.dropped);
@@ -210,7 +345,10 @@ fn the_papers_experiment() {
         assert_eq!(rows.len(), 500);
         let mut sums = [0.0; 2];
         for (row, features) in rows.enumerate() {
-            let y = evaluate(&made.graph, &features.iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            let y = evaluate(
+                &made.graph,
+                &features.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(),
+            );
             for (t, task) in ["y0", "y1"].into_iter().enumerate() {
                 sums[t] += (y.tasks[t][0] - f64::from(test[task].data[row])).powi(2) / 500.0;
             }

@@ -1,11 +1,14 @@
-//! The readers of weights files on files that frameworks wrote: every format says the same of the same model.
+//! The readers of weights files on files that frameworks wrote: every format says the same of the
+//! same model.
 
 use std::path::PathBuf;
 
 use mmoe_tools::import::{self, Weights};
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures")
+        .join(name)
 }
 
 fn read(name: &str) -> Weights {
@@ -13,7 +16,11 @@ fn read(name: &str) -> Weights {
 }
 
 fn sum(weights: &Weights, name: &str) -> f64 {
-    weights.tensors[name].data.iter().map(|&v| f64::from(v)).sum()
+    weights.tensors[name]
+        .data
+        .iter()
+        .map(|&v| f64::from(v))
+        .sum()
 }
 
 /// The same tensors under the same names, in any order.
@@ -46,8 +53,10 @@ fn safetensors() {
     assert_eq!(w.format, "safetensors");
     assert_eq!(w.tensors.len(), 34);
     assert!(w.notes.is_empty(), "{:?}", w.notes);
-    let sums: [(&str, &[usize], f64); 2] =
-        [("experts.0.0.weight", &[64, 64], -17.393637743029103), ("towers.2.2.bias", &[1], 0.2433444708585739)];
+    let sums: [(&str, &[usize], f64); 2] = [
+        ("experts.0.0.weight", &[64, 64], -17.393637743029103),
+        ("towers.2.2.bias", &[1], 0.2433444708585739),
+    ];
     assert_sums(&w, &sums);
 }
 
@@ -57,12 +66,15 @@ fn npz() {
     assert_eq!(w.format, "NumPy .npz");
     assert_eq!(w.tensors.len(), 28);
     assert_eq!(w.tensors.keys()[0], "m_mo_e/dense/kernel:0");
-    let sums: [(&str, &[usize], f64); 2] =
-        [("m_mo_e/dense/kernel:0", &[100, 16], -4.966415460810822), ("y1/kernel:0", &[8, 1], -1.110479025170207)];
+    let sums: [(&str, &[usize], f64); 2] = [
+        ("m_mo_e/dense/kernel:0", &[100, 16], -4.966415460810822),
+        ("y1/kernel:0", &[8, 1], -1.110479025170207),
+    ];
     assert_sums(&w, &sums);
 
     let compressed = read("keras-mmoe-census/weights_by_name.npz");
-    let sums: [(&str, &[usize], f64); 1] = [("m_mo_e/expert_kernel:0", &[499, 4, 8], 139.33023465528277)];
+    let sums: [(&str, &[usize], f64); 1] =
+        [("m_mo_e/expert_kernel:0", &[499, 4, 8], 139.33023465528277)];
     assert_sums(&compressed, &sums);
 
     // Golden vectors are read by the same code.
@@ -100,9 +112,12 @@ fn torch_views_and_types() {
     assert_eq!(views.tensors.len(), 19);
     assert_same(&views, &expected);
     assert_same(&read("readers/views_legacy.pt"), &expected);
-    for note in
-        ["1 tensor converted from f16", "1 tensor converted from bf16", "1 tensor converted from i64", "1 tensor converted from bool"]
-    {
+    for note in [
+        "1 tensor converted from f16",
+        "1 tensor converted from bf16",
+        "1 tensor converted from i64",
+        "1 tensor converted from bool",
+    ] {
         assert!(views.notes.iter().any(|n| n == note), "{:?}", views.notes);
     }
 }
@@ -117,7 +132,8 @@ fn wrapped_state_dicts() {
     assert_eq!(
         wrapped.notes,
         [
-            "took the state dict under `model_state_dict`; left out beside it: epoch, optimizer_state_dict",
+            "took the state dict under `model_state_dict`; left out beside it: epoch, \
+             optimizer_state_dict",
             "took the common prefix `module.` off all tensor names",
             "1 tensor converted from i64"
         ]
@@ -126,9 +142,10 @@ fn wrapped_state_dicts() {
 
 #[test]
 fn keras_files_with_attributes_keep_the_order_of_layers() {
-    for (model, tensors, first) in
-        [("keras-hub-recsys", 28, "m_mo_e/m_mo_e/dense/kernel:0"), ("keras-mmoe-census", 14, "m_mo_e/m_mo_e/expert_kernel:0")]
-    {
+    for (model, tensors, first) in [
+        ("keras-hub-recsys", 28, "m_mo_e/m_mo_e/dense/kernel:0"),
+        ("keras-mmoe-census", 14, "m_mo_e/m_mo_e/expert_kernel:0"),
+    ] {
         let npz = read(&format!("{model}/weights_by_name.npz"));
         assert_eq!(npz.tensors.len(), tensors);
         let weights = read(&format!("{model}/weights_keras2.h5"));
@@ -163,15 +180,27 @@ fn keras_3_weights_equal_npz() {
             ("layers/dense_1", "dense_11"),
             ("layers/dense_3", "y1"),
         ] {
-            assert_eq!(w.tensors[&format!("{path}/vars/0")], npz.tensors[&format!("{name}/kernel:0")]);
-            assert_eq!(w.tensors[&format!("{path}/vars/1")], npz.tensors[&format!("{name}/bias:0")]);
+            assert_eq!(
+                w.tensors[&format!("{path}/vars/0")],
+                npz.tensors[&format!("{name}/kernel:0")]
+            );
+            assert_eq!(
+                w.tensors[&format!("{path}/vars/1")],
+                npz.tensors[&format!("{name}/bias:0")]
+            );
         }
     }
 
     let packed = read("keras-mmoe-census/model_keras3.keras");
     let npz = read("keras-mmoe-census/weights_by_name.npz");
-    assert_eq!(packed.tensors["layers/m_mo_e/vars/5"], npz.tensors["m_mo_e/gate_bias_task_1:0"]);
-    assert_same(&packed, &read("keras-mmoe-census/weights_keras3.weights.h5"));
+    assert_eq!(
+        packed.tensors["layers/m_mo_e/vars/5"],
+        npz.tensors["m_mo_e/gate_bias_task_1:0"]
+    );
+    assert_same(
+        &packed,
+        &read("keras-mmoe-census/weights_keras3.weights.h5"),
+    );
 }
 
 /// Thirteen layers of one kind and an optimizer, in the three formats of Keras 3.
@@ -185,10 +214,22 @@ fn keras_3_numbers_and_optimizers() {
         let w = read(file);
         assert_eq!(w.tensors.len(), npz.tensors.len());
         assert_eq!(w.notes, ["left out 58 variables of the optimizer"]);
-        let dense: Vec<&str> = w.tensors.keys().filter_map(|k| k.strip_prefix("layers/dense")?.strip_suffix("/vars/0")).collect();
-        assert_eq!(dense, ["", "_1", "_2", "_3", "_4", "_5", "_6", "_7", "_8", "_9", "_10", "_11", "_12"]);
+        let dense: Vec<&str> = w
+            .tensors
+            .keys()
+            .filter_map(|k| k.strip_prefix("layers/dense")?.strip_suffix("/vars/0"))
+            .collect();
+        assert_eq!(
+            dense,
+            [
+                "", "_1", "_2", "_3", "_4", "_5", "_6", "_7", "_8", "_9", "_10", "_11", "_12"
+            ]
+        );
         assert_eq!(w.layer_names["layers/dense_12"], "income");
-        assert_eq!(w.tensors["layers/dense_10/vars/0"], npz.tensors["dense_10/kernel"]);
+        assert_eq!(
+            w.tensors["layers/dense_10/vars/0"],
+            npz.tensors["dense_10/kernel"]
+        );
     }
 }
 
@@ -196,7 +237,12 @@ fn keras_3_numbers_and_optimizers() {
 fn hdf5_types_layouts_and_seeds() {
     let w = read("readers/odd.weights.h5");
     let names: Vec<&String> = w.tensors.keys().collect();
-    assert_eq!(names, ["0", "1", "2", "10"].map(|n| format!("layers/dense/vars/{n}")).each_ref());
+    assert_eq!(
+        names,
+        ["0", "1", "2", "10"]
+            .map(|n| format!("layers/dense/vars/{n}"))
+            .each_ref()
+    );
     let expected: Vec<f32> = (0..600u16).map(|i| f32::from(i) / 8.0).collect();
     for (name, tensor) in w.tensors.iter().take(3) {
         assert_eq!(tensor.shape, [20, 30], "{name}");
@@ -235,7 +281,10 @@ fn attributes_that_keras_split() {
 #[test]
 fn near_names() {
     let w = read("pytorch-edge/model.safetensors");
-    assert_eq!(import::near_names(&w, "expert.0.0.weight")[0], "experts.0.0.weight");
+    assert_eq!(
+        import::near_names(&w, "expert.0.0.weight")[0],
+        "experts.0.0.weight"
+    );
     assert!(import::near_names(&w, "something else entirely").is_empty());
 }
 
@@ -250,26 +299,94 @@ fn complaint(name: &str) -> String {
 #[test]
 fn what_is_not_read_is_refused_by_name_with_a_remedy() {
     for (file, kind, remedy) in [
-        ("keras-hub-recsys/model.onnx", "an ONNX model", "model.save("),
-        ("keras-hub-recsys/model_int8.tflite", "a TensorFlow Lite model", "model.save("),
-        ("keras-hub-recsys/tf_checkpoint", "a TensorFlow checkpoint", ".restore("),
-        ("keras-hub-recsys/tf_checkpoint/checkpoint", "a TensorFlow checkpoint", ".restore("),
-        ("keras-hub-recsys/tf_checkpoint/ckpt.index", "a TensorFlow checkpoint", ".restore("),
-        ("readers/scripted.pt", "a TorchScript archive", "torch.jit.load("),
-        ("readers/evil.pt", "`posix.system`", "torch.save(model.state_dict()"),
-        ("readers/module.pt", "`__main__.Net`", "torch.save(model.state_dict()"),
+        (
+            "keras-hub-recsys/model.onnx",
+            "an ONNX model",
+            "model.save(",
+        ),
+        (
+            "keras-hub-recsys/model_int8.tflite",
+            "a TensorFlow Lite model",
+            "model.save(",
+        ),
+        (
+            "keras-hub-recsys/tf_checkpoint",
+            "a TensorFlow checkpoint",
+            ".restore(",
+        ),
+        (
+            "keras-hub-recsys/tf_checkpoint/checkpoint",
+            "a TensorFlow checkpoint",
+            ".restore(",
+        ),
+        (
+            "keras-hub-recsys/tf_checkpoint/ckpt.index",
+            "a TensorFlow checkpoint",
+            ".restore(",
+        ),
+        (
+            "readers/scripted.pt",
+            "a TorchScript archive",
+            "torch.jit.load(",
+        ),
+        (
+            "readers/evil.pt",
+            "`posix.system`",
+            "torch.save(model.state_dict()",
+        ),
+        (
+            "readers/module.pt",
+            "`__main__.Net`",
+            "torch.save(model.state_dict()",
+        ),
         ("readers/two.pt", "first, second", "[\"first\"]"),
-        ("readers/strings.npz", "tensor `names` has elements of type <U1", "float32"),
-        ("readers/objects.npz", "tensor `objects` has elements of type |O", "float32"),
-        ("readers/cyclic.h5", "is a damaged HDF5 file: its groups nest without end", ""),
-        ("readers/huge_chunk.h5", "tensor `chunk` would take", "bytes of memory"),
-        ("readers/links.h5", "too many references lead to the same data", ""),
-        ("readers/references.h5", "too many references lead to the same data", ""),
-        ("readers/bomb.h5", "tensor `weight`", "exceeds expected chunk size"),
-        ("readers/huge.h5", "tensor `weight` would take", "bytes of memory"),
+        (
+            "readers/strings.npz",
+            "tensor `names` has elements of type <U1",
+            "float32",
+        ),
+        (
+            "readers/objects.npz",
+            "tensor `objects` has elements of type |O",
+            "float32",
+        ),
+        (
+            "readers/cyclic.h5",
+            "is a damaged HDF5 file: its groups nest without end",
+            "",
+        ),
+        (
+            "readers/huge_chunk.h5",
+            "tensor `chunk` would take",
+            "bytes of memory",
+        ),
+        (
+            "readers/links.h5",
+            "too many references lead to the same data",
+            "",
+        ),
+        (
+            "readers/references.h5",
+            "too many references lead to the same data",
+            "",
+        ),
+        (
+            "readers/bomb.h5",
+            "tensor `weight`",
+            "exceeds expected chunk size",
+        ),
+        (
+            "readers/huge.h5",
+            "tensor `weight` would take",
+            "bytes of memory",
+        ),
         ("readers", "is a directory", "the weights file itself"),
         ("readers/no such file", "cannot be read: No such file", ""),
-        ("../../Cargo.toml", "is no weights file that mmoe knows", "It reads .safetensors"),
+        (
+            "../../Cargo.toml",
+            "is no weights file that mmoe knows",
+            "It reads .safetensors",
+        ),
     ] {
         let said = complaint(file);
         assert!(said.contains(kind) && said.contains(remedy), "{said}");
@@ -280,7 +397,11 @@ fn what_is_not_read_is_refused_by_name_with_a_remedy() {
 #[test]
 fn directories_and_other_things_that_are_no_files() {
     let dir = tempfile::tempdir().unwrap();
-    let said = |name: &str| import::read(&dir.path().join(name)).unwrap_err().to_string();
+    let said = |name: &str| {
+        import::read(&dir.path().join(name))
+            .unwrap_err()
+            .to_string()
+    };
     std::fs::create_dir(dir.path().join("saved")).unwrap();
     std::fs::write(dir.path().join("saved/saved_model.pb"), b"\x08\x01\x12\x00").unwrap();
     assert!(said("saved").contains("a TensorFlow SavedModel"));
@@ -291,8 +412,14 @@ fn directories_and_other_things_that_are_no_files() {
     std::fs::write(dir.path().join("m.data-00000-of-00001"), [0xff; 16]).unwrap();
     assert!(said("m.data-00000-of-00001").contains("part of a TensorFlow checkpoint"));
     for (file, complaint) in [
-        ("pytorch-edge/model.safetensors", "56098 bytes are not as many as its header tells"),
-        ("pytorch-edge/state_dict.pt", "its list of members, which stands at its end"),
+        (
+            "pytorch-edge/model.safetensors",
+            "56098 bytes are not as many as its header tells",
+        ),
+        (
+            "pytorch-edge/state_dict.pt",
+            "its list of members, which stands at its end",
+        ),
         ("keras-hub-recsys/weights_keras2.h5", "unexpected EOF"),
         ("readers/views_legacy.pt", "it is truncated"),
     ] {
@@ -303,5 +430,10 @@ fn directories_and_other_things_that_are_no_files() {
     std::fs::write(dir.path().join("empty"), b"").unwrap();
     assert!(said("empty").contains("is empty (0 bytes)"));
     #[cfg(unix)]
-    assert!(import::read(std::path::Path::new("/dev/zero")).unwrap_err().to_string().contains("not a regular file"));
+    assert!(
+        import::read(std::path::Path::new("/dev/zero"))
+            .unwrap_err()
+            .to_string()
+            .contains("not a regular file")
+    );
 }

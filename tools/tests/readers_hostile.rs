@@ -13,11 +13,19 @@ use counting::{find, read, zipped};
 fn fixtures() -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     let mut files = Vec::new();
-    for folder in
-        ["deepctr-torch-mmoe", "keras-hub-recsys", "keras-hub-recsys/tf_checkpoint", "keras-mmoe-census", "pytorch-edge", "readers"]
-    {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    for folder in [
+        "deepctr-torch-mmoe",
+        "keras-hub-recsys",
+        "keras-hub-recsys/tf_checkpoint",
+        "keras-mmoe-census",
+        "pytorch-edge",
+        "readers",
+    ] {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
         paths.sort();
         for path in paths {
             let name = format!("{folder}/{}", path.file_name().unwrap().to_string_lossy());
@@ -44,7 +52,8 @@ impl Random {
     }
 }
 
-/// Positions in `bytes` that hold no weights: a mutation among them changes what a reader has to understand.
+/// Positions in `bytes` that hold no weights: a mutation among them changes what a reader has to
+/// understand.
 fn structure(bytes: &[u8]) -> Vec<usize> {
     let mut is_data = vec![false; bytes.len()];
     if let Ok(weights) = import::read_bytes(bytes.to_vec()) {
@@ -106,7 +115,10 @@ fn mutations(name: &str, bytes: &[u8], n: usize, seed: u64) {
         failed += usize::from(read(&format!("mutation {i} of {name}"), mutant).is_err());
     }
     // Else the mutations miss what the reader reads.
-    assert!(failed * 10 > n, "{failed} of {n} mutations of {name} were noticed");
+    assert!(
+        failed * 10 > n,
+        "{failed} of {n} mutations of {name} were noticed"
+    );
 }
 
 #[test]
@@ -121,11 +133,14 @@ fn mutated_files() {
     assert!(total >= 16_000);
 }
 
-/// Zip archives guard their members with checksums, so that mutations never reach what is in them: here the
-/// members are mutated and zipped again.
+/// Zip archives guard their members with checksums, so that mutations never reach what is in them:
+/// here the members are mutated and zipped again.
 #[test]
 fn mutated_members() {
-    let archives: Vec<_> = fixtures().into_iter().filter(|(_, bytes)| bytes.starts_with(b"PK")).collect();
+    let archives: Vec<_> = fixtures()
+        .into_iter()
+        .filter(|(_, bytes)| bytes.starts_with(b"PK"))
+        .collect();
     let each = 4_000usize.div_ceil(archives.len());
     for (seed, (name, bytes)) in archives.iter().enumerate() {
         let mut random = Random(1000 + seed as u64);
@@ -139,7 +154,9 @@ fn mutated_members() {
             })
             .collect();
         // What describes the tensors matters more than the tensors do.
-        let pickles: Vec<usize> = (0..members.len()).filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5")).collect();
+        let pickles: Vec<usize> = (0..members.len())
+            .filter(|&i| members[i].0.ends_with(".pkl") || members[i].0.ends_with(".h5"))
+            .collect();
         for i in 0..each {
             let mut mutant = members.clone();
             let chosen = match (pickles.len(), random.below(4)) {
@@ -164,7 +181,9 @@ fn truncated_files() {
             continue;
         }
         let step = (bytes.len() / 100).max(1);
-        let lengths = (0..bytes.len().min(64)).chain((64..bytes.len()).step_by(step)).chain(bytes.len() - 8..bytes.len());
+        let lengths = (0..bytes.len().min(64))
+            .chain((64..bytes.len()).step_by(step))
+            .chain(bytes.len() - 8..bytes.len());
         for len in lengths {
             let what = format!("{name} cut at {len}");
             // Nothing but padding may be missing from a file that still reads.

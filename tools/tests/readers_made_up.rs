@@ -32,7 +32,10 @@ fn npy(header: &str, data: &[u8]) -> Vec<u8> {
 #[test]
 fn zip_bombs() {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4000000,), }";
-    let bomb = zipped(CompressionMethod::Deflated, &[("w.npy".to_owned(), npy(header, &vec![0; 16_000_000]))]);
+    let bomb = zipped(
+        CompressionMethod::Deflated,
+        &[("w.npy".to_owned(), npy(header, &vec![0; 16_000_000]))],
+    );
     assert!(bomb.len() < 100_000);
     assert_complaint("a bomb", bomb.clone(), "member `w.npy` would take 16000");
 
@@ -45,7 +48,10 @@ fn zip_bombs() {
 
 /// A torch archive of this pickle and one storage `0` of eight bytes.
 fn torch(pickle: &[u8]) -> Vec<u8> {
-    stored(&[("a/data.pkl".to_owned(), pickle.to_vec()), ("a/data/0".to_owned(), vec![0; 8])])
+    stored(&[
+        ("a/data.pkl".to_owned(), pickle.to_vec()),
+        ("a/data/0".to_owned(), vec![0; 8]),
+    ])
 }
 
 /// Pushes a tensor on storage `0` with this offset, size and stride.
@@ -65,14 +71,26 @@ fn tensor(offset: &[u8], size: &[u8], stride: &[u8]) -> Vec<u8> {
 #[test]
 fn malicious_pickles_are_refused_by_the_name_of_what_they_ask_for() {
     for (pickle, name) in [
-        (&b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R."[..], "`os.system`"),
-        (b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.", "`posix.system`"),
+        (
+            &b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R."[..],
+            "`os.system`",
+        ),
+        (
+            b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.",
+            "`posix.system`",
+        ),
         (b"\x80\x02(X\x04\0\0\0trueios\nsystem\n.", "`os.system`"),
         (b"\x80\x02c__builtin__\neval\n.", "`__builtin__.eval`"),
         // The right names in the wrong modules.
         (b"\x80\x02cos\nOrderedDict\n)R.", "`os.OrderedDict`"),
-        (b"\x80\x02ctorch.storage\nFloatStorage\n.", "`torch.storage.FloatStorage`"),
-        (b"\x80\x02ctorch.serialization\nload\n.", "`torch.serialization.load`"),
+        (
+            b"\x80\x02ctorch.storage\nFloatStorage\n.",
+            "`torch.storage.FloatStorage`",
+        ),
+        (
+            b"\x80\x02ctorch.serialization\nload\n.",
+            "`torch.serialization.load`",
+        ),
     ] {
         assert_complaint("a pickle", pickle.to_vec(), name);
         assert_complaint("a torch file", torch(pickle), name);
@@ -90,15 +108,39 @@ fn made_up_pickles() {
     let beyond = "reaches beyond its storage";
     let text = |t: &str| t.as_bytes().to_vec();
     for (what, value, expected) in [
-        ("an expanded zero", tensor(b"K\0", far, b"K\0"), "tensor `w` would take"),
+        (
+            "an expanded zero",
+            tensor(b"K\0", far, b"K\0"),
+            "tensor `w` would take",
+        ),
         ("a long tensor", tensor(b"K\0", b"K\x03", b"K\x01"), beyond),
-        ("a late tensor", tensor(b"K\x02", b"K\x01", b"K\x01"), beyond),
+        (
+            "a late tensor",
+            tensor(b"K\x02", b"K\x01", b"K\x01"),
+            beyond,
+        ),
         ("a far stride", tensor(b"K\0", b"K\x02", far), beyond),
-        ("a negative size", tensor(b"K\0", b"J\xff\xff\xff\xff", b"K\x01"), "a tensor's description"),
+        (
+            "a negative size",
+            tensor(b"K\0", b"J\xff\xff\xff\xff", b"K\x01"),
+            "a tensor's description",
+        ),
         ("an empty pop", text("0000"), "its stack runs empty"),
-        ("nothing", text("N"), "a dictionary without tensors (its keys: w)"),
-        ("a call of text", text("X\x01\0\0\0w)R"), "it calls something that is no class"),
-        ("a wrong call", text("ccollections\nOrderedDict\n(NtR"), "of the wrong arguments"),
+        (
+            "nothing",
+            text("N"),
+            "a dictionary without tensors (its keys: w)",
+        ),
+        (
+            "a call of text",
+            text("X\x01\0\0\0w)R"),
+            "it calls something that is no class",
+        ),
+        (
+            "a wrong call",
+            text("ccollections\nOrderedDict\n(NtR"),
+            "of the wrong arguments",
+        ),
         ("an unmade object", text("h\x05"), "before it was made"),
         ("an extension", b"\x82\x01".to_vec(), "instruction 0x82"),
     ] {
@@ -120,14 +162,28 @@ fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn made_up_safetensors() {
-    let entry = |dtype: &str, shape: &str, end: usize| format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,{end}]}}}}"#);
+    let entry = |dtype: &str, shape: &str, end: usize| {
+        format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,{end}]}}}}"#)
+    };
     let nan = [1.0f32, f32::NAN].map(f32::to_le_bytes).concat();
     let huge = 1e300f64.to_le_bytes();
     let damaged = "damaged safetensors file";
     for (header, data, expected) in [
-        (entry("F32", "[2]", 8), &nan[..], "tensor `w` has NaN at element 1"),
-        (entry("F64", "[1]", 8), &huge, "tensor `w` has inf at element 0"),
-        (entry("F8_E4M3", "[8]", 8), &huge, "tensor `w` has elements of type F8_E4M3"),
+        (
+            entry("F32", "[2]", 8),
+            &nan[..],
+            "tensor `w` has NaN at element 1",
+        ),
+        (
+            entry("F64", "[1]", 8),
+            &huge,
+            "tensor `w` has inf at element 0",
+        ),
+        (
+            entry("F8_E4M3", "[8]", 8),
+            &huge,
+            "tensor `w` has elements of type F8_E4M3",
+        ),
         (entry("F32", "[4294967296,4294967296]", 8), &huge, damaged),
         (entry("F32", "[3]", 8), &huge, damaged),
         (entry("F32", "[2]", 9), &huge, damaged),
@@ -146,7 +202,10 @@ fn made_up_arrays() {
     let old = read("an array", header("'<f4'", "(2L,)")).unwrap();
     assert_eq!(old.tensors["array"].shape, [2]);
     for (bytes, expected) in [
-        (header("'<f4'", "(4294967296, 4294967296, 4294967296)"), "has the shape"),
+        (
+            header("'<f4'", "(4294967296, 4294967296, 4294967296)"),
+            "has the shape",
+        ),
         (header("'<f4'", "(1000000000000,)"), "would take"),
         (header("'<f4'", "(3,)"), "8 bytes of data"),
         (header("'<f4'", "(-2,)"), "its header reads"),
@@ -165,11 +224,23 @@ fn other_archives() {
     let weights = || text("model.weights.h5", "");
     for (members, expected) in [
         (vec![], "a zip archive of 0 members"),
-        (vec![text("word/document.xml", "")], "a zip archive of 1 members (word/document.xml)"),
-        (vec![text("m/saved_model.pb", "")], "a TensorFlow SavedModel"),
-        (vec![config(&"[".repeat(100_000)), weights()], "its config.json: recursion limit exceeded"),
+        (
+            vec![text("word/document.xml", "")],
+            "a zip archive of 1 members (word/document.xml)",
+        ),
+        (
+            vec![text("m/saved_model.pb", "")],
+            "a TensorFlow SavedModel",
+        ),
+        (
+            vec![config(&"[".repeat(100_000)), weights()],
+            "its config.json: recursion limit exceeded",
+        ),
         (vec![config("{}"), weights()], "damaged HDF5"),
-        (vec![text("a.npy", "nothing")], "array `a`: it is not an array file"),
+        (
+            vec![text("a.npy", "nothing")],
+            "array `a`: it is not an array file",
+        ),
     ] {
         assert_complaint("an archive", stored(&members), expected);
     }
@@ -204,9 +275,14 @@ fn many_small_things() {
     array.extend((header.len() as u32).to_le_bytes());
     array.extend(header.bytes());
 
-    let members: Vec<_> = (0..5000).map(|i| (format!("{i}.npy"), Vec::new())).collect();
+    let members: Vec<_> = (0..5000)
+        .map(|i| (format!("{i}.npy"), Vec::new()))
+        .collect();
     let config = format!("[{}0]", "0,".repeat(200_000));
-    let keras = [("config.json".to_owned(), config.into_bytes()), ("model.weights.h5".to_owned(), Vec::new())];
+    let keras = [
+        ("config.json".to_owned(), config.into_bytes()),
+        ("model.weights.h5".to_owned(), Vec::new()),
+    ];
     for (what, bytes) in [
         ("many tensors", tensors),
         ("many dimensions", dimensions),

@@ -1,5 +1,5 @@
-//! What each framework's names are taken for: the wiring, what was assumed, what was dropped, and that the spec written
-//! from it converts to the same graph.
+//! What each framework's names are taken for: the wiring, what was assumed, what was dropped, and
+//! that the spec written from it converts to the same graph.
 
 mod common;
 
@@ -33,30 +33,67 @@ impl File {
     }
 
     fn weights(&self) -> Weights {
-        let shapes: Vec<(&str, &[usize])> = self.0.iter().map(|(n, s)| (n.as_str(), s.as_slice())).collect();
+        let shapes: Vec<(&str, &[usize])> = self
+            .0
+            .iter()
+            .map(|(n, s)| (n.as_str(), s.as_slice()))
+            .collect();
         made(&shapes)
     }
 }
 
 fn tasks(activations: &[&str]) -> String {
-    activations.iter().enumerate().map(|(t, a)| format!("[[tasks]]\nname = \"t{t}\"\nactivation = \"{a}\"\n")).collect()
+    activations
+        .iter()
+        .enumerate()
+        .map(|(t, a)| format!("[[tasks]]\nname = \"t{t}\"\nactivation = \"{a}\"\n"))
+        .collect()
 }
 
 fn with(weights: &Weights, spec: &str) -> Recognised {
-    let made = build(weights.clone(), Some(&Spec::parse(spec).unwrap()), Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    let made = build(
+        weights.clone(),
+        Some(&Spec::parse(spec).unwrap()),
+        Options::default(),
+    )
+    .unwrap_or_else(|e| panic!("{e}"));
     let text = write_spec(weights, &made);
-    let again = build(weights.clone(), Some(&Spec::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))), Options::default());
-    assert_eq!(again.unwrap_or_else(|e| panic!("{e}\n{text}")).graph, made.graph, "{text}");
+    let again = build(
+        weights.clone(),
+        Some(&Spec::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))),
+        Options::default(),
+    );
+    assert_eq!(
+        again.unwrap_or_else(|e| panic!("{e}\n{text}")).graph,
+        made.graph,
+        "{text}"
+    );
     made
 }
 
 /// `(source, sees)` of each node; experts and towers see nothing.
 fn wiring(graph: &Graph) -> Vec<(usize, Vec<usize>)> {
-    graph.nodes.iter().map(|n| (n.src, if let Op::Gate { sees, .. } = &n.op { sees.clone() } else { Vec::new() })).collect()
+    graph
+        .nodes
+        .iter()
+        .map(|n| {
+            (
+                n.src,
+                if let Op::Gate { sees, .. } = &n.op {
+                    sees.clone()
+                } else {
+                    Vec::new()
+                },
+            )
+        })
+        .collect()
 }
 
 fn assert_wiring(graph: &Graph, wanted: &[(usize, &[usize])]) {
-    let wanted: Vec<(usize, Vec<usize>)> = wanted.iter().map(|(src, sees)| (*src, sees.to_vec())).collect();
+    let wanted: Vec<(usize, Vec<usize>)> = wanted
+        .iter()
+        .map(|(src, sees)| (*src, sees.to_vec()))
+        .collect();
     assert_eq!(wiring(graph), wanted);
 }
 
@@ -65,14 +102,26 @@ fn deepctr_torch_mmoe() {
     let weights = read("deepctr-torch-mmoe/model.safetensors");
     let made = with(
         &weights,
-        "[[tasks]]\nname = \"income\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \"marital\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \"weeks\"\nactivation = \"linear\"\n",
+        "[[tasks]]\nname = \"income\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \
+         \"marital\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \"weeks\"\nactivation = \
+         \"linear\"\n",
     );
     assert_eq!(made.framework, "DeepCTR-Torch MMOE");
-    assert!(made.embeddings.unwrap().starts_with("9 tables make 36 of the 42 inputs"));
+    assert!(
+        made.embeddings
+            .unwrap()
+            .starts_with("9 tables make 36 of the 42 inputs")
+    );
     assert!(made.dropped.is_empty());
     assert!(made.assumptions[0].contains("relu"));
     // The separate output bias became the head's.
-    assert!(made.placement.iter().any(|(n, to)| n == "out.2.bias" && to == "tower 2, layer 1: bias"), "{:?}", made.placement);
+    assert!(
+        made.placement
+            .iter()
+            .any(|(n, to)| n == "out.2.bias" && to == "tower 2, layer 1: bias"),
+        "{:?}",
+        made.placement
+    );
     assert_eq!(made.graph.width(0), 42);
 }
 
@@ -83,14 +132,24 @@ fn deepctr_torch_ple_runs_what_is_wired_and_drops_the_rest() {
         let inputs = if l == 0 { 6 } else { 4 };
         for t in 0..2 {
             for j in 0..2 {
-                f.linear(&format!("specific_experts.{l}.{t}.{j}.linears.0"), inputs, 4);
+                f.linear(
+                    &format!("specific_experts.{l}.{t}.{j}.linears.0"),
+                    inputs,
+                    4,
+                );
             }
-            f.add(format!("specific_gate_dnn_final_layer.{l}.{t}.weight"), &[3, inputs]);
+            f.add(
+                format!("specific_gate_dnn_final_layer.{l}.{t}.weight"),
+                &[3, inputs],
+            );
         }
         for k in 0..2 {
             f.linear(&format!("shared_experts.{l}.0.{k}.linears.0"), inputs, 4);
         }
-        f.add(format!("shared_gate_dnn_final_layer.{l}.weight"), &[5, inputs]);
+        f.add(
+            format!("shared_gate_dnn_final_layer.{l}.weight"),
+            &[5, inputs],
+        );
     }
     for t in 0..2 {
         f.add(format!("tower_dnn_final_layer.{t}.weight"), &[1, 4]);
@@ -120,7 +179,9 @@ fn deepctr_torch_ple_runs_what_is_wired_and_drops_the_rest() {
         ],
     );
     assert_eq!(made.dropped.len(), 5, "{:?}", made.dropped);
-    assert!(made.dropped[0].contains("`shared_experts.0.0.1.linears.0.weight` [4, 6]: this shared expert is built and never run"));
+    assert!(made.dropped[0].contains(
+        "`shared_experts.0.0.1.linears.0.weight` [4, 6]: this shared expert is built and never run"
+    ));
     assert!(made.dropped[4].contains("the last level's shared gate feeds nothing"));
 }
 
@@ -145,18 +206,30 @@ fn torch_rechub_folds_its_norms_even_in_gates() {
     assert_eq!(made.framework, "torch-rechub MMOE");
     assert_eq!(made.folded.len(), 7);
     assert_eq!(made.dropped.len(), 7);
-    assert!(made.dropped.iter().all(|d| d.ends_with("counts training steps")));
+    assert!(
+        made.dropped
+            .iter()
+            .all(|d| d.ends_with("counts training steps"))
+    );
     assert_eq!(
         made.embeddings.unwrap(),
-        "1 table makes 4 of the 6 inputs: the blob starts at the vector that enters the experts (`embedding.embed_dict.a.weight` [10, 4])"
+        "1 table makes 4 of the 6 inputs: the blob starts at the vector that enters the experts \
+         (`embedding.embed_dict.a.weight` [10, 4])"
     );
-    assert!(made.assumptions.iter().any(|a| a.contains("epsilon 0.00001")), "{:?}", made.assumptions);
     assert!(
-        made.graph
-            .nodes
+        made.assumptions
             .iter()
-            .all(|n| n.layers.len() == n.layers.iter().filter(|l| matches!(l, mmoe_tools::graph::Layer::Dense(_))).count())
+            .any(|a| a.contains("epsilon 0.00001")),
+        "{:?}",
+        made.assumptions
     );
+    assert!(made.graph.nodes.iter().all(|n| {
+        n.layers.len()
+            == n.layers
+                .iter()
+                .filter(|l| matches!(l, mmoe_tools::graph::Layer::Dense(_)))
+                .count()
+    }));
 }
 
 #[test]
@@ -165,9 +238,17 @@ fn torch_rechub_ple_and_shared_bottom() {
     for l in 0..2 {
         let inputs = if l == 0 { 6 } else { 4 };
         for i in 0..2 {
-            f.linear(&format!("cgc_layers.{l}.experts_specific.{i}.mlp.0"), inputs, 4);
+            f.linear(
+                &format!("cgc_layers.{l}.experts_specific.{i}.mlp.0"),
+                inputs,
+                4,
+            );
             f.norm(&format!("cgc_layers.{l}.experts_specific.{i}.mlp.1"), 4);
-            f.linear(&format!("cgc_layers.{l}.gates_specific.{i}.mlp.0"), inputs, 2);
+            f.linear(
+                &format!("cgc_layers.{l}.gates_specific.{i}.mlp.0"),
+                inputs,
+                2,
+            );
             f.norm(&format!("cgc_layers.{l}.gates_specific.{i}.mlp.1"), 2);
         }
         f.linear(&format!("cgc_layers.{l}.experts_shared.0.mlp.0"), inputs, 4);
@@ -215,7 +296,11 @@ fn fuxictr_ple_mixes_shared_experts_only_in_its_shared_gate() {
         let inputs = if l == 0 { 6 } else { 4 };
         f.linear(&format!("cgc_layers.{l}.shared_experts.0.mlp.0"), inputs, 4);
         for t in 0..2 {
-            f.linear(&format!("cgc_layers.{l}.specific_experts.{t}.0.mlp.0"), inputs, 4);
+            f.linear(
+                &format!("cgc_layers.{l}.specific_experts.{t}.0.mlp.0"),
+                inputs,
+                4,
+            );
             f.linear(&format!("cgc_layers.{l}.gate.{t}.mlp.0"), inputs, 2);
         }
         f.linear(&format!("cgc_layers.{l}.gate.2.mlp.0"), inputs, 1);
@@ -239,7 +324,11 @@ fn fuxictr_ple_mixes_shared_experts_only_in_its_shared_gate() {
     let made = with(&f.weights(), &tasks(&["sigmoid", "linear"]));
     assert_eq!(made.framework, "FuxiCTR MMoE");
     // A norm of the input goes into the layer behind it.
-    assert!(made.folded[0].ends_with("the dense layer after it"), "{:?}", made.folded);
+    assert!(
+        made.folded[0].ends_with("the dense layer after it"),
+        "{:?}",
+        made.folded
+    );
 }
 
 #[test]
@@ -257,8 +346,23 @@ fn mtreclib_needs_no_tasks_and_shares_one_gate_in_omoe() {
     let weights = f.weights();
     let made = build(weights, None, Options::default()).unwrap();
     assert_eq!(made.framework, "MTReclib MMoE");
-    assert_wiring(&made.graph, &[(0, &[]), (0, &[]), (0, &[]), (0, &[1, 2, 3]), (4, &[]), (4, &[])]);
-    assert!(made.graph.tasks.iter().all(|t| matches!(t.output, Output::Sigmoid { .. })));
+    assert_wiring(
+        &made.graph,
+        &[
+            (0, &[]),
+            (0, &[]),
+            (0, &[]),
+            (0, &[1, 2, 3]),
+            (4, &[]),
+            (4, &[]),
+        ],
+    );
+    assert!(
+        made.graph
+            .tasks
+            .iter()
+            .all(|t| matches!(t.output, Output::Sigmoid { .. }))
+    );
     assert!(made.assumptions.iter().any(|a| a.contains("task0")));
 
     f.0.retain(|(n, _)| !n.starts_with("gate."));
@@ -279,27 +383,53 @@ fn mtreclib_needs_no_tasks_and_shares_one_gate_in_omoe() {
     f.linear("tower.0.mlp.0", 4, 1);
     f.linear("tower.1.mlp.0", 4, 1);
     let made = with(&f.weights(), "name = \"m\"");
-    assert_eq!((made.framework.as_str(), wiring(&made.graph)[5].1.len(), made.dropped.len()), ("MTReclib PLE", 3, 2));
+    assert_eq!(
+        (
+            made.framework.as_str(),
+            wiring(&made.graph)[5].1.len(),
+            made.dropped.len()
+        ),
+        ("MTReclib PLE", 3, 2)
+    );
 }
 
 #[test]
 fn torcheasyrec_tells_layer_norm_from_batch_norm() {
     let mut f = File::default();
     for i in 0..2 {
-        f.add(format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.0.weight"), &[4, 6]);
+        f.add(
+            format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.0.weight"),
+            &[4, 6],
+        );
         if i == 0 {
             f.norm(&format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.1"), 4);
         } else {
-            f.add(format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.1.weight"), &[4]);
-            f.add(format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.1.bias"), &[4]);
+            f.add(
+                format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.1.weight"),
+                &[4],
+            );
+            f.add(
+                format!("mmoe.expert_mlps.{i}.mlp.0.perceptron.1.bias"),
+                &[4],
+            );
         }
         f.linear(&format!("mmoe.gate_finals.{i}"), 6, 2);
-        f.linear(&format!("_task_tower.{i}.tower_mlp.mlp.0.perceptron.0"), 4, 3);
+        f.linear(
+            &format!("_task_tower.{i}.tower_mlp.mlp.0.perceptron.0"),
+            4,
+            3,
+        );
         f.linear(&format!("_task_tower.{i}.linear"), 3, 2);
     }
     let made = with(&f.weights(), &tasks(&["softmax", "linear"]));
     assert_eq!(made.framework, "TorchEasyRec MMoE");
-    assert_eq!((made.graph.nodes[0].layers.len(), made.graph.nodes[1].layers.len()), (1, 3));
+    assert_eq!(
+        (
+            made.graph.nodes[0].layers.len(),
+            made.graph.nodes[1].layers.len()
+        ),
+        (1, 3)
+    );
 }
 
 #[test]
@@ -312,11 +442,30 @@ fn libmtl_sees_shared_experts_first_and_dselect_k() {
         f.linear(&format!("decoders.{task}"), 4, 1);
     }
     let weights = f.weights();
-    let made = with(&weights, "[[tasks]]\nname = \"a\"\nactivation = \"linear\"\n[[tasks]]\nname = \"b\"\nactivation = \"sigmoid\"\n");
+    let made = with(
+        &weights,
+        "[[tasks]]\nname = \"a\"\nactivation = \"linear\"\n[[tasks]]\nname = \"b\"\nactivation = \
+         \"sigmoid\"\n",
+    );
     assert_eq!(made.framework, "LibMTL CGC");
     // The spec has the file's names in another order: outputs and gates follow it.
-    assert_wiring(&made.graph, &[(0, &[]), (0, &[]), (0, &[]), (0, &[1, 3]), (0, &[1, 2]), (4, &[]), (5, &[])]);
-    assert!(made.placement.iter().any(|(n, to)| n == "decoders.a.weight" && to == "tower of `a`, layer 0: weight"));
+    assert_wiring(
+        &made.graph,
+        &[
+            (0, &[]),
+            (0, &[]),
+            (0, &[]),
+            (0, &[1, 3]),
+            (0, &[1, 2]),
+            (4, &[]),
+            (5, &[]),
+        ],
+    );
+    assert!(
+        made.placement
+            .iter()
+            .any(|(n, to)| n == "decoders.a.weight" && to == "tower of `a`, layer 0: weight")
+    );
 
     let mut f = File::default();
     for i in 0..3 {
@@ -325,9 +474,18 @@ fn libmtl_sees_shared_experts_first_and_dselect_k() {
     f.linear("_z_logits.a", 6, 4);
     f.linear("_w_logits.a", 6, 2);
     f.linear("decoders.a.0", 4, 1);
-    let made = with(&f.weights(), "[[tasks]]\nname = \"a\"\nactivation = \"linear\"\n");
+    let made = with(
+        &f.weights(),
+        "[[tasks]]\nname = \"a\"\nactivation = \"linear\"\n",
+    );
     assert_eq!(made.framework, "LibMTL DSelect_k");
-    assert!(matches!(made.graph.nodes[3].op, Op::Gate { kind: GateKind::DSelectK { k: 2 }, .. }));
+    assert!(matches!(
+        made.graph.nodes[3].op,
+        Op::Gate {
+            kind: GateKind::DSelectK { k: 2 },
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -354,7 +512,10 @@ fn deepctr_takes_task_names_from_its_layers() {
         f.add(format!("expert_{i}/expert_{i}/bias0:0"), &[4]);
     }
     for task in ["ctr", "cvr"] {
-        f.add(format!("gate_softmax_{task}/gate_softmax_{task}/kernel:0"), &[6, 2]);
+        f.add(
+            format!("gate_softmax_{task}/gate_softmax_{task}/kernel:0"),
+            &[6, 2],
+        );
         f.add(format!("tower_{task}/tower_{task}/kernel0:0"), &[4, 3]);
         f.add(format!("tower_{task}/tower_{task}/bias0:0"), &[3]);
     }
@@ -362,10 +523,20 @@ fn deepctr_takes_task_names_from_its_layers() {
     f.add("dense_3/dense_3/kernel:0", &[3, 1]);
     f.add("ctr/ctr/global_bias:0", &[1]);
     f.add("cvr/cvr/global_bias:0", &[1]);
-    let made =
-        with(&f.weights(), "[[tasks]]\nname = \"cvr\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \"ctr\"\nactivation = \"sigmoid\"\n");
+    let made = with(
+        &f.weights(),
+        "[[tasks]]\nname = \"cvr\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \
+         \"ctr\"\nactivation = \"sigmoid\"\n",
+    );
     assert_eq!(made.framework, "DeepCTR MMOE");
-    let at = |tensor: &str| made.placement.iter().find(|(n, _)| n == tensor).unwrap().1.clone();
+    let at = |tensor: &str| {
+        made.placement
+            .iter()
+            .find(|(n, _)| n == tensor)
+            .unwrap()
+            .1
+            .clone()
+    };
     assert_eq!(at("dense_3/dense_3/kernel:0"), "tower 1, layer 1: weight");
     assert_eq!(made.graph.tasks[0].output, Output::Sigmoid { value: 5 });
 }
@@ -374,21 +545,45 @@ fn deepctr_takes_task_names_from_its_layers() {
 fn fixtures_survive_a_written_spec() {
     let weights = read("pytorch-edge/model.safetensors");
     with(&weights, &tasks(&["sigmoid", "sigmoid", "linear"]));
-    for file in ["keras-hub-recsys/model_keras3.keras", "keras-hub-recsys/full_keras2.h5", "keras-mmoe-census/model_keras3.keras"] {
+    for file in [
+        "keras-hub-recsys/model_keras3.keras",
+        "keras-hub-recsys/full_keras2.h5",
+        "keras-mmoe-census/model_keras3.keras",
+    ] {
         with(&read(file), "name = \"m\"");
     }
     // Before anybody says what the outputs are: raw values, with a line that asks.
     let found = recognise(&weights).unwrap();
-    assert_eq!(found.missing()[2], "how output `task2` is made: [[tasks]] with name and activation (sigmoid, softmax, linear)");
-    let text = write_plan(&weights.format, found.framework, &found.assumptions, &found.plan);
+    assert_eq!(
+        found.missing()[2],
+        "how output `task2` is made: [[tasks]] with name and activation (sigmoid, softmax, linear)"
+    );
+    let text = write_plan(
+        &weights.format,
+        found.framework,
+        &found.assumptions,
+        &found.plan,
+    );
     assert!(text.contains("THE FILE DOES NOT SAY"));
-    let made = build(weights, Some(&Spec::parse(&text).unwrap()), Options::default()).unwrap();
-    assert!(made.graph.tasks.iter().all(|t| matches!(t.output, Output::Linear { .. })));
+    let made = build(
+        weights,
+        Some(&Spec::parse(&text).unwrap()),
+        Options::default(),
+    )
+    .unwrap();
+    assert!(
+        made.graph
+            .tasks
+            .iter()
+            .all(|t| matches!(t.output, Output::Linear { .. }))
+    );
 }
 
 fn fails(weights: &Weights, spec: Option<&str>, says: &[&str]) {
     let spec = spec.map(|s| Spec::parse(s).unwrap());
-    let text = build(weights.clone(), spec.as_ref(), Options::default()).unwrap_err().to_string();
+    let text = build(weights.clone(), spec.as_ref(), Options::default())
+        .unwrap_err()
+        .to_string();
     for part in says {
         assert!(text.contains(part), "no `{part}` in: {text}");
     }
@@ -400,63 +595,162 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
     fails(
         &edge,
         None,
-        &["nothing says how these outputs are made: task0, task1, task2", "[[tasks]]\nname = \"task0\"\nactivation = \"sigmoid\""],
+        &[
+            "nothing says how these outputs are made: task0, task1, task2",
+            "[[tasks]]\nname = \"task0\"\nactivation = \"sigmoid\"",
+        ],
     );
     fails(
         &edge,
         Some(&tasks(&["sigmoid", "sigmoid"])),
-        &["lists 2 tasks that need a tower, the file has 3 towers", "one [[tasks]] per tower"],
+        &[
+            "lists 2 tasks that need a tower, the file has 3 towers",
+            "one [[tasks]] per tower",
+        ],
     );
-    fails(&edge, Some(&tasks(&["sigmoid", "softmax", "linear"])), &["task `t1`: a softmax needs width 2 or more, its tower makes 1"]);
+    fails(
+        &edge,
+        Some(&tasks(&["sigmoid", "softmax", "linear"])),
+        &["task `t1`: a softmax needs width 2 or more, its tower makes 1"],
+    );
     let mut few = edge.clone();
     few.tensors.retain(|n, _| !n.starts_with("experts.3."));
-    fails(&few, Some(&tasks(&["sigmoid", "sigmoid", "linear"])), &["gate 0", "4 logits, 3 experts seen need 3"]);
+    fails(
+        &few,
+        Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
+        &["gate 0", "4 logits, 3 experts seen need 3"],
+    );
     few.tensors.retain(|n, _| !n.starts_with("experts.1."));
-    fails(&few, Some(&tasks(&["sigmoid", "sigmoid", "linear"])), &["`experts.1` is missing between its neighbours"]);
+    fails(
+        &few,
+        Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
+        &["`experts.1` is missing between its neighbours"],
+    );
     let mut transposed = edge.clone();
     transposed.tensors["towers.0.0.weight"].shape = vec![32, 16];
     fails(
         &transposed,
         Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
-        &["`towers.0.0.weight` has shape [32, 16], needed is [outputs, 32]", "check `layout`"],
+        &[
+            "`towers.0.0.weight` has shape [32, 16], needed is [outputs, 32]",
+            "check `layout`",
+        ],
     );
     fails(
-        &made(&[("lstm.weight_ih_l0", &[16, 4]), ("lstm.weight_hh_l0", &[16, 4])]),
+        &made(&[
+            ("lstm.weight_ih_l0", &[16, 4]),
+            ("lstm.weight_hh_l0", &[16, 4]),
+        ]),
         None,
-        &["no known layout of names", "`lstm.weight_ih_l0` [16, 4]", "--spec"],
+        &[
+            "no known layout of names",
+            "`lstm.weight_ih_l0` [16, 4]",
+            "--spec",
+        ],
     );
     fails(
-        &made(&[("experts.0.0.weight", &[4, 3, 3, 3]), ("gates.0.weight", &[1, 3]), ("towers.0.0.weight", &[1, 4])]),
+        &made(&[
+            ("experts.0.0.weight", &[4, 3, 3, 3]),
+            ("gates.0.weight", &[1, 3]),
+            ("towers.0.0.weight", &[1, 4]),
+        ]),
         Some(&tasks(&["linear"])),
-        &["`experts.0.0` is no layer that is known here", "[4, 3, 3, 3]"],
+        &[
+            "`experts.0.0` is no layer that is known here",
+            "[4, 3, 3, 3]",
+        ],
     );
     let mut normed = edge.clone();
-    normed.tensors.extend(made(&[("input_norm.weight", &[64])]).tensors);
+    normed
+        .tensors
+        .extend(made(&[("input_norm.weight", &[64])]).tensors);
     fails(
         &normed,
         Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
-        &["nothing says what 1 of its tensors do, `input_norm.weight` [64] first", "spec"],
+        &[
+            "nothing says what 1 of its tensors do, `input_norm.weight` [64] first",
+            "spec",
+        ],
     );
-    let norm: [(&str, &[usize]); 4] = [("n.weight", &[4]), ("n.bias", &[4]), ("n.running_mean", &[4]), ("n.num_batches_tracked", &[])];
-    let mut cut = made(&[("experts.0.mlp.0.weight", &[4, 3]), ("gates.0.mlp.0.weight", &[1, 3]), ("towers.0.mlp.0.weight", &[1, 4])]);
-    cut.tensors.extend(made(&norm).tensors.into_iter().map(|(n, t)| (n.replacen('n', "experts.0.mlp.1", 1), t)));
-    fails(&cut, Some(&tasks(&["linear"])), &["`experts.0.mlp.1` is no layer that is known here", "running_mean"]);
+    let norm: [(&str, &[usize]); 4] = [
+        ("n.weight", &[4]),
+        ("n.bias", &[4]),
+        ("n.running_mean", &[4]),
+        ("n.num_batches_tracked", &[]),
+    ];
+    let mut cut = made(&[
+        ("experts.0.mlp.0.weight", &[4, 3]),
+        ("gates.0.mlp.0.weight", &[1, 3]),
+        ("towers.0.mlp.0.weight", &[1, 4]),
+    ]);
+    cut.tensors.extend(
+        made(&norm)
+            .tensors
+            .into_iter()
+            .map(|(n, t)| (n.replacen('n', "experts.0.mlp.1", 1), t)),
+    );
+    fails(
+        &cut,
+        Some(&tasks(&["linear"])),
+        &[
+            "`experts.0.mlp.1` is no layer that is known here",
+            "running_mean",
+        ],
+    );
     cut.tensors.shift_remove("experts.0.mlp.1.running_mean");
-    fails(&cut, Some(&tasks(&["linear"])), &["`experts.0.mlp.1` is no layer that is known here"]);
+    fails(
+        &cut,
+        Some(&tasks(&["linear"])),
+        &["`experts.0.mlp.1` is no layer that is known here"],
+    );
     let keras = read("keras-hub-recsys/weights_keras2.h5");
     let mut normed = keras.clone();
-    normed.tensors.extend(made(&[("bn/bn/gamma:0", &[8])]).tensors);
-    fails(&normed, None, &["nothing says what 1 of its tensors do, `bn/bn/gamma:0` [8] first"]);
+    normed
+        .tensors
+        .extend(made(&[("bn/bn/gamma:0", &[8])]).tensors);
+    fails(
+        &normed,
+        None,
+        &["nothing says what 1 of its tensors do, `bn/bn/gamma:0` [8] first"],
+    );
     fails(&keras, None, &["y0, y1", "name = \"y0\""]);
     fails(
         &keras,
-        Some("[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \"z\"\nactivation = \"linear\"\n"),
+        Some(
+            "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \
+             \"z\"\nactivation = \"linear\"\n",
+        ),
         &["the file calls its tasks `y0`, `y1`, the spec only some of them so"],
     );
     let mut odd = read("keras-hub-recsys/full_keras2.h5");
     let text = odd.config.as_ref().unwrap().to_string();
-    odd.config = Some(serde_json::from_str(&text.replacen("\"class_name\":\"Dense\"", "\"class_name\":\"LSTM\"", 1)).unwrap());
-    fails(&odd, None, &["layer `dense_10`: the Keras layer `LSTM` behind a mixture is not supported"]);
-    odd.config = Some(serde_json::from_str(&text.replacen("\"activation\":\"relu\"", "\"activation\":\"gelu\"", 1)).unwrap());
-    fails(&odd, None, &["layer `dense_10`: activation `gelu` is not supported", "leaky_relu"]);
+    odd.config = Some(
+        serde_json::from_str(&text.replacen(
+            "\"class_name\":\"Dense\"",
+            "\"class_name\":\"LSTM\"",
+            1,
+        ))
+        .unwrap(),
+    );
+    fails(
+        &odd,
+        None,
+        &["layer `dense_10`: the Keras layer `LSTM` behind a mixture is not supported"],
+    );
+    odd.config = Some(
+        serde_json::from_str(&text.replacen(
+            "\"activation\":\"relu\"",
+            "\"activation\":\"gelu\"",
+            1,
+        ))
+        .unwrap(),
+    );
+    fails(
+        &odd,
+        None,
+        &[
+            "layer `dense_10`: activation `gelu` is not supported",
+            "leaky_relu",
+        ],
+    );
 }

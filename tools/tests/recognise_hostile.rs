@@ -1,5 +1,5 @@
-//! Seeded mutations of names, shapes and configurations: recognition and assembly answer with an error or a checked
-//! graph, and never panic.
+//! Seeded mutations of names, shapes and configurations: recognition and assembly answer with an
+//! error or a checked graph, and never panic.
 
 mod common;
 
@@ -13,14 +13,23 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % n.max(1)
     }
 }
 
 fn mutate(weights: &mut Weights, random: &mut Random) {
     let at = random.below(weights.tensors.len());
-    let Some((name, tensor)) = weights.tensors.get_index(at).map(|(n, t)| (n.clone(), t.clone())) else { return };
+    let Some((name, tensor)) = weights
+        .tensors
+        .get_index(at)
+        .map(|(n, t)| (n.clone(), t.clone()))
+    else {
+        return;
+    };
     match random.below(5) {
         0 => drop(weights.tensors.shift_remove(&name)),
         1 => {
@@ -36,7 +45,10 @@ fn mutate(weights: &mut Weights, random: &mut Random) {
         }
         2 => {
             let digit = char::from(b'0' + u8::try_from(random.below(10)).unwrap());
-            let places: Vec<usize> = name.match_indices(|c: char| c.is_ascii_digit()).map(|(i, _)| i).collect();
+            let places: Vec<usize> = name
+                .match_indices(|c: char| c.is_ascii_digit())
+                .map(|(i, _)| i)
+                .collect();
             if let Some(i) = places.get(random.below(places.len())) {
                 let mut renamed = name.clone();
                 renamed.replace_range(*i..=*i, &digit.to_string());
@@ -47,7 +59,10 @@ fn mutate(weights: &mut Weights, random: &mut Random) {
         3 => {
             let cut: Vec<&str> = name.split(['.', '/']).collect();
             let keep = random.below(cut.len());
-            weights.tensors.insert(cut[..keep].join(".") + ["", ".weight", "/vars/0", ".0.0"][random.below(4)], tensor);
+            weights.tensors.insert(
+                cut[..keep].join(".") + ["", ".weight", "/vars/0", ".0.0"][random.below(4)],
+                tensor,
+            );
         }
         _ => {
             if let Some(config) = &weights.config {
@@ -62,7 +77,8 @@ fn mutate(weights: &mut Weights, random: &mut Random) {
                     ("tower0", "y1"),
                     ("Dense", "BatchNormalization"),
                 ][random.below(8)];
-                weights.config = serde_json::from_str(&text.replacen(from, to, 1 + random.below(3))).ok();
+                weights.config =
+                    serde_json::from_str(&text.replacen(from, to, 1 + random.below(3))).ok();
             }
         }
     }
@@ -81,7 +97,12 @@ fn assault(name: &str, original: &Weights, rounds: u64, spec: Option<&str>) {
         match build(weights, spec.as_ref(), Options::default()) {
             Ok(made) => {
                 made.graph.check().unwrap();
-                let again = build(kept.clone(), Some(&Spec::parse(&write_spec(&kept, &made)).unwrap()), Options::default()).unwrap();
+                let again = build(
+                    kept.clone(),
+                    Some(&Spec::parse(&write_spec(&kept, &made)).unwrap()),
+                    Options::default(),
+                )
+                .unwrap();
                 assert_eq!(again.graph, made.graph, "{name}, seed {seed}");
                 converted += 1;
             }
@@ -91,19 +112,48 @@ fn assault(name: &str, original: &Weights, rounds: u64, spec: Option<&str>) {
             }
         }
     }
-    assert!(converted > 0 && refused > 0, "{name}: {converted} converted, {refused} refused");
+    assert!(
+        converted > 0 && refused > 0,
+        "{name}: {converted} converted, {refused} refused"
+    );
 }
 
-const TWO: &str = "[[tasks]]\nname = \"a\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \"b\"\nactivation = \"linear\"\n";
+const TWO: &str = "[[tasks]]\nname = \"a\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \
+                   \"b\"\nactivation = \"linear\"\n";
 
 #[test]
 fn files_of_frameworks() {
-    assault("keras 3", &read("keras-hub-recsys/model_keras3.keras"), 300, None);
-    assault("keras 2", &read("keras-hub-recsys/full_keras2.h5"), 300, None);
-    assault("keras-mmoe", &read("keras-mmoe-census/weights_keras2.h5"), 200, Some(&TWO.replace("sigmoid", "softmax")));
+    assault(
+        "keras 3",
+        &read("keras-hub-recsys/model_keras3.keras"),
+        300,
+        None,
+    );
+    assault(
+        "keras 2",
+        &read("keras-hub-recsys/full_keras2.h5"),
+        300,
+        None,
+    );
+    assault(
+        "keras-mmoe",
+        &read("keras-mmoe-census/weights_keras2.h5"),
+        200,
+        Some(&TWO.replace("sigmoid", "softmax")),
+    );
     let three = format!("{TWO}[[tasks]]\nname = \"c\"\nactivation = \"linear\"\n");
-    assault("plain", &read("pytorch-edge/model.safetensors"), 200, Some(&three));
-    assault("deepctr-torch", &read("deepctr-torch-mmoe/model.safetensors"), 200, Some(&three));
+    assault(
+        "plain",
+        &read("pytorch-edge/model.safetensors"),
+        200,
+        Some(&three),
+    );
+    assault(
+        "deepctr-torch",
+        &read("deepctr-torch-mmoe/model.safetensors"),
+        200,
+        Some(&three),
+    );
 }
 
 /// Names and shapes of a file.

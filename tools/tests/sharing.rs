@@ -1,4 +1,5 @@
-//! What sharing saves, as `docs/family.md` has it. `BLESS=1 cargo test -p mmoe-tools --test sharing` writes the table anew.
+//! What sharing saves, as `docs/family.md` has it. `BLESS=1 cargo test -p mmoe-tools --test
+//! sharing` writes the table anew.
 
 mod common;
 
@@ -52,10 +53,17 @@ layers = [
 ]
 "#;
 
-const TASKS: &str = "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \"y1\"\nactivation = \"linear\"\n";
+const TASKS: &str = "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \
+                     \"y1\"\nactivation = \"linear\"\n";
 
 fn graph(weights: &str, spec: &str) -> Graph {
-    build(read(&format!("paper/{weights}-0.5-1.safetensors")), Some(&Spec::parse(spec).unwrap()), Options::default()).unwrap().graph
+    build(
+        read(&format!("paper/{weights}-0.5-1.safetensors")),
+        Some(&Spec::parse(spec).unwrap()),
+        Options::default(),
+    )
+    .unwrap()
+    .graph
 }
 
 /// Parameters, multiply-accumulates, bytes in three precisions, M4F instructions in I8.
@@ -65,7 +73,12 @@ fn row(name: &str, graph: &Graph) -> String {
     let quantized = quantize::quantize(graph, &calibration, &quantize::Options::default()).unwrap();
     let made = [
         pack::float(graph, Float::F32),
-        pack::float(graph, Float::W8 { narrow_heads: false }),
+        pack::float(
+            graph,
+            Float::W8 {
+                narrow_heads: false,
+            },
+        ),
         pack::integer(graph, &quantized, Packing::Panels),
     ];
     let mut costs = Vec::new();
@@ -75,21 +88,44 @@ fn row(name: &str, graph: &Graph) -> String {
         let runner = Runner::load(&bytes).unwrap();
         let cost = cost(bytes.as_slice(), &runner.model).unwrap();
         let (header, _) = split(bytes.as_slice()).unwrap();
-        instructions = Measurements::built_in().estimate("m4f", "3", &header, &cost).unwrap().predict;
+        instructions = Measurements::built_in()
+            .estimate("m4f", "3", &header, &cost)
+            .unwrap()
+            .predict;
         costs.push(cost);
     }
-    let [a, b, c] = &costs[..] else { unreachable!() };
-    let numbers = [a.parameters, a.macs, a.blob as u64, b.blob as u64, c.blob as u64, (instructions / 100.0).round() as u64 * 100];
+    let [a, b, c] = &costs[..] else {
+        unreachable!()
+    };
+    let numbers = [
+        a.parameters,
+        a.macs,
+        a.blob as u64,
+        b.blob as u64,
+        c.blob as u64,
+        (instructions / 100.0).round() as u64 * 100,
+    ];
     format!("| {name} | {} |\n", numbers.map(grouped).join(" | "))
 }
 
 #[test]
 fn the_table_is_what_the_models_take() {
-    let spec = |kind: &str| std::fs::read_to_string(fixture(&format!("paper/{kind}.toml"))).unwrap();
-    let (bottom, mmoe, omoe) = (graph("shared-bottom", &spec("shared-bottom")), graph("mmoe", &spec("mmoe")), graph("omoe", &spec("omoe")));
-    let (alone, mixtures) = (graph("shared-bottom", &(INDEPENDENT.to_owned() + TASKS)), graph("mmoe", &(MIXTURES.to_owned() + TASKS)));
+    let spec =
+        |kind: &str| std::fs::read_to_string(fixture(&format!("paper/{kind}.toml"))).unwrap();
+    let (bottom, mmoe, omoe) = (
+        graph("shared-bottom", &spec("shared-bottom")),
+        graph("mmoe", &spec("mmoe")),
+        graph("omoe", &spec("omoe")),
+    );
+    let (alone, mixtures) = (
+        graph("shared-bottom", &(INDEPENDENT.to_owned() + TASKS)),
+        graph("mmoe", &(MIXTURES.to_owned() + TASKS)),
+    );
     // Taken apart, they compute the same.
-    let x: Vec<f64> = read("paper/test_set-0.5.npz").tensors["x"].data[..100].iter().map(|v| f64::from(*v)).collect();
+    let x: Vec<f64> = read("paper/test_set-0.5.npz").tensors["x"].data[..100]
+        .iter()
+        .map(|v| f64::from(*v))
+        .collect();
     assert_eq!(evaluate(&bottom, &x).tasks, evaluate(&alone, &x).tasks);
     assert_eq!(evaluate(&mmoe, &x).tasks, evaluate(&mixtures, &x).tasks);
 
@@ -103,7 +139,9 @@ fn the_table_is_what_the_models_take() {
     .concat();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/family.md");
     let page = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = page.split_once("| shared bottom | 5,").expect("the table's first row");
+    let (before, rest) = page
+        .split_once("| shared bottom | 5,")
+        .expect("the table's first row");
     let end = rest.find("\n\n").unwrap();
     if std::env::var_os("BLESS").is_some() {
         return std::fs::write(path, format!("{before}{table}{}", &rest[end + 1..])).unwrap();

@@ -1,7 +1,8 @@
 //! Dense layers in parts: some columns now, the others later, with the same bits as all at once.
 //!
-//! A caller that scores many inputs which share their first columns keeps the sums of those. Every function adds columns
-//! `from ..` of a layer of `total` columns, as many as `x` has, to one accumulator per row; `finish_*` makes the outputs.
+//! A caller that scores many inputs which share their first columns keeps the sums of those. Every
+//! function adds columns `from ..` of a layer of `total` columns, as many as `x` has, to one
+//! accumulator per row; `finish_*` makes the outputs.
 
 use super::gemv_f32 as f32_panels;
 use super::gemv_i8 as i8_panels;
@@ -12,7 +13,8 @@ use super::requantize;
 use crate::kernel::{Row, WideRow};
 use core::slice;
 
-/// Does the panels of `$rows` rows: `$w` is what `x` meets of a panel's columns, `$acc` its accumulators.
+/// Does the panels of `$rows` rows: `$w` is what `x` meets of a panel's columns, `$acc` its
+/// accumulators.
 macro_rules! parts {
     ($rows:literal, $weights:ident, $total:ident, $from:ident, $x:ident, $accs:ident, $w:ident, $acc:ident => $body:expr) => {
         let (panels, $accs) = $accs.as_chunks_mut::<$rows>();
@@ -22,7 +24,8 @@ macro_rules! parts {
             };
             $weights = rest;
             let start = $from.wrapping_mul($rows);
-            let Some($w) = panel.get(start..start.wrapping_add($x.len().wrapping_mul($rows))) else {
+            let Some($w) = panel.get(start..start.wrapping_add($x.len().wrapping_mul($rows)))
+            else {
                 return;
             };
             $body;
@@ -30,7 +33,8 @@ macro_rules! parts {
     };
 }
 
-/// Adds columns of an f32 layer. Start from the biases; the accumulators are the outputs when all columns are in.
+/// Adds columns of an f32 layer. Start from the biases; the accumulators are the outputs when all
+/// columns are in.
 #[inline(never)]
 pub fn accumulate_f32(w: &[f32], total: usize, from: usize, x: &[f32], acc: &mut [f32]) {
     let mut w = w;
@@ -59,7 +63,14 @@ pub fn finish_w8(acc: &[f32], scale: &[f32], bias: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn accumulate_fours(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [i32], panel: impl Fn(&[i8], &[i16], &mut [i32; 4])) {
+fn accumulate_fours(
+    w: &[i8],
+    total: usize,
+    from: usize,
+    x: &[i16],
+    acc: &mut [i32],
+    panel: impl Fn(&[i8], &[i16], &mut [i32; 4]),
+) {
     let mut w = w;
     parts!(4, w, total, from, x, acc, p, a => {
         let mut sums = [0; 4];
@@ -105,23 +116,38 @@ pub fn accumulate_i16(w: &[i16], total: usize, from: usize, x: &[i16], acc: &mut
     let _ = acc;
 }
 
-/// Finishes `N` rows at a time and then one by one, as the kernels do: `finish` is called with lengths that they use too, so that it is
-/// compiled for those alone.
+/// Finishes `N` rows at a time and then one by one, as the kernels do: `finish` is called with
+/// lengths that they use too, so that it is compiled for those alone.
 #[inline(always)]
-fn finish<const N: usize, A, R, T>(acc: &[A], rows: &[R], y: &mut [T], finish: impl Fn(&[A], &[R], &mut [T])) {
-    let ((accs, acc), (panels, rows), (outs, y)) = (acc.as_chunks::<N>(), rows.as_chunks::<N>(), y.as_chunks_mut::<N>());
+fn finish<const N: usize, A, R, T>(
+    acc: &[A],
+    rows: &[R],
+    y: &mut [T],
+    finish: impl Fn(&[A], &[R], &mut [T]),
+) {
+    let ((accs, acc), (panels, rows), (outs, y)) = (
+        acc.as_chunks::<N>(),
+        rows.as_chunks::<N>(),
+        y.as_chunks_mut::<N>(),
+    );
     for ((acc, rows), y) in accs.iter().zip(panels).zip(outs) {
         finish(acc, rows, y);
     }
     for ((acc, row), y) in acc.iter().zip(rows).zip(y) {
-        finish(slice::from_ref(acc), slice::from_ref(row), slice::from_mut(y));
+        finish(
+            slice::from_ref(acc),
+            slice::from_ref(row),
+            slice::from_mut(y),
+        );
     }
 }
 
 /// The activations of an I8 layer whose columns are all in, no less than `floor`.
 #[inline(never)]
 pub fn finish_dense_i8(acc: &[i32], rows: &[Row], y: &mut [i16], floor: i16) {
-    finish::<4, _, _, _>(acc, rows, y, |acc, rows, y| requantize::hidden(acc, rows, y, floor));
+    finish::<4, _, _, _>(acc, rows, y, |acc, rows, y| {
+        requantize::hidden(acc, rows, y, floor)
+    });
 }
 
 /// The logits of an I8 layer whose columns are all in.
@@ -133,7 +159,9 @@ pub fn finish_logits_i8(acc: &[i32], rows: &[Row], z: &mut [i32]) {
 /// The activations of an I16 layer whose columns are all in, no less than `floor`.
 #[inline(never)]
 pub fn finish_dense_i16(acc: &[i64], rows: &[WideRow], y: &mut [i16], floor: i16) {
-    finish::<2, _, _, _>(acc, rows, y, |acc, rows, y| requantize::wide_hidden(acc, rows, y, floor));
+    finish::<2, _, _, _>(acc, rows, y, |acc, rows, y| {
+        requantize::wide_hidden(acc, rows, y, floor)
+    });
 }
 
 /// The logits of an I16 layer whose columns are all in.

@@ -19,7 +19,9 @@ pub fn affine_i16(x: &mut [i16], rows: &[AffineRow]) {
         let shift = row.shift & 31;
         let shift = shift + u8::from(shift == 0);
         let half = 1 << (shift - 1);
-        let v = (*x as i32 * row.gain as i32).wrapping_add(row.bias).wrapping_add(half);
+        let v = (*x as i32 * row.gain as i32)
+            .wrapping_add(row.bias)
+            .wrapping_add(half);
         *x = masks.sat16(v >> shift);
     }
 }

@@ -1,20 +1,28 @@
-//! DSelect-k: k selectors, each a product of smooth steps over the bits of an expert's index, mixed by a softmax.
+//! DSelect-k: k selectors, each a product of smooth steps over the bits of an expert's index, mixed
+//! by a softmax.
 //!
 //! The steps have γ = 1; another γ is a factor of the selectors' weights.
 
 use super::softmax::{exponentials, headroom, softmax_in_place};
 use crate::math::Math;
 
-/// `s` for a bit of the index that is set, `one − s` for another; the first of the `bits` is the most significant.
+/// `s` for a bit of the index that is set, `one − s` for another; the first of the `bits` is the
+/// most significant.
 #[inline(always)]
 fn bit<T: Copy + core::ops::Sub<Output = T>>(expert: usize, bits: u32, j: u32, s: T, one: T) -> T {
-    if expert >> (bits - 1 - j) & 1 == 1 { s } else { one - s }
+    if expert >> (bits - 1 - j) & 1 == 1 {
+        s
+    } else {
+        one - s
+    }
 }
 
-/// The weights of `p.len()` experts from `mix.len()` selectors of ⌈log2 N⌉ logits each, in `z` one after the other.
+/// The weights of `p.len()` experts from `mix.len()` selectors of ⌈log2 N⌉ logits each, in `z` one
+/// after the other.
 ///
-/// `z` and `mix` are the selectors' and the mixing logits, and scratch afterwards. Experts that no selector
-/// reaches get exactly 0. With a number of experts that is not a power of two the weights may sum to less than 1.
+/// `z` and `mix` are the selectors' and the mixing logits, and scratch afterwards. Experts that no
+/// selector reaches get exactly 0. With a number of experts that is not a power of two the weights
+/// may sum to less than 1.
 #[inline(never)]
 pub fn d_select_k_f32<M: Math>(z: &mut [f32], mix: &mut [f32], p: &mut [f32]) {
     for z in z.iter_mut() {

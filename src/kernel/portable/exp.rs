@@ -11,7 +11,14 @@ pub fn exp_neg(d: u32) -> u32 {
     let t = mulhi((d & ((1 << 21) - 1)) << 11, 0xB8AA_3B29);
     let f = t << 6;
     let mut p = 0x3_c405;
-    for c in [0x2a_5309, 0x13a_79c4, 0x71a_9948, 0x1ebf_ba83, 0x58b9_0bf0, 0x7fff_ffff_u32] {
+    for c in [
+        0x2a_5309,
+        0x13a_79c4,
+        0x71a_9948,
+        0x1ebf_ba83,
+        0x58b9_0bf0,
+        0x7fff_ffff_u32,
+    ] {
         p = c.wrapping_sub(mulhi(p, f));
     }
     let whole = t >> 26;
@@ -21,7 +28,8 @@ pub fn exp_neg(d: u32) -> u32 {
 
 /// 2⁶³ / d for `d` in 2³¹ ..< 2³²: the reciprocal of a Q32 number in 0.5 ..< 1, as Q31.
 ///
-/// Worst error: 6.1·10⁻¹⁰ of the result; the test `recip_error` holds it. Other arguments give a wrong number.
+/// Worst error: 6.1·10⁻¹⁰ of the result; the test `recip_error` holds it. Other arguments give a
+/// wrong number.
 #[inline(never)]
 pub fn recip(d: u32) -> u32 {
     // 48/17 − 32/17·d, the best straight line.

@@ -1,8 +1,8 @@
 //! Comparisons, selections and saturations whose instruction count does not depend on the numbers.
 //!
-//! On cores that have no conditional instructions (Cortex-M0, RV32) a comparison is a branch, so these are mask
-//! arithmetic: a mask is all ones or all zeros. Compilers know the usual forms of it and make comparisons of them
-//! again, unless they cannot see that a shift is one by 31.
+//! On cores that have no conditional instructions (Cortex-M0, RV32) a comparison is a branch, so
+//! these are mask arithmetic: a mask is all ones or all zeros. Compilers know the usual forms of it
+//! and make comparisons of them again, unless they cannot see that a shift is one by 31.
 
 use core::hint::black_box;
 
@@ -18,8 +18,8 @@ pub(super) fn select(mask: u32, a: u32, b: u32) -> u32 {
     b ^ ((a ^ b) & mask)
 }
 
-/// Keeps a loop over an array's worth of accumulators as it is written: unrolled further, they would not fit the
-/// registers. Costs no instruction. Hosts may do as they like.
+/// Keeps a loop over an array's worth of accumulators as it is written: unrolled further, they
+/// would not fit the registers. Costs no instruction. Hosts may do as they like.
 #[inline(always)]
 pub(super) fn do_not_unroll() {
     if cfg!(target_os = "none") {
@@ -37,7 +37,13 @@ pub(super) struct Masks {
 impl Masks {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { sign: if cfg!(mmoe_saturates) { 31 } else { black_box(31) } }
+        Self {
+            sign: if cfg!(mmoe_saturates) {
+                31
+            } else {
+                black_box(31)
+            },
+        }
     }
 
     /// `v` if it is negative, else 0.
@@ -74,7 +80,11 @@ impl Masks {
     /// `v` clamped to the range of an i16; |v| must be at most 2³⁰.
     #[inline(always)]
     pub(super) fn sat16(self, v: i32) -> i16 {
-        if cfg!(mmoe_saturates) { v.clamp(-32768, 32767) as i16 } else { self.sat16_by_mask(v) }
+        if cfg!(mmoe_saturates) {
+            v.clamp(-32768, 32767) as i16
+        } else {
+            self.sat16_by_mask(v)
+        }
     }
 
     #[inline(always)]
@@ -86,7 +96,11 @@ impl Masks {
     /// `v`, but no less than `floor`.
     #[inline(always)]
     pub(super) fn at_least(self, floor: i16, v: i16) -> i16 {
-        if cfg!(mmoe_saturates) { v.max(floor) } else { self.at_least_by_mask(floor, v) }
+        if cfg!(mmoe_saturates) {
+            v.max(floor)
+        } else {
+            self.at_least_by_mask(floor, v)
+        }
     }
 
     #[inline(always)]
@@ -128,10 +142,28 @@ mod tests {
     #[test]
     fn masks_saturate_at_the_ends() {
         let masks = Masks::new();
-        for v in [-32769, -32768, -32767, -1, 0, 32766, 32767, 32768, 1 << 30, -(1 << 30)] {
+        for v in [
+            -32769,
+            -32768,
+            -32767,
+            -1,
+            0,
+            32766,
+            32767,
+            32768,
+            1 << 30,
+            -(1 << 30),
+        ] {
             assert_eq!(masks.sat16_by_mask(v), v.clamp(-32768, 32767) as i16);
         }
-        for (floor, v) in [(0, -1), (0, 0), (0, 1), (i16::MIN, i16::MAX), (i16::MAX, i16::MIN), (i16::MIN, i16::MIN)] {
+        for (floor, v) in [
+            (0, -1),
+            (0, 0),
+            (0, 1),
+            (i16::MIN, i16::MAX),
+            (i16::MAX, i16::MIN),
+            (i16::MIN, i16::MIN),
+        ] {
             assert_eq!(masks.at_least_by_mask(floor, v), v.max(floor));
         }
     }

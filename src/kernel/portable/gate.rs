@@ -32,7 +32,8 @@ pub(super) fn argmax<T: Copy + PartialOrd>(z: &[T]) -> usize {
     best
 }
 
-/// Weight 1 for the first largest logit, 0 for all others. If the first logit is NaN, that is the one.
+/// Weight 1 for the first largest logit, 0 for all others. If the first logit is NaN, that is the
+/// one.
 #[inline(never)]
 pub fn hard_f32(z: &[f32], p: &mut [f32]) {
     p.fill(0.0);

@@ -11,7 +11,8 @@ panel!(panel8, f32, step, false, 8, 0 1 2 3 4 5 6 7);
 panel!(panel4, f32, step, true, 4, 0 1 2 3);
 panel!(panel1, f32, step, true, 1, 0);
 
-/// Two panels of 8 side by side: one alone does not fill a host's vector units, since each row is one chain of additions.
+/// Two panels of 8 side by side: one alone does not fill a host's vector units, since each row is
+/// one chain of additions.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
 fn panel16(w: &[f32], x: &[f32], acc: &[f32; 16]) -> [f32; 16] {
@@ -33,7 +34,10 @@ fn panel16(w: &[f32], x: &[f32], acc: &[f32; 16]) -> [f32; 16] {
 fn panel32(w: &[f32], x: &[f32], acc: &[f32; 32]) -> [f32; 32] {
     let (columns, _) = w.as_chunks::<8>();
     let (upper, lower) = columns.split_at(columns.len() / 2);
-    let ((a, b), (c, d)) = (upper.split_at(upper.len() / 2), lower.split_at(lower.len() / 2));
+    let ((a, b), (c, d)) = (
+        upper.split_at(upper.len() / 2),
+        lower.split_at(lower.len() / 2),
+    );
     let mut acc = *acc;
     for ((((a, b), c), d), &x) in a.iter().zip(b).zip(c).zip(d).zip(x) {
         for r in 0..8 {
@@ -46,10 +50,11 @@ fn panel32(w: &[f32], x: &[f32], acc: &[f32; 32]) -> [f32; 32] {
     acc
 }
 
-/// `y = W·x + bias`: per row the bias, then the columns in order, one product and one addition each.
+/// `y = W·x + bias`: per row the bias, then the columns in order, one product and one addition
+/// each.
 ///
-/// `w` is in [`Order::Eights`](crate::kernel::Order::Eights). Results have the same bits on every target; NaN and
-/// infinity go their IEEE way.
+/// `w` is in [`Order::Eights`](crate::kernel::Order::Eights). Results have the same bits on every
+/// target; NaN and infinity go their IEEE way.
 #[inline(never)]
 pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (mut w, mut bias) = (w, bias);
@@ -66,7 +71,11 @@ pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
 /// The same panel of four matrices side by side.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
-fn panel_of_each<const R: usize>(w: [&[f32]; 4], x: &[f32], mut acc: [[f32; R]; 4]) -> [[f32; R]; 4] {
+fn panel_of_each<const R: usize>(
+    w: [&[f32]; 4],
+    x: &[f32],
+    mut acc: [[f32; R]; 4],
+) -> [[f32; R]; 4] {
     let [a, b, c, d] = w.map(|w| w.as_chunks::<R>().0);
     for ((((a, b), c), d), &x) in a.iter().zip(b).zip(c).zip(d).zip(x) {
         for r in 0..R {
@@ -79,7 +88,8 @@ fn panel_of_each<const R: usize>(w: [&[f32]; 4], x: &[f32], mut acc: [[f32; R]; 
     acc
 }
 
-/// [`gemv_f32`] of four matrices of one size on one input: a host's vector units are filled where the matrices have few rows.
+/// [`gemv_f32`] of four matrices of one size on one input: a host's vector units are filled where
+/// the matrices have few rows.
 #[cfg(not(target_os = "none"))]
 #[inline(never)]
 pub fn gemv4_f32(w: [&[f32]; 4], bias: [&[f32]; 4], x: &[f32], y: [&mut [f32]; 4]) {
@@ -92,9 +102,17 @@ pub fn gemv4_f32(w: [&[f32]; 4], bias: [&[f32]; 4], x: &[f32], y: [&mut [f32]; 4
             for (((o0, o1), o2), o3) in c0.iter_mut().zip(c1).zip(c2).zip(c3) {
                 let mut panels: [&[f32]; 4] = [&[]; 4];
                 let mut acc = [[0.0; $rows]; 4];
-                for ((w, panel), (bias, acc)) in w.iter_mut().zip(&mut panels).zip(bias.iter_mut().zip(&mut acc)) {
-                    let Some((head, rest)) = w.split_at_checked(x.len().wrapping_mul($rows)) else { return };
-                    let Some((start, more)) = bias.split_first_chunk::<$rows>() else { return };
+                for ((w, panel), (bias, acc)) in w
+                    .iter_mut()
+                    .zip(&mut panels)
+                    .zip(bias.iter_mut().zip(&mut acc))
+                {
+                    let Some((head, rest)) = w.split_at_checked(x.len().wrapping_mul($rows)) else {
+                        return;
+                    };
+                    let Some((start, more)) = bias.split_first_chunk::<$rows>() else {
+                        return;
+                    };
                     (*panel, *w, *acc, *bias) = (head, rest, *start, more);
                 }
                 [*o0, *o1, *o2, *o3] = panel_of_each(panels, x, acc);

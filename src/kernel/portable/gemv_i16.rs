@@ -30,7 +30,13 @@ pub(super) fn single(w: &[i16], x: &[i16]) -> i64 {
 }
 
 #[inline(always)]
-fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], finish: impl Fn(&[i64], &[WideRow], &mut [T])) {
+fn gemv<T>(
+    w: &[i16],
+    rows: &[WideRow],
+    x: &[i16],
+    y: &mut [T],
+    finish: impl Fn(&[i64], &[WideRow], &mut [T]),
+) {
     let (mut w, mut rows) = (w, rows);
     panels!(2, w, x, y, [rows], out => {
         let mut sums = [0; 2];
@@ -41,12 +47,15 @@ fn gemv<T>(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [T], finish: impl Fn(
     let _ = y;
 }
 
-/// A hidden layer: requantized, saturated to int16, and no less than `floor` (0 for a relu, `i16::MIN` for none).
+/// A hidden layer: requantized, saturated to int16, and no less than `floor` (0 for a relu,
+/// `i16::MIN` for none).
 ///
 /// `w` is in [`Order::Pairs`](crate::kernel::Order::Pairs).
 #[inline(never)]
 pub fn dense_i16(w: &[i16], rows: &[WideRow], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, |sums, rows, y| wide_hidden(sums, rows, y, floor));
+    gemv(w, rows, x, y, |sums, rows, y| {
+        wide_hidden(sums, rows, y, floor)
+    });
 }
 
 /// A layer of logits: Q16.16, clamped to ±(2³⁰ − 1). `w` as in [`dense_i16`].

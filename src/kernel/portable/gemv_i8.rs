@@ -22,7 +22,12 @@ pub(super) fn row(w: &[i8], x: &[i16]) -> i32 {
 /// Adds one column of a panel: one load, then one weight after the other from the word.
 #[inline(always)]
 fn column([a, b, c, d]: [i32; 4], word: i32, x: i16) -> [i32; 4] {
-    [step(a, word as i8, x), step(b, (word >> 8) as i8, x), step(c, (word >> 16) as i8, x), step(d, (word >> 24) as i8, x)]
+    [
+        step(a, word as i8, x),
+        step(b, (word >> 8) as i8, x),
+        step(c, (word >> 16) as i8, x),
+        step(d, (word >> 24) as i8, x),
+    ]
 }
 
 /// The sums of a panel. A function of its own, so that its loop has all the registers.
@@ -33,7 +38,11 @@ fn words4(w: &[i32], x: &[i16], sums: &mut [i32; 4]) {
 
 /// All columns of a panel, two at a time, since the loop itself costs as much as a row.
 #[inline(always)]
-pub(super) fn columns(w: &[i32], x: &[i16], column: impl Fn([i32; 4], i32, i16) -> [i32; 4]) -> [i32; 4] {
+pub(super) fn columns(
+    w: &[i32],
+    x: &[i16],
+    column: impl Fn([i32; 4], i32, i16) -> [i32; 4],
+) -> [i32; 4] {
     let mut acc = [0; 4];
     let (w, w_rest) = w.as_chunks::<2>();
     let (x, x_rest) = x.as_chunks::<2>();
@@ -53,7 +62,9 @@ pub(super) fn columns(w: &[i32], x: &[i16], column: impl Fn([i32; 4], i32, i16) 
 #[inline(never)]
 fn unaligned(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
     let (words, _) = w.as_bytes().as_chunks::<4>();
-    *sums = words.iter().zip(x).fold([0; 4], |acc, (w, &x)| column(acc, i32::from_le_bytes(*w), x));
+    *sums = words.iter().zip(x).fold([0; 4], |acc, (w, &x)| {
+        column(acc, i32::from_le_bytes(*w), x)
+    });
 }
 
 #[inline(always)]
@@ -64,8 +75,8 @@ pub(super) fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
     }
 }
 
-/// The walk over the rows that every packing of int8 shares: `panel` gives the sums of four rows, `finish` turns sums
-/// into outputs.
+/// The walk over the rows that every packing of int8 shares: `panel` gives the sums of four rows,
+/// `finish` turns sums into outputs.
 #[inline(always)]
 pub(super) fn gemv<T>(
     w: &[i8],
@@ -85,12 +96,16 @@ pub(super) fn gemv<T>(
     let _ = y;
 }
 
-/// A hidden layer: requantized, saturated to int16, and no less than `floor` (0 for a relu, `i16::MIN` for none).
+/// A hidden layer: requantized, saturated to int16, and no less than `floor` (0 for a relu,
+/// `i16::MIN` for none).
 ///
-/// `w` is in [`Order::Fours`](crate::kernel::Order::Fours); it is read word by word where it is aligned to 4.
+/// `w` is in [`Order::Fours`](crate::kernel::Order::Fours); it is read word by word where it is
+/// aligned to 4.
 #[inline(never)]
 pub fn dense_i8(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, panel, |sums, rows, y| hidden(sums, rows, y, floor));
+    gemv(w, rows, x, y, panel, |sums, rows, y| {
+        hidden(sums, rows, y, floor)
+    });
 }
 
 /// A layer of logits: Q16.16. `w` as in [`dense_i8`].

@@ -1,8 +1,9 @@
 //! Dense layers of int8 weights packed as `Quad`: four rows from one word, without taking it apart.
 //!
-//! A word holds the weights of four rows that meet one input, the lower three with 128 added, so that as a number it is
-//! v = Σ w'[k]·256^k with w'[k] in 0 ..= 255 for k < 3. Then with S[k] = Σ (v >> 8k)·x, in wrapping i32,
-//! Σ w'[k]·x = S[k] − 256·S[k+1], and the true sum is less by 128·Σ x.
+//! A word holds the weights of four rows that meet one input, the lower three with 128 added, so
+//! that as a number it is v = Σ w'[k]·256^k with w'[k] in 0 ..= 255 for k < 3. Then with S[k] = Σ
+//! (v >> 8k)·x, in wrapping i32, Σ w'[k]·x = S[k] − 256·S[k+1], and the true sum is less by 128·Σ
+//! x.
 
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -40,7 +41,10 @@ fn words4(w: &[i32], x: &[i16], correction: i32, sums: &mut [i32; 4]) {
 #[inline(never)]
 fn unaligned(w: &[i8], x: &[i16], correction: i32, sums: &mut [i32; 4]) {
     let (words, _) = w.as_bytes().as_chunks::<4>();
-    let s = words.iter().zip(x).fold([0; 4], |s, (w, &x)| column(s, i32::from_le_bytes(*w), x));
+    let s = words
+        .iter()
+        .zip(x)
+        .fold([0; 4], |s, (w, &x)| column(s, i32::from_le_bytes(*w), x));
     *sums = apart(s, correction);
 }
 
@@ -58,7 +62,9 @@ pub(super) fn panel(x: &[i16]) -> impl Fn(&[i8], &[i16], &mut [i32; 4]) + use<> 
 /// What [`dense_i8`](super::dense_i8) computes, from weights packed as `Quad`.
 #[inline(never)]
 pub fn dense_i8_quad(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
-    gemv(w, rows, x, y, panel(x), |sums, rows, y| hidden(sums, rows, y, floor));
+    gemv(w, rows, x, y, panel(x), |sums, rows, y| {
+        hidden(sums, rows, y, floor)
+    });
 }
 
 /// What [`logits_i8`](super::logits_i8) computes, from weights packed as `Quad`.

@@ -19,10 +19,11 @@ fn scaled<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) 
     acc
 }
 
-/// `y = (W·x)·scale + bias`: per row the columns in order from 0, then the scale, then the bias, each with a rounding.
+/// `y = (W·x)·scale + bias`: per row the columns in order from 0, then the scale, then the bias,
+/// each with a rounding.
 ///
-/// `w` is in [`Order::Eights`](crate::kernel::Order::Eights). Results have the same bits on every target; NaN and
-/// infinity go their IEEE way.
+/// `w` is in [`Order::Eights`](crate::kernel::Order::Eights). Results have the same bits on every
+/// target; NaN and infinity go their IEEE way.
 #[inline(never)]
 pub fn gemv_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (mut w, mut scale, mut bias) = (w, scale, bias);

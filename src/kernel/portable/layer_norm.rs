@@ -2,7 +2,8 @@
 
 use crate::math::Math;
 
-/// `y = (x − mean) / sqrt(variance + eps) · gain + bias`, the sums in order, the divisions as products with reciprocals.
+/// `y = (x − mean) / sqrt(variance + eps) · gain + bias`, the sums in order, the divisions as
+/// products with reciprocals.
 #[inline(never)]
 pub fn layer_norm_f32<M: Math>(x: &[f32], gain: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
     let inv_n = 1.0 / x.len() as f32;

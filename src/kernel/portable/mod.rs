@@ -22,8 +22,8 @@ mod softmax;
 mod top_k;
 
 pub use accumulate::{
-    accumulate_f32, accumulate_i8, accumulate_i8_quad, accumulate_i16, accumulate_w8, finish_dense_i8, finish_dense_i16, finish_logits_i8,
-    finish_logits_i16, finish_w8,
+    accumulate_f32, accumulate_i8, accumulate_i8_quad, accumulate_i16, accumulate_w8,
+    finish_dense_i8, finish_dense_i16, finish_logits_i8, finish_logits_i16, finish_w8,
 };
 pub use affine::{affine_f32, affine_i16};
 pub use d_select_k::{d_select_k_f32, d_select_k_q15};

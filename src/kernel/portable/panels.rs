@@ -1,9 +1,10 @@
 //! The walk over the panels of a dense layer, shared by all of its kernels.
 
-/// Does all panels of `$rows` rows that `$y` has room for, and leaves what remains of each slice in its variable.
+/// Does all panels of `$rows` rows that `$y` has room for, and leaves what remains of each slice in
+/// its variable.
 ///
-/// In `$body`, `$w` is the weights of one panel, each `$side` its array of `$rows` records, and `$out` the array of its
-/// outputs. Returns from the function when a slice is too short.
+/// In `$body`, `$w` is the weights of one panel, each `$side` its array of `$rows` records, and
+/// `$out` the array of its outputs. Returns from the function when a slice is too short.
 macro_rules! panels {
     ($rows:literal, $w:ident, $x:ident, $y:ident, [$($side:ident)*], $out:ident => $body:expr) => {
         let (outs, $y) = $y.as_chunks_mut::<$rows>();
@@ -28,9 +29,9 @@ pub(super) use panels;
 
 /// Defines `$name(w, x, acc)`, which gives `acc + W·x` of one panel, column after column.
 ///
-/// `$step(acc, w, x)` adds one product. The steps of two columns are written out, since a loop over the rows of a column
-/// is not unrolled at `opt-level = "s"`, and since the loop itself costs instructions. `$rolled`: whether the compiler
-/// must leave it at two.
+/// `$step(acc, w, x)` adds one product. The steps of two columns are written out, since a loop over
+/// the rows of a column is not unrolled at `opt-level = "s"`, and since the loop itself costs
+/// instructions. `$rolled`: whether the compiler must leave it at two.
 macro_rules! panel {
     ($name:ident, $weight:ty, $step:ident, $rolled:literal, $rows:literal, $($r:literal)*) => {
         #[inline(always)]

@@ -1,7 +1,8 @@
-//! From sums of products to activations and logits: the one rounding rule, `⌊(acc·mult + 2^(s−1)) / 2^s⌋`.
+//! From sums of products to activations and logits: the one rounding rule, `⌊(acc·mult + 2^(s−1)) /
+//! 2^s⌋`.
 //!
-//! The bias is added here: in wrapping arithmetic it does not matter when. These are functions of their own, not
-//! inlined into each kernel, for the flash.
+//! The bias is added here: in wrapping arithmetic it does not matter when. These are functions of
+//! their own, not inlined into each kernel, for the flash.
 
 use super::fixed::Masks;
 use crate::kernel::{Row, WideRow};

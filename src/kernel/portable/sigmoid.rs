@@ -8,7 +8,11 @@ use crate::math::Math;
 #[inline(always)]
 pub(super) fn sigmoid<M: Math>(z: f32) -> f32 {
     let e = M::exp(-z.abs());
-    if z < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+    if z < 0.0 {
+        e / (1.0 + e)
+    } else {
+        1.0 / (1.0 + e)
+    }
 }
 
 /// `1 / (1 + exp(−x))` of each element, in place. NaN stays NaN.

@@ -6,10 +6,12 @@ use crate::math::Math;
 
 /// The largest, from −∞ on; NaN is passed over (it shows in the exponentials).
 pub(super) fn max_f32(z: &[f32]) -> f32 {
-    z.iter().fold(f32::NEG_INFINITY, |m, &z| if z > m { z } else { m })
+    z.iter()
+        .fold(f32::NEG_INFINITY, |m, &z| if z > m { z } else { m })
 }
 
-/// Softmax in place: the exponentials below the largest, times one reciprocal of their sum in order.
+/// Softmax in place: the exponentials below the largest, times one reciprocal of their sum in
+/// order.
 #[inline(always)]
 pub(super) fn softmax_in_place<M: Math>(z: &mut [f32]) {
     let max = max_f32(z);
@@ -109,7 +111,8 @@ pub fn softmax_q31(z: &[i32], p: &mut [u32]) {
     }
 }
 
-/// Turns Q16.16 logits into exponentials; gives what normalizes them and where the first largest stands.
+/// Turns Q16.16 logits into exponentials; gives what normalizes them and where the first largest
+/// stands.
 #[inline(always)]
 pub(super) fn exponentials(z: &mut [i32]) -> (Normal, u32) {
     let (max, first) = max_i32(z);
@@ -123,7 +126,8 @@ pub(super) fn exponentials(z: &mut [i32]) -> (Normal, u32) {
     (Normal::new(sum, k), first)
 }
 
-/// Softmax of Q16.16 logits into Q15 gate weights that sum to exactly 32768; `z` is scratch afterwards.
+/// Softmax of Q16.16 logits into Q15 gate weights that sum to exactly 32768; `z` is scratch
+/// afterwards.
 #[inline(never)]
 pub fn gate_softmax_q15(z: &mut [i32], g: &mut [u16]) {
     let (normal, first) = exponentials(z);

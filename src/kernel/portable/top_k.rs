@@ -7,13 +7,16 @@ use crate::math::Math;
 /// How many logits come before number `i` in falling order, equal ones by index.
 #[inline(always)]
 fn rank<T: PartialOrd>(z: &[T], i: usize, v: T) -> usize {
-    z.iter().enumerate().filter(|&(j, z)| *z > v || (*z == v && j < i)).count()
+    z.iter()
+        .enumerate()
+        .filter(|&(j, z)| *z > v || (*z == v && j < i))
+        .count()
 }
 
 /// Softmax over the `k` largest logits (ties to the lowest index), exactly 0 for the others.
 ///
-/// `renormalize`: over the chosen logits alone; otherwise over all of them, of which the others are then dropped.
-/// A NaN is always chosen, so that it shows.
+/// `renormalize`: over the chosen logits alone; otherwise over all of them, of which the others are
+/// then dropped. A NaN is always chosen, so that it shows.
 #[inline(never)]
 pub fn top_k_f32<M: Math>(z: &[f32], k: usize, renormalize: bool, p: &mut [f32]) {
     if !renormalize {
@@ -28,7 +31,11 @@ pub fn top_k_f32<M: Math>(z: &[f32], k: usize, renormalize: bool, p: &mut [f32])
     let max = max_f32(z);
     let mut sum = 0.0;
     for (i, (p, &v)) in p.iter_mut().zip(z).enumerate() {
-        *p = if rank(z, i, v) < k { M::exp(v - max) } else { 0.0 };
+        *p = if rank(z, i, v) < k {
+            M::exp(v - max)
+        } else {
+            0.0
+        };
         sum += *p;
     }
     let inv = 1.0 / sum;

@@ -34,12 +34,21 @@ fn walk(heights: &[usize], rows: usize, cols: usize) -> Vec<(usize, usize)> {
 
 #[test]
 fn panel_index_is_the_walk_over_panels() {
-    let orders = [(Order::Eights, &[8, 4, 1][..]), (Order::Fours, &[4, 1]), (Order::Pairs, &[2, 1]), (Order::Rows, &[1])];
+    let orders = [
+        (Order::Eights, &[8, 4, 1][..]),
+        (Order::Fours, &[4, 1]),
+        (Order::Pairs, &[2, 1]),
+        (Order::Rows, &[1]),
+    ];
     for (order, heights) in orders {
         for rows in 0..=40 {
             for cols in [0, 1, 2, 3, 7] {
                 for (i, (r, c)) in walk(heights, rows, cols).into_iter().enumerate() {
-                    assert_eq!(panel_index(order, rows, cols, r, c), i, "{order:?} {rows}×{cols}, {r} {c}");
+                    assert_eq!(
+                        panel_index(order, rows, cols, r, c),
+                        i,
+                        "{order:?} {rows}×{cols}, {r} {c}"
+                    );
                 }
             }
         }
@@ -55,7 +64,14 @@ fn layer<W: core::fmt::Debug, S: Strategy<Value = W> + Clone, F: Strategy<Value 
 ) -> impl Strategy<Value = Layer<W>> {
     (0..=37_usize, 0..=67_usize).prop_flat_map(move |(rows, cols)| {
         let per_row = list(value(), rows);
-        (Just(rows), Just(cols), list(weight(), rows * cols), list(value(), rows), per_row, list(value(), cols))
+        (
+            Just(rows),
+            Just(cols),
+            list(weight(), rows * cols),
+            list(value(), rows),
+            per_row,
+            list(value(), cols),
+        )
     })
 }
 
@@ -139,14 +155,30 @@ proptest! {
     }
 }
 
-/// Slices that do not belong together: less is done, nothing panics, and nothing is written beyond the shortest.
+/// Slices that do not belong together: less is done, nothing panics, and nothing is written beyond
+/// the shortest.
 #[test]
 fn short_slices_do_less() {
-    for (w, bias, x, y) in [(0, 9, 3, 9), (26, 9, 3, 9), (100, 0, 3, 9), (100, 13, 3, 14), (100, 9, 200, 9)] {
+    for (w, bias, x, y) in [
+        (0, 9, 3, 9),
+        (26, 9, 3, 9),
+        (100, 0, 3, 9),
+        (100, 13, 3, 14),
+        (100, 9, 200, 9),
+    ] {
         let mut out = vec![7.0; y];
         gemv_f32(&vec![1.0; w], &vec![1.0; bias], &vec![1.0; x], &mut out);
-        gemv_w8(&vec![1; w], &vec![1.0; bias], &vec![1.0; bias], &vec![1.0; x], &mut out);
+        gemv_w8(
+            &vec![1; w],
+            &vec![1.0; bias],
+            &vec![1.0; bias],
+            &vec![1.0; x],
+            &mut out,
+        );
         let untouched = y - bias.min(w / x).min(y);
-        assert!(out.iter().rev().take(untouched).all(|&v| v == 7.0), "{w} {bias} {x} {y}: {out:?}");
+        assert!(
+            out.iter().rev().take(untouched).all(|&v| v == 7.0),
+            "{w} {bias} {x} {y}: {out:?}"
+        );
     }
 }

@@ -15,7 +15,11 @@ fn pack8(quad: bool, rows: usize, cols: usize, w: &[i8], skew: usize) -> (Vec<u3
     for r in 0..rows {
         for c in 0..cols {
             let stored = w[r * cols + c];
-            let stored = if quad && quad_biased(rows, r) { (stored as u8).wrapping_add(128) as i8 } else { stored };
+            let stored = if quad && quad_biased(rows, r) {
+                (stored as u8).wrapping_add(128) as i8
+            } else {
+                stored
+            };
             bytes[skew + panel_index(Order::Fours, rows, cols, r, c)] = stored;
         }
     }
@@ -29,7 +33,12 @@ fn bytes8(packed: &(Vec<u32>, usize), len: usize) -> &[i8] {
 fn row() -> impl Strategy<Value = Row> {
     let mult = prop_oneof![3 => 0_u16..=32767, 1 => 16384_u16..=32767, 1 => Just(32767)];
     let bias = prop_oneof![3 => -100_000..100_000, 1 => any::<i32>()];
-    (bias, mult, 0_u8..=30).prop_map(|(bias, mult, shift)| Row { bias, mult, shift, zero: 0 })
+    (bias, mult, 0_u8..=30).prop_map(|(bias, mult, shift)| Row {
+        bias,
+        mult,
+        shift,
+        zero: 0,
+    })
 }
 
 fn wide_row() -> impl Strategy<Value = WideRow> {
@@ -37,16 +46,30 @@ fn wide_row() -> impl Strategy<Value = WideRow> {
     (bias, 0_u16..=32767, 1_u8..=46).prop_map(|(bias, mult, shift)| WideRow::new(bias, mult, shift))
 }
 
-fn layer<W: core::fmt::Debug, R: core::fmt::Debug, S: Strategy<Value = W>, T: Strategy<Value = R>>(
+fn layer<
+    W: core::fmt::Debug,
+    R: core::fmt::Debug,
+    S: Strategy<Value = W>,
+    T: Strategy<Value = R>,
+>(
     weight: impl Fn() -> S,
     row: impl Fn() -> T,
 ) -> impl Strategy<Value = (usize, usize, Vec<W>, Vec<R>, Vec<i16>)> {
-    (0..=21_usize, 0..=67_usize)
-        .prop_flat_map(move |(rows, cols)| (Just(rows), Just(cols), list(weight(), rows * cols), list(row(), rows), list(int16(), cols)))
+    (0..=21_usize, 0..=67_usize).prop_flat_map(move |(rows, cols)| {
+        (
+            Just(rows),
+            Just(cols),
+            list(weight(), rows * cols),
+            list(row(), rows),
+            list(int16(), cols),
+        )
+    })
 }
 
 fn dot<W: Copy + Into<i128>>(w: &[W], x: &[i16], r: usize) -> i128 {
-    (0..x.len()).map(|j| w[r * x.len() + j].into() * x[j] as i128).sum()
+    (0..x.len())
+        .map(|j| w[r * x.len() + j].into() * x[j] as i128)
+        .sum()
 }
 
 proptest! {
@@ -149,12 +172,32 @@ proptest! {
 
 #[test]
 fn records_have_the_documented_bytes() {
-    let row = Row { bias: -2, mult: 0x1234, shift: 5, zero: 0 };
+    let row = Row {
+        bias: -2,
+        mult: 0x1234,
+        shift: 5,
+        zero: 0,
+    };
     assert_eq!(row.as_bytes(), [0xfe, 0xff, 0xff, 0xff, 0x34, 0x12, 5, 0]);
     let wide = WideRow::new(-3 << 32 | 7, 0x1234, 46);
     assert_eq!(wide.bias(), -3 << 32 | 7);
-    assert_eq!(wide.as_bytes(), [7, 0, 0, 0, 0xfd, 0xff, 0xff, 0xff, 0x34, 0x12, 46, 0]);
-    assert_eq!((size_of::<WideRow>(), align_of::<WideRow>(), align_of::<Row>()), (12, 4, 4));
-    let affine = AffineRow { bias: 1, gain: -2, shift: 3, zero: 0 };
+    assert_eq!(
+        wide.as_bytes(),
+        [7, 0, 0, 0, 0xfd, 0xff, 0xff, 0xff, 0x34, 0x12, 46, 0]
+    );
+    assert_eq!(
+        (
+            size_of::<WideRow>(),
+            align_of::<WideRow>(),
+            align_of::<Row>()
+        ),
+        (12, 4, 4)
+    );
+    let affine = AffineRow {
+        bias: 1,
+        gain: -2,
+        shift: 3,
+        zero: 0,
+    };
     assert_eq!(affine.as_bytes(), [1, 0, 0, 0, 0xfe, 0xff, 3, 0]);
 }

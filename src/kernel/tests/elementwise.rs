@@ -22,7 +22,11 @@ fn rectifiers_over_every_int16() {
         assert_eq!(y, each);
         for (&x, &y) in all.iter().zip(&y) {
             let v = x as i128;
-            let rule = if v < 0 { floor_div(v * slope as i128 + (1 << 13), 1 << 14) } else { v };
+            let rule = if v < 0 {
+                floor_div(v * slope as i128 + (1 << 13), 1 << 14)
+            } else {
+                v
+            };
             assert_eq!(y, sat16(rule), "{x} {slope}");
         }
     }
@@ -31,7 +35,12 @@ fn rectifiers_over_every_int16() {
 fn affine_row() -> impl Strategy<Value = AffineRow> {
     (any::<i32>(), int16(), 1_u8..=30).prop_map(|(bias, gain, shift)| {
         // Small enough that the converter's proof holds.
-        AffineRow { bias: bias / 4, gain: gain / 2, shift, zero: 0 }
+        AffineRow {
+            bias: bias / 4,
+            gain: gain / 2,
+            shift,
+            zero: 0,
+        }
     })
 }
 
@@ -169,12 +178,21 @@ proptest! {
 
 #[test]
 fn quantize_rounds_half_to_even() {
-    let params = [InputScale { offset: 0.0, scale: 1.0 }; 8];
+    let params = [InputScale {
+        offset: 0.0,
+        scale: 1.0,
+    }; 8];
     let mut q = [0; 8];
     let x = [0.5, 1.5, -0.5, -1.5, 32766.5, 32767.0, -32767.2, f32::NAN];
     let counts = quantize_f32(&x, &params, &mut q);
     assert_eq!(q, [0, 2, 0, -2, 32766, 32767, -32767, 0]);
-    assert_eq!(counts, InputCounts { nan: 1, saturated: 1 });
+    assert_eq!(
+        counts,
+        InputCounts {
+            nan: 1,
+            saturated: 1
+        }
+    );
 }
 
 #[test]

@@ -13,7 +13,10 @@ fn exp_neg_error() {
         let e = exp_neg(d);
         let exact = (-(d as f64) / 65536.0).exp() * (1_u64 << 31) as f64;
         let error = (e as f64 - exact).abs();
-        assert!(error <= exact / (1 << 25) as f64 + 1.0, "exp_neg({d}) = {e}, not {exact}");
+        assert!(
+            error <= exact / (1 << 25) as f64 + 1.0,
+            "exp_neg({d}) = {e}, not {exact}"
+        );
         units = units.max(error);
         if e >= 1 << 24 {
             relative = relative.max(error / exact);
@@ -22,7 +25,14 @@ fn exp_neg_error() {
             assert_eq!(e as i128, rules::exp_neg(d), "{d}");
         }
     }
-    for d in [1 << 21, (1 << 21) + 1, 1 << 22, 1 << 31, u32::MAX - 1, u32::MAX] {
+    for d in [
+        1 << 21,
+        (1 << 21) + 1,
+        1 << 22,
+        1 << 31,
+        u32::MAX - 1,
+        u32::MAX,
+    ] {
         assert_eq!(exp_neg(d), 0);
     }
     assert_eq!(exp_neg(0), (1 << 31) - 1);
@@ -31,7 +41,10 @@ fn exp_neg_error() {
 
 #[test]
 fn exp_neg_falls() {
-    let worst = (1..1 << 21).map(|d| exp_neg(d) as i64 - exp_neg(d - 1) as i64).max().unwrap();
+    let worst = (1..1 << 21)
+        .map(|d| exp_neg(d) as i64 - exp_neg(d - 1) as i64)
+        .max()
+        .unwrap();
     assert!(worst <= 0, "rises by {worst}");
 }
 
@@ -69,7 +82,8 @@ fn all() -> Vec<i16> {
     (i16::MIN..=i16::MAX).collect()
 }
 
-/// Worst |output − exact| in units of 2⁻¹⁵, over all inputs that do not give 32767, which stands for 1 too.
+/// Worst |output − exact| in units of 2⁻¹⁵, over all inputs that do not give 32767, which stands
+/// for 1 too.
 fn worst(y: &[i16], exact: impl Fn(f64) -> f64) -> f64 {
     let error = |(x, y): (i16, &i16)| (*y as f64 - (exact(x as f64 / 2048.0) * 32768.0)).abs();
     let inner = all().into_iter().zip(y).filter(|(_, y)| **y < i16::MAX);
@@ -82,10 +96,17 @@ fn sigmoid_i16_error() {
     sigmoid_i16(&mut y);
     for (x, &y) in all().into_iter().zip(&y) {
         let p = rules::sigmoid(x as i32 * 32);
-        assert_eq!(y as i128, rules::floor_div(p + (1 << 15), 1 << 16).min(32767), "{x}");
+        assert_eq!(
+            y as i128,
+            rules::floor_div(p + (1 << 15), 1 << 16).min(32767),
+            "{x}"
+        );
     }
     assert!(y.is_sorted());
-    assert_documented("sigmoid, int16, units of 2⁻¹⁵", worst(&y, |x| 1.0 / (1.0 + (-x).exp())));
+    assert_documented(
+        "sigmoid, int16, units of 2⁻¹⁵",
+        worst(&y, |x| 1.0 / (1.0 + (-x).exp())),
+    );
 }
 
 #[test]

@@ -27,7 +27,11 @@ fn softmax64(z: &[f64]) -> Vec<f64> {
 fn strict(z: &[f32], chosen: &[bool]) -> Vec<f32> {
     let kept = z.iter().zip(chosen).filter(|&(_, &chosen)| chosen);
     let max = kept.fold(f32::NEG_INFINITY, |m, (&z, _)| m.max(z));
-    let e: Vec<f32> = z.iter().zip(chosen).map(|(&z, &c)| if c { libm::expf(z - max) } else { 0.0 }).collect();
+    let e: Vec<f32> = z
+        .iter()
+        .zip(chosen)
+        .map(|(&z, &c)| if c { libm::expf(z - max) } else { 0.0 })
+        .collect();
     let mut sum = 0.0_f32;
     for e in &e {
         sum += e;
@@ -37,7 +41,10 @@ fn strict(z: &[f32], chosen: &[bool]) -> Vec<f32> {
 }
 
 fn keep<T: Copy + Default>(p: &[T], chosen: &[bool]) -> Vec<T> {
-    p.iter().zip(chosen).map(|(&p, &chosen)| if chosen { p } else { T::default() }).collect()
+    p.iter()
+        .zip(chosen)
+        .map(|(&p, &chosen)| if chosen { p } else { T::default() })
+        .collect()
 }
 
 proptest! {

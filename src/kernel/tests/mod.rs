@@ -1,4 +1,5 @@
-//! Every kernel against an oracle written separately from `docs/numerics.md`: plain loops in f64 or i128.
+//! Every kernel against an oracle written separately from `docs/numerics.md`: plain loops in f64 or
+//! i128.
 
 mod dense_float;
 mod dense_int;

@@ -27,12 +27,18 @@ pub(super) fn exp_neg(d: u32) -> i128 {
     let t = mulhi((d as i128 * 2048) % (1 << 32), 0xB8AA3B29);
     let f = (t * 64) % (1 << 32);
     let mut p = 0x3c405;
-    for c in [0x2a5309, 0x13a79c4, 0x71a9948, 0x1ebfba83, 0x58b90bf0, 0x7fffffff] {
+    for c in [
+        0x2a5309, 0x13a79c4, 0x71a9948, 0x1ebfba83, 0x58b90bf0, 0x7fffffff,
+    ] {
         p = c - mulhi(p, f);
         assert!((0..1 << 32).contains(&p));
     }
     let whole = floor_div(t, 1 << 26);
-    if whole > 31 { 0 } else { floor_div(p, 1 << whole) }
+    if whole > 31 {
+        0
+    } else {
+        floor_div(p, 1 << whole)
+    }
 }
 
 /// r(d).
@@ -63,7 +69,12 @@ fn log2_up(n: usize) -> u32 {
 pub(super) fn softmax(z: &[i32], chosen: &[bool]) -> Vec<i128> {
     let count = chosen.iter().filter(|&&chosen| chosen).count();
     let k = log2_up(count);
-    let kept = || z.iter().zip(chosen).filter(|&(_, &chosen)| chosen).map(|(&z, _)| z);
+    let kept = || {
+        z.iter()
+            .zip(chosen)
+            .filter(|&(_, &chosen)| chosen)
+            .map(|(&z, _)| z)
+    };
     let Some(max) = kept().max() else {
         return std::vec![0; z.len()];
     };
@@ -71,14 +82,25 @@ pub(super) fn softmax(z: &[i32], chosen: &[bool]) -> Vec<i128> {
     let sum: i128 = kept().map(e).sum();
     let h = (31 - k..=31).filter(|&j| sum < 1 << j).count();
     let x = recip((sum << h) as u32);
-    z.iter().zip(chosen).map(|(&z, &chosen)| if chosen { mulhi(e(z) << h, x) } else { 0 }).collect()
+    z.iter()
+        .zip(chosen)
+        .map(|(&z, &chosen)| if chosen { mulhi(e(z) << h, x) } else { 0 })
+        .collect()
 }
 
 /// The softmax gate over the chosen logits.
 pub(super) fn gate(z: &[i32], chosen: &[bool]) -> Vec<u16> {
-    let mut g: Vec<i128> = softmax(z, chosen).iter().map(|&q| floor_div(q + (1 << 15), 1 << 16)).collect();
+    let mut g: Vec<i128> = softmax(z, chosen)
+        .iter()
+        .map(|&q| floor_div(q + (1 << 15), 1 << 16))
+        .collect();
     let rest = 32768 - g.iter().sum::<i128>();
-    let max = z.iter().zip(chosen).filter(|&(_, &chosen)| chosen).map(|(z, _)| *z).max();
+    let max = z
+        .iter()
+        .zip(chosen)
+        .filter(|&(_, &chosen)| chosen)
+        .map(|(z, _)| *z)
+        .max();
     if let Some(first) = (0..z.len()).find(|&i| chosen[i] && Some(z[i]) == max) {
         g[first] += rest;
     }

@@ -12,7 +12,16 @@ pub(super) fn tame() -> impl Strategy<Value = f32> + Clone {
     ]
 }
 
-const SPECIAL: &[f32] = &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, f32::MIN_POSITIVE, -0.0, 1.0e-45];
+const SPECIAL: &[f32] = &[
+    f32::NAN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::MAX,
+    f32::MIN,
+    f32::MIN_POSITIVE,
+    -0.0,
+    1.0e-45,
+];
 
 /// Any bits, NaN and infinities among them.
 pub(super) fn wild() -> impl Strategy<Value = f32> + Clone {
@@ -56,17 +65,31 @@ pub(super) fn assert_same(a: &[f32], b: &[f32]) {
     }
 }
 
-/// Asserts that the table of worst errors in `docs/numerics.md` states `worst` under `name`, rounded up a little.
+/// Asserts that the table of worst errors in `docs/numerics.md` states `worst` under `name`,
+/// rounded up a little.
 pub(super) fn assert_documented(name: &str, worst: f64) {
     let text = include_str!("../../../docs/numerics.md");
-    let row = text.lines().find(|line| line.starts_with(&std::format!("| {name} |")));
-    let row = row.unwrap_or_else(|| panic!("docs/numerics.md has no row {name:?}; measured {worst:e}"));
+    let row = text
+        .lines()
+        .find(|line| line.starts_with(&std::format!("| {name} |")));
+    let row =
+        row.unwrap_or_else(|| panic!("docs/numerics.md has no row {name:?}; measured {worst:e}"));
     let stated: f64 = row.split('|').nth(2).unwrap().trim().parse().unwrap();
-    assert!(worst <= stated, "{name}: measured {worst:e}, documented {stated:e}");
-    assert!(stated <= worst * 1.01, "{name}: documented {stated:e}, but only {worst:e} is needed");
+    assert!(
+        worst <= stated,
+        "{name}: measured {worst:e}, documented {stated:e}"
+    );
+    assert!(
+        stated <= worst * 1.01,
+        "{name}: documented {stated:e}, but only {worst:e} is needed"
+    );
 }
 
 /// That many random cases, whose failures leave no file behind.
 pub(super) fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

@@ -1,10 +1,14 @@
-//! `cargo bench` in this folder: the engine beside plain loops and beside tract, in one run on one thread. Writes `docs/host.md`.
+//! `cargo bench` in this folder: the engine beside plain loops and beside tract, in one run on one
+//! thread. Writes `docs/host.md`.
 //!
-//! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one model and writes nothing.
+//! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
+//! model and writes nothing.
 
 use mmoe::{Binary, Classes, Dense, F32, Gate, Head, I8, List3, Mmoe, Scalar, Seq, W8};
 use mmoe_tools::blob::{encode::Packing, file};
-use mmoe_tools::graph::{Activation, Dense as Layer, GateKind, Graph, Input, Layer as Any, Node, Op, Output, Task};
+use mmoe_tools::graph::{
+    Activation, Dense as Layer, GateKind, Graph, Input, Layer as Any, Node, Op, Output, Task,
+};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::runner::BlobBytes;
 use mmoe_tools::{import, oracle, pack, quantize, spec::Spec};
@@ -18,18 +22,26 @@ use tract_onnx::prelude::*;
 const METHOD: &str = "\
 # Speed on a host
 
-Written by `cargo bench` in `tools/bench`, which runs itself twice: compiled for the baseline instruction set and for `x86-64-v3` (AVX2). Do not edit.
+Written by `cargo bench` in `tools/bench`, which runs itself twice: compiled for the baseline \
+                      instruction set and for `x86-64-v3` (AVX2). Do not edit.
 
-Each figure is the fastest of 40 rounds of as many calls as fill 2 ms, in µs per call, on one thread. The contestants of a model take turns, round by
-round, so that all meet the same machine; other work on the machine still shows, so compare ratios, not times. *Ratio* is the time of the plain loops of the
-same run over that of the contestant: above 1 is faster. A call is one row (batch 1) or 256 rows (batch 256), the same seeded rows for all.
+Each figure is the fastest of 40 rounds of as many calls as fill 2 ms, in µs per call, on one \
+                      thread. The contestants of a model take turns, round by
+round, so that all meet the same machine; other work on the machine still shows, so compare \
+                      ratios, not times. *Ratio* is the time of the plain loops of the
+same run over that of the contestant: above 1 is faster. A call is one row (batch 1) or 256 rows \
+                      (batch 256), the same seeded rows for all.
 
-- *B*: the census model trained in Keras, 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2 (24,112 multiply-accumulates a row).
+- *B*: the census model trained in Keras, 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2 \
+                      (24,112 multiply-accumulates a row).
 - *C*: `pytorch-edge`, 64 inputs, 4 experts 64→64→32, 3 gates, towers 32→16→1 (27,312).
 - *W*: seeded weights, 512 inputs, 8 experts 512→256→128, 4 gates, towers 128→64→1 (1,364,224).
-- *plain loops*: `y[o] = b[o] + w[o].iter().zip(x).map(|(w, x)| w * x).sum()` for every dense layer, with buffers made beforehand, over the same wiring.
-- *mmoe*: `Model::predict` and `Model::predict_batch`; I8 from quantized features with `predict_q`. The outputs have the same bits in both columns of a precision.
-- *tract*: tract-onnx running the ONNX file that the framework exported of the same weights; its outputs are held against ours (1e-4) before the race.
+- *plain loops*: `y[o] = b[o] + w[o].iter().zip(x).map(|(w, x)| w * x).sum()` for every dense \
+                      layer, with buffers made beforehand, over the same wiring.
+- *mmoe*: `Model::predict` and `Model::predict_batch`; I8 from quantized features with \
+                      `predict_q`. The outputs have the same bits in both columns of a precision.
+- *tract*: tract-onnx running the ONNX file that the framework exported of the same weights; its \
+                      outputs are held against ours (1e-4) before the race.
 ";
 
 type Contestant<'a> = (&'static str, Box<dyn FnMut() + 'a>);
@@ -42,7 +54,8 @@ fn race(mut contestants: Vec<Contestant<'_>>) -> Vec<(&'static str, f64)> {
             f();
             let t = Instant::now();
             f();
-            (Duration::from_millis(2).as_secs_f64() / t.elapsed().as_secs_f64().max(1e-8)).clamp(1.0, 1e5) as u32
+            (Duration::from_millis(2).as_secs_f64() / t.elapsed().as_secs_f64().max(1e-8))
+                .clamp(1.0, 1e5) as u32
         })
         .collect();
     let mut best = vec![f64::INFINITY; contestants.len()];
@@ -55,13 +68,22 @@ fn race(mut contestants: Vec<Contestant<'_>>) -> Vec<(&'static str, f64)> {
             *best = best.min(t.elapsed().as_secs_f64() * 1e6 / f64::from(*count));
         }
     }
-    contestants.iter().map(|(name, _)| *name).zip(best).collect()
+    contestants
+        .iter()
+        .map(|(name, _)| *name)
+        .zip(best)
+        .collect()
 }
 
 fn rows_of_table(text: &mut String, model: &str, batch: usize, raced: &[(&'static str, f64)]) {
     let plain = raced[0].1;
     for (name, us) in raced {
-        writeln!(text, "| {model} | {batch} | {name} | {us:.2} | {:.1} |", plain / us).expect("a string takes all");
+        writeln!(
+            text,
+            "| {model} | {batch} | {name} | {us:.2} | {:.1} |",
+            plain / us
+        )
+        .expect("a string takes all");
     }
 }
 
@@ -90,10 +112,25 @@ macro_rules! model {
             let mut y = vec![f.predict(&x[0]); batch];
             let mut z = y.clone();
             let mut contestants: Vec<Contestant<'_>> = vec![
-                ("plain loops", Box::new(|| x.iter().for_each(|x| plain.run(black_box(x))))),
-                ("mmoe F32", Box::new(|| f.predict_batch(black_box(x), black_box(&mut y)))),
-                ("mmoe W8", Box::new(|| w.predict_batch(black_box(x), black_box(&mut z)))),
-                ("mmoe I8", Box::new(|| q.iter().for_each(|q| _ = black_box(i.predict_q(black_box(q)))))),
+                (
+                    "plain loops",
+                    Box::new(|| x.iter().for_each(|x| plain.run(black_box(x)))),
+                ),
+                (
+                    "mmoe F32",
+                    Box::new(|| f.predict_batch(black_box(x), black_box(&mut y))),
+                ),
+                (
+                    "mmoe W8",
+                    Box::new(|| w.predict_batch(black_box(x), black_box(&mut z))),
+                ),
+                (
+                    "mmoe I8",
+                    Box::new(|| {
+                        q.iter()
+                            .for_each(|q| _ = black_box(i.predict_q(black_box(q))))
+                    }),
+                ),
             ];
             let onnx: Option<&str> = $onnx;
             if let Some(file) = onnx {
@@ -112,7 +149,14 @@ fn races(only: Option<&str>) -> String {
     let mut text = "| model | batch | what | µs | ratio |\n|---|---|---|---|---|\n".to_owned();
     let wanted = |name: &str| only.is_none_or(|o| o == name);
     if wanted("B") {
-        model!(text, "B", B, 499, census(), Some("keras-mmoe-census/model.onnx"));
+        model!(
+            text,
+            "B",
+            B,
+            499,
+            census(),
+            Some("keras-mmoe-census/model.onnx")
+        );
     }
     if wanted("C") {
         model!(text, "C", C, 64, edge(), Some("pytorch-edge/model.onnx"));
@@ -125,8 +169,13 @@ fn races(only: Option<&str>) -> String {
 
 /// What a command prints first.
 fn first_line(command: &str, argument: &str) -> String {
-    let out = Command::new(command).arg(argument).output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
-    out.ok().and_then(|o| o.lines().next().map(str::to_owned)).unwrap_or_else(|| "unknown".into())
+    let out = Command::new(command)
+        .arg(argument)
+        .output()
+        .map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    out.ok()
+        .and_then(|o| o.lines().next().map(str::to_owned))
+        .unwrap_or_else(|| "unknown".into())
 }
 
 fn processor() -> String {
@@ -147,12 +196,26 @@ fn main() {
         return print!("{}", races(None));
     }
     let mut page = METHOD.to_owned();
-    writeln!(page, "\nMachine: {}, {}.", processor(), first_line("rustc", "--version")).expect("a string takes all");
-    for (title, flags) in
-        [("The baseline instruction set (SSE2)", ""), ("AVX2 (`RUSTFLAGS=\"-C target-cpu=x86-64-v3\"`)", "-C target-cpu=x86-64-v3")]
-    {
+    writeln!(
+        page,
+        "\nMachine: {}, {}.",
+        processor(),
+        first_line("rustc", "--version")
+    )
+    .expect("a string takes all");
+    for (title, flags) in [
+        ("The baseline instruction set (SSE2)", ""),
+        (
+            "AVX2 (`RUSTFLAGS=\"-C target-cpu=x86-64-v3\"`)",
+            "-C target-cpu=x86-64-v3",
+        ),
+    ] {
         eprintln!("{title} …");
-        let target = if flags.is_empty() { "target" } else { "target/avx2" };
+        let target = if flags.is_empty() {
+            "target"
+        } else {
+            "target/avx2"
+        };
         let out = Command::new("cargo")
             .args(["bench", "--quiet", "--target-dir", target, "--", "--table"])
             .env("RUSTFLAGS", flags)
@@ -161,7 +224,12 @@ fn main() {
             .output()
             .expect("cargo runs");
         assert!(out.status.success(), "the benchmark failed");
-        writeln!(page, "\n## {title}\n\n{}", String::from_utf8_lossy(&out.stdout).trim()).expect("a string takes all");
+        writeln!(
+            page,
+            "\n## {title}\n\n{}",
+            String::from_utf8_lossy(&out.stdout).trim()
+        )
+        .expect("a string takes all");
     }
     page += PEERS;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/host.md");
@@ -172,14 +240,26 @@ fn main() {
 // The models: types, graphs, blobs and rows.
 
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type B<P> = Mmoe<[Dense<499, 4, P>; 8], [Gate<499, 8, P>; 2], [Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>; 2]>;
-type C<P> =
-    Mmoe<[Seq<Dense<64, 64, P>, Dense<64, 32, P>>; 4], [Gate<64, 4, P>; 3], List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>>;
-type W<P> =
-    Mmoe<[Seq<Dense<512, 256, P>, Dense<256, 128, P>>; 8], [Gate<512, 8, P>; 4], [Scalar<Seq<Dense<128, 64, P>, Head<64, 1, P>>>; 4]>;
+type B<P> = Mmoe<
+    [Dense<499, 4, P>; 8],
+    [Gate<499, 8, P>; 2],
+    [Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>; 2],
+>;
+type C<P> = Mmoe<
+    [Seq<Dense<64, 64, P>, Dense<64, 32, P>>; 4],
+    [Gate<64, 4, P>; 3],
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+>;
+type W<P> = Mmoe<
+    [Seq<Dense<512, 256, P>, Dense<256, 128, P>>; 8],
+    [Gate<512, 8, P>; 4],
+    [Scalar<Seq<Dense<128, 64, P>, Head<64, 1, P>>>; 4],
+>;
 
 fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/fixtures")
+        .join(path)
 }
 
 /// A linear congruential generator (Knuth's MMIX constants).
@@ -188,23 +268,42 @@ struct Random(u64);
 impl Random {
     /// −1 to 1.
     fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 }
 
 fn rows<const N: usize>(count: usize) -> Vec<[f32; N]> {
     let mut random = Random(99);
-    (0..count).map(|_| std::array::from_fn(|_| random.next())).collect()
+    (0..count)
+        .map(|_| std::array::from_fn(|_| random.next()))
+        .collect()
 }
 
 fn census() -> Graph {
-    build(import::read(&fixture("keras-mmoe-census/model_keras3.keras")).expect("reads"), None, Options::default()).expect("builds").graph
+    build(
+        import::read(&fixture("keras-mmoe-census/model_keras3.keras")).expect("reads"),
+        None,
+        Options::default(),
+    )
+    .expect("builds")
+    .graph
 }
 
 fn edge() -> Graph {
-    let spec = Spec::parse(&std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).expect("reads")).expect("parses");
-    build(import::read(&fixture("pytorch-edge/model.safetensors")).expect("reads"), Some(&spec), Options::default()).expect("builds").graph
+    let spec =
+        Spec::parse(&std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).expect("reads"))
+            .expect("parses");
+    build(
+        import::read(&fixture("pytorch-edge/model.safetensors")).expect("reads"),
+        Some(&spec),
+        Options::default(),
+    )
+    .expect("builds")
+    .graph
 }
 
 /// Seeded weights of about the size that training leaves.
@@ -219,7 +318,11 @@ fn wide() -> Graph {
                 outputs: w[1],
                 weight: (0..w[0] * w[1]).map(|_| random.next() * size).collect(),
                 bias: (0..w[1]).map(|_| random.next() * 0.1).collect(),
-                activation: if i + 2 == widths.len() { last } else { Activation::Relu },
+                activation: if i + 2 == widths.len() {
+                    last
+                } else {
+                    Activation::Relu
+                },
             })
         };
         widths.windows(2).enumerate().map(layer).collect()
@@ -236,8 +339,19 @@ fn wide() -> Graph {
         });
     }
     for _ in 0..4 {
-        let op = Op::Gate { kind: GateKind::Softmax, sees: (1..=8).collect(), temperature: 1.0 };
-        nodes.push(Node { op, src: 0, start: 0, inputs: 512, outputs: 128, layers: layers(&[512, 8], Activation::Linear) });
+        let op = Op::Gate {
+            kind: GateKind::Softmax,
+            sees: (1..=8).collect(),
+            temperature: 1.0,
+        };
+        nodes.push(Node {
+            op,
+            src: 0,
+            start: 0,
+            inputs: 512,
+            outputs: 128,
+            layers: layers(&[512, 8], Activation::Linear),
+        });
     }
     for t in 0..4 {
         nodes.push(Node {
@@ -249,18 +363,50 @@ fn wide() -> Graph {
             layers: layers(&[128, 64, 1], Activation::Linear),
         });
     }
-    let tasks = (0..4).map(|t| Task { name: format!("t{t}"), output: Output::Linear { value: 13 + t } }).collect();
-    let inputs = vec![Input { name: "x".into(), count: 512, min: Some(-1.0), max: Some(1.0), mean: None, std: None }];
-    Graph { name: "wide".into(), version: 0, inputs, feature_names: vec![], nodes, tasks }
+    let tasks = (0..4)
+        .map(|t| Task {
+            name: format!("t{t}"),
+            output: Output::Linear { value: 13 + t },
+        })
+        .collect();
+    let inputs = vec![Input {
+        name: "x".into(),
+        count: 512,
+        min: Some(-1.0),
+        max: Some(1.0),
+        mean: None,
+        std: None,
+    }];
+    Graph {
+        name: "wide".into(),
+        version: 0,
+        inputs,
+        feature_names: vec![],
+        nodes,
+        tasks,
+    }
 }
 
 /// The model in F32, W8 and I8, calibrated on `rows`.
 fn blobs(graph: &Graph, rows: &[f32]) -> [BlobBytes; 3] {
-    let (full, small) = (pack::float(graph, pack::Float::F32), pack::float(graph, pack::Float::W8 { narrow_heads: false }));
+    let (full, small) = (
+        pack::float(graph, pack::Float::F32),
+        pack::float(
+            graph,
+            pack::Float::W8 {
+                narrow_heads: false,
+            },
+        ),
+    );
     let calibration = quantize::source(graph, Some((rows, graph.width(0)))).expect("rows");
-    let quantized = quantize::quantize(graph, &calibration, &quantize::Options::default()).expect("quantizes");
-    [full, small, pack::integer(graph, &quantized, Packing::Panels)]
-        .map(|(header, weights)| BlobBytes::from(file::write(&header, &weights).as_slice()))
+    let quantized =
+        quantize::quantize(graph, &calibration, &quantize::Options::default()).expect("quantizes");
+    [
+        full,
+        small,
+        pack::integer(graph, &quantized, Packing::Panels),
+    ]
+    .map(|(header, weights)| BlobBytes::from(file::write(&header, &weights).as_slice()))
 }
 
 // What the engine is held against.
@@ -269,7 +415,8 @@ fn blobs(graph: &Graph, rows: &[f32]) -> [BlobBytes; 3] {
 const PEERS: &str = "
 ## Beside TFLite
 
-Not in this run. On another x86-64 machine (AVX2, FMA; ai-edge-litert from PyPI, one thread, XNNPACK) the same plain loops in Rust took 18.4, 13.8 and 998 µs
+Not in this run. On another x86-64 machine (AVX2, FMA; ai-edge-litert from PyPI, one thread, \
+                     XNNPACK) the same plain loops in Rust took 18.4, 13.8 and 998 µs
 for B, C and W at batch 1, 4,744, 3,571 and 259,638 µs at batch 256; as ratios to those:
 
 | | B, 1 | C, 1 | W, 1 | B, 256 | C, 256 | W, 256 |
@@ -277,7 +424,8 @@ for B, C and W at batch 1, 4,744, 3,571 and 259,638 µs at batch 256; as ratios 
 | TFLite f32 | 5.8 | 4.7 | 15.5 | 20.9 | 16.6 | 37.3 |
 | TFLite full int8 | 9.8 | 6.0 | 39.1 | 57.9 | 25.5 | 117.5 |
 
-TFLite uses fused multiply-adds and hand-written kernels, and sums in whatever order is fast; here every result has the same bits on every machine.
+TFLite uses fused multiply-adds and hand-written kernels, and sums in whatever order is fast; here \
+                     every result has the same bits on every machine.
 ";
 
 /// Plain loops over a graph, with all buffers made beforehand.
@@ -293,14 +441,34 @@ struct Plain<'g> {
 
 impl<'g> Plain<'g> {
     fn new(graph: &'g Graph) -> Self {
-        let dense = |l: &'g Any| if let Any::Dense(d) = l { d } else { unreachable!("these models have dense layers only") };
-        let weights = graph
-            .nodes
-            .iter()
-            .map(|n| n.layers.iter().map(dense).map(|d| d.weight.chunks(d.inputs).map(<[f32]>::to_vec).collect()).collect());
-        let made = graph.nodes.iter().map(|n| n.layers.iter().map(dense).map(|d| vec![0.0; d.outputs]).collect());
+        let dense = |l: &'g Any| {
+            if let Any::Dense(d) = l {
+                d
+            } else {
+                unreachable!("these models have dense layers only")
+            }
+        };
+        let weights = graph.nodes.iter().map(|n| {
+            n.layers
+                .iter()
+                .map(dense)
+                .map(|d| d.weight.chunks(d.inputs).map(<[f32]>::to_vec).collect())
+                .collect()
+        });
+        let made = graph.nodes.iter().map(|n| {
+            n.layers
+                .iter()
+                .map(dense)
+                .map(|d| vec![0.0; d.outputs])
+                .collect()
+        });
         let values = (0..=graph.nodes.len()).map(|v| vec![0.0; graph.width(v)]);
-        Self { graph, weights: weights.collect(), made: made.collect(), values: values.collect() }
+        Self {
+            graph,
+            weights: weights.collect(),
+            made: made.collect(),
+            values: values.collect(),
+        }
     }
 
     fn run(&mut self, x: &[f32]) {
@@ -325,7 +493,9 @@ impl<'g> Plain<'g> {
                 let sum: f32 = made.iter().sum();
                 y.fill(0.0);
                 for (e, v) in made.iter().zip(sees) {
-                    y.iter_mut().zip(&before[*v]).for_each(|(y, h)| *y += e / sum * h);
+                    y.iter_mut()
+                        .zip(&before[*v])
+                        .for_each(|(y, h)| *y += e / sum * h);
                 }
             } else {
                 y.copy_from_slice(made);
@@ -352,7 +522,11 @@ impl Tract {
             .and_then(InferenceModelExt::into_optimized)
             .and_then(|m| m.into_runnable())
             .unwrap_or_else(|e| panic!("{file}: {e:?}"));
-        Self { model, batch, inputs }
+        Self {
+            model,
+            batch,
+            inputs,
+        }
     }
 
     fn outputs(&self, x: &[f32]) -> TVec<TValue> {
@@ -367,13 +541,26 @@ impl Tract {
 
 /// Holds tract's tasks against an f64 evaluation of the graph: the race is about the same work.
 fn agree(graph: &Graph, tract: &mut Tract, x: &[f32], inputs: usize) {
-    let outputs: Vec<Vec<f32>> =
-        tract.outputs(x).iter().map(|t| t.to_plain_array_view::<f32>().expect("f32").iter().copied().collect()).collect();
+    let outputs: Vec<Vec<f32>> = tract
+        .outputs(x)
+        .iter()
+        .map(|t| {
+            t.to_plain_array_view::<f32>()
+                .expect("f32")
+                .iter()
+                .copied()
+                .collect()
+        })
+        .collect();
     for (row, x) in x.chunks(inputs).enumerate() {
-        let wanted = oracle::evaluate(graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).tasks;
+        let wanted =
+            oracle::evaluate(graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).tasks;
         for (task, y) in wanted.iter().zip(&outputs) {
             for (a, b) in task.iter().zip(&y[row * task.len()..]) {
-                assert!((a - f64::from(*b)).abs() < 1e-4 * a.abs().max(1.0), "row {row}: tract gives {b}, the model {a}");
+                assert!(
+                    (a - f64::from(*b)).abs() < 1e-4 * a.abs().max(1.0),
+                    "row {row}: tract gives {b}, the model {a}"
+                );
             }
         }
     }

@@ -57,18 +57,46 @@ fn panels<T: Copy + Default>(order: Order, weight: &[T], inputs: usize, outputs:
 }
 
 impl Encoder {
-    fn record(&mut self, kind: u8, activation: u8, precision: u8, packing: u8, inputs: usize, outputs: usize) {
-        self.layers.push(message::Layer { kind, activation, precision, packing, inputs: inputs as u16, outputs: outputs as u16 });
+    fn record(
+        &mut self,
+        kind: u8,
+        activation: u8,
+        precision: u8,
+        packing: u8,
+        inputs: usize,
+        outputs: usize,
+    ) {
+        self.layers.push(message::Layer {
+            kind,
+            activation,
+            precision,
+            packing,
+            inputs: inputs as u16,
+            outputs: outputs as u16,
+        });
     }
 
-    fn dense(&mut self, role: Role, act: Activation, precision: u8, packing: u8, inputs: usize, outputs: usize) {
-        let kind = if role == Role::Logits { kind::LOGITS } else { kind::DENSE };
+    fn dense(
+        &mut self,
+        role: Role,
+        act: Activation,
+        precision: u8,
+        packing: u8,
+        inputs: usize,
+        outputs: usize,
+    ) {
+        let kind = if role == Role::Logits {
+            kind::LOGITS
+        } else {
+            kind::DENSE
+        };
         self.record(kind, code(act), precision, packing, inputs, outputs);
     }
 
     /// Zeros up to a multiple of 4.
     fn pad(&mut self) {
-        self.weights.resize(self.weights.len().next_multiple_of(4), 0);
+        self.weights
+            .resize(self.weights.len().next_multiple_of(4), 0);
     }
 
     fn put<T: IntoBytes + zerocopy::Immutable>(&mut self, values: &[T]) {
@@ -99,7 +127,14 @@ impl Encoder {
     }
 
     /// A W8 layer.
-    pub fn dense_w8(&mut self, role: Role, act: Activation, weight: &[i8], scale: &[f32], bias: &[f32]) {
+    pub fn dense_w8(
+        &mut self,
+        role: Role,
+        act: Activation,
+        weight: &[i8],
+        scale: &[f32],
+        bias: &[f32],
+    ) {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
         self.dense(role, act, precision::W8, packing::PANELS, inputs, outputs);
         self.put(bias);
@@ -110,9 +145,21 @@ impl Encoder {
     }
 
     /// An I8 layer in either packing.
-    pub fn dense_i8(&mut self, role: Role, act: Activation, slope: i16, weight: &[i8], rows: &[Row], pack: Packing) {
+    pub fn dense_i8(
+        &mut self,
+        role: Role,
+        act: Activation,
+        slope: i16,
+        weight: &[i8],
+        rows: &[Row],
+        pack: Packing,
+    ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
-        let code = if pack == Packing::Quad { packing::QUAD } else { packing::PANELS };
+        let code = if pack == Packing::Quad {
+            packing::QUAD
+        } else {
+            packing::PANELS
+        };
         self.dense(role, act, precision::I8, code, inputs, outputs);
         self.put(rows);
         let mut stored = panels(Order::Fours, weight, inputs, outputs);
@@ -130,7 +177,14 @@ impl Encoder {
     }
 
     /// An I16 layer.
-    pub fn dense_i16(&mut self, role: Role, act: Activation, slope: i16, weight: &[i16], rows: &[WideRow]) {
+    pub fn dense_i16(
+        &mut self,
+        role: Role,
+        act: Activation,
+        slope: i16,
+        weight: &[i16],
+        rows: &[WideRow],
+    ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
         self.dense(role, act, precision::I16, packing::PANELS, inputs, outputs);
         self.put(rows);
@@ -141,7 +195,14 @@ impl Encoder {
 
     /// A float affine layer.
     pub fn affine_f32(&mut self, gain: &[f32], bias: &[f32]) {
-        self.record(kind::AFFINE, activation::LINEAR, precision::F32, packing::PANELS, gain.len(), gain.len());
+        self.record(
+            kind::AFFINE,
+            activation::LINEAR,
+            precision::F32,
+            packing::PANELS,
+            gain.len(),
+            gain.len(),
+        );
         for (g, b) in gain.iter().zip(bias) {
             self.put(&[*g, *b]);
         }
@@ -149,26 +210,54 @@ impl Encoder {
 
     /// An integer affine layer.
     pub fn affine_i16(&mut self, units: &[AffineRow]) {
-        self.record(kind::AFFINE, activation::LINEAR, precision::I16, packing::PANELS, units.len(), units.len());
+        self.record(
+            kind::AFFINE,
+            activation::LINEAR,
+            precision::I16,
+            packing::PANELS,
+            units.len(),
+            units.len(),
+        );
         self.put(units);
     }
 
     /// A float PReLU.
     pub fn prelu_f32(&mut self, slope: &[f32]) {
-        self.record(kind::PRELU, activation::LINEAR, precision::F32, packing::PANELS, slope.len(), slope.len());
+        self.record(
+            kind::PRELU,
+            activation::LINEAR,
+            precision::F32,
+            packing::PANELS,
+            slope.len(),
+            slope.len(),
+        );
         self.put(slope);
     }
 
     /// An integer PReLU, slopes in Q14.
     pub fn prelu_i16(&mut self, slope: &[i16]) {
-        self.record(kind::PRELU, activation::LINEAR, precision::I16, packing::PANELS, slope.len(), slope.len());
+        self.record(
+            kind::PRELU,
+            activation::LINEAR,
+            precision::I16,
+            packing::PANELS,
+            slope.len(),
+            slope.len(),
+        );
         self.put(slope);
         self.pad();
     }
 
     /// A layer norm.
     pub fn layer_norm(&mut self, gain: &[f32], bias: &[f32], epsilon: f32) {
-        self.record(kind::LAYER_NORM, activation::LINEAR, precision::F32, packing::PANELS, gain.len(), gain.len());
+        self.record(
+            kind::LAYER_NORM,
+            activation::LINEAR,
+            precision::F32,
+            packing::PANELS,
+            gain.len(),
+            gain.len(),
+        );
         self.put(&[epsilon]);
         self.put(gain);
         self.put(bias);
@@ -176,13 +265,27 @@ impl Encoder {
 
     /// A constant gate's weights.
     pub fn constant_f32(&mut self, inputs: usize, weights: &[f32]) {
-        self.record(kind::CONSTANT, activation::LINEAR, precision::F32, packing::PANELS, inputs, weights.len());
+        self.record(
+            kind::CONSTANT,
+            activation::LINEAR,
+            precision::F32,
+            packing::PANELS,
+            inputs,
+            weights.len(),
+        );
         self.put(weights);
     }
 
     /// A constant gate's weights in Q15.
     pub fn constant_q15(&mut self, inputs: usize, weights: &[u16]) {
-        self.record(kind::CONSTANT, activation::LINEAR, precision::I16, packing::PANELS, inputs, weights.len());
+        self.record(
+            kind::CONSTANT,
+            activation::LINEAR,
+            precision::I16,
+            packing::PANELS,
+            inputs,
+            weights.len(),
+        );
         self.put(weights);
         self.pad();
     }

@@ -1,5 +1,6 @@
-//! A float blob back to a graph, by an ordinary postcard reader and the written format: none of the engine's code is used, so that
-//! what is compared with the engine's outputs comes from the bytes alone.
+//! A float blob back to a graph, by an ordinary postcard reader and the written format: none of the
+//! engine's code is used, so that what is compared with the engine's outputs comes from the bytes
+//! alone.
 
 use super::message::{Header, Node};
 use crate::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Op, Output, Task};
@@ -22,9 +23,12 @@ pub enum ReadError {
 /// [`ReadError::Format`].
 pub fn split(file: &[u8]) -> Result<(Header, &[u8]), ReadError> {
     let message = file.get(14..).ok_or(ReadError::Format("too short"))?;
-    let (header, rest) = postcard::take_from_bytes::<Header>(message).map_err(|_| ReadError::Format("header"))?;
-    let (_pad, rest) = postcard::take_from_bytes::<&[u8]>(rest).map_err(|_| ReadError::Format("padding"))?;
-    let (weights, _) = postcard::take_from_bytes::<&[u8]>(rest).map_err(|_| ReadError::Format("weights"))?;
+    let (header, rest) =
+        postcard::take_from_bytes::<Header>(message).map_err(|_| ReadError::Format("header"))?;
+    let (_pad, rest) =
+        postcard::take_from_bytes::<&[u8]>(rest).map_err(|_| ReadError::Format("padding"))?;
+    let (weights, _) =
+        postcard::take_from_bytes::<&[u8]>(rest).map_err(|_| ReadError::Format("weights"))?;
     Ok((header, weights))
 }
 
@@ -32,12 +36,19 @@ struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
     fn take(&mut self, n: usize) -> Result<&[u8], ReadError> {
-        let (a, b) = self.0.split_at_checked(n).ok_or(ReadError::Format("weights are short"))?;
+        let (a, b) = self
+            .0
+            .split_at_checked(n)
+            .ok_or(ReadError::Format("weights are short"))?;
         self.0 = b;
         Ok(a)
     }
     fn f32s(&mut self, n: usize) -> Result<Vec<f32>, ReadError> {
-        Ok(self.take(4 * n)?.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect())
+        Ok(self
+            .take(4 * n)?
+            .chunks_exact(4)
+            .map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]))
+            .collect())
     }
 }
 
@@ -78,7 +89,9 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
     for n in &header.nodes {
         let mut own = Vec::new();
         for _ in 0..n.layers {
-            let l = layers.next().ok_or(ReadError::Format("fewer layers than the steps own"))?;
+            let l = layers
+                .next()
+                .ok_or(ReadError::Format("fewer layers than the steps own"))?;
             if l.precision > 1 {
                 return Err(ReadError::Integer);
             }
@@ -90,20 +103,35 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                         unpanel(&bytes.f32s(inputs * outputs)?, inputs, outputs)
                     } else {
                         let scale = bytes.f32s(outputs)?;
-                        let stored: Vec<i8> =
-                            bytes.take((inputs * outputs).next_multiple_of(4))?[..inputs * outputs].iter().map(|b| *b as i8).collect();
+                        let stored: Vec<i8> = bytes.take((inputs * outputs).next_multiple_of(4))?
+                            [..inputs * outputs]
+                            .iter()
+                            .map(|b| *b as i8)
+                            .collect();
                         let rows = unpanel(&stored, inputs, outputs);
-                        rows.iter().enumerate().map(|(i, w)| f32::from(*w) * scale[i / inputs]).collect()
+                        rows.iter()
+                            .enumerate()
+                            .map(|(i, w)| f32::from(*w) * scale[i / inputs])
+                            .collect()
                     };
                     let activation = match l.activation {
                         0 => Activation::Linear,
                         1 => Activation::Relu,
-                        2 => Activation::LeakyRelu { slope: bytes.f32s(1)?[0] },
+                        2 => Activation::LeakyRelu {
+                            slope: bytes.f32s(1)?[0],
+                        },
                         3 => Activation::Sigmoid,
                         4 => Activation::Tanh,
                         _ => return Err(ReadError::Format("unknown activation")),
                     };
-                    Layer::Dense(Dense { name: String::new(), inputs, outputs, weight, bias, activation })
+                    Layer::Dense(Dense {
+                        name: String::new(),
+                        inputs,
+                        outputs,
+                        weight,
+                        bias,
+                        activation,
+                    })
                 }
                 2 => {
                     let both = bytes.f32s(2 * outputs)?;
@@ -112,12 +140,20 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                         bias: both.iter().skip(1).step_by(2).copied().collect(),
                     }
                 }
-                3 => Layer::PRelu { slope: bytes.f32s(outputs)? },
+                3 => Layer::PRelu {
+                    slope: bytes.f32s(outputs)?,
+                },
                 4 => {
                     let epsilon = bytes.f32s(1)?[0];
-                    Layer::LayerNorm { gain: bytes.f32s(outputs)?, bias: bytes.f32s(outputs)?, epsilon }
+                    Layer::LayerNorm {
+                        gain: bytes.f32s(outputs)?,
+                        bias: bytes.f32s(outputs)?,
+                        epsilon,
+                    }
                 }
-                5 => Layer::Constant { weights: bytes.f32s(outputs)? },
+                5 => Layer::Constant {
+                    weights: bytes.f32s(outputs)?,
+                },
                 _ => return Err(ReadError::Format("unknown kind of layer")),
             });
         }
@@ -140,15 +176,34 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                 0 => Output::Linear { value },
                 1 => Output::Sigmoid { value },
                 2 => Output::Softmax { value },
-                3 => Output::Product { a: value, b: t.b as usize },
+                3 => Output::Product {
+                    a: value,
+                    b: t.b as usize,
+                },
                 _ => return Err(ReadError::Format("unknown output")),
             };
-            Ok(Task { name: name.clone(), output })
+            Ok(Task {
+                name: name.clone(),
+                output,
+            })
         })
         .collect::<Result<_, _>>()?;
-    let inputs =
-        header.inputs.iter().map(|i| Input { name: "x".into(), count: i.count as usize, min: None, max: None, mean: None, std: None });
-    Ok(Graph { name: String::new(), version: 0, inputs: inputs.collect(), feature_names: header.feature_names.clone(), nodes, tasks })
+    let inputs = header.inputs.iter().map(|i| Input {
+        name: "x".into(),
+        count: i.count as usize,
+        min: None,
+        max: None,
+        mean: None,
+        std: None,
+    });
+    Ok(Graph {
+        name: String::new(),
+        version: 0,
+        inputs: inputs.collect(),
+        feature_names: header.feature_names.clone(),
+        nodes,
+        tasks,
+    })
 }
 
 fn operation(n: &Node) -> Result<Op, ReadError> {
@@ -159,12 +214,25 @@ fn operation(n: &Node) -> Result<Op, ReadError> {
         16 => GateKind::Softmax,
         17 => GateKind::Sigmoid,
         18 => GateKind::Hard,
-        19 => GateKind::TopK { k, renormalise: true },
-        20 => GateKind::TopK { k, renormalise: false },
+        19 => GateKind::TopK {
+            k,
+            renormalise: true,
+        },
+        20 => GateKind::TopK {
+            k,
+            renormalise: false,
+        },
         21 => GateKind::Constant,
         22 => GateKind::DSelectK { k },
         _ => return Err(ReadError::Format("unknown operation")),
     };
-    let sees = (0..32).filter(|b| n.sees >> b & 1 != 0).map(|b| n.first as usize + b).collect();
-    Ok(Op::Gate { kind, sees, temperature: 1.0 })
+    let sees = (0..32)
+        .filter(|b| n.sees >> b & 1 != 0)
+        .map(|b| n.first as usize + b)
+        .collect();
+    Ok(Op::Gate {
+        kind,
+        sees,
+        temperature: 1.0,
+    })
 }

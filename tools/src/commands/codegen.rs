@@ -9,7 +9,8 @@ use mmoe_tools::codegen::{self, About, Source};
 use super::output::{print, write_whole};
 use super::{load, read_blob};
 
-/// Writes the Rust source of a typed model for a blob: its type, named inputs and outputs, and what it takes.
+/// Writes the Rust source of a typed model for a blob: its type, named inputs and outputs, and what
+/// it takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The blob.
@@ -18,7 +19,8 @@ pub(super) struct Args {
     /// Where to write; without it the source is printed.
     #[arg(short, long, value_name = "model.rs")]
     output: Option<PathBuf>,
-    /// The path that `include_blob!` gets, relative to the source file; by default the way there from the output.
+    /// The path that `include_blob!` gets, relative to the source file; by default the way there
+    /// from the output.
     #[arg(long, value_name = "PATH", conflicts_with = "no_blob")]
     blob_path: Option<String>,
     /// Leave the blob out: `load` then takes its bytes, such as a flash partition's.
@@ -31,13 +33,24 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let runner = load(&args.model, &blob)?;
     let id = runner.model.blob().id();
     let (header, weights) = read::split(blob.as_slice())?;
-    let about = About { name: id.name, version: id.version, checksum: id.checksum, bytes: blob.as_slice().len(), weights: weights.len() };
+    let about = About {
+        name: id.name,
+        version: id.version,
+        checksum: id.checksum,
+        bytes: blob.as_slice().len(),
+        weights: weights.len(),
+    };
     let path = match &args.blob_path {
         Some(path) => path.clone(),
         None => way(&args.model, args.output.as_deref())?,
     };
-    let from = if args.no_blob { Source::Given } else { Source::Include(&path) };
-    let (source, mapping) = codegen::source(&header, &about, &from).with_context(|| args.model.display().to_string())?;
+    let from = if args.no_blob {
+        Source::Given
+    } else {
+        Source::Include(&path)
+    };
+    let (source, mapping) = codegen::source(&header, &about, &from)
+        .with_context(|| args.model.display().to_string())?;
     let Some(output) = &args.output else {
         return print(&source);
     };
@@ -51,17 +64,28 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// The way from the folder of `output` (or the current one) to the blob, with forward slashes.
 fn way(model: &Path, output: Option<&Path>) -> Result<String> {
-    let folder = output.and_then(Path::parent).filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let real = |p: &Path| p.canonicalize().with_context(|| format!("{}: no such folder", p.display()));
+    let folder = output
+        .and_then(Path::parent)
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let real = |p: &Path| {
+        p.canonicalize()
+            .with_context(|| format!("{}: no such folder", p.display()))
+    };
     let (from, to) = (real(folder)?, real(model)?);
     let from: Vec<Component<'_>> = from.components().collect();
     let to: Vec<Component<'_>> = to.components().collect();
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     let up = std::iter::repeat_n("..".to_owned(), from.len() - shared);
-    let down = to[shared..].iter().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    let down = to[shared..]
+        .iter()
+        .map(|c| c.as_os_str().to_string_lossy().into_owned());
     let way: Vec<String> = up.chain(down).collect();
     if way.iter().any(|p| p.contains('\u{fffd}')) {
-        bail!("{}: its name is no text; give the path with --blob-path", model.display());
+        bail!(
+            "{}: its name is no text; give the path with --blob-path",
+            model.display()
+        );
     }
     Ok(way.join("/"))
 }

@@ -27,7 +27,8 @@ use super::{CheckFailed, verify};
 /// Makes a blob of trained weights, and checks it before it is put in its place.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by their content.
+    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by
+    /// their content.
     #[arg(value_name = "WEIGHTS")]
     pub(super) weights: PathBuf,
     /// What the weights do not say: task names, activations, wiring (TOML, docs/spec.md).
@@ -39,10 +40,12 @@ pub(super) struct Args {
     /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
     #[arg(long, value_name = "X.npz")]
     calibration: Option<PathBuf>,
-    /// The framework's own outputs, which the conversion is held against; nothing is written if it differs.
+    /// The framework's own outputs, which the conversion is held against; nothing is written if it
+    /// differs.
     #[arg(long, value_name = "G.npz")]
     golden: Option<PathBuf>,
-    /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions that round the weights.
+    /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions
+    /// that round the weights.
     #[arg(long, value_name = "T", value_parser = verify::tolerance, requires = "golden")]
     tolerance: Option<f64>,
     /// int8 weights in the towers' last layers as well.
@@ -51,14 +54,15 @@ pub(super) struct Args {
     /// 16-bit weights for this layer (as `expert0.1`, or all of `expert0`); for i8.
     #[arg(long, value_name = "LAYER")]
     keep_wide: Vec<String>,
-    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its output; for i8.
+    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its
+    /// output; for i8.
     #[arg(long, value_name = "SHARE", value_parser = verify::tolerance)]
     max_loss: Option<f64>,
     /// The order of int8 weights: changes speed, never results; for i8.
     #[arg(long, value_enum, default_value_t)]
     target: Target,
-    /// Store this many rows of inputs, made within the declared ranges, with the exact outputs that a device must give
-    /// (`Model::self_test`).
+    /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
+    /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
     /// Show where every tensor went, what was folded and what was dropped.
@@ -107,7 +111,10 @@ impl Args {
         if let (Ok(from), Ok(to)) = (self.weights.canonicalize(), self.output.canonicalize())
             && from == to
         {
-            bail!("{}: the blob would take the place of the weights; name another file with -o", self.output.display());
+            bail!(
+                "{}: the blob would take the place of the weights; name another file with -o",
+                self.output.display()
+            );
         }
         let integer = self.precision == Precision::I8;
         let given = [
@@ -117,7 +124,10 @@ impl Args {
             (self.target != Target::Any, "--target"),
         ];
         match given.iter().find(|(given, _)| *given) {
-            Some((_, option)) if !integer => bail!("{option} is for --precision i8; leave it out for {}", self.precision.name()),
+            Some((_, option)) if !integer => bail!(
+                "{option} is for --precision i8; leave it out for {}",
+                self.precision.name()
+            ),
             _ => Ok(()),
         }
     }
@@ -130,8 +140,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let weights = mmoe_tools::import::read(&args.weights)?;
     let mut report = Report::new(args, &weights);
     // Integer models keep the scaling: their input stage does it.
-    let options = Options { fold_standardization: args.precision != Precision::I8 };
-    let made = model::build(weights, spec.as_ref(), options).with_context(|| args.weights.display().to_string())?;
+    let options = Options {
+        fold_standardization: args.precision != Precision::I8,
+    };
+    let made = model::build(weights, spec.as_ref(), options)
+        .with_context(|| args.weights.display().to_string())?;
     report.model(&made, args.explain);
     let Recognised { graph, plan, .. } = made;
     if let Some(golden) = &golden {
@@ -174,27 +187,47 @@ enum Against {
     Float(Box<(Graph, Quantized)>, Option<Rows>),
 }
 
-/// Packs a graph. `declared` are the inputs as the spec has them, with what folding takes off the graph's.
+/// Packs a graph. `declared` are the inputs as the spec has them, with what folding takes off the
+/// graph's.
 fn pack(graph: Graph, declared: Vec<Input>, args: &Args) -> Result<Packed> {
     let float = match args.precision {
         Precision::F32 => Float::F32,
-        Precision::W8 => Float::W8 { narrow_heads: args.narrow_heads },
+        Precision::W8 => Float::W8 {
+            narrow_heads: args.narrow_heads,
+        },
         Precision::I8 => return pack_integer(graph, args),
     };
     let (mut header, weights) = pack::float(&graph, float);
-    let inputs = if declared.is_empty() { graph.inputs.clone() } else { declared };
+    let inputs = if declared.is_empty() {
+        graph.inputs.clone()
+    } else {
+        declared
+    };
     let tested = self_test(&graph, &inputs, &mut header, &weights, args)?;
-    Ok(Packed { header, weights, notes: Vec::new(), tested, against: Against::Stored(inputs) })
+    Ok(Packed {
+        header,
+        weights,
+        notes: Vec::new(),
+        tested,
+        against: Against::Stored(inputs),
+    })
 }
 
 fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
     quantize::even(&mut graph);
     let rows = match &args.calibration {
-        Some(path) => Some(Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?),
+        Some(path) => {
+            Some(Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?)
+        }
         None => None,
     };
-    let calibration = quantize::source(&graph, rows.as_ref().map(|r| (r.data.as_slice(), r.width)))?;
-    let options = quantize::Options { narrow_heads: args.narrow_heads, keep_wide: args.keep_wide.clone(), max_loss: args.max_loss };
+    let calibration =
+        quantize::source(&graph, rows.as_ref().map(|r| (r.data.as_slice(), r.width)))?;
+    let options = quantize::Options {
+        narrow_heads: args.narrow_heads,
+        keep_wide: args.keep_wide.clone(),
+        max_loss: args.max_loss,
+    };
     let quantized = quantize::quantize(&graph, &calibration, &options)?;
     let packing = match args.target {
         Target::Any => Packing::Panels,
@@ -203,28 +236,57 @@ fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
     let (mut header, weights) = pack::integer(&graph, &quantized, packing);
     let tested = self_test(&graph, &graph.inputs, &mut header, &weights, args)?;
     let mut notes = quantized.notes.clone();
-    if let Some((name, r)) = quantized.report.iter().min_by(|a, b| a.1.margin.total_cmp(&b.1.margin)) {
-        notes.push(format!("no accumulator can overflow; the fullest is that of `{name}`, with 2^{:.1} to spare", r.margin));
+    if let Some((name, r)) = quantized
+        .report
+        .iter()
+        .min_by(|a, b| a.1.margin.total_cmp(&b.1.margin))
+    {
+        notes.push(format!(
+            "no accumulator can overflow; the fullest is that of `{name}`, with 2^{:.1} to spare",
+            r.margin
+        ));
     }
-    Ok(Packed { header, weights, notes, tested, against: Against::Float(Box::new((graph, quantized)), rows) })
+    Ok(Packed {
+        header,
+        weights,
+        notes,
+        tested,
+        against: Against::Float(Box::new((graph, quantized)), rows),
+    })
 }
 
 /// Adds self-test rows where they were asked for; says what they cover.
-fn self_test(graph: &Graph, inputs: &[Input], header: &mut Header, weights: &[u8], args: &Args) -> Result<Option<String>> {
-    let Some(rows) = args.self_test.map(usize::from) else { return Ok(None) };
+fn self_test(
+    graph: &Graph,
+    inputs: &[Input],
+    header: &mut Header,
+    weights: &[u8],
+    args: &Args,
+) -> Result<Option<String>> {
+    let Some(rows) = args.self_test.map(usize::from) else {
+        return Ok(None);
+    };
     let share = selftest::add(graph, inputs, header, weights, rows)?;
-    Ok(Some(format!("{}, which touch {:.0} % of the weights", count(rows, "row"), 100.0 * share)))
+    Ok(Some(format!(
+        "{}, which touch {:.0} % of the weights",
+        count(rows, "row"),
+        100.0 * share
+    )))
 }
 
 fn read_spec(path: &Path) -> Result<Spec> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{}: cannot be read", path.display()))?;
     Spec::parse(&text).with_context(|| path.display().to_string())
 }
 
 fn write_blob(path: &Path, header: &Header, weights: Vec<u8>) -> Result<Pending> {
     const ROOM_FOR_HEADER: usize = 1 << 24;
     if weights.len() > u32::MAX as usize - ROOM_FOR_HEADER {
-        bail!("the weights take {} bytes; a blob holds less than 4 GB", grouped(weights.len() as u64));
+        bail!(
+            "the weights take {} bytes; a blob holds less than 4 GB",
+            grouped(weights.len() as u64)
+        );
     }
     let bytes = file::write(header, &weights);
     drop(weights);
@@ -240,39 +302,48 @@ fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
     };
     let done = match against {
         Against::Stored(inputs) => selfcheck::float(blob, inputs, step).map(|c| float_checked(&c)),
-        Against::Float(model, rows) => selfcheck::integer(blob, &model.0, &model.1, rows.as_ref(), step).map(|c| {
-            format!(
-                "{} through the engine, bit for bit what the written rules give; the float model's outputs are {:.1e} away at worst, {:.1e} on average",
-                count(c.rows, "row"),
-                c.worst,
-                c.mean
-            )
-        }),
+        Against::Float(model, rows) => {
+            selfcheck::integer(blob, &model.0, &model.1, rows.as_ref(), step).map(|c| {
+                format!(
+                    "{} through the engine, bit for bit what the written rules give; the float \
+                     model's outputs are {:.1e} away at worst, {:.1e} on average",
+                    count(c.rows, "row"),
+                    c.worst,
+                    c.mean
+                )
+            })
+        }
     };
     bar.finish_and_clear();
     done.map_err(|e| match e {
-        CheckError::Differs { .. } | CheckError::NotFinite { .. } | CheckError::Bits { .. } | CheckError::Wrapped { .. } => {
-            anyhow::Error::new(CheckFailed(e.to_string()))
-        }
+        CheckError::Differs { .. }
+        | CheckError::NotFinite { .. }
+        | CheckError::Bits { .. }
+        | CheckError::Wrapped { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
         other => other.into(),
     })
 }
 
 fn float_checked(checked: &selfcheck::Checked) -> String {
     let mut text = format!(
-        "{} through the engine against an f64 evaluation of the stored weights: worst {:.1e} (allowed {:e})",
+        "{} through the engine against an f64 evaluation of the stored weights: worst {:.1e} \
+         (allowed {:e})",
         count(checked.rows, "row"),
         checked.worst,
         selfcheck::TOLERANCE
     );
     if checked.ill_conditioned > 0 {
         let rows = count(checked.ill_conditioned, "row");
-        let _ = write!(text, "; on {rows} f32 rounding alone can exceed that, held to its bound");
+        let _ = write!(
+            text,
+            "; on {rows} f32 rounding alone can exceed that, held to its bound"
+        );
     }
     text
 }
 
-/// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the precision, this must fit.
+/// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the
+/// precision, this must fit.
 fn golden_import(graph: &Graph, golden: &Data) -> Result<String> {
     let outline = Outline::of_graph(graph);
     let evaluate = |graph: &Graph| {
@@ -283,18 +354,29 @@ fn golden_import(graph: &Graph, golden: &Data) -> Result<String> {
     };
     let (rows, differences) = evaluate(graph)?;
     if let Some(CheckFailed(mut text)) = verify::failed(&differences, verify::F32) {
-        let _ = write!(text, "; the worst per array:\n{}", verify::table(&differences, verify::F32).trim_end());
-        if let Some(hint) = transposition(graph, |g| Ok(verify::failed(&evaluate(g)?.1, verify::F32).is_none()))? {
+        let _ = write!(
+            text,
+            "; the worst per array:\n{}",
+            verify::table(&differences, verify::F32).trim_end()
+        );
+        if let Some(hint) = transposition(graph, |g| {
+            Ok(verify::failed(&evaluate(g)?.1, verify::F32).is_none())
+        })? {
             let _ = write!(text, "\n{hint}");
         }
         return Err(CheckFailed(format!("{text}\nnothing was written")).into());
     }
     let worst = differences.iter().map(|d| d.relative).fold(0.0, f64::max);
     let names: Vec<&str> = differences.iter().map(|d| d.name.as_str()).collect();
-    Ok(format!("the weights give the golden outputs on {}: worst {worst:.1e} over {}", count(rows, "row"), names.join(", ")))
+    Ok(format!(
+        "the weights give the golden outputs on {}: worst {worst:.1e} over {}",
+        count(rows, "row"),
+        names.join(", ")
+    ))
 }
 
-/// What to say of square kernels, which fit either way round; `fits` is asked whether the model with all of them turned is right.
+/// What to say of square kernels, which fit either way round; `fits` is asked whether the model
+/// with all of them turned is right.
 fn transposition(graph: &Graph, fits: impl Fn(&Graph) -> Result<bool>) -> Result<Option<String>> {
     let mut turned = graph.clone();
     let mut names = Vec::new();
@@ -310,15 +392,23 @@ fn transposition(graph: &Graph, fits: impl Fn(&Graph) -> Result<bool>) -> Result
             }
         }
     }
-    let Some(first) = names.first() else { return Ok(None) };
-    let others = if names.len() > 1 { format!(" (and {} more)", names.len() - 1) } else { String::new() };
+    let Some(first) = names.first() else {
+        return Ok(None);
+    };
+    let others = if names.len() > 1 {
+        format!(" (and {} more)", names.len() - 1)
+    } else {
+        String::new()
+    };
     Ok(Some(if fits(&turned)? {
         format!(
-            "hint: with its square kernels transposed the model fits: {first}{others} lie the other way round; change `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
+            "hint: with its square kernels transposed the model fits: {first}{others} lie the \
+             other way round; change `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
         )
     } else {
         format!(
-            "hint: {first}{others} is square, so its shape does not tell which way round it lies: check `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
+            "hint: {first}{others} is square, so its shape does not tell which way round it lies: \
+             check `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
         )
     }))
 }
@@ -327,16 +417,35 @@ fn transposition(graph: &Graph, fits: impl Fn(&Graph) -> Result<bool>) -> Result
 fn golden_engine(blob: &BlobBytes, golden: &Data, args: &Args) -> Result<String> {
     let mut runner = Runner::load(blob)?;
     let outline = Outline::of_blob(&runner);
-    let what = if args.precision == Precision::F32 { What::All } else { What::Outputs };
-    let (rows, differences) = golden::compare(&outline, golden, what, |x, e| -> Result<_> { Ok(runner.evaluate(x, e)?) })?;
-    let tolerance = args.tolerance.or((args.precision == Precision::F32).then_some(verify::F32));
+    let what = if args.precision == Precision::F32 {
+        What::All
+    } else {
+        What::Outputs
+    };
+    let (rows, differences) = golden::compare(&outline, golden, what, |x, e| -> Result<_> {
+        Ok(runner.evaluate(x, e)?)
+    })?;
+    let tolerance = args
+        .tolerance
+        .or((args.precision == Precision::F32).then_some(verify::F32));
     if let Some(CheckFailed(text)) = tolerance.and_then(|t| verify::failed(&differences, t)) {
         let table = verify::table(&differences, tolerance.unwrap_or_default());
-        return Err(CheckFailed(format!("{text}; the worst per array:\n{}\nnothing was written", table.trim_end())).into());
+        return Err(CheckFailed(format!(
+            "{text}; the worst per array:\n{}\nnothing was written",
+            table.trim_end()
+        ))
+        .into());
     }
-    let worst: Vec<String> = differences.iter().map(|d| format!("{} {:.1e}", d.name, d.relative)).collect();
+    let worst: Vec<String> = differences
+        .iter()
+        .map(|d| format!("{} {:.1e}", d.name, d.relative))
+        .collect();
     let allowed = tolerance.map_or_else(|| "no limit given".into(), |t| format!("allowed {t:e}"));
-    Ok(format!("the blob's outputs on {}: worst {} ({allowed})", count(rows, "row"), worst.join(", ")))
+    Ok(format!(
+        "the blob's outputs on {}: worst {} ({allowed})",
+        count(rows, "row"),
+        worst.join(", ")
+    ))
 }
 
 /// What is printed at the end.
@@ -348,7 +457,10 @@ struct Report {
 impl Report {
     fn new(args: &Args, weights: &mmoe_tools::import::Weights) -> Self {
         let weights_bytes = std::fs::metadata(&args.weights).map_or(0, |m| m.len());
-        let mut report = Self { text: String::new(), weights_bytes };
+        let mut report = Self {
+            text: String::new(),
+            weights_bytes,
+        };
         let numbers: usize = weights.tensors.values().map(|t| t.data.len()).sum();
         let read = format!(
             "{}: {}, {} with {}",
@@ -383,13 +495,22 @@ impl Report {
         self.line("model", &summary(&made.graph));
         for node in made.graph.unseen() {
             let name = made.graph.node_name(node);
-            self.line("unseen", &format!("no gate sees {name}: it takes room in the blob and is never run; leave it out of the experts"));
+            self.line(
+                "unseen",
+                &format!(
+                    "no gate sees {name}: it takes room in the blob and is never run; leave it \
+                     out of the experts"
+                ),
+            );
         }
         if !explain {
             if !made.dropped.is_empty() {
                 self.line(
                     "dropped",
-                    &format!("{} that inference does not need (--explain lists them)", count(made.dropped.len(), "tensor")),
+                    &format!(
+                        "{} that inference does not need (--explain lists them)",
+                        count(made.dropped.len(), "tensor")
+                    ),
                 );
             }
             return;
@@ -407,15 +528,29 @@ impl Report {
 
     fn written(&mut self, blob: &BlobBytes, args: &Args) {
         let bytes = blob.as_slice().len() as u64;
-        let share = (bytes * 100).checked_div(self.weights_bytes).map_or_else(String::new, |s| format!(", {s} % of the weights file"));
-        self.line("wrote", &format!("{}: {}, {} bytes{share}", args.output.display(), args.precision.name(), grouped(bytes)));
+        let share = (bytes * 100)
+            .checked_div(self.weights_bytes)
+            .map_or_else(String::new, |s| format!(", {s} % of the weights file"));
+        self.line(
+            "wrote",
+            &format!(
+                "{}: {}, {} bytes{share}",
+                args.output.display(),
+                args.precision.name(),
+                grouped(bytes)
+            ),
+        );
     }
 }
 
 /// The model in a line.
 pub(super) fn summary(graph: &Graph) -> String {
     let of = |kind: fn(&Op) -> bool| graph.nodes.iter().filter(|n| kind(&n.op)).count();
-    let tasks: Vec<String> = graph.tasks.iter().map(|t| format!("{} ({})", t.name, t.output.kind())).collect();
+    let tasks: Vec<String> = graph
+        .tasks
+        .iter()
+        .map(|t| format!("{} ({})", t.name, t.output.kind()))
+        .collect();
     format!(
         "{}: {}, {}, {}, {} {}",
         graph.name,

@@ -15,7 +15,8 @@ use super::output::grouped;
 /// A core to estimate for.
 #[derive(Debug, clap::Args)]
 pub(super) struct DeviceArgs {
-    /// Also estimate instructions, code and stack on this core, from what was measured in emulation.
+    /// Also estimate instructions, code and stack on this core, from what was measured in
+    /// emulation.
     #[arg(long, value_name = "CORE", value_parser = CORES.map(|(name, _)| name))]
     core: Option<String>,
     /// The firmware's opt-level.
@@ -24,7 +25,8 @@ pub(super) struct DeviceArgs {
     /// Its clock, for a time.
     #[arg(long, value_name = "MHZ", value_parser = clock, requires = "core")]
     mhz: Option<f64>,
-    /// Fail (exit code 1) where the model takes more: `flash=64k,ram=8k`. With --core flash counts the code too, and ram the whole stack.
+    /// Fail (exit code 1) where the model takes more: `flash=64k,ram=8k`. With --core flash counts
+    /// the code too, and ram the whole stack.
     #[arg(long, value_name = "flash=N,ram=N")]
     budget: Option<Budget>,
 }
@@ -37,7 +39,10 @@ impl DeviceArgs {
 }
 
 fn clock(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|mhz: &f64| *mhz > 0.0 && mhz.is_finite()).ok_or_else(|| "a clock in MHz, such as 64".into())
+    text.parse()
+        .ok()
+        .filter(|mhz: &f64| *mhz > 0.0 && mhz.is_finite())
+        .ok_or_else(|| "a clock in MHz, such as 64".into())
 }
 
 /// How much there is.
@@ -53,7 +58,9 @@ impl FromStr for Budget {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut budget = Self::default();
         for part in text.split(',') {
-            let (key, amount) = part.split_once('=').ok_or_else(|| format!("`{part}` is no `key=size`: write flash=64k,ram=8k"))?;
+            let (key, amount) = part
+                .split_once('=')
+                .ok_or_else(|| format!("`{part}` is no `key=size`: write flash=64k,ram=8k"))?;
             let slot = match key.trim() {
                 "flash" => &mut budget.flash,
                 "ram" => &mut budget.ram,
@@ -91,9 +98,18 @@ impl<'a> Device<'a> {
         let core = match &args.core {
             None => None,
             Some(wanted) => {
-                let name = CORES.iter().find(|(core, _)| core == wanted).map_or("", |(_, name)| name);
-                let estimate = Measurements::built_in().estimate(wanted, &args.opt_level, header, cost);
-                Some((name, estimate.with_context(|| format!("nothing like this model was measured on {wanted}"))?))
+                let name = CORES
+                    .iter()
+                    .find(|(core, _)| core == wanted)
+                    .map_or("", |(_, name)| name);
+                let estimate =
+                    Measurements::built_in().estimate(wanted, &args.opt_level, header, cost);
+                Some((
+                    name,
+                    estimate.with_context(|| {
+                        format!("nothing like this model was measured on {wanted}")
+                    })?,
+                ))
             }
         };
         Ok(Self { args, cost, core })
@@ -122,25 +138,57 @@ impl<'a> Device<'a> {
         };
         if let Some((name, e)) = self.core {
             let within = (100.0 * e.error).ceil();
-            line("core", format!("{name}, opt-level {}, estimated from measured models", self.args.opt_level));
+            line(
+                "core",
+                format!(
+                    "{name}, opt-level {}, estimated from measured models",
+                    self.args.opt_level
+                ),
+            );
             line(
                 "instructions",
-                format!("{} a row, within {within:.0} %; {} from activations", grouped(round(e.predict)), grouped(round(e.predict_q))),
+                format!(
+                    "{} a row, within {within:.0} %; {} from activations",
+                    grouped(round(e.predict)),
+                    grouped(round(e.predict_q))
+                ),
             );
             if let (Some((low, high)), Some(mhz)) = (self.time(), self.args.mhz) {
                 line(
                     "time",
-                    format!("{low:.2} to {high:.2} ms at {mhz} MHz ({} to {} cycles an instruction, no wait states)", CYCLES.0, CYCLES.1),
+                    format!(
+                        "{low:.2} to {high:.2} ms at {mhz} MHz ({} to {} cycles an instruction, \
+                         no wait states)",
+                        CYCLES.0, CYCLES.1
+                    ),
                 );
             }
-            line("code", format!("{} bytes beside the blob: {} of flash in all", grouped(e.code), grouped(self.flash())));
-            line("stack", format!("{} bytes with the calls' own, no static RAM", grouped(e.stack)));
+            line(
+                "code",
+                format!(
+                    "{} bytes beside the blob: {} of flash in all",
+                    grouped(e.code),
+                    grouped(self.flash())
+                ),
+            );
+            line(
+                "stack",
+                format!(
+                    "{} bytes with the calls' own, no static RAM",
+                    grouped(e.stack)
+                ),
+            );
         }
         if let Some(budget) = self.args.budget {
             for (what, used, of) in self.uses(budget) {
                 line(
                     "budget",
-                    format!("{what}: {} of {} bytes, {:.0} %", grouped(used), grouped(of), 100.0 * used as f64 / of.max(1) as f64),
+                    format!(
+                        "{what}: {} of {} bytes, {:.0} %",
+                        grouped(used),
+                        grouped(of),
+                        100.0 * used as f64 / of.max(1) as f64
+                    ),
                 );
             }
         }
@@ -148,14 +196,20 @@ impl<'a> Device<'a> {
     }
 
     fn uses(&self, budget: Budget) -> impl Iterator<Item = (&'static str, u64, u64)> {
-        let all = [("flash", self.flash(), budget.flash), ("ram", self.ram(), budget.ram)];
-        all.into_iter().filter_map(|(what, used, of)| Some((what, used, of?)))
+        let all = [
+            ("flash", self.flash(), budget.flash),
+            ("ram", self.ram(), budget.ram),
+        ];
+        all.into_iter()
+            .filter_map(|(what, used, of)| Some((what, used, of?)))
     }
 
     /// The same for programs; nothing where nothing was asked.
     pub(super) fn json(&self) -> Option<Value> {
         let (name, e) = self.core?;
-        let time = self.time().map(|(low, high)| json!({"mhz": self.args.mhz, "ms": [low, high]}));
+        let time = self
+            .time()
+            .map(|(low, high)| json!({"mhz": self.args.mhz, "ms": [low, high]}));
         Some(json!({
             "core": self.args.core,
             "name": name,
@@ -172,13 +226,27 @@ impl<'a> Device<'a> {
 
     /// Whether it fits.
     pub(super) fn check(&self) -> Result<(), CheckFailed> {
-        let over = self.args.budget.into_iter().flat_map(|b| self.uses(b)).filter(|(_, used, of)| used > of);
+        let over = self
+            .args
+            .budget
+            .into_iter()
+            .flat_map(|b| self.uses(b))
+            .filter(|(_, used, of)| used > of);
         let over: Vec<String> = over
             .map(|(what, used, of)| {
-                format!("{what} takes {} bytes, {} more than the {} there are", grouped(used), grouped(used - of), grouped(of))
+                format!(
+                    "{what} takes {} bytes, {} more than the {} there are",
+                    grouped(used),
+                    grouped(used - of),
+                    grouped(of)
+                )
             })
             .collect();
-        if over.is_empty() { Ok(()) } else { Err(CheckFailed(format!("over budget: {}", over.join("; ")))) }
+        if over.is_empty() {
+            Ok(())
+        } else {
+            Err(CheckFailed(format!("over budget: {}", over.join("; "))))
+        }
     }
 }
 
@@ -195,9 +263,27 @@ mod tests {
 
     #[test]
     fn budgets() {
-        assert_eq!("flash=64k,ram=8k".parse(), Ok(Budget { flash: Some(65_536), ram: Some(8192) }));
-        assert_eq!("ram=1000".parse(), Ok(Budget { flash: None, ram: Some(1000) }));
-        assert_eq!("flash=1M".parse(), Ok(Budget { flash: Some(1 << 20), ram: None }));
+        assert_eq!(
+            "flash=64k,ram=8k".parse(),
+            Ok(Budget {
+                flash: Some(65_536),
+                ram: Some(8192)
+            })
+        );
+        assert_eq!(
+            "ram=1000".parse(),
+            Ok(Budget {
+                flash: None,
+                ram: Some(1000)
+            })
+        );
+        assert_eq!(
+            "flash=1M".parse(),
+            Ok(Budget {
+                flash: Some(1 << 20),
+                ram: None
+            })
+        );
         for (text, says) in [
             ("flash", "no `key=size`"),
             ("rom=5k", "there is no `rom`: a budget has flash and ram"),
@@ -215,6 +301,9 @@ mod tests {
 
     #[test]
     fn rounding() {
-        assert_eq!([0.4, 7.0, 123.4, 98_765.0, 1_234_567.0].map(round), [0, 7, 123, 98_800, 1_230_000]);
+        assert_eq!(
+            [0.4, 7.0, 123.4, 98_765.0, 1_234_567.0].map(round),
+            [0, 7, 123, 98_800, 1_230_000]
+        );
     }
 }

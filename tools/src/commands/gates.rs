@@ -32,19 +32,27 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if runner.gates.is_empty() {
         bail!("{}: has no gates", args.model.display());
     }
-    let x = Data::read(&args.input)?.features(runner.model.inputs(), &runner.feature_names(), &[])?;
+    let x =
+        Data::read(&args.input)?.features(runner.model.inputs(), &runner.feature_names(), &[])?;
     let (gating, average) = gather(&mut runner, &x)?;
-    print(&if args.json { json(&runner, &gating, x.len(), average)? } else { text(args, &runner, &gating, x.len(), average) })
+    print(&if args.json {
+        json(&runner, &gating, x.len(), average)?
+    } else {
+        text(args, &runner, &gating, x.len(), average)
+    })
 }
 
 /// What the gates do on these rows, and how many experts run on average.
 pub(super) fn gather(runner: &mut Runner<'_>, x: &Rows) -> Result<(Gating, f64)> {
-    let stats = (0..runner.gates.len()).map(|g| GateStats::new(name(runner, g), runner.gates[g].experts.clone()));
+    let stats = (0..runner.gates.len())
+        .map(|g| GateStats::new(name(runner, g), runner.gates[g].experts.clone()));
     let mut gating = Gating::new(stats.collect(), runner.experts.len());
     let mut run = 0u64;
     for row in x.iter() {
         run += u64::from(runner.predict(row).context("prediction")?.1.experts);
-        let weights: Vec<Vec<f32>> = (0..runner.gates.len()).map(|g| runner.gate_weights(g)).collect();
+        let weights: Vec<Vec<f32>> = (0..runner.gates.len())
+            .map(|g| runner.gate_weights(g))
+            .collect();
         gating.add(&weights);
     }
     Ok((gating, run as f64 / x.len() as f64))
@@ -52,8 +60,16 @@ pub(super) fn gather(runner: &mut Runner<'_>, x: &Rows) -> Result<(Gating, f64)>
 
 /// `gate_y`, or `gate_y+z` where tasks share it, or `gate3` where no tower reads it.
 fn name(runner: &Runner<'_>, gate: usize) -> String {
-    let tasks: Vec<&str> = runner.gates[gate].tasks.iter().map(|t| runner.tasks[*t].name.as_str()).collect();
-    if tasks.is_empty() { format!("gate{gate}") } else { format!("gate_{}", tasks.join("+")) }
+    let tasks: Vec<&str> = runner.gates[gate]
+        .tasks
+        .iter()
+        .map(|t| runner.tasks[*t].name.as_str())
+        .collect();
+    if tasks.is_empty() {
+        format!("gate{gate}")
+    } else {
+        format!("gate_{}", tasks.join("+"))
+    }
 }
 
 /// What people call a gate of this code.
@@ -80,11 +96,28 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
         count(gating.experts, "expert")
     );
     for (gate, about) in gating.gates.iter().zip(&runner.gates) {
-        let _ = writeln!(text, "\n{} ({}), entropy {:.3} (0: one expert alone, 1: all alike)", gate.name, kind(about.op), gate.entropy());
+        let _ = writeln!(
+            text,
+            "\n{} ({}), entropy {:.3} (0: one expert alone, 1: all alike)",
+            gate.name,
+            kind(about.op),
+            gate.entropy()
+        );
         let mut table = Table::new(1, &["", "mean", "max", "leads", ""]);
-        for (((expert, mean), max), lead) in gate.experts.iter().zip(gate.mean()).zip(gate.max()).zip(gate.leads()) {
+        for (((expert, mean), max), lead) in gate
+            .experts
+            .iter()
+            .zip(gate.mean())
+            .zip(gate.max())
+            .zip(gate.leads())
+        {
             let bar = "#".repeat((mean.clamp(0.0, 1.0) * 30.0).round() as usize);
-            let cells = [format!("expert {expert}"), format!("{mean:.3}"), format!("{max:.3}"), format!("{:.1} %", 100.0 * lead)];
+            let cells = [
+                format!("expert {expert}"),
+                format!("{mean:.3}"),
+                format!("{max:.3}"),
+                format!("{:.1} %", 100.0 * lead),
+            ];
             let mut cells = cells.to_vec();
             cells.push(format!("{bar:<30}"));
             table.row(cells);
@@ -97,7 +130,11 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
         let mut table = Table::new(2, &["", "", ""]);
         for (a, b, c) in correlations {
             let c = c.map_or_else(|| "one never moves".into(), |c| format!("{c:.3}"));
-            table.row(vec![gating.gates[a].name.clone(), gating.gates[b].name.clone(), c]);
+            table.row(vec![
+                gating.gates[a].name.clone(),
+                gating.gates[b].name.clone(),
+                c,
+            ]);
         }
         // The header is empty.
         text += table.text("  ").trim_start_matches('\n');
@@ -127,7 +164,10 @@ fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Resu
     };
     let names = |i: usize| &gating.gates[i].name;
     let correlations = gating.correlations();
-    let correlations: Vec<_> = correlations.iter().map(|(a, b, c)| json!({"a": names(*a), "b": names(*b), "correlation": c})).collect();
+    let correlations: Vec<_> = correlations
+        .iter()
+        .map(|(a, b, c)| json!({"a": names(*a), "b": names(*b), "correlation": c}))
+        .collect();
     let value = json!({
         "rows": rows,
         "experts": gating.experts,

@@ -40,11 +40,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let read = if args.file.is_file() { BlobBytes::read(&args.file).ok() } else { None };
+    let read = if args.file.is_file() {
+        BlobBytes::read(&args.file).ok()
+    } else {
+        None
+    };
     match read.filter(BlobBytes::is_blob) {
         Some(blob) => {
             if args.write_spec.is_some() {
-                bail!("--write-spec describes a weights file; {} is a blob already", args.file.display());
+                bail!(
+                    "--write-spec describes a weights file; {} is a blob already",
+                    args.file.display()
+                );
             }
             inspect_blob(args, &blob)
         }
@@ -56,7 +63,13 @@ fn inspect_blob(args: &Args, blob: &BlobBytes) -> Result<()> {
     let runner = load(&args.file, blob)?;
     let (header, weights) = read::split(blob.as_slice())?;
     let cost = cost::cost(blob.as_slice(), &runner.model)?;
-    let about = Blob { path: &args.file, runner: &runner, header: &header, cost: &cost, weights: weights.len() };
+    let about = Blob {
+        path: &args.file,
+        runner: &runner,
+        header: &header,
+        cost: &cost,
+        weights: weights.len(),
+    };
     let device = Device::new(&args.device, &header, &cost)?;
     if args.json {
         let mut value = about.json(args.layers);
@@ -85,10 +98,27 @@ impl Blob<'_> {
         let mut line = |what: &str, value: String| {
             let _ = writeln!(text, "{what:<12} {value}");
         };
-        line("blob", format!("{} (format {}, by {})", self.path.display(), mmoe::blob::VERSION, producer(self.runner)));
+        line(
+            "blob",
+            format!(
+                "{} (format {}, by {})",
+                self.path.display(),
+                mmoe::blob::VERSION,
+                producer(self.runner)
+            ),
+        );
         line(
             "model",
-            format!("{}, version {}, checksum {:08x}", if id.name.is_empty() { "(no name)" } else { id.name }, id.version, id.checksum),
+            format!(
+                "{}, version {}, checksum {:08x}",
+                if id.name.is_empty() {
+                    "(no name)"
+                } else {
+                    id.name
+                },
+                id.version,
+                id.checksum
+            ),
         );
         line("precision", self.runner.precision().into());
         let names = self.runner.feature_names();
@@ -97,11 +127,18 @@ impl Blob<'_> {
             [first, .., last] if names.len() > 4 => format!(": {first} … {last}"),
             some => format!(": {}", some.join(", ")),
         };
-        line("inputs", format!("{}{named}", grouped(self.runner.model.inputs() as u64)));
+        line(
+            "inputs",
+            format!("{}{named}", grouped(self.runner.model.inputs() as u64)),
+        );
         line("experts", self.runner.experts.len().to_string());
         line("gates", self.runner.gates.len().to_string());
         for t in &self.runner.tasks {
-            let width = if t.width == 1 { String::new() } else { format!(", {} values", t.width) };
+            let width = if t.width == 1 {
+                String::new()
+            } else {
+                format!(", {} values", t.width)
+            };
             line("task", format!("{} ({}{width})", t.name, t.kind()));
         }
         let c = self.cost;
@@ -124,9 +161,21 @@ impl Blob<'_> {
                     grouped(c.erased_ram as u64)
                 ),
             ),
-            Err(why) => line("RAM", format!("{} bytes of scratch shape-erased (no typed model: {why})", grouped(c.erased_ram as u64))),
+            Err(why) => line(
+                "RAM",
+                format!(
+                    "{} bytes of scratch shape-erased (no typed model: {why})",
+                    grouped(c.erased_ram as u64)
+                ),
+            ),
         }
-        line("work", format!("{} multiply-accumulates a row, all experts run", grouped(c.macs)));
+        line(
+            "work",
+            format!(
+                "{} multiply-accumulates a row, all experts run",
+                grouped(c.macs)
+            ),
+        );
         text += &device.text();
         if layers {
             text.push('\n');
@@ -137,18 +186,51 @@ impl Blob<'_> {
     }
 
     fn layers(&self) -> String {
-        let mut table = Table::new(2, &["step", "layer", "reads", "precision", "params", "bytes", "MACs"]);
-        for ((step, node), own) in steps(self.header).iter().zip(&self.header.nodes).zip(cost::layers_of(self.header)) {
-            let value = if node.src == 0 { "input".to_owned() } else { steps(self.header)[usize::from(node.src) - 1].clone() };
-            let reads = if node.start == 0 { value } else { format!("{value}[{}..{}]", node.start, node.start + node.inputs) };
+        let mut table = Table::new(
+            2,
+            &[
+                "step",
+                "layer",
+                "reads",
+                "precision",
+                "params",
+                "bytes",
+                "MACs",
+            ],
+        );
+        for ((step, node), own) in steps(self.header)
+            .iter()
+            .zip(&self.header.nodes)
+            .zip(cost::layers_of(self.header))
+        {
+            let value = if node.src == 0 {
+                "input".to_owned()
+            } else {
+                steps(self.header)[usize::from(node.src) - 1].clone()
+            };
+            let reads = if node.start == 0 {
+                value
+            } else {
+                format!("{value}[{}..{}]", node.start, node.start + node.inputs)
+            };
             if own.is_empty() {
-                table.row([step.as_str(), "none", &reads, "", "", "", ""].map(str::to_owned).to_vec());
+                table.row(
+                    [step.as_str(), "none", &reads, "", "", "", ""]
+                        .map(str::to_owned)
+                        .to_vec(),
+                );
             }
             for (i, l) in own.iter().enumerate() {
                 let numbers = [cost::parameters(l), cost::bytes(l), cost::macs(l)].map(grouped);
                 let first = if i == 0 { step.clone() } else { String::new() };
                 let reads = if i == 0 { reads.clone() } else { String::new() };
-                table.row([vec![first, describe(l), reads, precision_name(l).into()], numbers.to_vec()].concat());
+                table.row(
+                    [
+                        vec![first, describe(l), reads, precision_name(l).into()],
+                        numbers.to_vec(),
+                    ]
+                    .concat(),
+                );
             }
         }
         table.text("")
@@ -159,8 +241,18 @@ impl Blob<'_> {
         if reports.is_empty() {
             return String::new();
         }
-        let mut table =
-            Table::new(1, &["layer", "weight bits", "input reach", "output step", "room in accumulator", "for any input", "SNR"]);
+        let mut table = Table::new(
+            1,
+            &[
+                "layer",
+                "weight bits",
+                "input reach",
+                "output step",
+                "room in accumulator",
+                "for any input",
+                "SNR",
+            ],
+        );
         for (name, r) in &reports {
             let room = |bits: f32| format!("2^{bits:.1}");
             table.row(vec![
@@ -179,7 +271,11 @@ impl Blob<'_> {
     fn json(&self, layers: bool) -> Value {
         let id = self.runner.model.blob().id();
         let c = self.cost;
-        let tasks = self.runner.tasks.iter().map(|t| json!({"name": t.name, "output": t.kind(), "width": t.width}));
+        let tasks = self
+            .runner
+            .tasks
+            .iter()
+            .map(|t| json!({"name": t.name, "output": t.kind(), "width": t.width}));
         let mut value = json!({
             "name": id.name,
             "version": id.version,
@@ -198,34 +294,40 @@ impl Blob<'_> {
             "macs": c.macs,
         });
         if layers {
-            let rows = steps(self.header).into_iter().zip(cost::layers_of(self.header)).flat_map(|(step, own)| {
-                own.iter().enumerate().map(move |(i, l)| {
-                    json!({
-                        "step": step,
-                        "layer": i,
-                        "kind": kind_name(l),
-                        "activation": activation_name(l),
-                        "precision": precision_name(l),
-                        "packing": l.packing,
-                        "inputs": l.inputs,
-                        "outputs": l.outputs,
-                        "parameters": cost::parameters(l),
-                        "bytes": cost::bytes(l),
-                        "macs": cost::macs(l),
+            let rows = steps(self.header)
+                .into_iter()
+                .zip(cost::layers_of(self.header))
+                .flat_map(|(step, own)| {
+                    own.iter().enumerate().map(move |(i, l)| {
+                        json!({
+                            "step": step,
+                            "layer": i,
+                            "kind": kind_name(l),
+                            "activation": activation_name(l),
+                            "precision": precision_name(l),
+                            "packing": l.packing,
+                            "inputs": l.inputs,
+                            "outputs": l.outputs,
+                            "parameters": cost::parameters(l),
+                            "bytes": cost::bytes(l),
+                            "macs": cost::macs(l),
+                        })
                     })
-                })
-            });
-            let quantization = quantization(self.runner, self.header).into_iter().map(|(layer, r)| {
-                json!({
-                    "layer": layer,
-                    "weight_bits": r.weight_bits,
-                    "input_reach": r.input_reach,
-                    "output_step": r.step,
-                    "margin_bits": r.margin,
-                    "margin_bits_any_input": r.margin_any,
-                    "snr_db": r.snr,
-                })
-            });
+                });
+            let quantization =
+                quantization(self.runner, self.header)
+                    .into_iter()
+                    .map(|(layer, r)| {
+                        json!({
+                            "layer": layer,
+                            "weight_bits": r.weight_bits,
+                            "input_reach": r.input_reach,
+                            "output_step": r.step,
+                            "margin_bits": r.margin,
+                            "margin_bits_any_input": r.margin_any,
+                            "snr_db": r.snr,
+                        })
+                    });
             value["quantization"] = quantization.collect::<Vec<_>>().into();
             value["layers"] = rows.collect::<Vec<_>>().into();
         }
@@ -235,7 +337,12 @@ impl Blob<'_> {
 
 /// What wrote the blob.
 pub(super) fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
-    runner.model.blob().section(mmoe::blob::section::PRODUCER).and_then(|b| postcard::from_bytes(b).ok()).unwrap_or("?")
+    runner
+        .model
+        .blob()
+        .section(mmoe::blob::section::PRODUCER)
+        .and_then(|b| postcard::from_bytes(b).ok())
+        .unwrap_or("?")
 }
 
 /// What each step is called, such as `expert 2`.
@@ -246,18 +353,39 @@ pub(super) fn steps(header: &Header) -> Vec<String> {
         _ => "gate",
     };
     let nodes = &header.nodes;
-    let number = |i: usize| nodes[..i].iter().filter(|n| role(n) == role(&nodes[i])).count();
-    (0..nodes.len()).map(|i| format!("{} {}", role(&nodes[i]), number(i))).collect()
+    let number = |i: usize| {
+        nodes[..i]
+            .iter()
+            .filter(|n| role(n) == role(&nodes[i]))
+            .count()
+    };
+    (0..nodes.len())
+        .map(|i| format!("{} {}", role(&nodes[i]), number(i)))
+        .collect()
 }
 
-/// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes; nothing in float models.
+/// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes;
+/// nothing in float models.
 pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String, LayerReport)> {
-    let section = runner.model.blob().section(mmoe::blob::section::QUANTIZATION);
-    let reports: Vec<LayerReport> = section.and_then(|b| postcard::from_bytes(b).ok()).unwrap_or_default();
-    let dense = steps(header).into_iter().zip(cost::layers_of(header)).flat_map(|(step, own)| {
-        let dense = own.iter().enumerate().filter(|(_, l)| l.kind <= kind::LOGITS);
-        dense.map(move |(i, _)| format!("{}.{i}", step.replace(' ', ""))).collect::<Vec<_>>()
-    });
+    let section = runner
+        .model
+        .blob()
+        .section(mmoe::blob::section::QUANTIZATION);
+    let reports: Vec<LayerReport> = section
+        .and_then(|b| postcard::from_bytes(b).ok())
+        .unwrap_or_default();
+    let dense = steps(header)
+        .into_iter()
+        .zip(cost::layers_of(header))
+        .flat_map(|(step, own)| {
+            let dense = own
+                .iter()
+                .enumerate()
+                .filter(|(_, l)| l.kind <= kind::LOGITS);
+            dense
+                .map(move |(i, _)| format!("{}.{i}", step.replace(' ', "")))
+                .collect::<Vec<_>>()
+        });
     dense.zip(reports).collect()
 }
 
@@ -295,32 +423,57 @@ pub(super) fn precision_name(l: &Layer) -> &'static str {
 }
 
 pub(super) fn describe(l: &Layer) -> String {
-    let activation = if l.activation == activation::LINEAR { String::new() } else { format!(" {}", activation_name(l)) };
+    let activation = if l.activation == activation::LINEAR {
+        String::new()
+    } else {
+        format!(" {}", activation_name(l))
+    };
     format!("{} {}→{}{activation}", kind_name(l), l.inputs, l.outputs)
 }
 
 fn inspect_weights(args: &Args) -> Result<()> {
     if args.device.asked() {
-        bail!("--core and --budget are about a blob; make one first: mmoe convert {} -o model.mmoe", args.file.display());
+        bail!(
+            "--core and --budget are about a blob; make one first: mmoe convert {} -o model.mmoe",
+            args.file.display()
+        );
     }
     let weights = import::read(&args.file)?;
     let found = recognise::recognise(&weights);
     if let Some(path) = &args.write_spec {
         let found = found.with_context(|| args.file.display().to_string())?;
-        let text = write_plan(&weights.format, found.framework, &found.assumptions, &found.plan);
+        let text = write_plan(
+            &weights.format,
+            found.framework,
+            &found.assumptions,
+            &found.plan,
+        );
         if path == Path::new("-") {
             return print(&text);
         }
         write_whole(path, text.as_bytes())?;
         return print(&format!(
-            "wrote {}; correct it where it says so, then: mmoe convert {} --spec {0} -o model.mmoe\n",
+            "wrote {}; correct it where it says so, then: mmoe convert {} --spec {0} -o \
+             model.mmoe\n",
             path.display(),
             args.file.display()
         ));
     }
-    let missing: Vec<&String> = found.iter().flat_map(|f| f.plan.tasks.iter().filter(|t| t.output.is_none()).map(|t| &t.name)).collect();
+    let missing: Vec<&String> = found
+        .iter()
+        .flat_map(|f| {
+            f.plan
+                .tasks
+                .iter()
+                .filter(|t| t.output.is_none())
+                .map(|t| &t.name)
+        })
+        .collect();
     if args.json {
-        let tensors = weights.tensors.iter().map(|(n, t)| json!({"name": n, "shape": t.shape}));
+        let tensors = weights
+            .tensors
+            .iter()
+            .map(|(n, t)| json!({"name": n, "shape": t.shape}));
         let value = json!({
             "format": weights.format,
             "notes": weights.notes,
@@ -343,17 +496,27 @@ fn inspect_weights(args: &Args) -> Result<()> {
                 let _ = writeln!(text, "embeddings   {embeddings}");
             }
             let plan = &found.plan;
-            let sum = |of: fn(&mmoe_tools::plan::Level) -> usize| plan.levels.iter().map(of).sum::<usize>();
-            let parts =
-                [count(sum(|l| l.experts.len()), "expert"), count(sum(|l| l.gates.len()), "gate"), count(plan.towers.len(), "tower")];
+            let sum = |of: fn(&mmoe_tools::plan::Level) -> usize| {
+                plan.levels.iter().map(of).sum::<usize>()
+            };
+            let parts = [
+                count(sum(|l| l.experts.len()), "expert"),
+                count(sum(|l| l.gates.len()), "gate"),
+                count(plan.towers.len(), "tower"),
+            ];
             let _ = writeln!(text, "model        {}", parts.join(", "));
             if missing.is_empty() {
-                let _ = writeln!(text, "missing      nothing: mmoe convert {} -o model.mmoe", args.file.display());
+                let _ = writeln!(
+                    text,
+                    "missing      nothing: mmoe convert {} -o model.mmoe",
+                    args.file.display()
+                );
             } else {
                 let names: Vec<String> = missing.iter().map(|n| format!("`{n}`")).collect();
                 let _ = writeln!(
                     text,
-                    "missing      what kind of output {} give: [[tasks]] in a spec; --write-spec OUT.toml makes one to start from",
+                    "missing      what kind of output {} give: [[tasks]] in a spec; --write-spec \
+                     OUT.toml makes one to start from",
                     names.join(", ")
                 );
             }
@@ -366,14 +529,23 @@ fn inspect_weights(args: &Args) -> Result<()> {
 }
 
 fn listing(args: &Args, weights: &Weights) -> String {
-    let mut text = format!("{}: {}, {}\n", args.file.display(), weights.format, count(weights.tensors.len(), "tensor"));
+    let mut text = format!(
+        "{}: {}, {}\n",
+        args.file.display(),
+        weights.format,
+        count(weights.tensors.len(), "tensor")
+    );
     for note in &weights.notes {
         let _ = writeln!(text, "note: {note}");
     }
     text.push('\n');
     let mut table = Table::new(2, &["tensor", "shape", "numbers"]);
     for (name, t) in &weights.tensors {
-        table.row(vec![name.clone(), format!("{:?}", t.shape), grouped(t.data.len() as u64)]);
+        table.row(vec![
+            name.clone(),
+            format!("{:?}", t.shape),
+            grouped(t.data.len() as u64),
+        ]);
     }
     text + &table.text("  ")
 }

@@ -18,9 +18,14 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use mmoe_tools::runner::{BlobBytes, Runner};
 
-/// Converts trained multi-gate mixture-of-experts models into blobs for microcontrollers, and inspects, runs, verifies and evaluates them.
+/// Converts trained multi-gate mixture-of-experts models into blobs for microcontrollers, and
+/// inspects, runs, verifies and evaluates them.
 #[derive(Debug, Parser)]
-#[command(name = "mmoe", version, after_help = "Exit codes: 0 done, 1 a check failed, 2 usage or bad input.")]
+#[command(
+    name = "mmoe",
+    version,
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 usage or bad input."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -59,7 +64,11 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
-            if error.is::<CheckFailed>() { ExitCode::from(1) } else { ExitCode::from(2) }
+            if error.is::<CheckFailed>() {
+                ExitCode::from(1)
+            } else {
+                ExitCode::from(2)
+            }
         }
     }
 }
@@ -79,12 +88,20 @@ fn chain(error: &anyhow::Error) -> String {
 
 /// Reads a blob's bytes.
 fn read_blob(path: &Path) -> Result<BlobBytes> {
-    let blob = BlobBytes::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let blob =
+        BlobBytes::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     if blob.as_slice().is_empty() {
-        bail!("{}: is empty (0 bytes); was it fully written?", path.display());
+        bail!(
+            "{}: is empty (0 bytes); was it fully written?",
+            path.display()
+        );
     }
     if !blob.is_blob() {
-        bail!("{}: is no blob; if it holds trained weights, make one of it: mmoe convert {0} -o model.mmoe", path.display());
+        bail!(
+            "{}: is no blob; if it holds trained weights, make one of it: mmoe convert {0} -o \
+             model.mmoe",
+            path.display()
+        );
     }
     Ok(blob)
 }

@@ -28,27 +28,46 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Writes everything beside `path`.
-    pub(super) fn write(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>) -> Result<Self> {
+    pub(super) fn write(
+        path: &Path,
+        write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
+    ) -> Result<Self> {
         if path.is_dir() {
             bail!("{}: is a directory; name a file in it", path.display());
         }
         if path.exists() && !path.is_file() {
-            bail!("{}: is no regular file, and only such a file can be put in its place whole", path.display());
+            bail!(
+                "{}: is no regular file, and only such a file can be put in its place whole",
+                path.display()
+            );
         }
         // What a link points at is replaced, not the link.
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let failed = || format!("{}: cannot be written (nothing was left behind)", path.display());
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let failed = || {
+            format!(
+                "{}: cannot be written (nothing was left behind)",
+                path.display()
+            )
+        };
         let mut builder = tempfile::Builder::new();
         builder.prefix(".mmoe-");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder).with_context(failed)?;
         let mut buffered = BufWriter::new(file.as_file_mut());
-        write(&mut buffered).and_then(|()| Ok(buffered.flush()?)).with_context(failed)?;
+        write(&mut buffered)
+            .and_then(|()| Ok(buffered.flush()?))
+            .with_context(failed)?;
         drop(buffered);
         file.as_file().sync_all().with_context(failed)?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
     }
 
     /// Where the bytes are for now.
@@ -58,7 +77,11 @@ impl Pending {
 
     /// Puts the file in its place.
     pub(super) fn keep(self) -> Result<()> {
-        self.file.persist(&self.path).map(drop).map_err(|e| e.error).with_context(|| format!("{}: cannot be written", self.path.display()))
+        self.file
+            .persist(&self.path)
+            .map(drop)
+            .map_err(|e| e.error)
+            .with_context(|| format!("{}: cannot be written", self.path.display()))
     }
 }
 
@@ -67,7 +90,8 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     Pending::write(path, |to| Ok(to.write_all(bytes)?))?.keep()
 }
 
-/// A bar on standard error, if that is a terminal. It shows itself only when the work takes longer than a moment.
+/// A bar on standard error, if that is a terminal. It shows itself only when the work takes longer
+/// than a moment.
 pub(super) fn progress(what: &'static str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -90,7 +114,10 @@ pub(super) struct Table {
 impl Table {
     /// A table whose first `left` columns are words.
     pub(super) fn new(left: usize, header: &[&str]) -> Self {
-        Self { rows: vec![header.iter().map(|h| (*h).to_owned()).collect()], left }
+        Self {
+            rows: vec![header.iter().map(|h| (*h).to_owned()).collect()],
+            left,
+        }
     }
 
     pub(super) fn row(&mut self, cells: Vec<String>) {
@@ -100,14 +127,25 @@ impl Table {
     /// The text, each line behind `indent`.
     pub(super) fn text(&self, indent: &str) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |c: usize| self.rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
+        let width = |c: usize| {
+            self.rows
+                .iter()
+                .filter_map(|r| r.get(c))
+                .map(|s| s.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut out = String::new();
         for row in &self.rows {
             let mut line = String::from(indent);
             for (c, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let gap = if c == 0 { "" } else { "  " };
-                let _ = if c < self.left { write!(line, "{gap}{cell:width$}") } else { write!(line, "{gap}{cell:>width$}") };
+                let _ = if c < self.left {
+                    write!(line, "{gap}{cell:width$}")
+                } else {
+                    write!(line, "{gap}{cell:>width$}")
+                };
             }
             out.push_str(line.trim_end());
             out.push('\n');
@@ -118,14 +156,22 @@ impl Table {
 
 /// `1 row`, `2 rows`.
 pub(super) fn count(n: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
+    format!(
+        "{} {what}{}",
+        grouped(n as u64),
+        if n == 1 { "" } else { "s" }
+    )
 }
 
 /// Six significant digits, for people.
 pub(super) fn short(v: f64) -> String {
     let size = v.abs();
     if v == 0.0 || (1e-3..1e6).contains(&size) {
-        let digits = if size >= 1.0 { 5 - (size.log10() as usize).min(5) } else { 6 };
+        let digits = if size >= 1.0 {
+            5 - (size.log10() as usize).min(5)
+        } else {
+            6
+        };
         format!("{v:.digits$}")
     } else {
         format!("{v:.3e}")

@@ -16,8 +16,11 @@ pub(super) struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Reason> {
-        let zip = ZipArchive::new(Cursor::new(bytes))
-            .map_err(|e| damaged(format_args!("its list of members, which stands at its end, is broken or cut off ({e})")))?;
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| {
+            damaged(format_args!(
+                "its list of members, which stands at its end, is broken or cut off ({e})"
+            ))
+        })?;
         let names = (0..zip.len())
             .map(|i| match zip.name_for_index(i) {
                 Some(Ok(name)) => Ok(name.into_owned()),
@@ -39,20 +42,27 @@ impl<'a> Archive<'a> {
 
     /// One member's content, booked in `budget`. Its checksum has been verified.
     pub(super) fn read(&mut self, name: &str, budget: &mut Budget) -> Result<Vec<u8>, Reason> {
-        let member = self.zip.by_name(name).map_err(|e| damaged(format_args!("member `{name}`: {e}")))?;
+        let member = self
+            .zip
+            .by_name(name)
+            .map_err(|e| damaged(format_args!("member `{name}`: {e}")))?;
         let claimed = member.size();
         budget.take(claimed, &format!("member `{name}`"))?;
-        // The claim is checked against what comes out: a member may not grow past it, and nothing is
-        // allocated for bytes that never come.
+        // The claim is checked against what comes out: a member may not grow past it, and nothing
+        // is allocated for bytes that never come.
         let mut out = Vec::new();
         let room = budget.left();
-        out.try_reserve_exact(claimed as usize).map_err(|_| damaged(format_args!("member `{name}` is too large")))?;
+        out.try_reserve_exact(claimed as usize)
+            .map_err(|_| damaged(format_args!("member `{name}` is too large")))?;
         member
             .take(claimed.saturating_add(1).min(claimed + room as u64))
             .read_to_end(&mut out)
             .map_err(|e| damaged(format_args!("member `{name}`: {e}")))?;
         if out.len() as u64 != claimed {
-            return Err(damaged(format_args!("member `{name}` has {} bytes instead of the {claimed} it claims", out.len())));
+            return Err(damaged(format_args!(
+                "member `{name}` has {} bytes instead of the {claimed} it claims",
+                out.len()
+            )));
         }
         Ok(out)
     }

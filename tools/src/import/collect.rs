@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 
 use super::{Reason, Tensor, Weights};
 
-/// A reader may allocate this many times the file's size: bytes become f32 (four times), and a compressed
-/// file of real weights is at worst a few times smaller than what it holds.
+/// A reader may allocate this many times the file's size: bytes become f32 (four times), and a
+/// compressed file of real weights is at worst a few times smaller than what it holds.
 const EXPANSION: usize = 16;
 
 /// The same for rows of data, which may be zeros nearly all: what deflate shrinks a thousandfold.
@@ -25,12 +25,18 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(file_len: usize) -> Self {
-        Budget { left: file_len.saturating_mul(EXPANSION).saturating_add(SLACK) }
+        Budget {
+            left: file_len.saturating_mul(EXPANSION).saturating_add(SLACK),
+        }
     }
 
     /// For rows of data.
     pub(super) fn for_data(file_len: usize) -> Self {
-        Budget { left: file_len.saturating_mul(EXPANSION_OF_DATA).saturating_add(SLACK) }
+        Budget {
+            left: file_len
+                .saturating_mul(EXPANSION_OF_DATA)
+                .saturating_add(SLACK),
+        }
     }
 
     /// Books `bytes` for `what` before they are allocated.
@@ -40,7 +46,11 @@ impl Budget {
                 self.left -= n;
                 Ok(())
             }
-            _ => Err(Reason::TooLarge { what: what.to_owned(), claimed: bytes, allowed: self.left as u64 }),
+            _ => Err(Reason::TooLarge {
+                what: what.to_owned(),
+                claimed: bytes,
+                allowed: self.left as u64,
+            }),
         }
     }
 
@@ -108,7 +118,11 @@ pub(super) enum ByteOrder {
     Big,
 }
 
-fn each<const N: usize>(bytes: &[u8], order: ByteOrder, to_f32: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+fn each<const N: usize>(
+    bytes: &[u8],
+    order: ByteOrder,
+    to_f32: impl Fn([u8; N]) -> f32,
+) -> Vec<f32> {
     let (elements, _) = bytes.as_chunks::<N>();
     match order {
         ByteOrder::Little => elements.iter().map(|&e| to_f32(e)).collect(),
@@ -182,7 +196,11 @@ impl Strided<'_> {
 
     /// The elements' bytes, row-major: a slice of `buffer` where they lie so, else a copy.
     /// `None` when they lie outside of `buffer`.
-    pub(super) fn gather<'b>(&self, buffer: &'b [u8], size: usize) -> Option<std::borrow::Cow<'b, [u8]>> {
+    pub(super) fn gather<'b>(
+        &self,
+        buffer: &'b [u8],
+        size: usize,
+    ) -> Option<std::borrow::Cow<'b, [u8]>> {
         let count = elements(self.shape)?;
         if count == 0 {
             return Some((&[][..]).into());
@@ -197,7 +215,12 @@ impl Strided<'_> {
         let mut out = Vec::with_capacity(count.checked_mul(size)?);
         let mut index = vec![0usize; self.shape.len()];
         for _ in 0..count {
-            let at = self.offset + index.iter().zip(self.strides).map(|(i, s)| i * s).sum::<usize>();
+            let at = self.offset
+                + index
+                    .iter()
+                    .zip(self.strides)
+                    .map(|(i, s)| i * s)
+                    .sum::<usize>();
             out.extend_from_slice(&buffer[at * size..(at + 1) * size]);
             for (i, &d) in index.iter_mut().zip(self.shape).rev() {
                 *i += 1;
@@ -235,7 +258,14 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(format: &'static str, budget: Budget) -> Self {
-        Collector { format, tensors: IndexMap::new(), converted: BTreeMap::new(), notes: Vec::new(), budget, any_value: false }
+        Collector {
+            format,
+            tensors: IndexMap::new(),
+            converted: BTreeMap::new(),
+            notes: Vec::new(),
+            budget,
+            any_value: false,
+        }
     }
 
     pub(super) fn damaged(&self, reason: impl ToString) -> Reason {
@@ -244,7 +274,8 @@ impl Collector {
 
     /// Books the memory of the tensor `name`, and says how many elements it has.
     pub(super) fn reserve(&mut self, name: &str, shape: &[usize]) -> Result<usize, Reason> {
-        let count = elements(shape).ok_or_else(|| self.damaged(format_args!("tensor `{name}` has the shape {shape:?}")))?;
+        let count = elements(shape)
+            .ok_or_else(|| self.damaged(format_args!("tensor `{name}` has the shape {shape:?}")))?;
         let bytes = (count as u64).saturating_mul(4);
         self.budget.take(bytes, &format!("tensor `{name}`"))?;
         Ok(count)
@@ -263,12 +294,19 @@ impl Collector {
         }
         let data = decode(raw.dtype, raw.order, raw.bytes);
         if let Some(index) = data.iter().position(|v| !v.is_finite() && !self.any_value) {
-            return Err(Reason::NotFinite { tensor: name.to_owned(), index, value: data[index] });
+            return Err(Reason::NotFinite {
+                tensor: name.to_owned(),
+                index,
+                value: data[index],
+            });
         }
         if raw.dtype != Dtype::F32 {
             *self.converted.entry(raw.dtype).or_default() += 1;
         }
-        let tensor = Tensor { shape: raw.shape.to_vec(), data };
+        let tensor = Tensor {
+            shape: raw.shape.to_vec(),
+            data,
+        };
         if self.tensors.insert(name.to_owned(), tensor).is_some() {
             return Err(self.damaged(format_args!("there are two tensors called `{name}`")));
         }
@@ -278,26 +316,41 @@ impl Collector {
     /// Takes off the wrappers that all names share, such as `module.` of a parallel model.
     pub(super) fn strip_prefixes(&mut self) {
         let mut stripped = String::new();
-        while let Some(prefix) = ["module.", "model.", "_orig_mod."]
-            .into_iter()
-            .find(|p| self.tensors.keys().all(|k| k.len() > p.len() && k.starts_with(p)) && !self.tensors.is_empty())
-        {
+        while let Some(prefix) = ["module.", "model.", "_orig_mod."].into_iter().find(|p| {
+            self.tensors
+                .keys()
+                .all(|k| k.len() > p.len() && k.starts_with(p))
+                && !self.tensors.is_empty()
+        }) {
             stripped.push_str(prefix);
-            self.tensors = std::mem::take(&mut self.tensors).into_iter().map(|(k, t)| (k[prefix.len()..].to_owned(), t)).collect();
+            self.tensors = std::mem::take(&mut self.tensors)
+                .into_iter()
+                .map(|(k, t)| (k[prefix.len()..].to_owned(), t))
+                .collect();
         }
         if !stripped.is_empty() {
-            self.notes.push(format!("took the common prefix `{stripped}` off all tensor names"));
+            self.notes.push(format!(
+                "took the common prefix `{stripped}` off all tensor names"
+            ));
         }
     }
 
     pub(super) fn finish(mut self) -> Result<Weights, Reason> {
         if self.tensors.is_empty() {
-            return Err(Reason::NoTensors { found: format!("a {} file with 0 tensors", self.format) });
+            return Err(Reason::NoTensors {
+                found: format!("a {} file with 0 tensors", self.format),
+            });
         }
         for (dtype, n) in &self.converted {
             let tensors = if *n == 1 { "tensor" } else { "tensors" };
-            self.notes.push(format!("{n} {tensors} converted from {}", dtype.name()));
+            self.notes
+                .push(format!("{n} {tensors} converted from {}", dtype.name()));
         }
-        Ok(Weights { format: self.format.to_owned(), tensors: self.tensors, notes: self.notes, ..Weights::default() })
+        Ok(Weights {
+            format: self.format.to_owned(),
+            tensors: self.tensors,
+            notes: self.notes,
+            ..Weights::default()
+        })
     }
 }

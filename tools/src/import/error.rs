@@ -14,7 +14,8 @@ pub struct ImportError {
     pub reason: Reason,
 }
 
-/// Why a weights file could not be read. Each message says what to do about it where something can be done.
+/// Why a weights file could not be read. Each message says what to do about it where something can
+/// be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -40,9 +41,8 @@ pub enum Reason {
     },
     /// Nothing that is recognised.
     #[error(
-        "is no weights file that mmoe knows: {found}. \
-         It reads .safetensors, .npz, .npy, PyTorch state dicts (.pt, .pth), .keras, .weights.h5 and .h5, \
-         told apart by their content"
+        "is no weights file that mmoe knows: {found}. It reads .safetensors, .npz, .npy, PyTorch \
+         state dicts (.pt, .pth), .keras, .weights.h5 and .h5, told apart by their content"
     )]
     Unknown {
         /// What the file looks like.
@@ -58,15 +58,19 @@ pub enum Reason {
     },
     /// A pickle asks for code to be imported.
     #[error(
-        "its pickle asks for `{global}`, which is neither a tensor nor a dictionary. Nothing was executed. \
-         Save a plain state dict instead, in Python:\n    torch.save(model.state_dict(), \"model.pt\")"
+        "its pickle asks for `{global}`, which is neither a tensor nor a dictionary. Nothing was \
+         executed. Save a plain state dict instead, in Python:\n    \
+         torch.save(model.state_dict(), \"model.pt\")"
     )]
     ForbiddenGlobal {
         /// Module and name, as the pickle spells them.
         global: String,
     },
     /// The file claims more data than a file of its size can mean.
-    #[error("{what} would take {claimed} bytes of memory, more than a file of this size may ask for ({allowed} bytes left)")]
+    #[error(
+        "{what} would take {claimed} bytes of memory, more than a file of this size may ask for \
+         ({allowed} bytes left)"
+    )]
     TooLarge {
         /// What asked.
         what: String,
@@ -76,7 +80,10 @@ pub enum Reason {
         allowed: u64,
     },
     /// A weight is NaN or infinite.
-    #[error("tensor `{tensor}` has {value} at element {index}; the model diverged in training or the file is damaged")]
+    #[error(
+        "tensor `{tensor}` has {value} at element {index}; the model diverged in training or the \
+         file is damaged"
+    )]
     NotFinite {
         /// The tensor.
         tensor: String,
@@ -112,6 +119,9 @@ pub enum Reason {
 
 impl Reason {
     pub(super) fn damaged(format: &'static str, reason: impl ToString) -> Self {
-        Reason::Damaged { format, reason: reason.to_string() }
+        Reason::Damaged {
+            format,
+            reason: reason.to_string(),
+        }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::cmp::Ordering;
 
-use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FixedPointLayout, FloatingPointLayout, Group};
+use hdf5_pure::{
+    AttrValue, Dataset, Datatype, DatatypeByteOrder, File, FixedPointLayout, FloatingPointLayout,
+    Group,
+};
 use indexmap::IndexMap;
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, elements};
 use super::metered::Metered;
 use super::{Reason, Weights};
 
-/// Groups stand in groups no deeper than this; a group that contains itself stands in itself for ever.
+/// Groups stand in groups no deeper than this; a group that contains itself stands in itself for
+/// ever.
 const DEEPEST: usize = 32;
 
 /// What listing one member of a group is booked with: its name and its header.
@@ -41,17 +45,28 @@ pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
     let root = file.root();
     let attrs = root.attrs().map_err(damaged)?;
     let config = match attrs.get("model_config").and_then(AttrValue::as_str) {
-        Some(text) => Some(serde_json::from_str(text).map_err(|e| damaged(format_args!("its model_config: {e}")))?),
+        Some(text) => Some(
+            serde_json::from_str(text)
+                .map_err(|e| damaged(format_args!("its model_config: {e}")))?,
+        ),
         None => None,
     };
     let (groups, _) = members(&root)?;
     let full = groups.iter().find(|(name, _)| name == "model_weights");
-    let has_layers = |group: &Group| -> Result<bool, Reason> { Ok(strings(group, "layer_names")?.is_some()) };
-    let mut reader =
-        Reader { file_len, out: Collector::new("Keras weights .h5", budget), layer_names: IndexMap::new(), optimizer: 0, seeds: 0 };
+    let has_layers =
+        |group: &Group| -> Result<bool, Reason> { Ok(strings(group, "layer_names")?.is_some()) };
+    let mut reader = Reader {
+        file_len,
+        out: Collector::new("Keras weights .h5", budget),
+        layer_names: IndexMap::new(),
+        optimizer: 0,
+        seeds: 0,
+    };
     if let Some((_, group)) = full {
         reader.out = Collector::new("Keras full .h5", reader.out.budget);
-        reader.out.notes.push("took the tensors under `model_weights/`; the optimizer's were left out".to_owned());
+        reader.out.notes.push(
+            "took the tensors under `model_weights/`; the optimizer's were left out".to_owned(),
+        );
         if has_layers(group)? {
             reader.layers(group)?;
         } else {
@@ -86,14 +101,18 @@ impl Reader {
             layers.push(TOP.to_owned());
         }
         for layer in &layers {
-            let group = groups.get(layer).ok_or_else(|| damaged(format_args!("layer `{layer}` is missing")))?;
+            let group = groups
+                .get(layer)
+                .ok_or_else(|| damaged(format_args!("layer `{layer}` is missing")))?;
             // All of them at once, as each look-up of a path would read the groups along it again.
             let mut found = IndexMap::new();
             self.list(layer, group, 0, &mut found)?;
             for weight in strings(group, "weight_names")?.unwrap_or_default() {
                 self.out.budget.take(PER_MEMBER, "its list of weights")?;
                 let name = format!("{layer}/{weight}");
-                let dataset = found.get(&name).ok_or_else(|| damaged(format_args!("weight `{name}` is missing")))?;
+                let dataset = found
+                    .get(&name)
+                    .ok_or_else(|| damaged(format_args!("weight `{name}` is missing")))?;
                 self.tensor(&name, dataset)?;
             }
         }
@@ -110,11 +129,19 @@ impl Reader {
         Ok(())
     }
 
-    /// Lists the datasets in a group and in the groups within it. Their order is that of their names, with numbers
-    /// in them compared as numbers.
-    fn list(&mut self, path: &str, group: &Group, depth: usize, found: &mut IndexMap<String, Dataset>) -> Result<(), Reason> {
+    /// Lists the datasets in a group and in the groups within it. Their order is that of their
+    /// names, with numbers in them compared as numbers.
+    fn list(
+        &mut self,
+        path: &str,
+        group: &Group,
+        depth: usize,
+        found: &mut IndexMap<String, Dataset>,
+    ) -> Result<(), Reason> {
         if depth > DEEPEST {
-            return Err(damaged(format_args!("its groups nest without end: {path:.80}…")));
+            return Err(damaged(format_args!(
+                "its groups nest without end: {path:.80}…"
+            )));
         }
         if let Some(owner) = path.strip_suffix("/vars") {
             let attrs = group.attrs().map_err(damaged)?;
@@ -148,19 +175,28 @@ impl Reader {
         let datatype = dataset.datatype().map_err(broken)?;
         let (dtype, order) = dtype(&datatype).ok_or_else(|| Reason::Dtype {
             tensor: name.to_owned(),
-            dtype: dataset.dtype().map_or_else(|_| "unknown".to_owned(), |d| format!("{d:.80}")),
+            dtype: dataset
+                .dtype()
+                .map_or_else(|_| "unknown".to_owned(), |d| format!("{d:.80}")),
         })?;
-        let sizes = |dims: Vec<u64>| dims.into_iter().map(|d| usize::try_from(d).map_err(damaged)).collect::<Result<Vec<usize>, Reason>>();
+        let sizes = |dims: Vec<u64>| {
+            dims.into_iter()
+                .map(|d| usize::try_from(d).map_err(damaged))
+                .collect::<Result<Vec<usize>, Reason>>()
+        };
         let shape = sizes(dataset.shape().map_err(broken)?)?;
         let count = self.out.reserve(name, &shape)?;
         // The stored bytes stand beside the converted ones, and one chunk of them beside those.
         let chunk = match dataset.chunk_shape().map_err(broken)? {
             Some(chunk) => {
-                // Room for the stored chunks is made before they are read: they must lie within the file.
+                // Room for the stored chunks is made before they are read: they must lie within the
+                // file.
                 for stored in dataset.chunks().map_err(broken)? {
                     let end = stored.address.checked_add(stored.storage_size);
                     if end.is_none_or(|end| end > self.file_len) {
-                        return Err(damaged(format_args!("tensor `{name}` has a chunk beyond the file's end")));
+                        return Err(damaged(format_args!(
+                            "tensor `{name}` has a chunk beyond the file's end"
+                        )));
                     }
                 }
                 elements(&sizes(chunk)?)
@@ -170,19 +206,34 @@ impl Reader {
         let raw = chunk
             .and_then(|chunk| count.checked_add(chunk)?.checked_mul(dtype.size()))
             .ok_or_else(|| damaged(format_args!("tensor `{name}` has absurd chunks")))?;
-        self.out.budget.take(raw as u64, &format!("tensor `{name}`"))?;
+        self.out
+            .budget
+            .take(raw as u64, &format!("tensor `{name}`"))?;
         let bytes = dataset.read_raw().map_err(broken)?;
-        self.out.push(name, Raw { shape: &shape, dtype, order, bytes: &bytes })?;
+        self.out.push(
+            name,
+            Raw {
+                shape: &shape,
+                dtype,
+                order,
+                bytes: &bytes,
+            },
+        )?;
         drop(bytes);
         self.out.budget.give_back(raw);
         Ok(())
     }
 
     fn finish(mut self, config: Option<serde_json::Value>) -> Result<Weights, Reason> {
-        for (count, what) in [(self.optimizer, "of the optimizer"), (self.seeds, "of random seeds")] {
+        for (count, what) in [
+            (self.optimizer, "of the optimizer"),
+            (self.seeds, "of random seeds"),
+        ] {
             if count > 0 {
                 let variables = if count == 1 { "variable" } else { "variables" };
-                self.out.notes.push(format!("left out {count} {variables} {what}"));
+                self.out
+                    .notes
+                    .push(format!("left out {count} {variables} {what}"));
             }
         }
         let mut weights = self.out.finish()?;
@@ -197,24 +248,33 @@ fn damaged(reason: impl ToString) -> Reason {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}/{name}")
+    }
 }
 
 type Members = (Vec<(String, Group)>, Vec<(String, Dataset)>);
 
 fn members(group: &Group) -> Result<Members, Reason> {
-    Ok((group.iter_groups().map_err(damaged)?.collect(), group.iter_datasets().map_err(damaged)?.collect()))
+    Ok((
+        group.iter_groups().map_err(damaged)?.collect(),
+        group.iter_datasets().map_err(damaged)?.collect(),
+    ))
 }
 
-/// The strings of an attribute. Keras splits lists that are too long for one into `name0`, `name1`, …, and
-/// writes empty lists as lists of no numbers.
+/// The strings of an attribute. Keras splits lists that are too long for one into `name0`, `name1`,
+/// …, and writes empty lists as lists of no numbers.
 fn strings(group: &Group, name: &str) -> Result<Option<Vec<String>>, Reason> {
     let attrs = group.attrs().map_err(damaged)?;
     let list = |value: &AttrValue| value.as_strings().unwrap_or_default().to_vec();
     if let Some(value) = attrs.get(name) {
         return Ok(Some(list(value)));
     }
-    let parts: Vec<_> = (0..).map_while(|i| attrs.get(&format!("{name}{i}"))).collect();
+    let parts: Vec<_> = (0..)
+        .map_while(|i| attrs.get(&format!("{name}{i}")))
+        .collect();
     if parts.is_empty() {
         return Ok(None);
     }
@@ -223,7 +283,11 @@ fn strings(group: &Group, name: &str) -> Result<Option<Vec<String>>, Reason> {
 
 fn dtype(theirs: &Datatype) -> Option<(Dtype, ByteOrder)> {
     let (dtype, order) = match theirs {
-        Datatype::FloatingPoint { size, byte_order, layout } => {
+        Datatype::FloatingPoint {
+            size,
+            byte_order,
+            layout,
+        } => {
             let dtype = match (size, *layout) {
                 (2, F16) => Dtype::F16,
                 (2, BF16) => Dtype::Bf16,
@@ -233,9 +297,16 @@ fn dtype(theirs: &Datatype) -> Option<(Dtype, ByteOrder)> {
             };
             (dtype, byte_order)
         }
-        Datatype::FixedPoint { size, byte_order, layout: FixedPointLayout { signed, bit_offset: 0, bit_precision } }
-            if u32::from(*bit_precision) == size.saturating_mul(8) =>
-        {
+        Datatype::FixedPoint {
+            size,
+            byte_order,
+            layout:
+                FixedPointLayout {
+                    signed,
+                    bit_offset: 0,
+                    bit_precision,
+                },
+        } if u32::from(*bit_precision) == size.saturating_mul(8) => {
             let dtype = match (size, signed) {
                 (1, false) => Dtype::U8,
                 (1, true) => Dtype::I8,
@@ -258,14 +329,18 @@ fn dtype(theirs: &Datatype) -> Option<(Dtype, ByteOrder)> {
     }
 }
 
-/// Compares names with the numbers in them as numbers: `dense_10` after `dense_9`, and `dense` before both.
+/// Compares names with the numbers in them as numbers: `dense_10` after `dense_9`, and `dense`
+/// before both.
 fn natural(a: &str, b: &str) -> Ordering {
     let number = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
     let (mut x, mut y) = (a, b);
     loop {
         let (n, m) = (number(x), number(y));
         if n > 0 && m > 0 {
-            let (p, q) = (x[..n].trim_start_matches('0'), y[..m].trim_start_matches('0'));
+            let (p, q) = (
+                x[..n].trim_start_matches('0'),
+                y[..m].trim_start_matches('0'),
+            );
             let order = p.len().cmp(&q.len()).then_with(|| p.cmp(q));
             if order.is_ne() {
                 return order;
@@ -288,8 +363,16 @@ mod tests {
 
     #[test]
     fn numbers_in_names_sort_as_numbers() {
-        let mut names = ["dense_10", "m_mo_e", "dense", "dense_9", "10", "2", "dense_01", "dense_1", "dense_1b"];
+        let mut names = [
+            "dense_10", "m_mo_e", "dense", "dense_9", "10", "2", "dense_01", "dense_1", "dense_1b",
+        ];
         names.sort_by(|a, b| natural(a, b));
-        assert_eq!(names, ["2", "10", "dense", "dense_01", "dense_1", "dense_1b", "dense_9", "dense_10", "m_mo_e"]);
+        assert_eq!(
+            names,
+            [
+                "2", "10", "dense", "dense_01", "dense_1", "dense_1b", "dense_9", "dense_10",
+                "m_mo_e"
+            ]
+        );
     }
 }

@@ -11,7 +11,8 @@ pub(super) const WEIGHTS: &str = "model.weights.h5";
 
 pub(super) fn read(archive: &mut Archive<'_>, mut budget: Budget) -> Result<Weights, Reason> {
     let config = archive.read(CONFIG, &mut budget)?;
-    let config = serde_json::from_slice(&config).map_err(|e| Reason::damaged("Keras .keras", format_args!("its config.json: {e}")))?;
+    let config = serde_json::from_slice(&config)
+        .map_err(|e| Reason::damaged("Keras .keras", format_args!("its config.json: {e}")))?;
     let file = archive.read(WEIGHTS, &mut budget)?;
     let mut weights = hdf5::read(file, budget)?;
     weights.format = "Keras .keras".to_owned();

@@ -1,7 +1,8 @@
 //! Reading trained weights: every reader gives back the same [`Weights`].
 //!
-//! Files are told apart by their first bytes, never by their extension. Nothing in a file is ever executed, and
-//! no reader allocates more than a small multiple of the file's size, whatever the file claims.
+//! Files are told apart by their first bytes, never by their extension. Nothing in a file is ever
+//! executed, and no reader allocates more than a small multiple of the file's size, whatever the
+//! file claims.
 
 use std::fs;
 use std::path::Path;
@@ -23,17 +24,20 @@ mod torch;
 pub use error::{ImportError, Reason};
 use sniff::Kind;
 
-/// The tensors of one weights file, in the order in which the file gives them, and what else it said.
+/// The tensors of one weights file, in the order in which the file gives them, and what else it
+/// said.
 #[derive(Debug, Clone, Default)]
 pub struct Weights {
-    /// The kind of file, for people: `safetensors`, `NumPy .npz`, `PyTorch state dict`, `Keras .keras`, …
+    /// The kind of file, for people: `safetensors`, `NumPy .npz`, `PyTorch state dict`, `Keras
+    /// .keras`, …
     pub format: String,
-    /// Name → tensor. Names are as the file spells them, less a wrapper that [`Weights::notes`] mentions.
+    /// Name → tensor. Names are as the file spells them, less a wrapper that [`Weights::notes`]
+    /// mentions.
     pub tensors: IndexMap<String, Tensor>,
     /// The model's configuration, where the file carries one (`.keras`, full `.h5`).
     pub config: Option<serde_json::Value>,
-    /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras 3 weights):
-    /// `layers/dense_2` → `income`.
+    /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras
+    /// 3 weights): `layers/dense_2` → `income`.
     pub layer_names: IndexMap<String, String>,
     /// What the reader did that a person should know: converted types, unwrapped prefixes.
     pub notes: Vec<String>,
@@ -52,7 +56,8 @@ pub struct Tensor {
 ///
 /// # Errors
 ///
-/// When the file cannot be opened, is of no kind that is read, is damaged, or holds a weight that is not finite.
+/// When the file cannot be opened, is of no kind that is read, is damaged, or holds a weight that
+/// is not finite.
 pub fn read(path: &Path) -> Result<Weights, ImportError> {
     let read = || {
         let metadata = fs::metadata(path)?;
@@ -64,11 +69,16 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         }
         match read_bytes(fs::read(path)?) {
             // A checkpoint's data are bare numbers: no content tells what they are.
-            Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => Err(sniff::CHECKPOINT),
+            Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => {
+                Err(sniff::CHECKPOINT)
+            }
             result => result,
         }
     };
-    read().map_err(|reason| ImportError { path: path.to_owned(), reason })
+    read().map_err(|reason| ImportError {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 /// Reads the content of a weights file.
@@ -89,8 +99,8 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
     }
 }
 
-/// Reads rows of data (inputs, labels, golden outputs) from the bytes of an `.npz` or `.npy`, whose one array is called `array`.
-/// Unlike weights they may hold NaN and infinities.
+/// Reads rows of data (inputs, labels, golden outputs) from the bytes of an `.npz` or `.npy`, whose
+/// one array is called `array`. Unlike weights they may hold NaN and infinities.
 ///
 /// # Errors
 ///
@@ -98,7 +108,9 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
 pub fn read_data(bytes: &[u8]) -> Result<IndexMap<String, Tensor>, Reason> {
     match sniff::kind(bytes)? {
         Kind::Npy | Kind::Zip => Ok(numpy::read_data(bytes)?.tensors),
-        _ => Err(Reason::Unknown { found: "a weights file where rows of data are wanted".into() }),
+        _ => Err(Reason::Unknown {
+            found: "a weights file where rows of data are wanted".into(),
+        }),
     }
 }
 
@@ -112,7 +124,8 @@ fn zip(bytes: &[u8]) -> Result<Weights, Reason> {
     }
 }
 
-/// The names in `weights` that are most like `name`, best first: for messages about a missing tensor.
+/// The names in `weights` that are most like `name`, best first: for messages about a missing
+/// tensor.
 #[must_use]
 pub fn near_names<'w>(weights: &'w Weights, name: &str) -> Vec<&'w str> {
     /// As many as fit a message.

@@ -46,23 +46,48 @@ pub(super) fn read_npy(bytes: &[u8]) -> Result<Weights, Reason> {
 }
 
 fn push(out: &mut Collector, name: &str, bytes: &[u8]) -> Result<(), Reason> {
-    let (header, data) = header(bytes).map_err(|reason| out.damaged(format_args!("array `{name}`: {reason}")))?;
-    let (dtype, order) = dtype(header.descr).ok_or_else(|| Reason::Dtype { tensor: name.to_owned(), dtype: header.descr.to_owned() })?;
+    let (header, data) =
+        header(bytes).map_err(|reason| out.damaged(format_args!("array `{name}`: {reason}")))?;
+    let (dtype, order) = dtype(header.descr).ok_or_else(|| Reason::Dtype {
+        tensor: name.to_owned(),
+        dtype: header.descr.to_owned(),
+    })?;
     let shape = header.shape;
     let count = out.reserve(name, &shape)?;
     if data.len() / dtype.size() != count || data.len() % dtype.size() != 0 {
-        return Err(out.damaged(format_args!("array `{name}` of shape {shape:?} has {} bytes of data", data.len())));
+        return Err(out.damaged(format_args!(
+            "array `{name}` of shape {shape:?} has {} bytes of data",
+            data.len()
+        )));
     }
     let mut strides = vec![1usize; shape.len()];
     let mut step = 1usize;
     for i in 0..shape.len() {
-        let axis = if header.fortran { i } else { shape.len() - 1 - i };
+        let axis = if header.fortran {
+            i
+        } else {
+            shape.len() - 1 - i
+        };
         strides[axis] = step;
         step = step.saturating_mul(shape[axis]);
     }
-    let strided = Strided { offset: 0, shape: &shape, strides: &strides };
-    let bytes = strided.gather(data, dtype.size()).ok_or_else(|| out.damaged(format_args!("array `{name}`: data are missing")))?;
-    out.push(name, Raw { shape: &shape, dtype, order, bytes: &bytes })
+    let strided = Strided {
+        offset: 0,
+        shape: &shape,
+        strides: &strides,
+    };
+    let bytes = strided
+        .gather(data, dtype.size())
+        .ok_or_else(|| out.damaged(format_args!("array `{name}`: data are missing")))?;
+    out.push(
+        name,
+        Raw {
+            shape: &shape,
+            dtype,
+            order,
+            bytes: &bytes,
+        },
+    )
 }
 
 /// What an array file says about its data.
@@ -95,8 +120,8 @@ fn header(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), String> {
     Ok((header, &bytes[data..]))
 }
 
-/// Parses the dictionary that NumPy writes: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
-/// An array of records has a list for `descr`, and is refused here.
+/// Parses the dictionary that NumPy writes: `{'descr': '<f4', 'fortran_order': False, 'shape': (3,
+/// 4), }`. An array of records has a list for `descr`, and is refused here.
 fn parse(text: &str) -> Option<Header<'_>> {
     let value = |key: &str| {
         let at = text.find(key)? + key.len();

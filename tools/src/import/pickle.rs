@@ -1,19 +1,20 @@
-//! A restricted unpickler: it builds numbers, strings, lists, dictionaries and descriptions of torch tensors,
-//! and refuses every other global by name. Nothing is ever imported or called.
+//! A restricted unpickler: it builds numbers, strings, lists, dictionaries and descriptions of
+//! torch tensors, and refuses every other global by name. Nothing is ever imported or called.
 //!
-//! Objects stand in an arena and refer to each other by index, so that shared and cyclic ones cost nothing extra
-//! and nothing here recurses.
+//! Objects stand in an arena and refer to each other by index, so that shared and cyclic ones cost
+//! nothing extra and nothing here recurses.
 
 use std::collections::HashMap;
 
 use super::Reason;
 use super::collect::{Budget, Dtype};
 
-/// What one instruction can make us allocate at most, beside the bytes it carries: an object, its place on the
-/// stack or in a container, and one in the memo, each with room for growth.
+/// What one instruction can make us allocate at most, beside the bytes it carries: an object, its
+/// place on the stack or in a container, and one in the memo, each with room for growth.
 const PER_INSTRUCTION: u64 = 96;
 
-/// Bounds on what one instruction copies: keys are numbers, and models have no tensors of higher rank.
+/// Bounds on what one instruction copies: keys are numbers, and models have no tensors of higher
+/// rank.
 const LONGEST_KEY: usize = 64;
 const HIGHEST_RANK: usize = 16;
 
@@ -84,11 +85,22 @@ impl Unpickled {
 
 /// Builds the object that `bytes` begin with.
 pub(super) fn unpickle(bytes: &[u8], budget: &mut Budget) -> Result<Unpickled, Reason> {
-    let mut machine = Machine { bytes, at: 0, arena: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        arena: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
     loop {
         budget.take(PER_INSTRUCTION, "its pickle")?;
         if let Some(root) = machine.step()? {
-            return Ok(Unpickled { arena: machine.arena, root, len: machine.at });
+            return Ok(Unpickled {
+                arena: machine.arena,
+                root,
+                len: machine.at,
+            });
         }
     }
 }
@@ -225,7 +237,8 @@ impl<'a> Machine<'a> {
                 let n = u32::from_le_bytes(self.array()?);
                 self.fetch(n)?;
             }
-            // INST names its class as GLOBAL does, and none of the classes we know is pickled with it.
+            // INST names its class as GLOBAL does, and none of the classes we know is pickled with
+            // it.
             b'c' | b'i' => {
                 let module = self.line()?;
                 let name = self.line()?;
@@ -241,7 +254,10 @@ impl<'a> Machine<'a> {
             b'R' | 0x81 => self.call()?,
             b'b' => self.build()?,
             op => {
-                return Err(damaged(format_args!("instruction 0x{op:02x} at byte {} is none that tensors need", self.at - 1)));
+                return Err(damaged(format_args!(
+                    "instruction 0x{op:02x} at byte {} is none that tensors need",
+                    self.at - 1
+                )));
             }
         }
         Ok(None)
@@ -269,13 +285,17 @@ impl<'a> Machine<'a> {
 
     fn line(&mut self) -> Result<&'a str, Reason> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let end = rest.iter().position(|&b| b == b'\n').ok_or_else(|| damaged("it is truncated"))?;
+        let end = rest
+            .iter()
+            .position(|&b| b == b'\n')
+            .ok_or_else(|| damaged("it is truncated"))?;
         let line = self.take(end + 1)?;
         std::str::from_utf8(&line[..end]).map_err(damaged)
     }
 
     fn push(&mut self, value: Value) {
-        // An object takes at least one byte of the file, so their number fits as long as the file's length does.
+        // An object takes at least one byte of the file, so their number fits as long as the file's
+        // length does.
         self.stack.push(self.arena.len() as Id);
         self.arena.push(value);
     }
@@ -303,7 +323,9 @@ impl<'a> Machine<'a> {
 
     fn pop_text(&mut self) -> Result<Box<str>, Reason> {
         let id = self.pop()?;
-        self.text_of(id).map(Box::from).ok_or_else(|| damaged("a name is no string"))
+        self.text_of(id)
+            .map(Box::from)
+            .ok_or_else(|| damaged("a name is no string"))
     }
 
     fn value(&self, id: Id) -> &Value {
@@ -409,7 +431,9 @@ impl<'a> Machine<'a> {
             ("torch", "ByteStorage") => Class::Storage(Dtype::U8),
             ("torch", "BoolStorage") => Class::Storage(Dtype::Bool),
             _ => {
-                return Err(Reason::ForbiddenGlobal { global: format!("{module:.100}.{name:.100}") });
+                return Err(Reason::ForbiddenGlobal {
+                    global: format!("{module:.100}.{name:.100}"),
+                });
             }
         };
         self.push(Value::Class(class));
@@ -421,11 +445,14 @@ impl<'a> Machine<'a> {
         let id = self.pop()?;
         let storage = match self.value(id) {
             Value::Tuple(items) if items.len() >= 5 => {
-                let whole = items[5..].iter().all(|&i| matches!(self.value(i), Value::Other));
+                let whole = items[5..]
+                    .iter()
+                    .all(|&i| matches!(self.value(i), Value::Other));
                 match (self.text_of(items[0]), self.value(items[1])) {
-                    (Some("storage"), Value::Class(Class::Storage(dtype))) if whole => {
-                        self.text_of(items[2]).filter(|key| key.len() <= LONGEST_KEY).map(|key| (*dtype, Box::<str>::from(key)))
-                    }
+                    (Some("storage"), Value::Class(Class::Storage(dtype))) if whole => self
+                        .text_of(items[2])
+                        .filter(|key| key.len() <= LONGEST_KEY)
+                        .map(|key| (*dtype, Box::<str>::from(key))),
                     _ => None,
                 }
             }
@@ -439,7 +466,9 @@ impl<'a> Machine<'a> {
     fn call(&mut self) -> Result<(), Reason> {
         let arguments = self.pop()?;
         let class = self.pop()?;
-        let (Value::Class(class), Value::Tuple(arguments)) = (self.value(class), self.value(arguments)) else {
+        let (Value::Class(class), Value::Tuple(arguments)) =
+            (self.value(class), self.value(arguments))
+        else {
             return Err(damaged("it calls something that is no class"));
         };
         match (class, &arguments[..]) {
@@ -464,11 +493,18 @@ impl<'a> Machine<'a> {
             _ => None,
         };
         let sizes = |id: Id| match self.value(id) {
-            Value::Tuple(items) if items.len() <= HIGHEST_RANK => items.iter().map(|&i| size(i)).collect::<Option<Vec<_>>>(),
+            Value::Tuple(items) if items.len() <= HIGHEST_RANK => {
+                items.iter().map(|&i| size(i)).collect::<Option<Vec<_>>>()
+            }
             _ => None,
         };
         let (shape, strides) = (sizes(shape)?, sizes(strides)?);
-        (shape.len() == strides.len()).then_some(TensorRef { storage: storage.as_ref().clone(), offset: size(offset)?, shape, strides })
+        (shape.len() == strides.len()).then_some(TensorRef {
+            storage: storage.as_ref().clone(),
+            offset: size(offset)?,
+            shape,
+            strides,
+        })
     }
 
     /// Attributes of a dictionary (torch keeps module versions there) are of no use.

@@ -12,7 +12,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
     let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| match e {
         SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength => {
             let len = bytes.len();
-            out.damaged(format_args!("its {len} bytes are not as many as its header tells; it may be truncated"))
+            out.damaged(format_args!(
+                "its {len} bytes are not as many as its header tells; it may be truncated"
+            ))
         }
         e => out.damaged(e),
     })?;
@@ -22,11 +24,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
         let Some(info) = metadata.info(&name) else {
             continue;
         };
-        let dtype = dtype(info.dtype).ok_or_else(|| Reason::Dtype { tensor: name.clone(), dtype: info.dtype.to_string() })?;
+        let dtype = dtype(info.dtype).ok_or_else(|| Reason::Dtype {
+            tensor: name.clone(),
+            dtype: info.dtype.to_string(),
+        })?;
         out.reserve(&name, &info.shape)?;
         let (start, end) = info.data_offsets;
-        let bytes = data.get(start..end).ok_or_else(|| out.damaged("data are missing"))?;
-        out.push(&name, Raw { shape: &info.shape, dtype, order: ByteOrder::Little, bytes })?;
+        let bytes = data
+            .get(start..end)
+            .ok_or_else(|| out.damaged("data are missing"))?;
+        out.push(
+            &name,
+            Raw {
+                shape: &info.shape,
+                dtype,
+                order: ByteOrder::Little,
+                bytes,
+            },
+        )?;
     }
     out.strip_prefixes();
     out.finish()

@@ -23,28 +23,28 @@ pub(super) enum ZipKind {
     Torch,
 }
 
-const SAVE_KERAS: &str = "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
+const SAVE_KERAS: &str =
+    "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
 
 const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
-     torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
-     model.save(\"model.keras\")                     # Keras";
+                           torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
+                           model.save(\"model.keras\")                     # Keras";
 
 const SAVE_STATE: &str = "Save its state dict, in Python:\n    \
-     torch.save(torch.jit.load(\"FILE\").state_dict(), \"model.pt\")";
+                          torch.save(torch.jit.load(\"FILE\").state_dict(), \"model.pt\")";
 
 const SAVED_MODEL: Reason = Reason::Unsupported {
     kind: "a TensorFlow SavedModel",
-    remedy: "Save its variables, in Python:\n    \
-         import numpy, tensorflow\n    \
-         model = tensorflow.saved_model.load(\"DIRECTORY\")\n    \
-         numpy.savez(\"model.npz\", **{v.name: v.numpy() for v in model.variables})",
+    remedy: "Save its variables, in Python:\n    import numpy, tensorflow\n    model = \
+             tensorflow.saved_model.load(\"DIRECTORY\")\n    numpy.savez(\"model.npz\", \
+             **{v.name: v.numpy() for v in model.variables})",
 };
 
 pub(super) const CHECKPOINT: Reason = Reason::Unsupported {
     kind: "part of a TensorFlow checkpoint",
     remedy: "Load it into its model and save that, in Python:\n    \
-         tensorflow.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
-         model.save(\"model.keras\")",
+             tensorflow.train.Checkpoint(model=model).restore(\"PREFIX\").expect_partial()\n    \
+             model.save(\"model.keras\")",
 };
 
 /// The last eight bytes of a checkpoint's `.index` file.
@@ -77,7 +77,10 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
         return Ok(Kind::Pickle);
     }
     if bytes.starts_with(b"version https://git-lfs") {
-        return unsupported("a Git LFS pointer, not the file itself", "Fetch the file:\n    git lfs pull");
+        return unsupported(
+            "a Git LFS pointer, not the file itself",
+            "Fetch the file:\n    git lfs pull",
+        );
     }
     if bytes.starts_with(b"model_checkpoint_path:") || bytes.ends_with(&LEVELDB_TABLE) {
         return Err(CHECKPOINT);
@@ -86,10 +89,17 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
         // `saved_model_schema_version: 1`, then `meta_graphs`.
         [0x08, 0x01, 0x12, ..] => Err(SAVED_MODEL),
         // `ir_version`, then any other field that an ONNX model begins with.
-        [0x08, 1..=32, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => unsupported("an ONNX model", SAVE_EITHER),
+        [
+            0x08,
+            1..=32,
+            0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42,
+            ..,
+        ] => unsupported("an ONNX model", SAVE_EITHER),
         _ => {
             let first: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
-            Err(Reason::Unknown { found: format!("it begins with the bytes {}", first.join(" ")) })
+            Err(Reason::Unknown {
+                found: format!("it begins with the bytes {}", first.join(" ")),
+            })
         }
     }
 }
@@ -114,7 +124,13 @@ pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
         return Ok(ZipKind::Torch);
     }
     let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-    Err(Reason::Unknown { found: format!("it is a zip archive of {} members ({:.200})", names.len(), some.join(", ")) })
+    Err(Reason::Unknown {
+        found: format!(
+            "it is a zip archive of {} members ({:.200})",
+            names.len(),
+            some.join(", ")
+        ),
+    })
 }
 
 /// Whether a file of no known content is called as TensorFlow calls the data of a checkpoint:
@@ -135,9 +151,9 @@ pub(super) fn directory(path: &Path) -> Reason {
     if path.join(".metadata").exists() {
         return Reason::Unsupported {
             kind: "a checkpoint of torch.distributed",
-            remedy: "Gather it into one file, in Python:\n    \
-                 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
-                 dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
+            remedy: "Gather it into one file, in Python:\n    from \
+                     torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
+                     dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
         };
     }
     Reason::Directory

@@ -20,8 +20,8 @@ const USUAL_KEYS: [&str; 5] = ["state_dict", "model_state_dict", "model", "modul
 /// Checkpoints in checkpoints are as deep as this.
 const DEEPEST: usize = 4;
 
-/// A dictionary of tensors shows one among this many entries; looking further would let a file of many
-/// references to one long dictionary take for ever.
+/// A dictionary of tensors shows one among this many entries; looking further would let a file of
+/// many references to one long dictionary take for ever.
 const LOOK_AT: usize = 32;
 
 /// A torch file since version 1.6: a zip archive of a pickle and the storages.
@@ -54,7 +54,9 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Weights, Reason> {
     if !bytes.starts_with(LEGACY_MAGIC) {
         // Name what it asks for, if it asks for anything: that is what tells its owner what it is.
         pickle::unpickle(bytes, &mut out.budget)?;
-        return Err(Reason::Unknown { found: "it is a Python pickle without tensors".into() });
+        return Err(Reason::Unknown {
+            found: "it is a Python pickle without tensors".into(),
+        });
     }
     let mut rest = &bytes[LEGACY_MAGIC.len()..];
     let mut next = |budget: &mut Budget| -> Result<(Unpickled, &[u8]), Reason> {
@@ -73,24 +75,32 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Weights, Reason> {
     let Value::List(keys_list) = keys.get(keys.root) else {
         return Err(out.damaged("it has no list of storages"));
     };
-    let sizes: HashMap<&str, usize> = tensors_of(&objects).map(|t| (&*t.storage.key, t.storage.dtype.size())).collect();
+    let sizes: HashMap<&str, usize> = tensors_of(&objects)
+        .map(|t| (&*t.storage.key, t.storage.dtype.size()))
+        .collect();
     let mut storages: HashMap<&str, &[u8]> = HashMap::new();
     for &key in keys_list {
         let Value::Text(key) = keys.get(key) else {
             return Err(out.damaged("a storage has no name"));
         };
-        let size = sizes.get(&**key).ok_or_else(|| out.damaged(format_args!("storage {key:.40} is unused")))?;
+        let size = sizes
+            .get(&**key)
+            .ok_or_else(|| out.damaged(format_args!("storage {key:.40} is unused")))?;
         let split = rest.split_first_chunk::<8>().and_then(|(count, data)| {
             let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
             data.split_at_checked(count.checked_mul(*size)?)
         });
-        let (data, after) = split.ok_or_else(|| out.damaged(format_args!("storage {key:.40} is truncated")))?;
+        let (data, after) =
+            split.ok_or_else(|| out.damaged(format_args!("storage {key:.40} is truncated")))?;
         storages.insert(key, data);
         rest = after;
     }
     let load = |key: &str, _: &mut Budget| match storages.get(key) {
         Some(&data) => Ok(Cow::Borrowed(data)),
-        None => Err(Reason::damaged("PyTorch state dict (legacy)", format_args!("storage {key} is missing"))),
+        None => Err(Reason::damaged(
+            "PyTorch state dict (legacy)",
+            format_args!("storage {key} is missing"),
+        )),
     };
     convert(out, &objects, order, load)
 }
@@ -113,16 +123,23 @@ fn entry<'a>(objects: &'a Unpickled, dict: Id, key: &str) -> Option<&'a Value> {
 }
 
 /// The entries of the dictionary of tensors in the file, and what was done to find it.
-fn state_dict<'a>(objects: &'a Unpickled, notes: &mut Vec<String>) -> Result<Vec<(String, &'a TensorRef)>, Reason> {
+fn state_dict<'a>(
+    objects: &'a Unpickled,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(String, &'a TensorRef)>, Reason> {
     let mut dict = objects.root;
     for _ in 0..DEEPEST {
         let Value::Dict(items) = objects.get(dict) else {
             let found = match objects.get(dict) {
                 Value::Tensor(_) => "a single tensor without a name; save the model's state dict",
-                Value::List(_) | Value::Tuple(_) => "a list instead of a dictionary; save the model's state dict",
+                Value::List(_) | Value::Tuple(_) => {
+                    "a list instead of a dictionary; save the model's state dict"
+                }
                 _ => "no dictionary of tensors; save the model's state dict",
             };
-            return Err(Reason::NoTensors { found: found.into() });
+            return Err(Reason::NoTensors {
+                found: found.into(),
+            });
         };
         let mut tensors = Vec::new();
         let mut others = Vec::new();
@@ -151,14 +168,23 @@ fn state_dict<'a>(objects: &'a Unpickled, notes: &mut Vec<String>) -> Result<Vec
             }
             return Ok(tensors);
         }
-        let usual = USUAL_KEYS.iter().find_map(|k| dicts.iter().find(|(name, _)| name == k));
+        let usual = USUAL_KEYS
+            .iter()
+            .find_map(|k| dicts.iter().find(|(name, _)| name == k));
         let (name, inner) = match (usual, &dicts[..]) {
             (Some(found), _) | (None, [found]) => found,
             (None, []) => {
-                return Err(Reason::NoTensors { found: format!("a dictionary without tensors (its keys: {:.200})", others.join(", ")) });
+                return Err(Reason::NoTensors {
+                    found: format!(
+                        "a dictionary without tensors (its keys: {:.200})",
+                        others.join(", ")
+                    ),
+                });
             }
             (None, _) => {
-                return Err(Reason::Ambiguous { keys: dicts.into_iter().map(|(name, _)| name).collect() });
+                return Err(Reason::Ambiguous {
+                    keys: dicts.into_iter().map(|(name, _)| name).collect(),
+                });
             }
         };
         others.retain(|n| n != name);
@@ -169,7 +195,9 @@ fn state_dict<'a>(objects: &'a Unpickled, notes: &mut Vec<String>) -> Result<Vec
         notes.push(note);
         dict = *inner;
     }
-    Err(Reason::NoTensors { found: "dictionaries within dictionaries; save the model's state dict".into() })
+    Err(Reason::NoTensors {
+        found: "dictionaries within dictionaries; save the model's state dict".into(),
+    })
 }
 
 /// Whether a dictionary has a tensor in it, or a dictionary which does.
@@ -204,12 +232,26 @@ fn convert<'s>(
             loaded.insert(key, load(key, &mut out.budget)?);
         }
         let storage = &loaded[key];
-        let view = Strided { offset: tensor.offset, shape: &tensor.shape, strides: &tensor.strides };
+        let view = Strided {
+            offset: tensor.offset,
+            shape: &tensor.shape,
+            strides: &tensor.strides,
+        };
         // Elements that do not lie in a row are copied together first.
         let copy = count.saturating_mul(size);
         out.budget.take(copy as u64, &format!("tensor `{name}`"))?;
-        let bytes = view.gather(storage, size).ok_or_else(|| out.damaged(format_args!("tensor `{name}` reaches beyond its storage")))?;
-        out.push(name, Raw { shape: &tensor.shape, dtype: tensor.storage.dtype, order, bytes: &bytes })?;
+        let bytes = view.gather(storage, size).ok_or_else(|| {
+            out.damaged(format_args!("tensor `{name}` reaches beyond its storage"))
+        })?;
+        out.push(
+            name,
+            Raw {
+                shape: &tensor.shape,
+                dtype: tensor.storage.dtype,
+                order,
+                bytes: &bytes,
+            },
+        )?;
         drop(bytes);
         out.budget.give_back(copy);
         if let Some(left) = uses.get_mut(key) {

@@ -4,10 +4,16 @@
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
     /// Integer models have no layer norm.
-    #[error("layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train with batch norm, which folds away")]
+    #[error(
+        "layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train \
+         with batch norm, which folds away"
+    )]
     LayerNorm(String),
     /// A slope that Q14 cannot hold.
-    #[error("`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision w8`")]
+    #[error(
+        "`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision \
+         w8`"
+    )]
     Slope(String, f32),
     /// A constant gate weight outside 0 … 1.
     #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
@@ -17,12 +23,15 @@ pub enum QuantizeError {
     Affine(String),
     /// A sum of experts of a fixed scale that 32 bits may not hold.
     #[error(
-        "`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision w8`"
+        "`{0}`: its weights do not add up to one, and {1} experts of a fixed scale (sigmoid, \
+         tanh, or values passed on) could pass 32 bits in its mixture: convert with `--precision \
+         w8`"
     )]
     Mixture(String, usize),
     /// Values too large for the scale that they have to share.
     #[error(
-        "`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the same level, which ends at 1: convert with `--precision w8`"
+        "`{0}`: values up to {1} would have to share a scale with sigmoid or tanh outputs of the \
+         same level, which ends at 1: convert with `--precision w8`"
     )]
     Scale(String, f64),
     /// No such layer.
@@ -30,7 +39,8 @@ pub enum QuantizeError {
     NoLayer(String, String),
     /// Nothing says what values the inputs take.
     #[error(
-        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
+        "integers need to know what values the inputs take: give `--calibration ROWS.npz`, or \
+         `min` and `max` (or `mean` and `std`) in the spec's [[inputs]] for `{0}`"
     )]
     NoRange(String),
     /// Calibration rows of another width.
@@ -56,7 +66,9 @@ pub enum QuantizeError {
     },
     /// The rounding error of a layer passes what was allowed.
     #[error(
-        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by itself"
+        "`{layer}`: int8 weights cost {loss:.4} of its output, more than `--max-loss {allowed}`: \
+         widen it with `--keep-wide {layer}`, or leave `--max-loss` out and it is widened by \
+         itself"
     )]
     Loss {
         /// The layer.
@@ -67,7 +79,10 @@ pub enum QuantizeError {
         allowed: f64,
     },
     /// A narrow layer that cannot be.
-    #[error("`{layer}` cannot have int8 weights ({why}) and `--max-loss` forbids widening it by itself: `--keep-wide {layer}`")]
+    #[error(
+        "`{layer}` cannot have int8 weights ({why}) and `--max-loss` forbids widening it by \
+         itself: `--keep-wide {layer}`"
+    )]
     MustWiden {
         /// The layer.
         layer: String,

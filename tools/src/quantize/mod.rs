@@ -1,4 +1,5 @@
-//! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed in `docs/numerics.md`.
+//! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed
+//! in `docs/numerics.md`.
 
 mod error;
 mod even;
@@ -28,7 +29,8 @@ pub struct Options {
     pub narrow_heads: bool,
     /// Layers (by the name that `inspect --layers` shows) that get 16-bit weights.
     pub keep_wide: Vec<String>,
-    /// Widen nothing by itself; refuse where a layer's rounding error passes this share of its output.
+    /// Widen nothing by itself; refuse where a layer's rounding error passes this share of its
+    /// output.
     pub max_loss: Option<f64>,
 }
 
@@ -102,13 +104,14 @@ pub struct Quantized {
 
 /// Weights whose rounding costs more than this share of a layer's output power get 16 bits.
 const NOISE: f64 = 1e-3;
-/// The same for gates' layers with at most a fiftieth of all weights: their errors move every unit of a mixture at once, and
-/// 16 bits cost next to nothing there.
+/// The same for gates' layers with at most a fiftieth of all weights: their errors move every unit
+/// of a mixture at once, and 16 bits cost next to nothing there.
 const GATE_NOISE: f64 = 1e-4;
 /// Room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
 
-/// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`, `tower1.0`.
+/// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`,
+/// `tower1.0`.
 #[must_use]
 pub fn layer_name(graph: &Graph, node: usize, layer: usize) -> String {
     let kind = |op: &Op| match op {
@@ -117,13 +120,25 @@ pub fn layer_name(graph: &Graph, node: usize, layer: usize) -> String {
         Op::Gate { .. } => "gate",
     };
     let of = kind(&graph.nodes[node].op);
-    let index = graph.nodes[..node].iter().filter(|n| kind(&n.op) == of).count();
+    let index = graph.nodes[..node]
+        .iter()
+        .filter(|n| kind(&n.op) == of)
+        .count();
     format!("{of}{index}.{layer}")
 }
 
 fn dense_layers(graph: &Graph) -> impl Iterator<Item = (usize, usize, &Dense)> {
     graph.nodes.iter().enumerate().flat_map(|(n, node)| {
-        node.layers.iter().enumerate().filter_map(move |(l, layer)| if let Layer::Dense(d) = layer { Some((n, l, d)) } else { None })
+        node.layers
+            .iter()
+            .enumerate()
+            .filter_map(move |(l, layer)| {
+                if let Layer::Dense(d) = layer {
+                    Some((n, l, d))
+                } else {
+                    None
+                }
+            })
     })
 }
 
@@ -132,32 +147,61 @@ fn dense_layers(graph: &Graph) -> impl Iterator<Item = (usize, usize, &Dense)> {
 /// # Errors
 ///
 /// [`QuantizeError`].
-pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> Result<Quantized, QuantizeError> {
+pub fn quantize(
+    graph: &Graph,
+    calibration: &Calibration,
+    options: &Options,
+) -> Result<Quantized, QuantizeError> {
     for (n, node) in graph.nodes.iter().enumerate() {
-        if let Some(l) = node.layers.iter().position(|l| matches!(l, Layer::LayerNorm { .. })) {
+        if let Some(l) = node
+            .layers
+            .iter()
+            .position(|l| matches!(l, Layer::LayerNorm { .. }))
+        {
             return Err(QuantizeError::LayerNorm(layer_name(graph, n, l)));
         }
     }
     let mut wide: BTreeSet<(usize, usize)> = BTreeSet::new();
-    let names: Vec<(String, (usize, usize))> = dense_layers(graph).map(|(n, l, _)| (layer_name(graph, n, l), (n, l))).collect();
+    let names: Vec<(String, (usize, usize))> = dense_layers(graph)
+        .map(|(n, l, _)| (layer_name(graph, n, l), (n, l)))
+        .collect();
     for wanted in &options.keep_wide {
-        let found = names.iter().filter(|(name, _)| name == wanted || name.split('.').next() == Some(wanted));
+        let found = names
+            .iter()
+            .filter(|(name, _)| name == wanted || name.split('.').next() == Some(wanted));
         let before = wide.len();
         wide.extend(found.map(|(_, at)| *at));
         if wide.len() == before {
-            return Err(QuantizeError::NoLayer(wanted.clone(), names.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ")));
+            return Err(QuantizeError::NoLayer(
+                wanted.clone(),
+                names
+                    .iter()
+                    .map(|(n, _)| n.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ));
         }
     }
     if !options.narrow_heads {
-        for (n, node) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op == Op::Tower) {
+        for (n, node) in graph
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.op == Op::Tower)
+        {
             wide.extend(node.layers.len().checked_sub(1).map(|l| (n, l)));
         }
     }
     let mut notes = calibration.notes.clone();
     let mut classes = Classes::new(graph);
-    // Widening a layer changes what its input's width has to satisfy: start again until nothing more asks for it.
+    // Widening a layer changes what its input's width has to satisfy: start again until nothing
+    // more asks for it.
     loop {
-        let maker = Maker { graph, calibration, wide: &wide };
+        let maker = Maker {
+            graph,
+            calibration,
+            wide: &wide,
+        };
         match maker.make(&classes) {
             Err(Stop::Error(e)) => return Err(e),
             // A mixture without room asks for larger steps of what it mixes.
@@ -165,7 +209,10 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
                 if !classes.grow(graph, gate + 1, excess)
                     && let Op::Gate { sees, .. } = &graph.nodes[gate].op
                 {
-                    return Err(QuantizeError::Mixture(layer_name(graph, gate, 0), sees.len()));
+                    return Err(QuantizeError::Mixture(
+                        layer_name(graph, gate, 0),
+                        sees.len(),
+                    ));
                 }
             }
             Err(Stop::Widen(at, why)) => {
@@ -177,24 +224,48 @@ pub fn quantize(graph: &Graph, calibration: &Calibration, options: &Options) -> 
                 wide.insert(at);
             }
             Ok((made, noises)) => {
-                let worst = noises.iter().filter(|(at, _)| !wide.contains(at)).max_by(|a, b| a.1.total_cmp(&b.1));
+                let worst = noises
+                    .iter()
+                    .filter(|(at, _)| !wide.contains(at))
+                    .max_by(|a, b| a.1.total_cmp(&b.1));
                 if let (Some((at, noise)), Some(allowed)) = (worst, options.max_loss)
                     && noise.sqrt() > allowed
                 {
-                    return Err(QuantizeError::Loss { layer: layer_name(graph, at.0, at.1), loss: noise.sqrt(), allowed });
+                    return Err(QuantizeError::Loss {
+                        layer: layer_name(graph, at.0, at.1),
+                        loss: noise.sqrt(),
+                        allowed,
+                    });
                 }
-                let size = |at: (usize, usize)| if let Layer::Dense(d) = &graph.nodes[at.0].layers[at.1] { d.weight.len() } else { 0 };
-                let small = dense_layers(graph).map(|(.., d)| d.weight.len()).sum::<usize>() / 50;
-                let most = |at: (usize, usize)| {
-                    if matches!(graph.nodes[at.0].op, Op::Gate { .. }) && size(at) <= small { GATE_NOISE } else { NOISE }
+                let size = |at: (usize, usize)| {
+                    if let Layer::Dense(d) = &graph.nodes[at.0].layers[at.1] {
+                        d.weight.len()
+                    } else {
+                        0
+                    }
                 };
-                let noisy: Vec<_> = noises.iter().filter(|(at, noise)| !wide.contains(at) && *noise > most(*at)).collect();
+                let small = dense_layers(graph)
+                    .map(|(.., d)| d.weight.len())
+                    .sum::<usize>()
+                    / 50;
+                let most = |at: (usize, usize)| {
+                    if matches!(graph.nodes[at.0].op, Op::Gate { .. }) && size(at) <= small {
+                        GATE_NOISE
+                    } else {
+                        NOISE
+                    }
+                };
+                let noisy: Vec<_> = noises
+                    .iter()
+                    .filter(|(at, noise)| !wide.contains(at) && *noise > most(*at))
+                    .collect();
                 if options.max_loss.is_some() || noisy.is_empty() {
                     return Ok(Quantized { notes, ..made });
                 }
                 for (at, noise) in noisy {
                     notes.push(format!(
-                        "`{}` gets 16-bit weights: int8 would leave {:.0} dB between its output and the rounding error",
+                        "`{}` gets 16-bit weights: int8 would leave {:.0} dB between its output \
+                         and the rounding error",
                         layer_name(graph, at.0, at.1),
                         -10.0 * noise.log10()
                     ));
@@ -222,8 +293,9 @@ struct Maker<'a> {
 type Noises = Vec<((usize, usize), f64)>;
 
 impl Maker<'_> {
-    /// How many integer steps may span `reach` so that every narrow layer that reads the tensor keeps its accumulator in bounds.
-    /// `readers` are dense layers with, per column of theirs, the share of `reach` that the column spans.
+    /// How many integer steps may span `reach` so that every narrow layer that reads the tensor
+    /// keeps its accumulator in bounds. `readers` are dense layers with, per column of theirs,
+    /// the share of `reach` that the column spans.
     fn levels(&self, reach: f64, readers: &[((usize, usize), &Dense)]) -> f64 {
         let mut levels = 32767.0f64;
         for (_, d) in readers.iter().filter(|(at, _)| !self.wide.contains(at)) {
@@ -231,7 +303,8 @@ impl Maker<'_> {
                 let largest = w.iter().fold(0.0f64, |m, w| m.max(f64::from(w.abs())));
                 if largest > 0.0 {
                     let sum = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
-                    // Per step: the weights' part, and the bias in the same unit (a bias far beyond the weights sets the row's scale instead).
+                    // Per step: the weights' part, and the bias in the same unit (a bias far beyond
+                    // the weights sets the row's scale instead).
                     let per_step = 127.0 * (sum + (f64::from(b.abs()) / reach).min(sum)) / largest;
                     levels = levels.min((2_147_483_647.0 - 1.0) / per_step);
                 }
@@ -242,19 +315,39 @@ impl Maker<'_> {
 
     /// All dense layers that read value `v` first.
     fn readers(&self, v: usize) -> Vec<((usize, usize), &Dense)> {
-        let reads = self.graph.nodes.iter().enumerate().filter(|(_, n)| n.src == v);
-        reads.filter_map(|(n, node)| if let Some(Layer::Dense(d)) = node.layers.first() { Some(((n, 0), d)) } else { None }).collect()
+        let reads = self
+            .graph
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.src == v);
+        reads
+            .filter_map(|(n, node)| {
+                if let Some(Layer::Dense(d)) = node.layers.first() {
+                    Some(((n, 0), d))
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     fn make(&self, classes: &Classes) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
         let steps = classes.steps(self).map_err(Stop::Error)?;
-        let (input, columns) = ranges::input(graph, self.calibration, |at| self.wide.contains(&at), &steps.as_is, steps.step[0]);
+        let (input, columns) = ranges::input(
+            graph,
+            self.calibration,
+            |at| self.wide.contains(&at),
+            &steps.as_is,
+            steps.step[0],
+        );
         let mut spans = vec![columns.span.clone()];
         let mut nodes = Vec::new();
         let (mut report, mut noises) = (Vec::new(), Vec::new());
         for (at, node) in graph.nodes.iter().enumerate() {
-            let (made, mut span) = self.node(at, &columns, &spans, &steps.step, &mut report, &mut noises)?;
+            let (made, mut span) =
+                self.node(at, &columns, &spans, &steps.step, &mut report, &mut noises)?;
             if let Op::Gate { kind, sees, .. } = &node.op {
                 let mixed = (0..node.outputs).map(|h| {
                     let seen: Vec<Span> = sees.iter().map(|s| spans[*s][h]).collect();
@@ -270,7 +363,15 @@ impl Maker<'_> {
             spans.push(span);
             nodes.push(made);
         }
-        Ok((Quantized { input, nodes, report, notes: Vec::new() }, noises))
+        Ok((
+            Quantized {
+                input,
+                nodes,
+                report,
+                notes: Vec::new(),
+            },
+            noises,
+        ))
     }
 
     /// How far a tensor's values are given room.
@@ -278,7 +379,8 @@ impl Maker<'_> {
         let c = self.calibration;
         match &c.random {
             None => of(&c.tensors) * HEADROOM,
-            // Data come nowhere near the bound, and further than features drawn one by one: halfway between, as logarithms.
+            // Data come nowhere near the bound, and further than features drawn one by one: halfway
+            // between, as logarithms.
             Some(random) => (of(&c.tensors) * of(random)).sqrt(),
         }
     }
@@ -286,7 +388,11 @@ impl Maker<'_> {
     /// What a node without layers of its own scale passes on.
     fn passed_on(&self, node: usize) -> f64 {
         let n = &self.graph.nodes[node];
-        self.room(|t| t.values[node].reach().max(t.value(n.src).slice(n.start, n.inputs).reach()))
+        self.room(|t| {
+            t.values[node]
+                .reach()
+                .max(t.value(n.src).slice(n.start, n.inputs).reach())
+        })
     }
 
     /// What a mixture reaches: more than its experts where the weights do not add up to one.
@@ -299,10 +405,21 @@ impl Maker<'_> {
         let layers = &self.graph.nodes[node].layers;
         let relu = matches!(&layers[layer], Layer::Dense(d) if d.activation == Activation::Relu);
         // PReLUs that follow work in the same unit.
-        let end = layer + 1 + layers[layer + 1..].iter().take_while(|l| matches!(l, Layer::PRelu { .. })).count();
+        let end = layer
+            + 1
+            + layers[layer + 1..]
+                .iter()
+                .take_while(|l| matches!(l, Layer::PRelu { .. }))
+                .count();
         let reach = self.room(|t| {
-            let before = if relu { 0.0 } else { t.before[node][layer].reach() };
-            t.after[node][layer..end].iter().fold(before, |m, s| m.max(s.reach()))
+            let before = if relu {
+                0.0
+            } else {
+                t.before[node][layer].reach()
+            };
+            t.after[node][layer..end]
+                .iter()
+                .fold(before, |m, s| m.max(s.reach()))
         });
         reach.max(1e-30)
     }
@@ -325,7 +442,11 @@ impl Maker<'_> {
             ranges::slice(input, node.start, node.inputs)
         } else {
             let span = spans[node.src][node.start..node.start + node.inputs].to_vec();
-            ranges::uniform(&t.value(node.src).slice(node.start, node.inputs), steps[node.src], span)
+            ranges::uniform(
+                &t.value(node.src).slice(node.start, node.inputs),
+                steps[node.src],
+                span,
+            )
         };
         let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
@@ -345,8 +466,11 @@ impl Maker<'_> {
                     } else {
                         self.hidden_step(at, l)
                     };
-                    let target =
-                        if is_logits { Target::Logits(logit_unit) } else { Target::Hidden(if squashes { 1.0 / 2048.0 } else { step }) };
+                    let target = if is_logits {
+                        Target::Logits(logit_unit)
+                    } else {
+                        Target::Hidden(if squashes { 1.0 / 2048.0 } else { step })
+                    };
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
@@ -355,15 +479,24 @@ impl Maker<'_> {
                     let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
                         (
-                            QLayer::I16 { weight: m.weight, rows: m.rows, activation: d.activation },
+                            QLayer::I16 {
+                                weight: m.weight,
+                                rows: m.rows,
+                                activation: d.activation,
+                            },
                             16,
                             (m.accumulator, m.accumulator_any),
                             m.noise,
                         )
                     } else {
-                        let m = rows::narrow(d, &columns, target, correct).map_err(|w| Stop::Widen((at, l), w.why()))?;
+                        let m = rows::narrow(d, &columns, target, correct)
+                            .map_err(|w| Stop::Widen((at, l), w.why()))?;
                         (
-                            QLayer::I8 { weight: m.weight, rows: m.rows, activation: d.activation },
+                            QLayer::I8 {
+                                weight: m.weight,
+                                rows: m.rows,
+                                activation: d.activation,
+                            },
                             8,
                             (m.accumulator, m.accumulator_any),
                             m.noise,
@@ -376,7 +509,11 @@ impl Maker<'_> {
                         name(),
                         LayerReport {
                             weight_bits: bits,
-                            input_reach: columns.span.iter().fold(0.0f64, |m, s| m.max(proof::reach(*s))) as f32,
+                            input_reach: columns
+                                .span
+                                .iter()
+                                .fold(0.0f64, |m, s| m.max(proof::reach(*s)))
+                                as f32,
                             step: (if is_logits { logit_unit } else { step }) as f32,
                             margin: (room - bounds.0.max(1.0).log2()) as f32,
                             margin_any: (room - bounds.1.max(1.0).log2()) as f32,
@@ -389,12 +526,24 @@ impl Maker<'_> {
                     }
                 }
                 Layer::Affine { gain, bias } => {
-                    let step = if Some(l) == maker { steps[at + 1] } else { self.hidden_step(at, l) };
-                    let units = gain.iter().zip(bias).zip(columns.step.iter().zip(&columns.zero)).map(|((g, b), (x, zero))| {
-                        let (g, b) = (f64::from(*g), f64::from(*b));
-                        affine(g * x / step, (b + g * zero) / step)
-                    });
-                    layers.push(QLayer::Affine(units.collect::<Option<_>>().ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?));
+                    let step = if Some(l) == maker {
+                        steps[at + 1]
+                    } else {
+                        self.hidden_step(at, l)
+                    };
+                    let units = gain
+                        .iter()
+                        .zip(bias)
+                        .zip(columns.step.iter().zip(&columns.zero))
+                        .map(|((g, b), (x, zero))| {
+                            let (g, b) = (f64::from(*g), f64::from(*b));
+                            affine(g * x / step, (b + g * zero) / step)
+                        });
+                    layers.push(QLayer::Affine(
+                        units
+                            .collect::<Option<_>>()
+                            .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?,
+                    ));
                     out = proof::outputs(&layers[l], &columns.span);
                     columns = ranges::uniform(&t.after[at][l], step, out.clone());
                 }
@@ -414,10 +563,15 @@ impl Maker<'_> {
                     layers.push(QLayer::Constant(q15(weights)));
                     out = proof::outputs(&layers[l], &columns.span);
                 }
-                Layer::LayerNorm { .. } => return Err(Stop::Error(QuantizeError::LayerNorm(name()))),
+                Layer::LayerNorm { .. } => {
+                    return Err(Stop::Error(QuantizeError::LayerNorm(name())));
+                }
             }
         }
-        let linear = graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 });
+        let linear = graph
+            .tasks
+            .iter()
+            .any(|t| t.output == Output::Linear { value: at + 1 });
         let unit = (node.op == Op::Tower && linear).then(|| if node.layers.is_empty() { steps[node.src] } else { logit_unit } as f32);
         Ok((QNode { layers, unit }, out))
     }
@@ -427,7 +581,12 @@ impl Maker<'_> {
         let node = &self.graph.nodes[at];
         let reach = self.reach(at, l);
         // Who reads it: the next dense layer, through a PReLU that keeps the unit.
-        let next = node.layers.iter().enumerate().skip(l + 1).find(|(_, x)| !matches!(x, Layer::PRelu { .. }));
+        let next = node
+            .layers
+            .iter()
+            .enumerate()
+            .skip(l + 1)
+            .find(|(_, x)| !matches!(x, Layer::PRelu { .. }));
         let readers: Vec<_> = match next {
             Some((i, Layer::Dense(d))) => vec![((at, i), d)],
             _ => vec![],
@@ -435,28 +594,42 @@ impl Maker<'_> {
         reach / self.levels(reach, &readers)
     }
 
-    /// The real value of the logit 1.0: one, unless a regression's values are so large that they would saturate, or so small that
-    /// 1/65536 would be coarse.
+    /// The real value of the logit 1.0: one, unless a regression's values are so large that they
+    /// would saturate, or so small that 1/65536 would be coarse.
     fn logit_unit(&self, at: usize) -> f64 {
         let node = &self.graph.nodes[at];
-        let linear = self.graph.tasks.iter().any(|t| t.output == Output::Linear { value: at + 1 });
+        let linear = self
+            .graph
+            .tasks
+            .iter()
+            .any(|t| t.output == Output::Linear { value: at + 1 });
         if node.op != Op::Tower || !linear || node.layers.is_empty() {
             return 1.0;
         }
         let reach = self.calibration.tensors.before[at][node.layers.len() - 1].reach();
-        if reach == 0.0 || (0.25..=4096.0).contains(&reach) { 1.0 } else { 2f64.powi(reach.log2().ceil() as i32 - 6) }
+        if reach == 0.0 || (0.25..=4096.0).contains(&reach) {
+            1.0
+        } else {
+            2f64.powi(reach.log2().ceil() as i32 - 6)
+        }
     }
 }
 
 /// Q14, below 2.
 #[must_use]
 pub fn q14(slope: f32) -> i16 {
-    (f64::from(slope) * 16384.0).round().clamp(-32768.0, 32767.0) as i16
+    (f64::from(slope) * 16384.0)
+        .round()
+        .clamp(-32768.0, 32767.0) as i16
 }
 
-/// Q15 weights; where the real ones add up to one, these do too, the difference going to the largest.
+/// Q15 weights; where the real ones add up to one, these do too, the difference going to the
+/// largest.
 fn q15(weights: &[f32]) -> Vec<u16> {
-    let mut q: Vec<u16> = weights.iter().map(|w| (f64::from(*w) * 32768.0).round() as u16).collect();
+    let mut q: Vec<u16> = weights
+        .iter()
+        .map(|w| (f64::from(*w) * 32768.0).round() as u16)
+        .collect();
     let sum: f64 = weights.iter().map(|w| f64::from(*w)).sum();
     if (sum - 1.0).abs() < 1e-4 {
         let total: i32 = q.iter().map(|w| i32::from(*w)).sum();
@@ -473,11 +646,13 @@ fn affine(gain: f64, bias: f64) -> Option<AffineRow> {
     (1..=30u32).rev().find_map(|s| {
         let k = 2f64.powi(s as i32);
         let (g, b) = ((gain * k).round(), (bias * k).round());
-        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(AffineRow {
-            bias: b as i32,
-            gain: g as i16,
-            shift: s as u8,
-            zero: 0,
-        })
+        (g.abs() <= 32767.0 && g.abs() * 32768.0 + b.abs() + k / 2.0 < 2_147_483_648.0).then_some(
+            AffineRow {
+                bias: b as i32,
+                gain: g as i16,
+                shift: s as u8,
+                zero: 0,
+            },
+        )
     })
 }

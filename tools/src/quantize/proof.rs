@@ -1,4 +1,5 @@
-//! Bounds of the integers themselves, layer by layer: what an accumulator can reach, and what comes out of it.
+//! Bounds of the integers themselves, layer by layer: what an accumulator can reach, and what comes
+//! out of it.
 
 use super::QLayer;
 use crate::graph::{Activation, GateKind};
@@ -29,32 +30,61 @@ pub fn reach(s: Span) -> f64 {
     s.0.abs().max(s.1.abs())
 }
 
-/// The outputs of a hidden layer whose inputs span `x`. One step of slack on either side stands for every rounding.
+/// The outputs of a hidden layer whose inputs span `x`. One step of slack on either side stands for
+/// every rounding.
 #[must_use]
 pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
     let dense = |w: Vec<f64>, bias: f64, factor: f64, activation: Activation| {
         let acc = accumulator(&w, bias, x);
-        activate(activation, sat16((acc.0 * factor - 1.0, acc.1 * factor + 1.0)))
+        activate(
+            activation,
+            sat16((acc.0 * factor - 1.0, acc.1 * factor + 1.0)),
+        )
     };
     let factor = |mult: u16, s: u32| f64::from(mult) / 2f64.powi(s as i32);
     match layer {
-        QLayer::I8 { weight, rows, activation } => {
+        QLayer::I8 {
+            weight,
+            rows,
+            activation,
+        } => {
             let rows = rows.iter().zip(weight.chunks(x.len()));
             rows.map(|(r, w)| {
-                dense(w.iter().map(|w| f64::from(*w)).collect(), f64::from(r.bias), factor(r.mult, 17 + u32::from(r.shift)), *activation)
+                dense(
+                    w.iter().map(|w| f64::from(*w)).collect(),
+                    f64::from(r.bias),
+                    factor(r.mult, 17 + u32::from(r.shift)),
+                    *activation,
+                )
             })
             .collect()
         }
-        QLayer::I16 { weight, rows, activation } => {
+        QLayer::I16 {
+            weight,
+            rows,
+            activation,
+        } => {
             let rows = rows.iter().zip(weight.chunks(x.len()));
             rows.map(|(r, w)| {
-                dense(w.iter().map(|w| f64::from(*w)).collect(), r.bias() as f64, factor(r.mult, u32::from(r.shift)), *activation)
+                dense(
+                    w.iter().map(|w| f64::from(*w)).collect(),
+                    r.bias() as f64,
+                    factor(r.mult, u32::from(r.shift)),
+                    *activation,
+                )
             })
             .collect()
         }
         QLayer::Affine(units) => x.iter().zip(units).map(|(x, u)| affine(*x, u)).collect(),
-        QLayer::PRelu(slopes) => x.iter().zip(slopes).map(|(x, s)| leaky(*x, f64::from(*s) / 16384.0)).collect(),
-        QLayer::Constant(weights) => weights.iter().map(|w| (f64::from(*w), f64::from(*w))).collect(),
+        QLayer::PRelu(slopes) => x
+            .iter()
+            .zip(slopes)
+            .map(|(x, s)| leaky(*x, f64::from(*s) / 16384.0))
+            .collect(),
+        QLayer::Constant(weights) => weights
+            .iter()
+            .map(|w| (f64::from(*w), f64::from(*w)))
+            .collect(),
     }
 }
 
@@ -81,17 +111,30 @@ fn activate(activation: Activation, x: Span) -> Span {
     }
 }
 
-/// The 32-bit sum of one unit of a mixture, and the unit that it becomes. `logits` are the constants of a constant gate.
+/// The 32-bit sum of one unit of a mixture, and the unit that it becomes. `logits` are the
+/// constants of a constant gate.
 #[must_use]
 pub fn mixture(kind: GateKind, constants: &[Span], seen: &[Span]) -> (f64, Span) {
     let (lo, hi) = match kind {
-        GateKind::Constant => seen.iter().zip(constants).fold((0.0, 0.0), |(lo, hi), (s, g)| (lo + s.0 * g.0, hi + s.1 * g.0)),
-        GateKind::Sigmoid => seen.iter().fold((0.0, 0.0), |(lo, hi), s| (lo + 32768.0 * s.0.min(0.0), hi + 32768.0 * s.1.max(0.0))),
+        GateKind::Constant => seen
+            .iter()
+            .zip(constants)
+            .fold((0.0, 0.0), |(lo, hi), (s, g)| {
+                (lo + s.0 * g.0, hi + s.1 * g.0)
+            }),
+        GateKind::Sigmoid => seen.iter().fold((0.0, 0.0), |(lo, hi), s| {
+            (lo + 32768.0 * s.0.min(0.0), hi + 32768.0 * s.1.max(0.0))
+        }),
         // The weights add up to 32768, to less, or (rounding of up to 32 weights) to 16 more.
         _ => {
-            let hull = seen.iter().fold((0.0f64, 0.0f64), |(lo, hi), s| (lo.min(s.0), hi.max(s.1)));
+            let hull = seen
+                .iter()
+                .fold((0.0f64, 0.0f64), |(lo, hi), s| (lo.min(s.0), hi.max(s.1)));
             (hull.0 * 32784.0, hull.1 * 32784.0)
         }
     };
-    (reach((lo, hi)), sat16((lo / 32768.0 - 1.0, hi / 32768.0 + 1.0)))
+    (
+        reach((lo, hi)),
+        sat16((lo / 32768.0 - 1.0, hi / 32768.0 + 1.0)),
+    )
 }

@@ -1,4 +1,5 @@
-//! What the inputs take: from calibration rows, from declared ranges, from mean and standard deviation; and the input stage's scales.
+//! What the inputs take: from calibration rows, from declared ranges, from mean and standard
+//! deviation; and the input stage's scales.
 
 use super::QuantizeError;
 use super::proof::Span;
@@ -17,7 +18,8 @@ pub struct Calibration {
     pub low: Vec<f64>,
     /// Raw range of every feature.
     pub high: Vec<f64>,
-    /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations: what random rows gave.
+    /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations:
+    /// what random rows gave.
     pub random: Option<Tensors>,
     /// What a person should know.
     pub notes: Vec<String>,
@@ -32,7 +34,10 @@ fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
     for i in &graph.inputs {
         let range = match (i.min, i.max, i.mean, i.std) {
             (Some(a), Some(b), ..) => Some((a, b)),
-            (_, _, m, Some(s)) => Some((m.unwrap_or(0.0) - DEVIATIONS * s, m.unwrap_or(0.0) + DEVIATIONS * s)),
+            (_, _, m, Some(s)) => Some((
+                m.unwrap_or(0.0) - DEVIATIONS * s,
+                m.unwrap_or(0.0) + DEVIATIONS * s,
+            )),
             _ => None,
         };
         out.extend(std::iter::repeat_n((i.name.clone(), range), i.count));
@@ -40,7 +45,8 @@ fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
     out
 }
 
-/// Finds out what a graph's values are: from rows where there are some (declared ranges then widen the inputs'), else from declared ranges.
+/// Finds out what a graph's values are: from rows where there are some (declared ranges then widen
+/// the inputs'), else from declared ranges.
 ///
 /// # Errors
 ///
@@ -51,17 +57,30 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
     let mut notes = Vec::new();
     if let Some((data, found)) = rows {
         if found != width {
-            return Err(QuantizeError::Width { expected: width, found });
+            return Err(QuantizeError::Width {
+                expected: width,
+                found,
+            });
         }
         if data.is_empty() {
             return Err(QuantizeError::Empty);
         }
         if let Some(i) = data.iter().position(|v| !v.is_finite()) {
-            return Err(QuantizeError::NotFinite { row: i / width, feature: i % width, value: data[i] });
+            return Err(QuantizeError::NotFinite {
+                row: i / width,
+                feature: i % width,
+                value: data[i],
+            });
         }
-        let rows: Vec<Vec<f64>> = data.chunks(width).map(|r| r.iter().map(|v| f64::from(*v)).collect()).collect();
+        let rows: Vec<Vec<f64>> = data
+            .chunks(width)
+            .map(|r| r.iter().map(|v| f64::from(*v)).collect())
+            .collect();
         if rows.len() < 32 {
-            notes.push(format!("only {} calibration rows: a few hundred tell more", rows.len()));
+            notes.push(format!(
+                "only {} calibration rows: a few hundred tell more",
+                rows.len()
+            ));
         }
         let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
         for r in &rows {
@@ -72,7 +91,9 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
         }
         let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
         if constant > 0 && rows.len() > 1 {
-            notes.push(format!("{constant} of {width} features have one value in all calibration rows"));
+            notes.push(format!(
+                "{constant} of {width} features have one value in all calibration rows"
+            ));
         }
         let mut outside = 0;
         for (j, (_, range)) in ranges.iter().enumerate() {
@@ -97,35 +118,66 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
             }
         }
         if outside > 0 {
-            notes.push(format!("{outside} calibration values lie outside their declared ranges: they saturate"));
+            notes.push(format!(
+                "{outside} calibration values lie outside their declared ranges: they saturate"
+            ));
         }
-        return Ok(Calibration { tensors: stats::measured(graph, &rows), low, high, random: None, notes });
+        return Ok(Calibration {
+            tensors: stats::measured(graph, &rows),
+            low,
+            high,
+            random: None,
+            notes,
+        });
     }
     if let Some((name, _)) = ranges.iter().find(|(_, r)| r.is_none()) {
         return Err(QuantizeError::NoRange(name.clone()));
     }
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
     let mut random = Random::new(0x9E37_79B9_7F4A_7C15);
-    let rows: Vec<Vec<f64>> = (0..256).map(|_| low.iter().zip(&high).map(|(a, b)| random.within(*a, *b)).collect()).collect();
+    let rows: Vec<Vec<f64>> = (0..256)
+        .map(|_| {
+            low.iter()
+                .zip(&high)
+                .map(|(a, b)| random.within(*a, *b))
+                .collect()
+        })
+        .collect();
     notes.push(
-        "no calibration rows: scales come from the inputs' declared ranges, and activations have fewer bits than rows would allow".into(),
+        "no calibration rows: scales come from the inputs' declared ranges, and activations have \
+         fewer bits than rows would allow"
+            .into(),
     );
     let random = stats::measured(graph, &rows);
-    Ok(Calibration { tensors: stats::bounded(graph, &low, &high, random.clone()), low, high, random: Some(random), notes })
+    Ok(Calibration {
+        tensors: stats::bounded(graph, &low, &high, random.clone()),
+        low,
+        high,
+        random: Some(random),
+        notes,
+    })
 }
 
 /// How far features that are used as they are lie from 0, as the weights expect them.
 pub(super) fn reach(graph: &Graph, c: &Calibration, as_is: &[bool]) -> f64 {
-    let (a, b) = (stats::standardized(graph, &c.low), stats::standardized(graph, &c.high));
-    a.iter().zip(&b).zip(as_is).filter(|(_, used)| **used).fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
+    let (a, b) = (
+        stats::standardized(graph, &c.low),
+        stats::standardized(graph, &c.high),
+    );
+    a.iter()
+        .zip(&b)
+        .zip(as_is)
+        .filter(|(_, used)| **used)
+        .fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
 }
 
 /// The input stage's scales, and the columns that the first layers read.
 ///
-/// Columns are scaled so that their weights have equal sizes (a row's int8 steps then serve every column), as far as 15 bits reach for
-/// the column whose range times weight is largest.
+/// Columns are scaled so that their weights have equal sizes (a row's int8 steps then serve every
+/// column), as far as 15 bits reach for the column whose range times weight is largest.
 ///
-/// Features whose integers are used as they are (`as_is`) share a step, at least `least`, and their integer 0 stands for 0.
+/// Features whose integers are used as they are (`as_is`) share a step, at least `least`, and their
+/// integer 0 stands for 0.
 pub(super) fn input(
     graph: &Graph,
     c: &Calibration,
@@ -134,11 +186,19 @@ pub(super) fn input(
     least: f64,
 ) -> (Vec<InputScale>, Columns) {
     let width = graph.width(0);
-    let moments: Vec<(f64, f64)> =
-        graph.inputs.iter().flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count)).collect();
+    let moments: Vec<(f64, f64)> = graph
+        .inputs
+        .iter()
+        .flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count))
+        .collect();
     // Importance of a column: its weight's share of its row's largest.
     let mut share = vec![0.0f64; width];
-    let first: Vec<_> = graph.nodes.iter().enumerate().filter(|(_, n)| n.src == 0).collect();
+    let first: Vec<_> = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| n.src == 0)
+        .collect();
     for (_, node) in &first {
         if let Some(Layer::Dense(d)) = node.layers.first() {
             for row in d.weight.chunks(d.inputs) {
@@ -151,7 +211,8 @@ pub(super) fn input(
             share[node.start..node.start + node.inputs].fill(1.0);
         }
     }
-    // Raw centre and half range. Zero stays zero where it is in range: flags and counts are mostly that.
+    // Raw centre and half range. Zero stays zero where it is in range: flags and counts are mostly
+    // that.
     let spans: Vec<(f64, f64)> = (0..width)
         .map(|j| {
             let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
@@ -162,27 +223,49 @@ pub(super) fn input(
             } else {
                 (a + b) / 2.0
             };
-            (centre, (a - centre).abs().max((b - centre).abs()).max(1e-30))
+            (
+                centre,
+                (a - centre).abs().max((b - centre).abs()).max(1e-30),
+            )
         })
         .collect();
-    let reach: Vec<f64> = spans.iter().zip(&moments).map(|((_, half), (_, std))| half / std).collect();
-    let importance = reach.iter().zip(&share).fold(0.0f64, |m, (r, s)| m.max(r * s)).max(1e-30);
+    let reach: Vec<f64> = spans
+        .iter()
+        .zip(&moments)
+        .map(|((_, half), (_, std))| half / std)
+        .collect();
+    let importance = reach
+        .iter()
+        .zip(&share)
+        .fold(0.0f64, |m, (r, s)| m.max(r * s))
+        .max(1e-30);
     let mut step: Vec<f64> = reach
         .iter()
         .zip(&share)
         .map(|(r, s)| {
             let finest = r / 32767.0;
-            if *s > 0.0 { (importance / 32767.0 / s).max(finest) } else { finest }
+            if *s > 0.0 {
+                (importance / 32767.0 / s).max(finest)
+            } else {
+                finest
+            }
         })
         .collect();
     // An affine layer's 16-bit gain needs the column as fine as it comes.
-    for (_, node) in first.iter().filter(|(_, n)| matches!(n.layers.first(), Some(Layer::Affine { .. }))) {
+    for (_, node) in first
+        .iter()
+        .filter(|(_, n)| matches!(n.layers.first(), Some(Layer::Affine { .. })))
+    {
         let own = node.start..node.start + node.inputs;
         for (s, r) in step[own.clone()].iter_mut().zip(&reach[own]) {
             *s = s.min(r / 32767.0);
         }
     }
-    let shared = reach.iter().zip(as_is).filter(|(_, a)| **a).fold(least, |m, (r, _)| m.max(r / 32767.0));
+    let shared = reach
+        .iter()
+        .zip(as_is)
+        .filter(|(_, a)| **a)
+        .fold(least, |m, (r, _)| m.max(r / 32767.0));
     for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| **a) {
         *s = shared;
     }
@@ -195,11 +278,23 @@ pub(super) fn input(
         if let Some(Layer::Dense(d)) = node.layers.first() {
             for (row, bias) in d.weight.chunks(d.inputs).zip(&d.bias) {
                 let at = |j: usize| node.start + j;
-                let largest = row.iter().enumerate().fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
+                let largest = row
+                    .iter()
+                    .enumerate()
+                    .fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
                 if largest > 0.0 {
-                    let sum: f64 = row.iter().enumerate().map(|(j, w)| f64::from(w.abs()) * reach[at(j)]).sum();
-                    let zero: f64 =
-                        row.iter().enumerate().map(|(j, w)| f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1).sum();
+                    let sum: f64 = row
+                        .iter()
+                        .enumerate()
+                        .map(|(j, w)| f64::from(w.abs()) * reach[at(j)])
+                        .sum();
+                    let zero: f64 = row
+                        .iter()
+                        .enumerate()
+                        .map(|(j, w)| {
+                            f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1
+                        })
+                        .sum();
                     let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs().min(sum)) / largest;
                     shrink = shrink.max(acc / 2_147_483_646.0);
                 }
@@ -209,10 +304,21 @@ pub(super) fn input(
     for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| !**a) {
         *s *= shrink;
     }
-    let scales: Vec<InputScale> =
-        (0..width).map(|j| InputScale { offset: spans[j].0 as f32, scale: (1.0 / (step[j] * moments[j].1)) as f32 }).collect();
+    let scales: Vec<InputScale> = (0..width)
+        .map(|j| InputScale {
+            offset: spans[j].0 as f32,
+            scale: (1.0 / (step[j] * moments[j].1)) as f32,
+        })
+        .collect();
     // What the stored f32 numbers say is what counts.
-    let mut columns = Columns { step: vec![], zero: vec![], span: vec![], mean: vec![], square: vec![], features: true };
+    let mut columns = Columns {
+        step: vec![],
+        zero: vec![],
+        span: vec![],
+        mean: vec![],
+        square: vec![],
+        features: true,
+    };
     let t = &c.tensors.input;
     for j in 0..width {
         let (mean, std) = moments[j];
@@ -221,13 +327,24 @@ pub(super) fn input(
         let m = (t.mean[j] - zero) / s;
         columns.step.push(s);
         columns.zero.push(zero);
-        let at = |raw: f64| ((raw - f64::from(scales[j].offset)) * f64::from(scales[j].scale)).clamp(-32767.0, 32767.0);
+        let at = |raw: f64| {
+            ((raw - f64::from(scales[j].offset)) * f64::from(scales[j].scale))
+                .clamp(-32767.0, 32767.0)
+        };
         // Half a step of rounding, and what f32 loses on the way.
-        let slack = |v: f64| 1.0 + v.abs() * 1e-6 + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6;
+        let slack = |v: f64| {
+            1.0 + v.abs() * 1e-6
+                + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6
+        };
         let (a, b) = (at(c.low[j]), at(c.high[j]));
-        columns.span.push(((a - slack(a)).floor().max(-32767.0), (b + slack(b)).ceil().min(32767.0)));
+        columns.span.push((
+            (a - slack(a)).floor().max(-32767.0),
+            (b + slack(b)).ceil().min(32767.0),
+        ));
         columns.mean.push(m);
-        columns.square.push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
+        columns
+            .square
+            .push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
     }
     (scales, columns)
 }

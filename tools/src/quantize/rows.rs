@@ -1,5 +1,5 @@
-//! One dense layer to integer rows. The multiplier comes first, the weight scale follows from it, so that
-//! `weight_scale · x_step / y_step = mult / 2^shift` holds exactly (`docs/numerics.md`).
+//! One dense layer to integer rows. The multiplier comes first, the weight scale follows from it,
+//! so that `weight_scale · x_step / y_step = mult / 2^shift` holds exactly (`docs/numerics.md`).
 
 use super::proof::{self, Span};
 use crate::graph::Dense;
@@ -51,7 +51,8 @@ pub struct Made<W, R> {
     pub accumulator: f64,
     /// The same for any int16 inputs at all.
     pub accumulator_any: f64,
-    /// Power of the rounding error over the power of the output, as a ratio of squares, rows together.
+    /// Power of the rounding error over the power of the output, as a ratio of squares, rows
+    /// together.
     pub noise: f64,
 }
 
@@ -73,7 +74,9 @@ impl Wide {
         match self {
             Self::Factor => "a row's scale does not fit the narrow rule",
             Self::Accumulator => "an accumulator could pass 32 bits",
-            Self::Logits => "a logit could pass 32768, where only 16-bit weights' results are clamped",
+            Self::Logits => {
+                "a logit could pass 32768, where only 16-bit weights' results are clamped"
+            }
         }
     }
 }
@@ -81,17 +84,29 @@ impl Wide {
 /// Weights in steps of the input, and the bias with what the integer 0 stands for.
 fn real(d: &Dense, x: &Columns, row: usize) -> (Vec<f64>, f64) {
     let w = &d.weight[row * d.inputs..(row + 1) * d.inputs];
-    let scaled = w.iter().zip(&x.step).map(|(w, s)| f64::from(*w) * s).collect();
-    let bias = f64::from(d.bias[row]) + w.iter().zip(&x.zero).map(|(w, z)| f64::from(*w) * z).sum::<f64>();
+    let scaled = w
+        .iter()
+        .zip(&x.step)
+        .map(|(w, s)| f64::from(*w) * s)
+        .collect();
+    let bias = f64::from(d.bias[row])
+        + w.iter()
+            .zip(&x.zero)
+            .map(|(w, z)| f64::from(*w) * z)
+            .sum::<f64>();
     (scaled, bias)
 }
 
-/// A row in steps of `scale`, rounded to nearest, and then as few weights as it takes rounded the other way, those nearest to the
-/// middle first, so that the errors add up to less than half a step. Inputs that went through a relu have a mean above zero, and an error that all
+/// A row in steps of `scale`, rounded to nearest, and then as few weights as it takes rounded the
+/// other way, those nearest to the middle first, so that the errors add up to less than half a
+/// step. Inputs that went through a relu have a mean above zero, and an error that all
 /// columns share moves the output by it; this needs no calibration data to prevent that.
 #[must_use]
 pub fn balanced(row: &[f64], scale: f64, limit: f64) -> Vec<f64> {
-    let mut q: Vec<f64> = row.iter().map(|w| (w / scale).round().clamp(-limit, limit)).collect();
+    let mut q: Vec<f64> = row
+        .iter()
+        .map(|w| (w / scale).round().clamp(-limit, limit))
+        .collect();
     let mut sum: f64 = row.iter().zip(&q).map(|(w, q)| w / scale - q).sum();
     let mut order: Vec<usize> = (0..row.len()).collect();
     let rest = |j: usize| row[j] / scale - (row[j] / scale).round();
@@ -124,12 +139,27 @@ fn multiplier(least: f64, shifts: std::ops::RangeInclusive<u32>) -> Option<(u16,
 }
 
 /// Rounds a row; `limit` is the largest weight.
-fn round_row(w: &[f64], x: &Columns, scale: f64, limit: f64, balance: bool) -> (Vec<f64>, f64, f64) {
+fn round_row(
+    w: &[f64],
+    x: &Columns,
+    scale: f64,
+    limit: f64,
+    balance: bool,
+) -> (Vec<f64>, f64, f64) {
     if scale <= 0.0 {
-        let (mean, power) = w.iter().zip(x.mean.iter().zip(&x.square)).fold((0.0, 0.0), |(m, p), (w, (a, b))| (m + w * a, p + w * w * b));
+        let (mean, power) = w
+            .iter()
+            .zip(x.mean.iter().zip(&x.square))
+            .fold((0.0, 0.0), |(m, p), (w, (a, b))| (m + w * a, p + w * w * b));
         return (vec![0.0; w.len()], mean, power);
     }
-    let q = if balance { balanced(w, scale, limit) } else { w.iter().map(|w| (w / scale).round().clamp(-limit, limit)).collect() };
+    let q = if balance {
+        balanced(w, scale, limit)
+    } else {
+        w.iter()
+            .map(|w| (w / scale).round().clamp(-limit, limit))
+            .collect()
+    };
     // What rounding changes on average, and its spread (columns taken as independent).
     let (mut mean, mut power) = (0.0, 0.0);
     for (((w, q), m), sq) in w.iter().zip(&q).zip(&x.mean).zip(&x.square) {
@@ -143,12 +173,18 @@ fn round_row(w: &[f64], x: &Columns, scale: f64, limit: f64, balance: bool) -> (
 /// Largest |accumulator| of a row, in range and for any int16.
 fn bounds(q: &[f64], bias: f64, x: &Columns) -> (f64, f64) {
     let any = q.iter().map(|q| q.abs() * 32768.0).sum::<f64>();
-    (proof::reach(proof::accumulator(q, bias, &x.span)), bias.abs() + any)
+    (
+        proof::reach(proof::accumulator(q, bias, &x.span)),
+        bias.abs() + any,
+    )
 }
 
 /// Variance of a row's output.
 fn power(w: &[f64], x: &Columns) -> f64 {
-    w.iter().zip(x.mean.iter().zip(&x.square)).map(|(w, (m, sq))| w * w * (sq - m * m).max(0.0)).sum()
+    w.iter()
+        .zip(x.mean.iter().zip(&x.square))
+        .map(|(w, (m, sq))| w * w * (sq - m * m).max(0.0))
+        .sum()
 }
 
 /// int8 rows.
@@ -156,36 +192,71 @@ fn power(w: &[f64], x: &Columns) -> f64 {
 /// # Errors
 ///
 /// What would need a wide layer.
-pub fn narrow(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Result<Made<i8, Row>, Wide> {
-    let mut made =
-        Made { weight: Vec::with_capacity(d.weight.len()), rows: Vec::new(), accumulator: 0.0, accumulator_any: 0.0, noise: 0.0 };
+pub fn narrow(
+    d: &Dense,
+    x: &Columns,
+    target: Target,
+    correct_bias: bool,
+) -> Result<Made<i8, Row>, Wide> {
+    let mut made = Made {
+        weight: Vec::with_capacity(d.weight.len()),
+        rows: Vec::new(),
+        accumulator: 0.0,
+        accumulator_any: 0.0,
+        noise: 0.0,
+    };
     let (mut noise, mut signal) = (0.0, 0.0);
     for row in 0..d.outputs {
         let (w, bias) = real(d, x, row);
         let largest = w.iter().fold(0.0f64, |m, w| m.max(w.abs()));
-        // A row of zeros still has its bias, in a scale in which it is exact enough; and one whose weights are next to nothing beside its bias may not be scaled so finely that the bias leaves the accumulator.
+        // A row of zeros still has its bias, in a scale in which it is exact enough; and one whose
+        // weights are next to nothing beside its bias may not be scaled so finely that the bias
+        // leaves the accumulator.
         let span = (largest / 127.0).max(bias.abs() / 536_870_912.0);
         let least = span / target.step();
-        let shifts = if matches!(target, Target::Hidden(_)) { 17..=47 } else { 1..=16 };
+        let shifts = if matches!(target, Target::Hidden(_)) {
+            17..=47
+        } else {
+            1..=16
+        };
         let (mult, s) = multiplier(least, shifts).ok_or(Wide::Factor)?;
         let scale = f64::from(mult) / 2f64.powi(s as i32) * target.step();
         let (q, shift_mean, spread) = round_row(&w, x, scale, 127.0, !correct_bias && !x.features);
         noise += spread;
         signal += power(&w, x);
-        let bias = if correct_bias { bias + shift_mean } else { bias };
-        let bias = if scale > 0.0 { (bias / scale).round() } else { 0.0 };
+        let bias = if correct_bias {
+            bias + shift_mean
+        } else {
+            bias
+        };
+        let bias = if scale > 0.0 {
+            (bias / scale).round()
+        } else {
+            0.0
+        };
         let (within, any) = bounds(&q, bias, x);
         made.accumulator = made.accumulator.max(within);
         made.accumulator_any = made.accumulator_any.max(any);
         if within >= 2147483648.0 {
             return Err(Wide::Accumulator);
         }
-        if matches!(target, Target::Logits(_)) && within * f64::from(mult) / 2f64.powi(s as i32) >= 2147483647.0 {
+        if matches!(target, Target::Logits(_))
+            && within * f64::from(mult) / 2f64.powi(s as i32) >= 2147483647.0
+        {
             return Err(Wide::Logits);
         }
-        let shift = if matches!(target, Target::Hidden(_)) { s - 17 } else { 16 - s };
+        let shift = if matches!(target, Target::Hidden(_)) {
+            s - 17
+        } else {
+            16 - s
+        };
         made.weight.extend(q.iter().map(|q| *q as i8));
-        made.rows.push(Row { bias: bias as i32, mult, shift: shift as u8, zero: 0 });
+        made.rows.push(Row {
+            bias: bias as i32,
+            mult,
+            shift: shift as u8,
+            zero: 0,
+        });
     }
     made.noise = ratio(noise, signal);
     Ok(made)
@@ -194,8 +265,13 @@ pub fn narrow(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Res
 /// int16 rows.
 #[must_use]
 pub fn wide(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Made<i16, WideRow> {
-    let mut made =
-        Made { weight: Vec::with_capacity(d.weight.len()), rows: Vec::new(), accumulator: 0.0, accumulator_any: 0.0, noise: 0.0 };
+    let mut made = Made {
+        weight: Vec::with_capacity(d.weight.len()),
+        rows: Vec::new(),
+        accumulator: 0.0,
+        accumulator_any: 0.0,
+        noise: 0.0,
+    };
     let (mut noise, mut signal) = (0.0, 0.0);
     for row in 0..d.outputs {
         let (w, bias) = real(d, x, row);
@@ -208,8 +284,16 @@ pub fn wide(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Made<
         let (q, shift_mean, spread) = round_row(&w, x, scale, 32767.0, false);
         noise += spread;
         signal += power(&w, x);
-        let bias = if correct_bias { bias + shift_mean } else { bias };
-        let bias = if scale > 0.0 { (bias / scale).round().clamp(-3.0e13, 3.0e13) } else { 0.0 };
+        let bias = if correct_bias {
+            bias + shift_mean
+        } else {
+            bias
+        };
+        let bias = if scale > 0.0 {
+            (bias / scale).round().clamp(-3.0e13, 3.0e13)
+        } else {
+            0.0
+        };
         let (within, any) = bounds(&q, bias, x);
         made.accumulator = made.accumulator.max(within);
         made.accumulator_any = made.accumulator_any.max(any);

@@ -18,7 +18,12 @@ pub struct Stats {
 
 impl Stats {
     fn new(n: usize) -> Self {
-        Self { min: vec![f64::INFINITY; n], max: vec![f64::NEG_INFINITY; n], mean: vec![0.0; n], square: vec![0.0; n] }
+        Self {
+            min: vec![f64::INFINITY; n],
+            max: vec![f64::NEG_INFINITY; n],
+            mean: vec![0.0; n],
+            square: vec![0.0; n],
+        }
     }
     fn add(&mut self, v: &[f64], rows: usize) {
         for (i, v) in v.iter().enumerate() {
@@ -31,13 +36,21 @@ impl Stats {
     /// The largest magnitude of any unit.
     #[must_use]
     pub fn reach(&self) -> f64 {
-        self.min.iter().chain(&self.max).fold(0.0, |m, v| m.max(v.abs()))
+        self.min
+            .iter()
+            .chain(&self.max)
+            .fold(0.0, |m, v| m.max(v.abs()))
     }
     /// The part that a slice reads.
     #[must_use]
     pub fn slice(&self, start: usize, n: usize) -> Self {
         let cut = |v: &[f64]| v[start..start + n].to_vec();
-        Self { min: cut(&self.min), max: cut(&self.max), mean: cut(&self.mean), square: cut(&self.square) }
+        Self {
+            min: cut(&self.min),
+            max: cut(&self.max),
+            mean: cut(&self.mean),
+            square: cut(&self.square),
+        }
     }
 }
 
@@ -56,7 +69,13 @@ pub struct Tensors {
 
 impl Tensors {
     fn new(graph: &Graph) -> Self {
-        let per_layer = || graph.nodes.iter().map(|n| n.layers.iter().map(|l| Stats::new(width(l))).collect()).collect();
+        let per_layer = || {
+            graph
+                .nodes
+                .iter()
+                .map(|n| n.layers.iter().map(|l| Stats::new(width(l))).collect())
+                .collect()
+        };
         Self {
             input: Stats::new(graph.width(0)),
             before: per_layer(),
@@ -134,12 +153,19 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
                         (z, y)
                     }
                     Layer::Affine { gain, bias } => {
-                        let y: Vec<f64> =
-                            v.iter().zip(gain.iter().zip(bias)).map(|(v, (g, b))| v * f64::from(*g) + f64::from(*b)).collect();
+                        let y: Vec<f64> = v
+                            .iter()
+                            .zip(gain.iter().zip(bias))
+                            .map(|(v, (g, b))| v * f64::from(*g) + f64::from(*b))
+                            .collect();
                         (y.clone(), y)
                     }
                     Layer::PRelu { slope } => {
-                        let y = v.iter().zip(slope).map(|(v, s)| if *v < 0.0 { v * f64::from(*s) } else { *v }).collect();
+                        let y = v
+                            .iter()
+                            .zip(slope)
+                            .map(|(v, s)| if *v < 0.0 { v * f64::from(*s) } else { *v })
+                            .collect();
                         (v.clone(), y)
                     }
                     Layer::LayerNorm { .. } => (v.clone(), v.clone()),
@@ -154,7 +180,9 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
             }
             if let Op::Gate { kind, sees, .. } = &node.op {
                 let g = oracle::gate_weights(*kind, sees.len(), &v);
-                v = (0..node.outputs).map(|h| sees.iter().zip(&g).map(|(s, g)| g * values[*s][h]).sum()).collect();
+                v = (0..node.outputs)
+                    .map(|h| sees.iter().zip(&g).map(|(s, g)| g * values[*s][h]).sum())
+                    .collect();
             }
             t.values[n].add(&v, rows.len());
             values.push(v);
@@ -163,12 +191,18 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
     t
 }
 
-/// Bounds of every tensor for inputs within `low ..= high` (raw features): interval arithmetic, and the hull of the experts where a gate's
-/// weights add up to one. Means and squares stay those of `t`.
+/// Bounds of every tensor for inputs within `low ..= high` (raw features): interval arithmetic, and
+/// the hull of the experts where a gate's weights add up to one. Means and squares stay those of
+/// `t`.
 #[must_use]
 pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tensors {
     let (a, b) = (standardized(graph, low), standardized(graph, high));
-    let mut values: Vec<Vec<(f64, f64)>> = vec![a.iter().zip(&b).map(|(a, b)| (a.min(*b), a.max(*b))).collect()];
+    let mut values: Vec<Vec<(f64, f64)>> = vec![
+        a.iter()
+            .zip(&b)
+            .map(|(a, b)| (a.min(*b), a.max(*b)))
+            .collect(),
+    ];
     let set = |s: &mut Stats, v: &[(f64, f64)]| {
         s.min = v.iter().map(|v| v.0).collect();
         s.max = v.iter().map(|v| v.1).collect();
@@ -184,13 +218,19 @@ pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tens
                         .chunks(d.inputs)
                         .zip(&d.bias)
                         .map(|(w, b)| {
-                            w.iter().zip(&v).fold((f64::from(*b), f64::from(*b)), |(lo, hi), (w, v)| {
-                                let (p, q) = (f64::from(*w) * v.0, f64::from(*w) * v.1);
-                                (lo + p.min(q), hi + p.max(q))
-                            })
+                            w.iter().zip(&v).fold(
+                                (f64::from(*b), f64::from(*b)),
+                                |(lo, hi), (w, v)| {
+                                    let (p, q) = (f64::from(*w) * v.0, f64::from(*w) * v.1);
+                                    (lo + p.min(q), hi + p.max(q))
+                                },
+                            )
                         })
                         .collect();
-                    let y = z.iter().map(|(lo, hi)| through(|v| activate(d.activation, v), *lo, *hi)).collect();
+                    let y = z
+                        .iter()
+                        .map(|(lo, hi)| through(|v| activate(d.activation, v), *lo, *hi))
+                        .collect();
                     (z, y)
                 }
                 Layer::Affine { gain, bias } => {
@@ -202,12 +242,21 @@ pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tens
                     (y.clone(), y)
                 }
                 Layer::PRelu { slope } => {
-                    let y = v.iter().zip(slope).map(|(v, s)| through(|v| if v < 0.0 { v * f64::from(*s) } else { v }, v.0, v.1)).collect();
+                    let y = v
+                        .iter()
+                        .zip(slope)
+                        .map(|(v, s)| {
+                            through(|v| if v < 0.0 { v * f64::from(*s) } else { v }, v.0, v.1)
+                        })
+                        .collect();
                     (v.clone(), y)
                 }
                 Layer::LayerNorm { .. } => (v.clone(), v.clone()),
                 Layer::Constant { weights } => {
-                    let w: Vec<_> = weights.iter().map(|w| (f64::from(*w), f64::from(*w))).collect();
+                    let w: Vec<_> = weights
+                        .iter()
+                        .map(|w| (f64::from(*w), f64::from(*w)))
+                        .collect();
                     (w.clone(), w)
                 }
             };
@@ -221,11 +270,21 @@ pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tens
                     let seen = sees.iter().map(|s| values[*s][h]);
                     match kind {
                         // Each weight lies in 0 ..= 1 and they need not add up to one.
-                        GateKind::Sigmoid | GateKind::TopK { renormalise: false, .. } | GateKind::DSelectK { .. } => {
-                            seen.fold((0.0, 0.0), |(lo, hi), (a, b)| (lo + a.min(0.0), hi + b.max(0.0)))
+                        GateKind::Sigmoid
+                        | GateKind::TopK {
+                            renormalise: false, ..
                         }
-                        GateKind::Constant => seen.zip(&v).fold((0.0, 0.0), |(lo, hi), ((a, b), w)| (lo + a * w.0, hi + b * w.0)),
-                        _ => seen.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), (a, b)| (lo.min(a), hi.max(b))),
+                        | GateKind::DSelectK { .. } => seen.fold((0.0, 0.0), |(lo, hi), (a, b)| {
+                            (lo + a.min(0.0), hi + b.max(0.0))
+                        }),
+                        GateKind::Constant => {
+                            seen.zip(&v).fold((0.0, 0.0), |(lo, hi), ((a, b), w)| {
+                                (lo + a * w.0, hi + b * w.0)
+                            })
+                        }
+                        _ => seen.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), (a, b)| {
+                            (lo.min(a), hi.max(b))
+                        }),
                     }
                 })
                 .collect();

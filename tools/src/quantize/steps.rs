@@ -11,16 +11,20 @@ pub(super) struct Steps {
     pub as_is: Vec<bool>,
 }
 
-/// Values that share a step: the experts of a level and its mixtures, and whatever is passed on unchanged.
+/// Values that share a step: the experts of a level and its mixtures, and whatever is passed on
+/// unchanged.
 pub(super) struct Classes {
     class: Vec<usize>,
     /// How much larger a class's steps have to be than its values ask for.
     grown: Vec<f64>,
 }
 
-/// The layer whose result a node's value is, but for PReLUs, which keep the scale. `None`: what the node reads is passed on.
+/// The layer whose result a node's value is, but for PReLUs, which keep the scale. `None`: what the
+/// node reads is passed on.
 pub(super) fn maker(node: &Node) -> Option<usize> {
-    node.layers.iter().rposition(|l| !matches!(l, Layer::PRelu { .. }))
+    node.layers
+        .iter()
+        .rposition(|l| !matches!(l, Layer::PRelu { .. }))
 }
 
 /// Sigmoid and tanh end at Q15 by rule.
@@ -33,7 +37,10 @@ impl Classes {
         let mut class: Vec<usize> = (0..=graph.nodes.len()).collect();
         let mut join = |a: usize, b: usize| {
             let (from, to) = (class[a].max(class[b]), class[a].min(class[b]));
-            class.iter_mut().filter(|c| **c == from).for_each(|c| *c = to);
+            class
+                .iter_mut()
+                .filter(|c| **c == from)
+                .for_each(|c| *c = to);
         };
         for (n, node) in graph.nodes.iter().enumerate() {
             let previous = n.checked_sub(1).map(|p| &graph.nodes[p].op);
@@ -45,24 +52,36 @@ impl Classes {
                 join(node.src, n + 1);
             }
         }
-        Self { grown: vec![1.0; class.len()], class }
+        Self {
+            grown: vec![1.0; class.len()],
+            class,
+        }
     }
 
     /// Makes the steps of a mixture's class larger; `false` if they are fixed.
     pub(super) fn grow(&mut self, graph: &Graph, value: usize, by: f64) -> bool {
         self.grown[self.class[value]] *= by;
-        !(self.members(value)).any(|v| v > 0 && graph.nodes[v - 1].op == Op::Expert && squashes(&graph.nodes[v - 1]))
+        !(self.members(value))
+            .any(|v| v > 0 && graph.nodes[v - 1].op == Op::Expert && squashes(&graph.nodes[v - 1]))
     }
 
     fn members(&self, value: usize) -> impl Iterator<Item = usize> {
-        self.class.iter().enumerate().filter(move |(_, c)| **c == self.class[value]).map(|(v, _)| v)
+        self.class
+            .iter()
+            .enumerate()
+            .filter(move |(_, c)| **c == self.class[value])
+            .map(|(v, _)| v)
     }
 
     /// The steps of all values.
     pub(super) fn steps(&self, of: &Maker<'_>) -> Result<Steps, QuantizeError> {
         let graph = of.graph;
         let mut as_is = vec![false; graph.width(0)];
-        for node in graph.nodes.iter().filter(|n| n.src == 0 && matches!(n.layers.first(), None | Some(Layer::PRelu { .. }))) {
+        for node in graph
+            .nodes
+            .iter()
+            .filter(|n| n.src == 0 && matches!(n.layers.first(), None | Some(Layer::PRelu { .. })))
+        {
             as_is[node.start..node.start + node.inputs].fill(true);
         }
         let mut step = vec![0.0; graph.nodes.len() + 1];
@@ -87,7 +106,11 @@ impl Classes {
                     },
                 });
             }
-            let readers: Vec<_> = members.iter().filter(|v| **v > 0).flat_map(|v| of.readers(*v)).collect();
+            let readers: Vec<_> = members
+                .iter()
+                .filter(|v| **v > 0)
+                .flat_map(|v| of.readers(*v))
+                .collect();
             let reach = reach.max(1e-30);
             let made = if fixed {
                 // Room for what measuring and rounding leave open.

@@ -29,14 +29,20 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
     let gates = list(&names, "mmoe_layer.gate.", &ActivationPlan::Linear)?;
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(&names, experts, gates, towers, tasks)?))
+    Ok(found(
+        names,
+        one_level(&names, experts, gates, towers, tasks)?,
+    ))
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let bottom = block(&names, "bottom", &ActivationPlan::Relu)?;
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(&names, vec![bottom], Vec::new(), towers, tasks)?))
+    Ok(found(
+        names,
+        one_level(&names, vec![bottom], Vec::new(), towers, tasks)?,
+    ))
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -47,39 +53,84 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         let at = |part: &str| format!("cgc_layers.{l}.{part}.");
         let tasks = names.count(&at("specific_experts"))?;
         let specific = (0..tasks)
-            .map(|t| list(&names, &format!("cgc_layers.{l}.specific_experts.{t}."), &ActivationPlan::Relu))
+            .map(|t| {
+                list(
+                    &names,
+                    &format!("cgc_layers.{l}.specific_experts.{t}."),
+                    &ActivationPlan::Relu,
+                )
+            })
             .collect::<Result<_, _>>()?;
         let mut gates = list(&names, &at("gate"), &ActivationPlan::Linear)?;
         if gates.len() != tasks + 1 {
-            return Err(
-                names.wrong(&format!("level {l} has {} gates for {tasks} tasks and the shared stream", gates.len()), "the file may be cut")
-            );
+            return Err(names.wrong(
+                &format!(
+                    "level {l} has {} gates for {tasks} tasks and the shared stream",
+                    gates.len()
+                ),
+                "the file may be cut",
+            ));
         }
         let shared_gate = gates.pop().filter(|_| l + 1 < depth);
         if shared_gate.is_none() {
-            dead.push((format!("cgc_layers.{l}.gate.{tasks}."), "the last level's shared gate feeds nothing".to_owned()));
+            dead.push((
+                format!("cgc_layers.{l}.gate.{tasks}."),
+                "the last level's shared gate feeds nothing".to_owned(),
+            ));
         }
-        extractions.push(Extraction { specific, shared: list(&names, &at("shared_experts"), &ActivationPlan::Relu)?, gates, shared_gate });
+        extractions.push(Extraction {
+            specific,
+            shared: list(&names, &at("shared_experts"), &ActivationPlan::Relu)?,
+            gates,
+            shared_gate,
+        });
     }
-    let habits = Habits { shared_first: false, shared_sees_shared: true };
+    let habits = Habits {
+        shared_first: false,
+        shared_sees_shared: true,
+    };
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = unknown_tasks(towers.len());
-    let mut found = found(names, extraction(&names, extractions, habits, towers, tasks)?);
-    found.assumptions.push("a shared gate mixes the shared experts only, as this framework wires it".into());
+    let mut found = found(
+        names,
+        extraction(&names, extractions, habits, towers, tasks)?,
+    );
+    found
+        .assumptions
+        .push("a shared gate mixes the shared experts only, as this framework wires it".into());
     found.dead = dead;
     Ok(found)
 }
 
-fn list(names: &Names<'_>, prefix: &str, last: &ActivationPlan) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
-    (0..names.count(prefix)?).map(|i| block(names, &format!("{prefix}{i}"), last)).collect()
+fn list(
+    names: &Names<'_>,
+    prefix: &str,
+    last: &ActivationPlan,
+) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
+    (0..names.count(prefix)?)
+        .map(|i| block(names, &format!("{prefix}{i}"), last))
+        .collect()
 }
 
-fn block(names: &Names<'_>, prefix: &str, last: &ActivationPlan) -> Result<Vec<LayerPlan>, ModelError> {
-    names.sequential(&format!("{prefix}.mlp"), EPSILON, &ActivationPlan::Relu, last)
+fn block(
+    names: &Names<'_>,
+    prefix: &str,
+    last: &ActivationPlan,
+) -> Result<Vec<LayerPlan>, ModelError> {
+    names.sequential(
+        &format!("{prefix}.mlp"),
+        EPSILON,
+        &ActivationPlan::Relu,
+        last,
+    )
 }
 
 fn found(names: Names<'_>, plan: Plan) -> Found {
-    let mut found = Found { framework: names.framework, plan, ..Found::default() };
+    let mut found = Found {
+        framework: names.framework,
+        plan,
+        ..Found::default()
+    };
     found.assume_relu("hidden_activations, FuxiCTR's default");
     found.assume_epsilon(EPSILON);
     names.embeddings(&["embedding_layer."], &mut found);

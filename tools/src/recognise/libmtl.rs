@@ -4,7 +4,9 @@ use super::Found;
 use super::names::{Names, softmax_gate, unit};
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{ActivationPlan, GateKindPlan, LayerPlan, Level, Part, Plan, Reads, TaskPlan, TensorRef};
+use crate::plan::{
+    ActivationPlan, GateKindPlan, LayerPlan, Level, Part, Plan, Reads, TaskPlan, TensorRef,
+};
 
 const EPSILON: f64 = 1e-5;
 
@@ -18,7 +20,11 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
         return Some(found(names("LibMTL DSelect_k"), "_z_logits."));
     }
     if any("gate_specific.") {
-        let framework = if any("experts_specific.") { "LibMTL CGC" } else { "LibMTL MMoE" };
+        let framework = if any("experts_specific.") {
+            "LibMTL CGC"
+        } else {
+            "LibMTL MMoE"
+        };
         return Some(found(names(framework), "gate_specific."));
     }
     None
@@ -28,7 +34,10 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
     let expert = |at: &str| names.module(at, EPSILON, &ActivationPlan::Relu);
     let mut level = Level::default();
     for i in 0..names.count("experts_shared.")? {
-        level.experts.push(unit(format!("shared_{i}"), expert(&format!("experts_shared.{i}"))?));
+        level.experts.push(unit(
+            format!("shared_{i}"),
+            expert(&format!("experts_shared.{i}"))?,
+        ));
     }
     let shared: Vec<usize> = (0..level.experts.len()).collect();
     let (mut towers, mut tasks) = (Vec::new(), Vec::new());
@@ -36,7 +45,10 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
         let mut sees = shared.clone();
         for j in 0..names.count(&format!("experts_specific.{task}."))? {
             sees.push(level.experts.len());
-            level.experts.push(unit(format!("{task}_{j}"), expert(&format!("experts_specific.{task}.{j}"))?));
+            level.experts.push(unit(
+                format!("{task}_{j}"),
+                expert(&format!("experts_specific.{task}.{j}"))?,
+            ));
         }
         let gate = |layer| unit(format!("gate of `{task}`"), vec![layer]);
         level.gates.push(if gates == "_z_logits." {
@@ -45,27 +57,75 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
             gate.kind = GateKindPlan::DSelectK { k };
             gate
         } else {
-            softmax_gate(gate(names.linear(&format!("{gates}{task}.0"), ActivationPlan::Linear)), sees)
+            softmax_gate(
+                gate(names.linear(&format!("{gates}{task}.0"), ActivationPlan::Linear)),
+                sees,
+            )
         });
-        let mut tower = unit(format!("tower of `{task}`"), names.module(&format!("decoders.{task}"), EPSILON, &ActivationPlan::Linear)?);
+        let mut tower = unit(
+            format!("tower of `{task}`"),
+            names.module(
+                &format!("decoders.{task}"),
+                EPSILON,
+                &ActivationPlan::Linear,
+            )?,
+        );
         tower.reads = Reads::Stream(t);
         towers.push(tower);
-        tasks.push(TaskPlan { name: task, output: None });
+        tasks.push(TaskPlan {
+            name: task,
+            output: None,
+        });
     }
-    let plan = Plan { name: "model".into(), levels: vec![level], towers, tasks, ..Plan::default() };
-    let mut found = Found { framework: names.framework, plan, tasks_named: true, ..Found::default() };
-    found.assumptions.push("encoders are dense layers, each followed by relu, and decoders dense layers with relu between them: LibMTL leaves both to the user".into());
+    let plan = Plan {
+        name: "model".into(),
+        levels: vec![level],
+        towers,
+        tasks,
+        ..Plan::default()
+    };
+    let mut found = Found {
+        framework: names.framework,
+        plan,
+        tasks_named: true,
+        ..Found::default()
+    };
+    found.assumptions.push(
+        "encoders are dense layers, each followed by relu, and decoders dense layers with relu \
+         between them: LibMTL leaves both to the user"
+            .into(),
+    );
     found.assume_epsilon(EPSILON);
     Ok(found)
 }
 
 /// Selector inputs and mixing logits, one below the other, and how many selectors there are.
 fn dselect(names: &Names<'_>, task: &str) -> Result<(LayerPlan, usize), ModelError> {
-    let rows = |end: &str| TensorRef::Rows(["_z_logits", "_w_logits"].map(|p| Part::new(format!("{p}.{task}.{end}"))).into());
+    let rows = |end: &str| {
+        TensorRef::Rows(
+            ["_z_logits", "_w_logits"]
+                .map(|p| Part::new(format!("{p}.{task}.{end}")))
+                .into(),
+        )
+    };
     let k = *names
         .shape(&format!("_w_logits.{task}.weight"))
         .first()
-        .ok_or_else(|| names.wrong(&format!("`_w_logits.{task}.weight` is missing"), "save the whole state dict"))?;
-    let bias = names.has(&format!("_z_logits.{task}.bias")).then(|| rows("bias"));
-    Ok((LayerPlan { weight: Some(rows("weight")), bias, ..LayerPlan::default() }, k))
+        .ok_or_else(|| {
+            names.wrong(
+                &format!("`_w_logits.{task}.weight` is missing"),
+                "save the whole state dict",
+            )
+        })?;
+    let bias = names
+        .has(&format!("_z_logits.{task}.bias"))
+        .then(|| rows("bias"));
+    Ok((
+        LayerPlan {
+            weight: Some(rows("weight")),
+            bias,
+            ..LayerPlan::default()
+        },
+        k,
+    ))
 }

@@ -30,17 +30,31 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
     let gates = if names.has("gate.0.weight") {
         vec![gate(&names, "gate")]
     } else {
-        (0..names.count("gate.")?).map(|t| gate(&names, &format!("gate.{t}"))).collect()
+        (0..names.count("gate.")?)
+            .map(|t| gate(&names, &format!("gate.{t}")))
+            .collect()
     };
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = tasks(towers.len());
-    Ok(found(names, one_level(&names, experts, gates, towers, tasks)?))
+    Ok(found(
+        names,
+        one_level(&names, experts, gates, towers, tasks)?,
+    ))
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = tasks(towers.len());
-    Ok(found(names, one_level(&names, vec![mlp(&names, "bottom", &ActivationPlan::Relu)?], Vec::new(), towers, tasks)?))
+    Ok(found(
+        names,
+        one_level(
+            &names,
+            vec![mlp(&names, "bottom", &ActivationPlan::Relu)?],
+            Vec::new(),
+            towers,
+            tasks,
+        )?,
+    ))
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -48,18 +62,45 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
     let mut extractions = Vec::new();
     for l in 0..depth {
         let tasks = names.count(&format!("task_experts.{l}."))?;
-        let specific =
-            (0..tasks).map(|t| list(&names, &format!("task_experts.{l}.{t}."), &ActivationPlan::Relu)).collect::<Result<_, _>>()?;
-        let shared = list(&names, &format!("share_experts.{l}."), &ActivationPlan::Relu)?;
-        let gates = (0..tasks).map(|t| gate(&names, &format!("task_gates.{l}.{t}"))).collect();
+        let specific = (0..tasks)
+            .map(|t| {
+                list(
+                    &names,
+                    &format!("task_experts.{l}.{t}."),
+                    &ActivationPlan::Relu,
+                )
+            })
+            .collect::<Result<_, _>>()?;
+        let shared = list(
+            &names,
+            &format!("share_experts.{l}."),
+            &ActivationPlan::Relu,
+        )?;
+        let gates = (0..tasks)
+            .map(|t| gate(&names, &format!("task_gates.{l}.{t}")))
+            .collect();
         let shared_gate = (l + 1 < depth).then(|| gate(&names, &format!("share_gates.{l}")));
-        extractions.push(Extraction { specific, shared, gates, shared_gate });
+        extractions.push(Extraction {
+            specific,
+            shared,
+            gates,
+            shared_gate,
+        });
     }
-    let habits = Habits { shared_first: false, shared_sees_shared: false };
+    let habits = Habits {
+        shared_first: false,
+        shared_sees_shared: false,
+    };
     let towers = list(&names, "tower.", &ActivationPlan::Linear)?;
     let tasks = tasks(towers.len());
-    let mut found = found(names, extraction(&names, extractions, habits, towers, tasks)?);
-    found.dead.push((format!("share_gates.{}.", depth.saturating_sub(1)), "the last level's shared gate feeds nothing".into()));
+    let mut found = found(
+        names,
+        extraction(&names, extractions, habits, towers, tasks)?,
+    );
+    found.dead.push((
+        format!("share_gates.{}.", depth.saturating_sub(1)),
+        "the last level's shared gate feeds nothing".into(),
+    ));
     Ok(found)
 }
 
@@ -67,22 +108,51 @@ fn gate(names: &Names<'_>, prefix: &str) -> Vec<LayerPlan> {
     vec![names.linear(&format!("{prefix}.0"), ActivationPlan::Linear)]
 }
 
-fn list(names: &Names<'_>, prefix: &str, last: &ActivationPlan) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
-    (0..names.count(prefix)?).map(|i| mlp(names, &format!("{prefix}{i}"), last)).collect()
+fn list(
+    names: &Names<'_>,
+    prefix: &str,
+    last: &ActivationPlan,
+) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
+    (0..names.count(prefix)?)
+        .map(|i| mlp(names, &format!("{prefix}{i}"), last))
+        .collect()
 }
 
-fn mlp(names: &Names<'_>, prefix: &str, last: &ActivationPlan) -> Result<Vec<LayerPlan>, ModelError> {
-    names.sequential(&format!("{prefix}.mlp"), EPSILON, &ActivationPlan::Relu, last)
+fn mlp(
+    names: &Names<'_>,
+    prefix: &str,
+    last: &ActivationPlan,
+) -> Result<Vec<LayerPlan>, ModelError> {
+    names.sequential(
+        &format!("{prefix}.mlp"),
+        EPSILON,
+        &ActivationPlan::Relu,
+        last,
+    )
 }
 
 fn tasks(count: usize) -> Vec<TaskPlan> {
-    (0..count).map(|t| TaskPlan { name: format!("task{t}"), output: Some(OutputPlan::Sigmoid) }).collect()
+    (0..count)
+        .map(|t| TaskPlan {
+            name: format!("task{t}"),
+            output: Some(OutputPlan::Sigmoid),
+        })
+        .collect()
 }
 
 fn found(names: Names<'_>, plan: Plan) -> Found {
-    let mut found = Found { framework: names.framework, plan, ..Found::default() };
-    found.assumptions.push("hidden layers are relu and every task is a sigmoid, as this framework hard-codes them".into());
-    found.assumptions.push("tasks are called task0, task1, …: the file has no names for them".into());
+    let mut found = Found {
+        framework: names.framework,
+        plan,
+        ..Found::default()
+    };
+    found.assumptions.push(
+        "hidden layers are relu and every task is a sigmoid, as this framework hard-codes them"
+            .into(),
+    );
+    found
+        .assumptions
+        .push("tasks are called task0, task1, …: the file has no names for them".into());
     found.assume_epsilon(EPSILON);
     names.embeddings(&["embedding.", "numerical_layer."], &mut found);
     found

@@ -8,7 +8,10 @@ use super::Found;
 use crate::check::MAX_VALUES;
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef, Unit};
+use crate::plan::{
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef,
+    Unit,
+};
 
 /// How many names deep the layers of a module may stand.
 const DEEPEST: usize = 8;
@@ -34,7 +37,8 @@ impl Names<'_> {
         self.weights.tensors.get(name).map_or(&[], |t| &t.shape)
     }
 
-    /// The numbers that follow `prefix`, ascending; a name counts where its number is followed by `.`, `/` or nothing.
+    /// The numbers that follow `prefix`, ascending; a name counts where its number is followed by
+    /// `.`, `/` or nothing.
     pub(super) fn numbers(&self, prefix: &str) -> Vec<usize> {
         let numbers: BTreeSet<usize> = self
             .weights
@@ -53,7 +57,10 @@ impl Names<'_> {
     pub(super) fn count(&self, prefix: &str) -> Result<usize, ModelError> {
         let numbers = self.numbers(prefix);
         if numbers.len() > MAX_VALUES {
-            return Err(self.wrong(&format!("{} tensors are numbered behind `{prefix}`", numbers.len()), "a model has at most 255 values"));
+            return Err(self.wrong(
+                &format!("{} tensors are numbered behind `{prefix}`", numbers.len()),
+                "a model has at most 255 values",
+            ));
         }
         match numbers.iter().enumerate().find(|(i, n)| i != *n) {
             Some((i, _)) => Err(self.wrong(
@@ -66,8 +73,14 @@ impl Names<'_> {
 
     /// The words between `prefix` and the next `.` or `/`, in the order of the file.
     pub(super) fn words(&self, prefix: &str) -> IndexSet<String> {
-        let rests = self.weights.tensors.keys().filter_map(|n| n.strip_prefix(prefix));
-        rests.map(|rest| rest.split(['.', '/']).next().unwrap_or(rest).to_owned()).collect()
+        let rests = self
+            .weights
+            .tensors
+            .keys()
+            .filter_map(|n| n.strip_prefix(prefix));
+        rests
+            .map(|rest| rest.split(['.', '/']).next().unwrap_or(rest).to_owned())
+            .collect()
     }
 
     /// A PyTorch `Linear` under `prefix`; its bias where there is one.
@@ -85,15 +98,22 @@ impl Names<'_> {
     /// A batch norm (or layer norm) under `prefix`, if there is one.
     pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Result<Option<Norm>, ModelError> {
         let norm = Norm::at(prefix, epsilon, &|n| self.has(n));
-        let parts = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"];
+        let parts = [
+            "weight",
+            "bias",
+            "running_mean",
+            "running_var",
+            "num_batches_tracked",
+        ];
         if norm.is_none() && parts.iter().any(|p| self.has(&format!("{prefix}.{p}"))) {
             return Err(self.unknown(prefix));
         }
         Ok(norm)
     }
 
-    /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm or the trained slope
-    /// that stands behind it. The last layer gets `last`, the others `hidden`.
+    /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm
+    /// or the trained slope that stands behind it. The last layer gets `last`, the others
+    /// `hidden`.
     pub(super) fn sequential(
         &self,
         prefix: &str,
@@ -114,7 +134,10 @@ impl Names<'_> {
             let Some(layer) = layers.last_mut() else {
                 // A norm of the input itself.
                 layers.push(LayerPlan {
-                    before: Some(norm.filter(|n| n.moments.is_some()).ok_or_else(|| self.unknown(&at))?),
+                    before: Some(
+                        norm.filter(|n| n.moments.is_some())
+                            .ok_or_else(|| self.unknown(&at))?,
+                    ),
                     ..LayerPlan::default()
                 });
                 continue;
@@ -122,7 +145,8 @@ impl Names<'_> {
             match norm {
                 // A lone weight without bias and statistics is a PReLU's slope.
                 Some(n) if n.moments.is_none() && n.beta.is_none() => {
-                    layer.activation = ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
+                    layer.activation =
+                        ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
                 }
                 Some(n) if layer.before.is_none() => layer.before = Some(n),
                 _ => return Err(self.unknown(&at)),
@@ -131,11 +155,21 @@ impl Names<'_> {
         if let Some(layer) = layers.last_mut().filter(|l| l.activation == *hidden) {
             layer.activation = last.clone();
         }
-        if layers.is_empty() { Err(self.empty(prefix)) } else { Ok(layers) }
+        if layers.is_empty() {
+            Err(self.empty(prefix))
+        } else {
+            Ok(layers)
+        }
     }
 
-    /// A module of the user's own: a `Linear`, a `Sequential` of them, or one of these under a single name.
-    pub(super) fn module(&self, prefix: &str, epsilon: f64, last: &ActivationPlan) -> Result<Vec<LayerPlan>, ModelError> {
+    /// A module of the user's own: a `Linear`, a `Sequential` of them, or one of these under a
+    /// single name.
+    pub(super) fn module(
+        &self,
+        prefix: &str,
+        epsilon: f64,
+        last: &ActivationPlan,
+    ) -> Result<Vec<LayerPlan>, ModelError> {
         let mut at = prefix.to_owned();
         for _ in 0..DEEPEST {
             if self.has(&format!("{at}.weight")) {
@@ -151,24 +185,42 @@ impl Names<'_> {
             if words.len() > 1 {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 return Err(self.wrong(
-                    &format!("nothing says in which order the parts of `{at}` run ({})", words.join(", ")),
+                    &format!(
+                        "nothing says in which order the parts of `{at}` run ({})",
+                        words.join(", ")
+                    ),
                     "describe the model in a spec",
                 ));
             }
             at = format!("{at}.{}", words[0]);
         }
-        Err(self.wrong(&format!("the layers of `{prefix}` stand more than {DEEPEST} names deep"), "describe the model in a spec"))
+        Err(self.wrong(
+            &format!("the layers of `{prefix}` stand more than {DEEPEST} names deep"),
+            "describe the model in a spec",
+        ))
     }
 
-    /// Refuses tensors that no part of the plan uses and that stand before the input neither: nothing says what they do.
+    /// Refuses tensors that no part of the plan uses and that stand before the input neither:
+    /// nothing says what they do.
     pub(super) fn refuse_leftovers(&self, found: &Found) -> Result<(), ModelError> {
-        let used: HashSet<&str> = found.plan.references().flat_map(TensorRef::parts).map(|p| p.name.as_str()).collect();
-        let known = |n: &str| used.contains(n) || found.tables.contains(n) || n.ends_with("num_batches_tracked");
+        let used: HashSet<&str> = found
+            .plan
+            .references()
+            .flat_map(TensorRef::parts)
+            .map(|p| p.name.as_str())
+            .collect();
+        let known = |n: &str| {
+            used.contains(n) || found.tables.contains(n) || n.ends_with("num_batches_tracked")
+        };
         let left: Vec<&String> = self.weights.tensors.keys().filter(|n| !known(n)).collect();
         match left.as_slice() {
             [] => Ok(()),
             [first, ..] => Err(self.wrong(
-                &format!("nothing says what {} of its tensors do, `{first}` {:?} first", left.len(), self.shape(first)),
+                &format!(
+                    "nothing says what {} of its tensors do, `{first}` {:?} first",
+                    left.len(),
+                    self.shape(first)
+                ),
                 "describe the model in a spec; a spec leaves out what does not run",
             )),
         }
@@ -178,27 +230,53 @@ impl Names<'_> {
     pub(super) fn embeddings(&self, prefixes: &[&str], found: &mut Found) {
         let of = |n: &&String| prefixes.iter().any(|p| n.starts_with(p));
         let tensors: Vec<&String> = self.weights.tensors.keys().filter(of).collect();
-        let tables: Vec<&String> = tensors.iter().copied().filter(|n| self.shape(n).len() == 2).collect();
+        let tables: Vec<&String> = tensors
+            .iter()
+            .copied()
+            .filter(|n| self.shape(n).len() == 2)
+            .collect();
         if tables.is_empty() {
             return;
         }
         let columns: usize = tables.iter().map(|n| self.shape(n)[1]).sum();
-        let first = found.plan.units().find(|u| u.reads == Reads::Input).and_then(|u| u.layers.first());
-        let width =
-            first.and_then(|l| l.weight.as_ref().map(|w| (self.shape(&w.parts()[0].name), l.layout))).map(|(shape, layout)| match layout {
+        let first = found
+            .plan
+            .units()
+            .find(|u| u.reads == Reads::Input)
+            .and_then(|u| u.layers.first());
+        let width = first
+            .and_then(|l| {
+                l.weight
+                    .as_ref()
+                    .map(|w| (self.shape(&w.parts()[0].name), l.layout))
+            })
+            .map(|(shape, layout)| match layout {
                 Layout::OutIn => shape.last().copied().unwrap_or(0),
                 Layout::InOut => shape.first().copied().unwrap_or(0),
             });
-        let list = tables.iter().map(|n| format!("`{n}` {:?}", self.shape(n))).collect::<Vec<_>>().join(", ");
+        let list = tables
+            .iter()
+            .map(|n| format!("`{n}` {:?}", self.shape(n)))
+            .collect::<Vec<_>>()
+            .join(", ");
         let make = match width {
             Some(width) if columns <= width => format!("make {columns} of the {width} inputs"),
             Some(width) => format!("stand before the {width} inputs"),
             None => "stand before the input".into(),
         };
         let count = tables.len();
-        let (noun, make) =
-            if count == 1 { ("table", make.replacen("make ", "makes ", 1).replacen("stand ", "stands ", 1)) } else { ("tables", make) };
-        found.embeddings = Some(format!("{count} {noun} {make}: the blob starts at the vector that enters the experts ({list})"));
+        let (noun, make) = if count == 1 {
+            (
+                "table",
+                make.replacen("make ", "makes ", 1)
+                    .replacen("stand ", "stands ", 1),
+            )
+        } else {
+            ("tables", make)
+        };
+        found.embeddings = Some(format!(
+            "{count} {noun} {make}: the blob starts at the vector that enters the experts ({list})"
+        ));
         found.tables.extend(tensors.into_iter().cloned());
     }
 
@@ -208,41 +286,75 @@ impl Names<'_> {
         ModelError::Unsupported {
             place: format!("`{place}`"),
             what: what.into(),
-            remedy: "layers are dense, batch norm, layer norm and prelu with relu, leaky_relu, sigmoid and tanh".into(),
+            remedy: "layers are dense, batch norm, layer norm and prelu with relu, leaky_relu, \
+                     sigmoid and tanh"
+                .into(),
         }
     }
 
     /// The error for a place without a layer.
     pub(super) fn empty(&self, prefix: &str) -> ModelError {
-        self.wrong(&format!("`{prefix}` has no dense layer"), "the file may be cut; or describe the model in a spec")
+        self.wrong(
+            &format!("`{prefix}` has no dense layer"),
+            "the file may be cut; or describe the model in a spec",
+        )
     }
 
     /// The error for a member that is no layer we know.
     pub(super) fn unknown(&self, prefix: &str) -> ModelError {
-        let tensors: Vec<String> =
-            self.weights.tensors.iter().filter(|(n, _)| n.starts_with(prefix)).map(|(n, t)| format!("`{n}` {:?}", t.shape)).collect();
+        let tensors: Vec<String> = self
+            .weights
+            .tensors
+            .iter()
+            .filter(|(n, _)| n.starts_with(prefix))
+            .map(|(n, t)| format!("`{n}` {:?}", t.shape))
+            .collect();
         self.wrong(
-            &format!("`{prefix}` is no layer that is known here ({})", tensors.join(", ")),
-            "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if it is one of these in another order",
+            &format!(
+                "`{prefix}` is no layer that is known here ({})",
+                tensors.join(", ")
+            ),
+            "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if \
+             it is one of these in another order",
         )
     }
 
     pub(super) fn wrong(&self, what: &str, remedy: &str) -> ModelError {
-        ModelError::Recognition { framework: self.framework.into(), what: what.into(), remedy: remedy.into() }
+        ModelError::Recognition {
+            framework: self.framework.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
 /// A unit that reads the input.
 pub(super) fn unit(name: String, layers: Vec<LayerPlan>) -> Unit {
-    Unit { name, reads: Reads::Input, slice: None, layers }
+    Unit {
+        name,
+        reads: Reads::Input,
+        slice: None,
+        layers,
+    }
 }
 
 /// A softmax gate that sees these experts.
 pub(super) fn softmax_gate(unit: Unit, sees: Vec<usize>) -> GatePlan {
-    GatePlan { unit, kind: GateKindPlan::Softmax, sees, temperature: 1.0, priors: Vec::new() }
+    GatePlan {
+        unit,
+        kind: GateKindPlan::Softmax,
+        sees,
+        temperature: 1.0,
+        priors: Vec::new(),
+    }
 }
 
 /// Tasks that the file neither names nor explains.
 pub(super) fn unknown_tasks(count: usize) -> Vec<TaskPlan> {
-    (0..count).map(|t| TaskPlan { name: format!("task{t}"), output: None }).collect()
+    (0..count)
+        .map(|t| TaskPlan {
+            name: format!("task{t}"),
+            output: None,
+        })
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! ZhichenZhao's pytorch-mmoe: packed experts without a default activation, and whatever towers the user put behind.
+//! ZhichenZhao's pytorch-mmoe: packed experts without a default activation, and whatever towers the
+//! user put behind.
 
 use super::Found;
 use super::names::{Names, unknown_tasks};
@@ -10,14 +11,26 @@ use crate::plan::{ActivationPlan, LayerPlan, Layout, TensorRef};
 const EPSILON: f64 = 1e-5;
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let kernel = weights.tensors.iter().find(|(n, t)| n.ends_with("expert_kernels") && t.shape.len() == 3).map(|(n, _)| n)?;
+    let kernel = weights
+        .tensors
+        .iter()
+        .find(|(n, t)| n.ends_with("expert_kernels") && t.shape.len() == 3)
+        .map(|(n, _)| n)?;
     let prefix = kernel.strip_suffix("expert_kernels")?;
-    let names = Names { weights, framework: "pytorch-mmoe" };
-    names.any(&format!("{prefix}gate_kernels.0")).then(|| found(names, prefix))
+    let names = Names {
+        weights,
+        framework: "pytorch-mmoe",
+    };
+    names
+        .any(&format!("{prefix}gate_kernels.0"))
+        .then(|| found(names, prefix))
 }
 
 fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
-    let (kernel, bias) = (format!("{prefix}expert_kernels"), format!("{prefix}expert_kernels_bias"));
+    let (kernel, bias) = (
+        format!("{prefix}expert_kernels"),
+        format!("{prefix}expert_kernels_bias"),
+    );
     let count = names.shape(&kernel).last().copied().unwrap_or(0);
     let packed = |i: usize| LayerPlan {
         weight: Some(TensorRef::pick(&kernel, 2, i)),
@@ -35,8 +48,12 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
         }
     };
     let experts = (0..count).map(|i| vec![packed(i)]).collect();
-    let gates: Vec<_> = (0..names.count(&format!("{prefix}gate_kernels."))?).map(|t| vec![gate(t)]).collect();
-    let list = ["towers.", "tower.", "tower_layers."].into_iter().find(|p| names.any(&format!("{p}0.")));
+    let gates: Vec<_> = (0..names.count(&format!("{prefix}gate_kernels."))?)
+        .map(|t| vec![gate(t)])
+        .collect();
+    let list = ["towers.", "tower.", "tower_layers."]
+        .into_iter()
+        .find(|p| names.any(&format!("{p}0.")));
     let towers = match list {
         Some(list) => (0..names.count(list)?)
             .map(|t| names.module(&format!("{list}{t}"), EPSILON, &ActivationPlan::Linear))
@@ -46,16 +63,28 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
                 .weights
                 .tensors
                 .keys()
-                .filter(|n| !n.starts_with(&kernel) && !n.starts_with(&format!("{prefix}gate_kernels")))
+                .filter(|n| {
+                    !n.starts_with(&kernel) && !n.starts_with(&format!("{prefix}gate_kernels"))
+                })
                 .collect();
             if !others.is_empty() {
-                return Err(names.wrong(&format!("nothing says how {others:?} stand behind the mixture"), "describe the model in a spec"));
+                return Err(names.wrong(
+                    &format!("nothing says how {others:?} stand behind the mixture"),
+                    "describe the model in a spec",
+                ));
             }
             vec![Vec::new(); gates.len()]
         }
     };
     let tasks = unknown_tasks(towers.len());
-    let mut found = Found { framework: names.framework, plan: one_level(&names, experts, gates, towers, tasks)?, ..Found::default() };
-    found.assumptions.push("experts have no activation (this layer's default); hidden layers of the towers are relu".into());
+    let mut found = Found {
+        framework: names.framework,
+        plan: one_level(&names, experts, gates, towers, tasks)?,
+        ..Found::default()
+    };
+    found.assumptions.push(
+        "experts have no activation (this layer's default); hidden layers of the towers are relu"
+            .into(),
+    );
     Ok(found)
 }

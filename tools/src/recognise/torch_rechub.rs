@@ -1,4 +1,5 @@
-//! torch-rechub: `MMOE`, `PLE` and `SharedBottom`, with a batch norm behind every hidden layer and every gate.
+//! torch-rechub: `MMOE`, `PLE` and `SharedBottom`, with a batch norm behind every hidden layer and
+//! every gate.
 
 use super::Found;
 use super::names::{Names, unknown_tasks};
@@ -15,7 +16,11 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
     if has("experts.0.mlp.0.weight") && has("gates.0.mlp.0.weight") {
         return Some(mmoe(names("torch-rechub MMOE")));
     }
-    if weights.tensors.keys().any(|n| n.starts_with("cgc_layers.0.experts_specific.")) {
+    if weights
+        .tensors
+        .keys()
+        .any(|n| n.starts_with("cgc_layers.0.experts_specific."))
+    {
         return Some(ple(names("torch-rechub PLE")));
     }
     if has("bottom_mlp.mlp.0.weight") {
@@ -25,17 +30,33 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
 }
 
 fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
-    let experts = (0..names.count("experts.")?).map(|i| expert(&names, &format!("experts.{i}"))).collect::<Result<_, _>>()?;
-    let gates = (0..names.count("gates.")?).map(|t| logits(&names, &format!("gates.{t}"))).collect::<Result<_, _>>()?;
+    let experts = (0..names.count("experts.")?)
+        .map(|i| expert(&names, &format!("experts.{i}")))
+        .collect::<Result<_, _>>()?;
+    let gates = (0..names.count("gates.")?)
+        .map(|t| logits(&names, &format!("gates.{t}")))
+        .collect::<Result<_, _>>()?;
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(&names, experts, gates, towers, tasks)?))
+    Ok(found(
+        names,
+        one_level(&names, experts, gates, towers, tasks)?,
+    ))
 }
 
 fn shared_bottom(names: Names<'_>) -> Result<Found, ModelError> {
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, one_level(&names, vec![expert(&names, "bottom_mlp")?], Vec::new(), towers, tasks)?))
+    Ok(found(
+        names,
+        one_level(
+            &names,
+            vec![expert(&names, "bottom_mlp")?],
+            Vec::new(),
+            towers,
+            tasks,
+        )?,
+    ))
 }
 
 fn ple(names: Names<'_>) -> Result<Found, ModelError> {
@@ -53,37 +74,66 @@ fn ple(names: Names<'_>) -> Result<Found, ModelError> {
         let each = specific / tasks;
         let mut level = Extraction::default();
         for t in 0..tasks {
+            level.specific.push(
+                (0..each)
+                    .map(|j| expert(&names, &at(&format!("experts_specific.{}", t * each + j))))
+                    .collect::<Result<_, _>>()?,
+            );
             level
-                .specific
-                .push((0..each).map(|j| expert(&names, &at(&format!("experts_specific.{}", t * each + j)))).collect::<Result<_, _>>()?);
-            level.gates.push(logits(&names, &at(&format!("gates_specific.{t}")))?);
+                .gates
+                .push(logits(&names, &at(&format!("gates_specific.{t}")))?);
         }
         level.shared = (0..names.count(&at("experts_shared."))?)
             .map(|k| expert(&names, &at(&format!("experts_shared.{k}"))))
             .collect::<Result<_, _>>()?;
-        level.shared_gate = names.any(&at("gate_shared.")).then(|| logits(&names, &at("gate_shared"))).transpose()?;
+        level.shared_gate = names
+            .any(&at("gate_shared."))
+            .then(|| logits(&names, &at("gate_shared")))
+            .transpose()?;
         extractions.push(level);
     }
-    let habits = Habits { shared_first: false, shared_sees_shared: false };
+    let habits = Habits {
+        shared_first: false,
+        shared_sees_shared: false,
+    };
     let towers = towers(&names)?;
     let tasks = unknown_tasks(towers.len());
-    Ok(found(names, extraction(&names, extractions, habits, towers, tasks)?))
+    Ok(found(
+        names,
+        extraction(&names, extractions, habits, towers, tasks)?,
+    ))
 }
 
 fn expert(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
-    names.sequential(&format!("{prefix}.mlp"), EPSILON, &ActivationPlan::Relu, &ActivationPlan::Relu)
+    names.sequential(
+        &format!("{prefix}.mlp"),
+        EPSILON,
+        &ActivationPlan::Relu,
+        &ActivationPlan::Relu,
+    )
 }
 
 fn logits(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
-    names.sequential(&format!("{prefix}.mlp"), EPSILON, &ActivationPlan::Relu, &ActivationPlan::Linear)
+    names.sequential(
+        &format!("{prefix}.mlp"),
+        EPSILON,
+        &ActivationPlan::Relu,
+        &ActivationPlan::Linear,
+    )
 }
 
 fn towers(names: &Names<'_>) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
-    (0..names.count("towers.")?).map(|t| logits(names, &format!("towers.{t}"))).collect()
+    (0..names.count("towers.")?)
+        .map(|t| logits(names, &format!("towers.{t}")))
+        .collect()
 }
 
 fn found(names: Names<'_>, plan: Plan) -> Found {
-    let mut found = Found { framework: names.framework, plan, ..Found::default() };
+    let mut found = Found {
+        framework: names.framework,
+        plan,
+        ..Found::default()
+    };
     found.assume_relu("torch-rechub's default");
     found.assume_epsilon(EPSILON);
     names.embeddings(&["embedding.embed_dict."], &mut found);

@@ -10,13 +10,19 @@ use crate::plan::{ActivationPlan, LayerPlan};
 const EPSILON: f64 = 1e-5;
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let names = Names { weights, framework: "TorchEasyRec MMoE" };
-    names.has("mmoe.expert_mlps.0.mlp.0.perceptron.0.weight").then(|| mmoe(names))
+    let names = Names {
+        weights,
+        framework: "TorchEasyRec MMoE",
+    };
+    names
+        .has("mmoe.expert_mlps.0.mlp.0.perceptron.0.weight")
+        .then(|| mmoe(names))
 }
 
 fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
-    let experts: Vec<Vec<LayerPlan>> =
-        (0..names.count("mmoe.expert_mlps.")?).map(|i| mlp(&names, &format!("mmoe.expert_mlps.{i}"))).collect::<Result<_, _>>()?;
+    let experts: Vec<Vec<LayerPlan>> = (0..names.count("mmoe.expert_mlps.")?)
+        .map(|i| mlp(&names, &format!("mmoe.expert_mlps.{i}")))
+        .collect::<Result<_, _>>()?;
     if let Some(i) = experts.iter().position(Vec::is_empty) {
         return Err(names.empty(&format!("mmoe.expert_mlps.{i}")));
     }
@@ -26,13 +32,27 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
         Ok(layers)
     };
     let gates = (0..names.count("mmoe.gate_finals.")?)
-        .map(|t| with_last(format!("mmoe.gate_mlps.{t}"), format!("mmoe.gate_finals.{t}")))
+        .map(|t| {
+            with_last(
+                format!("mmoe.gate_mlps.{t}"),
+                format!("mmoe.gate_finals.{t}"),
+            )
+        })
         .collect::<Result<_, _>>()?;
     let towers: Vec<_> = (0..names.count("_task_tower.")?)
-        .map(|t| with_last(format!("_task_tower.{t}.tower_mlp"), format!("_task_tower.{t}.linear")))
+        .map(|t| {
+            with_last(
+                format!("_task_tower.{t}.tower_mlp"),
+                format!("_task_tower.{t}.linear"),
+            )
+        })
         .collect::<Result<_, _>>()?;
     let tasks = unknown_tasks(towers.len());
-    let mut found = Found { framework: names.framework, plan: one_level(&names, experts, gates, towers, tasks)?, ..Found::default() };
+    let mut found = Found {
+        framework: names.framework,
+        plan: one_level(&names, experts, gates, towers, tasks)?,
+        ..Found::default()
+    };
     found.assume_relu("TorchEasyRec's default");
     found.assume_epsilon(EPSILON);
     names.embeddings(&["embedding_group."], &mut found);
@@ -46,5 +66,7 @@ fn mlp(names: &Names<'_>, prefix: &str) -> Result<Vec<LayerPlan>, ModelError> {
         layer.before = names.norm(&format!("{at}.1"), EPSILON)?;
         Ok(layer)
     };
-    (0..names.count(&format!("{prefix}.mlp."))?).map(layer).collect()
+    (0..names.count(&format!("{prefix}.mlp."))?)
+        .map(layer)
+        .collect()
 }

@@ -8,8 +8,8 @@ use super::raw;
 use crate::error::ModelError;
 use crate::plan::{ActivationPlan, LayerPlan, Layout, Norm, Part, TensorRef};
 
-/// A layer for one unit, the `i`-th of `count` alike; beside it its activation as the spec spells it, where that is one
-/// of a gate or an output and not of a layer.
+/// A layer for one unit, the `i`-th of `count` alike; beside it its activation as the spec spells
+/// it, where that is one of a gate or an output and not of a layer.
 pub(super) fn expand(
     ex: &Expander<'_>,
     raw: &Spanned<raw::Layer>,
@@ -20,26 +20,51 @@ pub(super) fn expand(
 ) -> Result<(LayerPlan, Option<String>), ModelError> {
     let here = ex.spec.place(place, raw.span());
     let layer = raw.as_ref();
-    let names = Names { ex, context, i, count, place };
+    let names = Names {
+        ex,
+        context,
+        i,
+        count,
+        place,
+    };
     let of = |n: &Option<Spanned<raw::Names>>| n.as_ref().map(|n| names.reference(n)).transpose();
     let (weight, bias) = (of(&layer.weight)?, of(&layer.bias)?);
-    if weight.is_none() && bias.is_none() && layer.batch_norm.is_none() && layer.layer_norm.is_none() && layer.activation.is_none() {
+    if weight.is_none()
+        && bias.is_none()
+        && layer.batch_norm.is_none()
+        && layer.layer_norm.is_none()
+        && layer.activation.is_none()
+    {
         return Err(missing(&here, "weight", "weight = \"the tensor's name\""));
     }
-    let mut plan = LayerPlan { weight, bias, layout: layout(layer.layout.or(ex.spec.raw.layout)), ..LayerPlan::default() };
+    let mut plan = LayerPlan {
+        weight,
+        bias,
+        layout: layout(layer.layout.or(ex.spec.raw.layout)),
+        ..LayerPlan::default()
+    };
     if plan.weight.is_some() && layer.layout.is_none() && ex.spec.raw.layout.is_none() {
         return Err(missing(
             &here,
             "layout",
-            "layout = \"out_in\" at the top for PyTorch's [outputs, inputs], \"in_out\" for Keras kernels",
+            "layout = \"out_in\" at the top for PyTorch's [outputs, inputs], \"in_out\" for Keras \
+             kernels",
         ));
     }
     for (raw, batch) in [(&layer.batch_norm, true), (&layer.layer_norm, false)] {
         let Some(raw) = raw else { continue };
         let norm = names.norm(raw, batch)?;
-        let slot = if raw.as_ref().after_activation { &mut plan.after } else { &mut plan.before };
+        let slot = if raw.as_ref().after_activation {
+            &mut plan.after
+        } else {
+            &mut plan.before
+        };
         if slot.replace(norm).is_some() {
-            return Err(invalid(here, "two norms in one place", "write the second as a layer of its own: { layer_norm = { … } }"));
+            return Err(invalid(
+                here,
+                "two norms in one place",
+                "write the second as a layer of its own: { layer_norm = { … } }",
+            ));
         }
     }
     let mut outer = None;
@@ -67,23 +92,39 @@ pub(super) fn expand(
             }
         },
         (Some("prelu"), Some(slope)) => match slope.as_ref() {
-            raw::Slope::Tensor(tensor) => ActivationPlan::PRelu(names.resolve(tensor, slope.span().start)?),
+            raw::Slope::Tensor(tensor) => {
+                ActivationPlan::PRelu(names.resolve(tensor, slope.span().start)?)
+            }
             raw::Slope::Number(_) => {
                 return Err(invalid(
                     here,
                     "a prelu's slope is a tensor",
-                    "write slope = \"the tensor's name\", or activation = \"leaky_relu\" for a number",
+                    "write slope = \"the tensor's name\", or activation = \"leaky_relu\" for a \
+                     number",
                 ));
             }
         },
         (Some("leaky_relu"), None) => {
-            return Err(missing(&here, "slope", "slope = 0.01 (PyTorch's default) or 0.3 (that of Keras's LeakyReLU layer); they differ"));
+            return Err(missing(
+                &here,
+                "slope",
+                "slope = 0.01 (PyTorch's default) or 0.3 (that of Keras's LeakyReLU layer); they \
+                 differ",
+            ));
         }
         (Some("prelu"), None) => {
-            return Err(missing(&here, "slope", "slope = \"the name of the slope's tensor\""));
+            return Err(missing(
+                &here,
+                "slope",
+                "slope = \"the name of the slope's tensor\"",
+            ));
         }
         (_, Some(_)) => {
-            return Err(invalid(here, "`slope` belongs to leaky_relu and prelu", "remove it or name the activation"));
+            return Err(invalid(
+                here,
+                "`slope` belongs to leaky_relu and prelu",
+                "remove it or name the activation",
+            ));
         }
         (Some(other), None) => {
             return Err(ModelError::Unsupported {
@@ -142,7 +183,8 @@ impl Names<'_> {
             _ => Err(self.wrong(
                 offset,
                 "a tensor's table says not one thing",
-                "write { name = \"…\", axis = 2 }, { rows = [\"…\", \"…\"] } or { sum = [\"…\", \"…\"] }",
+                "write { name = \"…\", axis = 2 }, { rows = [\"…\", \"…\"] } or { sum = [\"…\", \
+                 \"…\"] }",
             )),
         }
     }
@@ -155,51 +197,95 @@ impl Names<'_> {
             .map(|r| match r {
                 raw::Reference::Name(name) => self.part(name, None, offset),
                 raw::Reference::Table(table) => match &table.name {
-                    Some(name) if table.rows.is_none() && table.sum.is_none() => self.part(name, Some(table), offset),
-                    _ => Err(self.wrong(offset, "rows and sums do not nest", "name the tensors one by one")),
+                    Some(name) if table.rows.is_none() && table.sum.is_none() => {
+                        self.part(name, Some(table), offset)
+                    }
+                    _ => Err(self.wrong(
+                        offset,
+                        "rows and sums do not nest",
+                        "name the tensors one by one",
+                    )),
                 },
             })
             .collect()
     }
 
-    fn part(&self, name: &str, table: Option<&raw::Table>, offset: usize) -> Result<Part, ModelError> {
-        let name = self.context.fill(name).map_err(|e| self.wrong(offset, &e, "correct the pattern"))?;
+    fn part(
+        &self,
+        name: &str,
+        table: Option<&raw::Table>,
+        offset: usize,
+    ) -> Result<Part, ModelError> {
+        let name = self
+            .context
+            .fill(name)
+            .map_err(|e| self.wrong(offset, &e, "correct the pattern"))?;
         let pick = match table.map(|t| (t.axis, t.index)) {
             None | Some((None, None)) => None,
             Some((Some(axis), index)) => {
-                let index = index
-                    .or(self.context.index())
-                    .ok_or_else(|| self.wrong(offset, "nothing says which index of the axis is meant", "add index = 0"))?;
+                let index = index.or(self.context.index()).ok_or_else(|| {
+                    self.wrong(
+                        offset,
+                        "nothing says which index of the axis is meant",
+                        "add index = 0",
+                    )
+                })?;
                 Some((axis, index))
             }
             Some((None, Some(_))) => {
                 return Err(self.wrong(offset, "`index` stands without `axis`", "add axis = 0"));
             }
         };
-        Ok(Part { name, pick, line: Some(self.ex.spec.lines.of(offset)) })
+        Ok(Part {
+            name,
+            pick,
+            line: Some(self.ex.spec.lines.of(offset)),
+        })
     }
 
     fn norm(&self, raw: &Spanned<raw::Norm>, batch: bool) -> Result<Norm, ModelError> {
         let (norm, offset) = (raw.as_ref(), raw.span().start);
         let key = if batch { "batch_norm" } else { "layer_norm" };
-        let of = |n: &Option<Spanned<raw::Names>>| n.as_ref().map(|n| self.reference(n)).transpose();
-        let (gamma, beta, mean, variance) = (of(&norm.gamma)?, of(&norm.beta)?, of(&norm.mean)?, of(&norm.variance)?);
+        let of =
+            |n: &Option<Spanned<raw::Names>>| n.as_ref().map(|n| self.reference(n)).transpose();
+        let (gamma, beta, mean, variance) = (
+            of(&norm.gamma)?,
+            of(&norm.beta)?,
+            of(&norm.mean)?,
+            of(&norm.variance)?,
+        );
         let listed = gamma.is_some() || beta.is_some() || mean.is_some() || variance.is_some();
         let found = if let Some(prefix) = &norm.prefix {
             if listed {
-                return Err(self.wrong(offset, &format!("{key} has a prefix and names beside it"), "write the prefix or the names"));
+                return Err(self.wrong(
+                    offset,
+                    &format!("{key} has a prefix and names beside it"),
+                    "write the prefix or the names",
+                ));
             }
             let TensorRef::One(part) = self.reference(prefix)? else {
-                return Err(self.wrong(offset, &format!("the prefix of {key} is not one name"), "write a pattern"));
+                return Err(self.wrong(
+                    offset,
+                    &format!("the prefix of {key} is not one name"),
+                    "write a pattern",
+                ));
             };
             let exists = |n: &str| self.ex.tensors.contains_key(n);
             Norm::at(&part.name, norm.epsilon, &exists).ok_or_else(|| ModelError::NoTensor {
                 place: self.here(offset),
                 name: format!("{}.weight", part.name),
-                near: crate::error::near_names(&format!("{}.weight", part.name), self.ex.tensors.keys()),
+                near: crate::error::near_names(
+                    &format!("{}.weight", part.name),
+                    self.ex.tensors.keys(),
+                ),
             })?
         } else {
-            Norm { gamma, beta, moments: mean.zip(variance), epsilon: norm.epsilon }
+            Norm {
+                gamma,
+                beta,
+                moments: mean.zip(variance),
+                epsilon: norm.epsilon,
+            }
         };
         if !norm.epsilon.is_finite() || norm.epsilon < 0.0 {
             return Err(self.wrong(
@@ -214,7 +300,11 @@ impl Names<'_> {
                 "mean and variance",
                 "a batch norm has a running mean and variance: name both, or write layer_norm",
             )),
-            (false, Some(_)) => Err(self.wrong(offset, "a layer norm has no running mean and variance", "write batch_norm")),
+            (false, Some(_)) => Err(self.wrong(
+                offset,
+                "a layer norm has no running mean and variance",
+                "write batch_norm",
+            )),
             _ => Ok(found),
         }
     }

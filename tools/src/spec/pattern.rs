@@ -1,4 +1,5 @@
-//! Placeholders in the names of a spec: `{expert}`, `{gate}`, `{task}`, `{task_name}`, and offsets such as `{task+10}`.
+//! Placeholders in the names of a spec: `{expert}`, `{gate}`, `{task}`, `{task_name}`, and offsets
+//! such as `{task+10}`.
 
 /// What the placeholders stand for where a name is used.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,7 +25,9 @@ impl Context<'_> {
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, tail)) = rest.split_once('{') {
-            let (inside, after) = tail.split_once('}').ok_or_else(|| format!("`{text}` has a `{{` without a `}}`"))?;
+            let (inside, after) = tail
+                .split_once('}')
+                .ok_or_else(|| format!("`{text}` has a `{{` without a `}}`"))?;
             out.push_str(before);
             out.push_str(&self.value(inside)?);
             rest = after;
@@ -38,28 +41,34 @@ impl Context<'_> {
         let (word, offset) = inside.split_at(at);
         let offset: i64 = match offset {
             "" => 0,
-            digits => {
-                digits.parse().map_err(|_| format!("`{{{inside}}}` is no placeholder: an offset is a whole number, as in `{{task+10}}`"))?
-            }
+            digits => digits.parse().map_err(|_| {
+                format!(
+                    "`{{{inside}}}` is no placeholder: an offset is a whole number, as in \
+                     `{{task+10}}`"
+                )
+            })?,
         };
         let index = match word {
             "expert" => self.expert,
             "gate" => self.gate,
             "task" => self.task,
             "task_name" if offset == 0 => {
-                return self
-                    .task_name
-                    .map(str::to_owned)
-                    .ok_or_else(|| "`{task_name}` has no meaning here: no task belongs to this place".into());
+                return self.task_name.map(str::to_owned).ok_or_else(|| {
+                    "`{task_name}` has no meaning here: no task belongs to this place".into()
+                });
             }
             _ => {
                 return Err(format!(
-                    "`{{{inside}}}` is no placeholder: there are {{expert}}, {{gate}}, {{task}}, {{task_name}} and offsets such as {{task+10}}"
+                    "`{{{inside}}}` is no placeholder: there are {{expert}}, {{gate}}, {{task}}, \
+                     {{task_name}} and offsets such as {{task+10}}"
                 ));
             }
         };
         let index = index.ok_or_else(|| {
-            format!("`{{{inside}}}` has no meaning here: {{expert}} belongs to experts, {{gate}} to gates, {{task}} to gates and towers")
+            format!(
+                "`{{{inside}}}` has no meaning here: {{expert}} belongs to experts, {{gate}} to \
+                 gates, {{task}} to gates and towers"
+            )
         })?;
         i64::try_from(index)
             .ok()
@@ -76,8 +85,17 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in_and_bad_ones_named() {
-        let c = Context { expert: None, gate: Some(2), task: Some(3), task_name: Some("click") };
-        assert_eq!(c.fill("g.{gate}.{task}.dense_{task+10}/{task_name}/{task-3}").unwrap(), "g.2.3.dense_13/click/0");
+        let c = Context {
+            expert: None,
+            gate: Some(2),
+            task: Some(3),
+            task_name: Some("click"),
+        };
+        assert_eq!(
+            c.fill("g.{gate}.{task}.dense_{task+10}/{task_name}/{task-3}")
+                .unwrap(),
+            "g.2.3.dense_13/click/0"
+        );
         assert_eq!(c.fill("plain").unwrap(), "plain");
         for (text, says) in [
             ("{expert}", "belongs to experts"),

@@ -101,7 +101,11 @@ pub(super) enum ExpertName {
 
 /// `"input"`, the index of a stream, a pattern for one, or a list of these.
 #[derive(Debug, Deserialize, Clone)]
-#[serde(untagged, expecting = "\"input\", the index of a gate of the level before, a pattern such as \"{task}\", or a list of these")]
+#[serde(
+    untagged,
+    expecting = "\"input\", the index of a gate of the level before, a pattern such as \
+                 \"{task}\", or a list of these"
+)]
 pub(super) enum Reads {
     Index(usize),
     Text(String),
@@ -179,8 +183,8 @@ pub(super) enum Slope {
     Tensor(Names),
 }
 
-/// One visitor for the three types that may be a string, a list, a table or a number: serde's untagged enumerations
-/// would lose the name of an unknown key.
+/// One visitor for the three types that may be a string, a list, a table or a number: serde's
+/// untagged enumerations would lose the name of an unknown key.
 struct Any;
 
 enum Found {
@@ -194,14 +198,19 @@ impl<'de> Visitor<'de> for Any {
     type Value = Found;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a tensor's name, a list of names, or a table such as { name = \"…\", axis = 2 }")
+        f.write_str(
+            "a tensor's name, a list of names, or a table such as { name = \"…\", axis = 2 }",
+        )
     }
 
     fn visit_str<E>(self, v: &str) -> Result<Found, E> {
         Ok(Found::Text(v.to_owned()))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a slope written without a point is small")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a slope written without a point is small"
+    )]
     fn visit_i64<E>(self, v: i64) -> Result<Found, E> {
         Ok(Found::Number(v as f64))
     }

@@ -5,20 +5,33 @@ use std::fmt::Write as _;
 use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
-use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, OutputPlan, Part, Plan, Reads, TensorRef, Unit};
+use crate::plan::{
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, OutputPlan, Part, Plan,
+    Reads, TensorRef, Unit,
+};
 
-/// A spec that describes what was recognised, tensor by tensor: converting with it gives the same graph, and everything
-/// that was assumed stands in it to be corrected.
+/// A spec that describes what was recognised, tensor by tensor: converting with it gives the same
+/// graph, and everything that was assumed stands in it to be corrected.
 #[must_use]
 pub fn write_spec(weights: &Weights, recognised: &Recognised) -> String {
-    write_plan(&weights.format, &recognised.framework, &recognised.assumptions, &recognised.plan)
+    write_plan(
+        &weights.format,
+        &recognised.framework,
+        &recognised.assumptions,
+        &recognised.plan,
+    )
 }
 
-/// The same for a plan of which not even the tasks are known; they are written as linear, with a comment to fill in.
+/// The same for a plan of which not even the tasks are known; they are written as linear, with a
+/// comment to fill in.
 #[must_use]
 pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &Plan) -> String {
     let mut out = Writer(String::new());
-    out.line(format_args!("# From a {} ({}).", one_line(format), one_line(framework)));
+    out.line(format_args!(
+        "# From a {} ({}).",
+        one_line(format),
+        one_line(framework)
+    ));
     for assumption in assumptions {
         out.line(format_args!("# Assumed: {}", one_line(assumption)));
     }
@@ -26,7 +39,10 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
     if plan.version != 0 {
         out.line(format_args!("version = {}", plan.version));
     }
-    let in_out = plan.units().flat_map(|u| &u.layers).any(|l| l.weight.is_some() && l.layout == Layout::InOut);
+    let in_out = plan
+        .units()
+        .flat_map(|u| &u.layers)
+        .any(|l| l.weight.is_some() && l.layout == Layout::InOut);
     let layout = if in_out { Layout::InOut } else { Layout::OutIn };
     out.line(format_args!("layout = \"{}\"", layout_name(layout)));
     out.inputs(&plan.inputs);
@@ -40,7 +56,10 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
         }
     }
     for tower in &plan.towers {
-        out.line(format_args!("\n[[towers.list]]                                      # {}", one_line(&tower.name)));
+        out.line(format_args!(
+            "\n[[towers.list]]                                      # {}",
+            one_line(&tower.name)
+        ));
         out.unit(tower, layout, !plan.levels.is_empty());
     }
     for task in &plan.tasks {
@@ -50,10 +69,21 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
             Some(OutputPlan::Sigmoid) => out.line(format_args!("activation = \"sigmoid\"")),
             Some(OutputPlan::Softmax) => out.line(format_args!("activation = \"softmax\"")),
             Some(OutputPlan::Product(a, b)) => {
-                let name = |i: usize| plan.tasks.get(i).map_or_else(String::new, |t| quote(&t.name));
-                out.line(format_args!("activation = \"product\"\nof = [{}, {}]", name(a), name(b)));
+                let name = |i: usize| {
+                    plan.tasks
+                        .get(i)
+                        .map_or_else(String::new, |t| quote(&t.name))
+                };
+                out.line(format_args!(
+                    "activation = \"product\"\nof = [{}, {}]",
+                    name(a),
+                    name(b)
+                ));
             }
-            None => out.line(format_args!("activation = \"linear\"   # THE FILE DOES NOT SAY: the tower's raw values; write \"sigmoid\" or \"softmax\" where it is one")),
+            None => out.line(format_args!(
+                "activation = \"linear\"   # THE FILE DOES NOT SAY: the tower's raw values; write \
+                 \"sigmoid\" or \"softmax\" where it is one"
+            )),
         }
     }
     out.0
@@ -69,8 +99,17 @@ impl Writer {
 
     fn inputs(&mut self, inputs: &[Input]) {
         for input in inputs {
-            self.line(format_args!("\n[[inputs]]\nname = {}\ncount = {}", quote(&input.name), input.count));
-            for (key, value) in [("min", input.min), ("max", input.max), ("mean", input.mean), ("std", input.std)] {
+            self.line(format_args!(
+                "\n[[inputs]]\nname = {}\ncount = {}",
+                quote(&input.name),
+                input.count
+            ));
+            for (key, value) in [
+                ("min", input.min),
+                ("max", input.max),
+                ("mean", input.mean),
+                ("std", input.std),
+            ] {
                 if let Some(value) = value {
                     self.line(format_args!("{key} = {}", float(value)));
                 }
@@ -85,7 +124,10 @@ impl Writer {
             self.unit(expert, layout, later);
         }
         for gate in &level.gates {
-            self.line(format_args!("\n[[{prefix}gates.list]]                              # {}", one_line(&gate.unit.name)));
+            self.line(format_args!(
+                "\n[[{prefix}gates.list]]                              # {}",
+                one_line(&gate.unit.name)
+            ));
             self.gate(gate, level.experts.len(), layout, later);
         }
     }
@@ -95,9 +137,13 @@ impl Writer {
             GateKindPlan::Softmax => "\"softmax\"".into(),
             GateKindPlan::Sigmoid => "\"sigmoid\"".into(),
             GateKindPlan::Hard => "\"hard\"".into(),
-            GateKindPlan::TopK { k, renormalise } => format!("\"top_k\"\nk = {k}\nrenormalise = {renormalise}"),
+            GateKindPlan::TopK { k, renormalise } => {
+                format!("\"top_k\"\nk = {k}\nrenormalise = {renormalise}")
+            }
             GateKindPlan::DSelectK { k } => format!("\"dselect_k\"\nk = {k}"),
-            GateKindPlan::Constant(weights) => format!("\"constant\"\nweights = {}", floats(weights)),
+            GateKindPlan::Constant(weights) => {
+                format!("\"constant\"\nweights = {}", floats(weights))
+            }
         };
         self.line(format_args!("kind = {kind}"));
         if !gate.sees.iter().copied().eq(0..experts) {
@@ -123,7 +169,10 @@ impl Writer {
         }
         self.line(format_args!("layers = ["));
         for layer in &unit.layers {
-            self.line(format_args!("  {{ {} }},", layer_keys(layer, layout).join(", ")));
+            self.line(format_args!(
+                "  {{ {} }},",
+                layer_keys(layer, layout).join(", ")
+            ));
         }
         self.line(format_args!("]"));
     }
@@ -136,7 +185,10 @@ impl Writer {
             Reads::Input => {}
         }
         if let Some(slice) = unit.slice {
-            self.line(format_args!("slice = {{ start = {}, count = {} }}", slice.start, slice.count));
+            self.line(format_args!(
+                "slice = {{ start = {}, count = {} }}",
+                slice.start, slice.count
+            ));
         }
     }
 }
@@ -159,8 +211,14 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
         ActivationPlan::Linear if keys.is_empty() => keys.push("activation = \"linear\"".into()),
         ActivationPlan::Linear => {}
         ActivationPlan::Relu => keys.push("activation = \"relu\"".into()),
-        ActivationPlan::LeakyRelu(slope) => keys.push(format!("activation = \"leaky_relu\", slope = {}", float(*slope))),
-        ActivationPlan::PRelu(slope) => keys.push(format!("activation = \"prelu\", slope = {}", reference(slope))),
+        ActivationPlan::LeakyRelu(slope) => keys.push(format!(
+            "activation = \"leaky_relu\", slope = {}",
+            float(*slope)
+        )),
+        ActivationPlan::PRelu(slope) => keys.push(format!(
+            "activation = \"prelu\", slope = {}",
+            reference(slope)
+        )),
         ActivationPlan::Sigmoid => keys.push("activation = \"sigmoid\"".into()),
         ActivationPlan::Tanh => keys.push("activation = \"tanh\"".into()),
     }
@@ -168,14 +226,29 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
 }
 
 fn norm_keys(norm: &Norm, after: bool) -> String {
-    let (mean, variance) = norm.moments.as_ref().map_or((None, None), |(m, v)| (Some(m), Some(v)));
-    let named = [("gamma", norm.gamma.as_ref()), ("beta", norm.beta.as_ref()), ("mean", mean), ("variance", variance)];
-    let mut keys: Vec<String> = named.into_iter().filter_map(|(key, r)| Some(format!("{key} = {}", reference(r?)))).collect();
+    let (mean, variance) = norm
+        .moments
+        .as_ref()
+        .map_or((None, None), |(m, v)| (Some(m), Some(v)));
+    let named = [
+        ("gamma", norm.gamma.as_ref()),
+        ("beta", norm.beta.as_ref()),
+        ("mean", mean),
+        ("variance", variance),
+    ];
+    let mut keys: Vec<String> = named
+        .into_iter()
+        .filter_map(|(key, r)| Some(format!("{key} = {}", reference(r?))))
+        .collect();
     keys.push(format!("epsilon = {}", float(norm.epsilon)));
     if after {
         keys.push("after_activation = true".into());
     }
-    let kind = if norm.moments.is_some() { "batch_norm" } else { "layer_norm" };
+    let kind = if norm.moments.is_some() {
+        "batch_norm"
+    } else {
+        "layer_norm"
+    };
     format!("{kind} = {{ {} }}", keys.join(", "))
 }
 
@@ -191,7 +264,10 @@ fn reference(r: &TensorRef) -> String {
 fn part(part: &Part) -> String {
     match part.pick {
         None => quote(&part.name),
-        Some((axis, index)) => format!("{{ name = {}, axis = {axis}, index = {index} }}", quote(&part.name)),
+        Some((axis, index)) => format!(
+            "{{ name = {}, axis = {axis}, index = {index} }}",
+            quote(&part.name)
+        ),
     }
 }
 
@@ -202,7 +278,8 @@ fn layout_name(layout: Layout) -> &'static str {
     }
 }
 
-/// A TOML string. Braces are placeholders in a spec's names, and no tensor that was recognised has any.
+/// A TOML string. Braces are placeholders in a spec's names, and no tensor that was recognised has
+/// any.
 fn quote(text: &str) -> String {
     toml::Value::String(text.into()).to_string()
 }
@@ -213,7 +290,14 @@ fn float(value: f64) -> String {
 }
 
 fn floats(values: &[f64]) -> String {
-    format!("[{}]", values.iter().map(|v| float(*v)).collect::<Vec<_>>().join(", "))
+    format!(
+        "[{}]",
+        values
+            .iter()
+            .map(|v| float(*v))
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
 }
 
 /// Text for a comment.

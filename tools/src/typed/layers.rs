@@ -25,7 +25,11 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(sizes: Sizes) -> Self {
-        Self { sizes, imports: Vec::new(), aliases: Vec::new() }
+        Self {
+            sizes,
+            imports: Vec::new(),
+            aliases: Vec::new(),
+        }
     }
 
     pub(super) fn import(&mut self, name: &'static str) {
@@ -44,14 +48,17 @@ impl Names {
         if let Some((name, ..)) = self.aliases.iter().find(|(_, _, t)| t == text) {
             return name.clone();
         }
-        let taken = |aliases: &[(String, String, String)], n: &str| aliases.iter().any(|(name, ..)| name == n);
+        let taken = |aliases: &[(String, String, String)], n: &str| {
+            aliases.iter().any(|(name, ..)| name == n)
+        };
         let mut name = wanted.to_owned();
         let mut number = 2;
         while taken(&self.aliases, &name) {
             name = format!("{wanted}_{number}");
             number += 1;
         }
-        self.aliases.push((name.clone(), about.to_owned(), text.to_owned()));
+        self.aliases
+            .push((name.clone(), about.to_owned(), text.to_owned()));
         name
     }
 
@@ -62,25 +69,39 @@ impl Names {
     }
 }
 
-/// `[T; N]`, or a list of unlike ones; `alias` names a part, with its number where there are several kinds. The second is the list to import.
+/// `[T; N]`, or a list of unlike ones; `alias` names a part, with its number where there are
+/// several kinds. The second is the list to import.
 pub(super) fn bank(
     parts: &[Part],
     mut alias: impl FnMut(&Part, Option<usize>) -> String,
 ) -> Result<(String, Option<&'static str>), NotTyped> {
-    const LISTS: [&str; 7] = ["List2", "List3", "List4", "List5", "List6", "List7", "List8"];
-    let Some(first) = parts.first() else { return refuse("a level without experts or gates") };
+    const LISTS: [&str; 7] = [
+        "List2", "List3", "List4", "List5", "List6", "List7", "List8",
+    ];
+    let Some(first) = parts.first() else {
+        return refuse("a level without experts or gates");
+    };
     if parts.iter().all(|p| p == first) {
         return Ok((format!("[{}; {}]", alias(first, None), parts.len()), None));
     }
     let Some(list) = LISTS.get(parts.len() - 2) else {
-        return refuse(format!("{} unlike experts or gates stand side by side; the types have lists of up to 8", parts.len()));
+        return refuse(format!(
+            "{} unlike experts or gates stand side by side; the types have lists of up to 8",
+            parts.len()
+        ));
     };
-    let names: Vec<String> = parts.iter().map(|p| alias(p, parts.iter().position(|o| o == p))).collect();
+    let names: Vec<String> = parts
+        .iter()
+        .map(|p| alias(p, parts.iter().position(|o| o == p)))
+        .collect();
     Ok((format!("{list}<{}>", names.join(", ")), Some(list)))
 }
 
 fn own_layers(header: &Header, n: usize) -> Vec<Layer> {
-    cost::layers_of(header).get(n).map(|l| l.to_vec()).unwrap_or_default()
+    cost::layers_of(header)
+        .get(n)
+        .map(|l| l.to_vec())
+        .unwrap_or_default()
 }
 
 fn precision_name(l: &Layer, names: &mut Names) -> &'static str {
@@ -142,7 +163,11 @@ fn layer(l: &Layer, names: &mut Names) -> Result<Part, NotTyped> {
         }
         other => return refuse(format!("layers of kind {other} are unknown")),
     };
-    Ok(Part { text, scratch: 0, outputs: usize::from(o) })
+    Ok(Part {
+        text,
+        scratch: 0,
+        outputs: usize::from(o),
+    })
 }
 
 /// Layers one after the other, nested in halves beyond four.
@@ -155,20 +180,39 @@ fn sequence(mut parts: Vec<Part>, names: &mut Names) -> Part {
         2 => {
             names.import("Seq");
             let text = format!("Seq<{}, {}>", parts[0].text, parts[1].text);
-            Part { text, scratch: pair(&parts[0], &parts[1]), outputs: parts[1].outputs }
+            Part {
+                text,
+                scratch: pair(&parts[0], &parts[1]),
+                outputs: parts[1].outputs,
+            }
         }
         3 => {
             names.import("Seq3");
-            let front = Part { text: String::new(), scratch: pair(&parts[0], &parts[1]), outputs: parts[1].outputs };
-            let text = format!("Seq3<{}, {}, {}>", parts[0].text, parts[1].text, parts[2].text);
-            Part { text, scratch: pair(&front, &parts[2]), outputs: parts[2].outputs }
+            let front = Part {
+                text: String::new(),
+                scratch: pair(&parts[0], &parts[1]),
+                outputs: parts[1].outputs,
+            };
+            let text = format!(
+                "Seq3<{}, {}, {}>",
+                parts[0].text, parts[1].text, parts[2].text
+            );
+            Part {
+                text,
+                scratch: pair(&front, &parts[2]),
+                outputs: parts[2].outputs,
+            }
         }
         n => {
             let back = parts.split_off(n.div_ceil(2));
             let (front, back) = (sequence(parts, names), sequence(back, names));
             names.import("Seq");
             let text = format!("Seq<{}, {}>", front.text, back.text);
-            Part { text, scratch: pair(&front, &back), outputs: back.outputs }
+            Part {
+                text,
+                scratch: pair(&front, &back),
+                outputs: back.outputs,
+            }
         }
     }
 }
@@ -179,7 +223,10 @@ fn sliced(part: Part, start: u16, inputs: u16, width: usize, names: &mut Names) 
         return part;
     }
     names.import("Slice");
-    Part { text: format!("Slice<{width}, {start}, {}>", part.text), ..part }
+    Part {
+        text: format!("Slice<{width}, {start}, {}>", part.text),
+        ..part
+    }
 }
 
 fn empty(header: &Header, width: u16, names: &mut Names) -> Part {
@@ -187,11 +234,20 @@ fn empty(header: &Header, width: u16, names: &mut Names) -> Part {
     let p = if integer { "I16" } else { "F32" };
     names.import("Empty");
     names.import(p);
-    Part { text: format!("Empty<{width}, {p}>"), scratch: 0, outputs: usize::from(width) }
+    Part {
+        text: format!("Empty<{width}, {p}>"),
+        scratch: 0,
+        outputs: usize::from(width),
+    }
 }
 
 /// The type of an expert that reads a value of this width.
-pub(super) fn expert(header: &Header, n: usize, width: usize, names: &mut Names) -> Result<Part, NotTyped> {
+pub(super) fn expert(
+    header: &Header,
+    n: usize,
+    width: usize,
+    names: &mut Names,
+) -> Result<Part, NotTyped> {
     let node = &header.nodes[n];
     let own = own_layers(header, n);
     let part = if own.is_empty() {
@@ -200,7 +256,10 @@ pub(super) fn expert(header: &Header, n: usize, width: usize, names: &mut Names)
         }
         empty(header, node.outputs, names)
     } else {
-        let parts = own.iter().map(|l| layer(l, names)).collect::<Result<_, _>>()?;
+        let parts = own
+            .iter()
+            .map(|l| layer(l, names))
+            .collect::<Result<_, _>>()?;
         sequence(parts, names)
     };
     Ok(sliced(part, node.start, node.inputs, width, names))
@@ -220,7 +279,10 @@ pub(super) fn gate(
     let own = own_layers(header, n);
     let seen = node.sees.count_ones() as usize;
     let one = own.len() == 1;
-    let parts = own.iter().map(|l| layer(l, names)).collect::<Result<Vec<_>, _>>()?;
+    let parts = own
+        .iter()
+        .map(|l| layer(l, names))
+        .collect::<Result<Vec<_>, _>>()?;
     if parts.is_empty() {
         return refuse("a gate has no layers");
     }
@@ -235,28 +297,64 @@ pub(super) fn gate(
             (format!("Gate<{inner}"), Some("Gate"), logits)
         }
         op::SOFTMAX => (format!("Softmax<{}>", made.text), Some("Softmax"), logits),
-        op::SIGMOID => (format!("SigmoidGate<{}>", made.text), Some("SigmoidGate"), logits),
+        op::SIGMOID => (
+            format!("SigmoidGate<{}>", made.text),
+            Some("SigmoidGate"),
+            logits,
+        ),
         op::HARD => (format!("Hard<{}>", made.text), Some("Hard"), logits),
-        op::TOP_K => (format!("TopK<{}, {k}, true>", made.text), Some("TopK"), logits),
-        op::TOP_K_RAW => (format!("TopK<{}, {k}, false>", made.text), Some("TopK"), logits),
-        op::D_SELECT_K => (format!("DSelectK<{}, {seen}, {k}>", made.text), Some("DSelectK"), logits),
+        op::TOP_K => (
+            format!("TopK<{}, {k}, true>", made.text),
+            Some("TopK"),
+            logits,
+        ),
+        op::TOP_K_RAW => (
+            format!("TopK<{}, {k}, false>", made.text),
+            Some("TopK"),
+            logits,
+        ),
+        op::D_SELECT_K => (
+            format!("DSelectK<{}, {seen}, {k}>", made.text),
+            Some("DSelectK"),
+            logits,
+        ),
         other => return refuse(format!("gates of kind {other} are unknown")),
     };
     if let Some(import) = import {
         names.import(import);
     }
-    let part = sliced(Part { text, scratch, outputs: seen }, node.start, node.inputs, width, names);
+    let part = sliced(
+        Part {
+            text,
+            scratch,
+            outputs: seen,
+        },
+        node.start,
+        node.inputs,
+        width,
+        names,
+    );
     Ok(match mask {
         Some(mask) if seen != experts => {
             names.import("Sees");
-            Part { text: format!("Sees<{}, {mask:#b}, {experts}>", part.text), scratch: part.scratch + seen * sizes.gate, outputs: experts }
+            Part {
+                text: format!("Sees<{}, {mask:#b}, {experts}>", part.text),
+                scratch: part.scratch + seen * sizes.gate,
+                outputs: experts,
+            }
         }
         _ => part,
     })
 }
 
 /// The type of a tower; bytes and alignment of its raw output.
-pub(super) fn tower(header: &Header, n: usize, task: &Task, width: usize, names: &mut Names) -> Result<(Part, usize, usize), NotTyped> {
+pub(super) fn tower(
+    header: &Header,
+    n: usize,
+    task: &Task,
+    width: usize,
+    names: &mut Names,
+) -> Result<(Part, usize, usize), NotTyped> {
     let node = &header.nodes[n];
     let own = own_layers(header, n);
     let outputs = usize::from(node.outputs);
@@ -267,7 +365,10 @@ pub(super) fn tower(header: &Header, n: usize, task: &Task, width: usize, names:
         let act = names.sizes.act;
         return Ok((empty(header, node.outputs, names), outputs * act, act));
     }
-    let parts = own.iter().map(|l| layer(l, names)).collect::<Result<Vec<_>, _>>()?;
+    let parts = own
+        .iter()
+        .map(|l| layer(l, names))
+        .collect::<Result<Vec<_>, _>>()?;
     let made = sequence(parts, names);
     let layers = sliced(made, node.start, node.inputs, width, names);
     let (wrapper, own) = match task.output {
@@ -277,6 +378,10 @@ pub(super) fn tower(header: &Header, n: usize, task: &Task, width: usize, names:
         _ => ("Vector", 0),
     };
     names.import(wrapper);
-    let part = Part { text: format!("{wrapper}<{}>", layers.text), scratch: layers.scratch + own, outputs };
+    let part = Part {
+        text: format!("{wrapper}<{}>", layers.text),
+        scratch: layers.scratch + own,
+        outputs,
+    };
     Ok((part, WORD * outputs, WORD))
 }

@@ -53,30 +53,63 @@ const WORD: usize = 4;
 /// A wiring for which the engine has no type, in words.
 pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     let integer = header.layers.iter().any(|l| l.precision >= precision::I8);
-    let sizes = if integer { Sizes { integer, act: 2, gate: 2 } } else { Sizes { integer, act: 4, gate: 4 } };
+    let sizes = if integer {
+        Sizes {
+            integer,
+            act: 2,
+            gate: 2,
+        }
+    } else {
+        Sizes {
+            integer,
+            act: 4,
+            gate: 4,
+        }
+    };
     let mut names = Names::new(sizes);
     let trunk = wiring::trunk(header)?;
     let inputs = header.inputs.first().map_or(0, |i| i.count as usize);
     let (towers, task_bytes, tower_scratch) = towers(header, &trunk, &mut names)?;
     let (towers_type, tower_names) = towers_type(header, &towers, &mut names);
     let count = towers.len();
-    let parts = Parts { header, sizes, inputs };
+    let parts = Parts {
+        header,
+        sizes,
+        inputs,
+    };
     let (model, levels) = match &trunk {
         Trunk::Through => {
             names.import("Independent");
             let act = if integer { "i16" } else { "f32" };
             let model = format!("Independent<[{act}; {inputs}], {towers_type}, {count}>");
-            (model, vec![Buffers { first: 0, last: 2 * inputs * sizes.act, streams: 0 }])
+            (
+                model,
+                vec![Buffers {
+                    first: 0,
+                    last: 2 * inputs * sizes.act,
+                    streams: 0,
+                }],
+            )
         }
         Trunk::Bottom(expert) => {
             names.import("SharedBottom");
             let expert = parts.unit(*expert, inputs, &mut names)?;
             let last = 2 * expert.outputs * sizes.act + expert.scratch;
             let name = names.alias("Bottom", "The shared bottom", &expert.text);
-            (format!("SharedBottom<{name}, {towers_type}, {count}>"), vec![Buffers { first: 0, last, streams: 0 }])
+            (
+                format!("SharedBottom<{name}, {towers_type}, {count}>"),
+                vec![Buffers {
+                    first: 0,
+                    last,
+                    streams: 0,
+                }],
+            )
         }
         Trunk::Levels { levels, one } => {
-            let spelled: Vec<Spelled> = levels.iter().map(|l| parts.level(l, levels.len() > 1, &mut names)).collect::<Result<_, _>>()?;
+            let spelled: Vec<Spelled> = levels
+                .iter()
+                .map(|l| parts.level(l, levels.len() > 1, &mut names))
+                .collect::<Result<_, _>>()?;
             let model = parts.model(levels, &spelled, *one, &towers_type, count, &mut names)?;
             (model, spelled.into_iter().map(|s| s.buffers).collect())
         }
@@ -91,7 +124,13 @@ pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     let input = if integer { 2 * inputs } else { 0 };
     let scratch = input + between + first.max(last + tower_scratch) + task_bytes;
     let (aliases, imports) = names.finish();
-    Ok(Typed { aliases, model, towers: tower_names, imports, scratch })
+    Ok(Typed {
+        aliases,
+        model,
+        towers: tower_names,
+        imports,
+        scratch,
+    })
 }
 
 /// Bytes of one level's buffers.
@@ -127,7 +166,11 @@ impl Parts<'_> {
 
     /// Width of value `v`.
     fn width(&self, v: usize) -> usize {
-        if v == 0 { self.inputs } else { usize::from(self.node(v - 1).outputs) }
+        if v == 0 {
+            self.inputs
+        } else {
+            usize::from(self.node(v - 1).outputs)
+        }
     }
 
     /// The type of an expert.
@@ -136,13 +179,31 @@ impl Parts<'_> {
     }
 
     fn level(&self, level: &Level, many: bool, names: &mut Names) -> Result<Spelled, NotTyped> {
-        let number = |what: &str| if many { format!("{what}{}", level.index + 1) } else { what.to_owned() };
-        let place = if many { format!(" of level {}", level.index + 1) } else { String::new() };
-        let experts: Vec<Part> =
-            level.experts.clone().map(|n| self.unit(n, self.width(usize::from(self.node(n).src)), names)).collect::<Result<_, _>>()?;
+        let number = |what: &str| {
+            if many {
+                format!("{what}{}", level.index + 1)
+            } else {
+                what.to_owned()
+            }
+        };
+        let place = if many {
+            format!(" of level {}", level.index + 1)
+        } else {
+            String::new()
+        };
+        let experts: Vec<Part> = level
+            .experts
+            .clone()
+            .map(|n| self.unit(n, self.width(usize::from(self.node(n).src)), names))
+            .collect::<Result<_, _>>()?;
         let spell = |group: &[Part], what: &str, about: &str, names: &mut Names| {
-            let (text, list) =
-                layers::bank(group, |part, i| names.alias(&numbered(&number(what), i), &format!("{about}{place}"), &part.text))?;
+            let (text, list) = layers::bank(group, |part, i| {
+                names.alias(
+                    &numbered(&number(what), i),
+                    &format!("{about}{place}"),
+                    &part.text,
+                )
+            })?;
             list.into_iter().for_each(|list| names.import(list));
             Ok::<String, NotTyped>(text)
         };
@@ -150,43 +211,94 @@ impl Parts<'_> {
         let all = level.experts.len();
         let (s, g) = (self.sizes, level.gates.len());
         let expert_scratch = experts.iter().map(|e| e.scratch).max().unwrap_or(0);
-        let gates = |range: std::ops::Range<usize>, seen_of: usize, all_seen: bool, names: &mut Names| -> Result<Vec<Part>, NotTyped> {
+        let gates = |range: std::ops::Range<usize>,
+                     seen_of: usize,
+                     all_seen: bool,
+                     names: &mut Names|
+         -> Result<Vec<Part>, NotTyped> {
             range
                 .map(|n| {
                     let node = self.node(n);
-                    // A CGC gate weighs its own experts and the shared ones, whatever their numbers.
+                    // A CGC gate weighs its own experts and the shared ones, whatever their
+                    // numbers.
                     let mask = if all_seen { None } else { Some(node.sees) };
-                    gate(self.header, n, self.width(usize::from(node.src)), seen_of, mask, names)
+                    gate(
+                        self.header,
+                        n,
+                        self.width(usize::from(node.src)),
+                        seen_of,
+                        mask,
+                        names,
+                    )
                 })
                 .collect()
         };
         let (text, arguments, rows, streams) = match level.form {
             Form::Mix => {
                 let e = spell(&experts, "Expert", "An expert", names)?;
-                let full = level.gates.clone().all(|n| u64::from(self.node(n).sees) == (1u64 << all) - 1);
+                let full = level
+                    .gates
+                    .clone()
+                    .all(|n| u64::from(self.node(n).sees) == (1u64 << all) - 1);
                 let gate_parts = gates(level.gates.clone(), all, full, names)?;
                 let t = spell(&gate_parts, "TaskGate", "A gate", names)?;
-                let inner = gate_parts.iter().map(|p| p.scratch).max().unwrap_or(0).max(expert_scratch);
+                let inner = gate_parts
+                    .iter()
+                    .map(|p| p.scratch)
+                    .max()
+                    .unwrap_or(0)
+                    .max(expert_scratch);
                 names.import("Mix");
-                (format!("Mix<{e}, {t}>"), format!("{e}, {t}"), (g * all * s.gate, inner), g)
+                (
+                    format!("Mix<{e}, {t}>"),
+                    format!("{e}, {t}"),
+                    (g * all * s.gate, inner),
+                    g,
+                )
             }
             Form::Cgc { own, shared } | Form::Extract { own, shared } => {
-                let tasks = if matches!(level.form, Form::Extract { .. }) { g - 1 } else { g };
+                let tasks = if matches!(level.form, Form::Extract { .. }) {
+                    g - 1
+                } else {
+                    g
+                };
                 let first = &experts[..own];
                 if (1..tasks).any(|k| experts[k * own..(k + 1) * own] != *first) {
-                    return refuse("each task's experts have their own shapes, which the types of CGC do not spell");
+                    return refuse(
+                        "each task's experts have their own shapes, which the types of CGC do not \
+                         spell",
+                    );
                 }
                 let e = spell(first, "Expert", "A task's expert", names)?;
                 let sh = if shared == 0 {
-                    format!("[{}; 0]", names.alias(&number("Expert"), "", &first[0].text))
+                    format!(
+                        "[{}; 0]",
+                        names.alias(&number("Expert"), "", &first[0].text)
+                    )
                 } else {
-                    spell(&experts[tasks * own..], "SharedExpert", "A shared expert", names)?
+                    spell(
+                        &experts[tasks * own..],
+                        "SharedExpert",
+                        "A shared expert",
+                        names,
+                    )?
                 };
-                let own_gates = gates(level.gates.start..level.gates.start + tasks, own + shared, true, names)?;
+                let own_gates = gates(
+                    level.gates.start..level.gates.start + tasks,
+                    own + shared,
+                    true,
+                    names,
+                )?;
                 if own_gates.iter().any(|p| *p != own_gates[0]) {
-                    return refuse("each task's gate has its own shape, which the types of CGC do not spell");
+                    return refuse(
+                        "each task's gate has its own shape, which the types of CGC do not spell",
+                    );
                 }
-                let t = names.alias(&number("TaskGate"), &format!("A task's gate{place}"), &own_gates[0].text);
+                let t = names.alias(
+                    &number("TaskGate"),
+                    &format!("A task's gate{place}"),
+                    &own_gates[0].text,
+                );
                 let mut inner = own_gates[0].scratch.max(expert_scratch);
                 let mut rows = tasks * (own + shared) * s.gate;
                 names.import("Cgc");
@@ -194,7 +306,11 @@ impl Parts<'_> {
                 let mut arguments = format!("{e}, {sh}, {t}");
                 if matches!(level.form, Form::Extract { .. }) {
                     let q = gates(level.gates.end - 1..level.gates.end, all, true, names)?;
-                    let q_name = names.alias(&number("StreamGate"), &format!("The shared stream's gate{place}"), &q[0].text);
+                    let q_name = names.alias(
+                        &number("StreamGate"),
+                        &format!("The shared stream's gate{place}"),
+                        &q[0].text,
+                    );
                     inner = inner.max(q[0].scratch);
                     rows += all * s.gate;
                     names.import("Extract");
@@ -206,7 +322,15 @@ impl Parts<'_> {
         };
         let (rows, inner) = rows;
         let last = width * s.act + g * width * WORD + rows + inner;
-        Ok(Spelled { text, arguments, buffers: Buffers { first: 0, last, streams: streams * width * s.act } })
+        Ok(Spelled {
+            text,
+            arguments,
+            buffers: Buffers {
+                first: 0,
+                last,
+                streams: streams * width * s.act,
+            },
+        })
     }
 
     fn model(
@@ -220,11 +344,17 @@ impl Parts<'_> {
     ) -> Result<String, NotTyped> {
         let raw = |names: &mut Names| {
             names.import("Raw");
-            format!("Raw<[{}; {}]>", if self.sizes.integer { "i16" } else { "f32" }, self.inputs)
+            format!(
+                "Raw<[{}; {}]>",
+                if self.sizes.integer { "i16" } else { "f32" },
+                self.inputs
+            )
         };
         let (form, text) = match (levels, spelled) {
             ([l], [s]) => (&l.form, s),
-            ([a, b], [x, y]) if matches!((a.form, b.form), (Form::Extract { .. }, Form::Cgc { .. })) => {
+            ([a, b], [x, y])
+                if matches!((a.form, b.form), (Form::Extract { .. }, Form::Cgc { .. })) =>
+            {
                 names.import("Ple");
                 return Ok(format!("Ple<{}, {}, {towers}>", x.text, y.text));
             }
@@ -246,8 +376,13 @@ impl Parts<'_> {
                 names.unimport("Mix");
                 names.import("Omoe");
                 // The alias takes the one gate itself, not an array of it.
-                let arguments = text.arguments.rsplit_once(", [").and_then(|(e, g)| Some((e, g.strip_suffix("; 1]")?)));
-                let Some((experts, gate)) = arguments else { return refuse("one gate for all tasks is an array of one") };
+                let arguments = text
+                    .arguments
+                    .rsplit_once(", [")
+                    .and_then(|(e, g)| Some((e, g.strip_suffix("; 1]")?)));
+                let Some((experts, gate)) = arguments else {
+                    return refuse("one gate for all tasks is an array of one");
+                };
                 format!("Omoe<{experts}, {gate}, {towers}, {count}>")
             }
             Form::Mix => {
@@ -260,7 +395,9 @@ impl Parts<'_> {
                 names.import("CgcModel");
                 format!("CgcModel<{}, {towers}, {count}>", text.arguments)
             }
-            Form::Extract { .. } => return refuse("its last level has a shared stream that nothing reads"),
+            Form::Extract { .. } => {
+                return refuse("its last level has a shared stream that nothing reads");
+            }
         })
     }
 }
@@ -271,17 +408,30 @@ fn numbered(name: &str, i: Option<usize>) -> String {
 }
 
 /// The towers' types, the bytes of all raw outputs, and of the largest tower's buffers.
-fn towers(header: &Header, trunk: &Trunk, names: &mut Names) -> Result<(Vec<Part>, usize, usize), NotTyped> {
-    let first = header.nodes.iter().position(|n| n.op == mmoe::blob::op::TOWER).unwrap_or(header.nodes.len());
+fn towers(
+    header: &Header,
+    trunk: &Trunk,
+    names: &mut Names,
+) -> Result<(Vec<Part>, usize, usize), NotTyped> {
+    let first = header
+        .nodes
+        .iter()
+        .position(|n| n.op == mmoe::blob::op::TOWER)
+        .unwrap_or(header.nodes.len());
     let (base, step) = trunk.streams(header);
     let mut parts = Vec::new();
     let (mut bytes, mut align) = (0usize, 1);
     for (k, n) in (first..header.nodes.len()).enumerate() {
         let node = &header.nodes[n];
         if usize::from(node.src) != base + k * step {
-            return refuse(format!("tower {k} reads value {}, which no family of types says", node.src));
+            return refuse(format!(
+                "tower {k} reads value {}, which no family of types says",
+                node.src
+            ));
         }
-        let Some(task) = header.tasks.get(k) else { return refuse("a tower without a task") };
+        let Some(task) = header.tasks.get(k) else {
+            return refuse("a tower without a task");
+        };
         let width = if node.src == 0 {
             header.inputs.first().map_or(0, |i| i.count as usize)
         } else {
@@ -292,7 +442,12 @@ fn towers(header: &Header, trunk: &Trunk, names: &mut Names) -> Result<(Vec<Part
         align = align.max(alignment);
         parts.push(part);
     }
-    bytes += header.tasks.iter().filter(|t| t.output == output::PRODUCT).count() * WORD;
+    bytes += header
+        .tasks
+        .iter()
+        .filter(|t| t.output == output::PRODUCT)
+        .count()
+        * WORD;
     let scratch = parts.iter().map(|p| p.scratch).max().unwrap_or(0);
     Ok((parts, bytes.next_multiple_of(align), scratch))
 }

@@ -82,7 +82,10 @@ impl Trunk {
             Self::Bottom(n) => (n + 1, 0),
             Self::Levels { levels, one } => {
                 let towers = header.nodes.iter().filter(|n| n.op == op::TOWER).count();
-                (levels.last().map_or(0, |l| l.gates.start + 1), usize::from(!one && towers > 1))
+                (
+                    levels.last().map_or(0, |l| l.gates.start + 1),
+                    usize::from(!one && towers > 1),
+                )
             }
         }
     }
@@ -94,8 +97,16 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
     let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     let mut at = 0;
     while nodes.get(at).is_some_and(|n| n.op != op::TOWER) {
-        let gates = at + nodes[at..].iter().take_while(|n| n.op == op::EXPERT).count();
-        let end = gates + nodes[gates..].iter().take_while(|n| n.op >= op::GATES).count();
+        let gates = at
+            + nodes[at..]
+                .iter()
+                .take_while(|n| n.op == op::EXPERT)
+                .count();
+        let end = gates
+            + nodes[gates..]
+                .iter()
+                .take_while(|n| n.op >= op::GATES)
+                .count();
         if end == at {
             return refuse(format!("step {at} is neither expert nor gate nor tower"));
         }
@@ -105,14 +116,19 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
     let towers = nodes.len() - at;
     match runs.as_slice() {
         [] => return Ok(Trunk::Through),
-        [(experts, gates)] if gates.is_empty() && experts.len() == 1 => return Ok(Trunk::Bottom(experts.start)),
+        [(experts, gates)] if gates.is_empty() && experts.len() == 1 => {
+            return Ok(Trunk::Bottom(experts.start));
+        }
         runs if runs.iter().any(|(_, g)| g.is_empty()) => {
             return refuse("experts without a gate are more than one, or not the only level");
         }
         _ => {}
     }
     let Some(levels) = solve(header, &runs, 0, Source::Input) else {
-        return refuse("its experts and gates are wired as no family of types (MMoE, CGC, PLE, stacks of these) has it");
+        return refuse(
+            "its experts and gates are wired as no family of types (MMoE, CGC, PLE, stacks of \
+             these) has it",
+        );
     };
     let outs = levels.last().map_or(0, |l| l.gates.len());
     match outs {
@@ -123,24 +139,47 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
 }
 
 /// Finds a form for every level from `index` on, the last of which feeds the towers.
-fn solve(header: &Header, runs: &[(Range<usize>, Range<usize>)], index: usize, source: Source) -> Option<Vec<Level>> {
-    let Some((experts, gates)) = runs.get(index) else { return Some(Vec::new()) };
+fn solve(
+    header: &Header,
+    runs: &[(Range<usize>, Range<usize>)],
+    index: usize,
+    source: Source,
+) -> Option<Vec<Level>> {
+    let Some((experts, gates)) = runs.get(index) else {
+        return Some(Vec::new());
+    };
     let last = index + 1 == runs.len();
-    forms(header, experts, gates, last).into_iter().find_map(|form| {
-        if !reads(header, experts, gates, form, source) {
-            return None;
-        }
-        let base = gates.start + 1;
-        let next = match form {
-            Form::Mix => Source::Array { base, count: gates.len() },
-            // A CGC level that is not the last has no stream for shared experts.
-            Form::Cgc { .. } => Source::Array { base, count: gates.len() },
-            Form::Extract { .. } => Source::Streams { base, tasks: gates.len() - 1 },
-        };
-        let mut levels = vec![Level { index, experts: experts.clone(), gates: gates.clone(), form }];
-        levels.extend(solve(header, runs, index + 1, next)?);
-        Some(levels)
-    })
+    forms(header, experts, gates, last)
+        .into_iter()
+        .find_map(|form| {
+            if !reads(header, experts, gates, form, source) {
+                return None;
+            }
+            let base = gates.start + 1;
+            let next = match form {
+                Form::Mix => Source::Array {
+                    base,
+                    count: gates.len(),
+                },
+                // A CGC level that is not the last has no stream for shared experts.
+                Form::Cgc { .. } => Source::Array {
+                    base,
+                    count: gates.len(),
+                },
+                Form::Extract { .. } => Source::Streams {
+                    base,
+                    tasks: gates.len() - 1,
+                },
+            };
+            let mut levels = vec![Level {
+                index,
+                experts: experts.clone(),
+                gates: gates.clone(),
+                form,
+            }];
+            levels.extend(solve(header, runs, index + 1, next)?);
+            Some(levels)
+        })
 }
 
 /// The forms that the gates' masks allow, the plainest first.
@@ -148,7 +187,11 @@ fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bo
     let all = experts.len();
     let sees = |g: usize| u64::from(header.nodes[gates.start + g].sees);
     // Masks count from the level's first expert.
-    if gates.clone().any(|n| usize::from(header.nodes[n].first) != experts.start + 1) || all > 32 {
+    if gates
+        .clone()
+        .any(|n| usize::from(header.nodes[n].first) != experts.start + 1)
+        || all > 32
+    {
         return Vec::new();
     }
     let full = (1u64 << all) - 1;
@@ -161,7 +204,9 @@ fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bo
             let shared = all.checked_sub(own * tasks)?;
             let low = |n: usize| (1u64 << n) - 1;
             let expected = |k: usize| low(own) << (k * own) | low(shared) << (own * tasks);
-            (0..tasks).all(|k| sees(k) == expected(k)).then_some((own, shared))
+            (0..tasks)
+                .all(|k| sees(k) == expected(k))
+                .then_some((own, shared))
         })
     };
     if let Some((own, shared)) = cgc(gates.len()) {
@@ -181,14 +226,32 @@ fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bo
 }
 
 /// Whether every expert and gate of the level reads what its form has it read.
-fn reads(header: &Header, experts: &Range<usize>, gates: &Range<usize>, form: Form, source: Source) -> bool {
+fn reads(
+    header: &Header,
+    experts: &Range<usize>,
+    gates: &Range<usize>,
+    form: Form,
+    source: Source,
+) -> bool {
     let src = |n: usize| Some(usize::from(header.nodes[n].src));
     let (expert, tasks): (Box<dyn Fn(usize) -> usize>, usize) = match form {
         Form::Mix => (Box::new(|i| i), gates.len()),
         Form::Cgc { own, .. } => (Box::new(move |i| i / own), gates.len()),
         Form::Extract { own, .. } => (Box::new(move |i| i / own), gates.len() - 1),
     };
-    let stream = |i: usize| if form == Form::Mix { i } else { expert(i).min(tasks) };
-    experts.clone().enumerate().all(|(i, n)| src(n) == source.value(stream(i)))
-        && gates.clone().enumerate().all(|(g, n)| src(n) == source.value(g))
+    let stream = |i: usize| {
+        if form == Form::Mix {
+            i
+        } else {
+            expert(i).min(tasks)
+        }
+    };
+    experts
+        .clone()
+        .enumerate()
+        .all(|(i, n)| src(n) == source.value(stream(i)))
+        && gates
+            .clone()
+            .enumerate()
+            .all(|(g, n)| src(n) == source.value(g))
 }

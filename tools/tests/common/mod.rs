@@ -10,7 +10,9 @@ use mmoe_tools::import::{Tensor, Weights};
 use mmoe_tools::oracle::evaluate;
 
 pub(crate) fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures")
+        .join(path)
 }
 
 pub(crate) fn read(path: &str) -> Weights {
@@ -29,18 +31,35 @@ pub(crate) fn made(shapes: &[(&str, &[usize])]) -> Weights {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let unit = f64::from(state >> 8) / f64::from(1 << 24);
             // Variances are positive.
-            (if name.ends_with("var") || name.ends_with("variance") { unit + 0.1 } else { unit - 0.5 }) as f32
+            (if name.ends_with("var") || name.ends_with("variance") {
+                unit + 0.1
+            } else {
+                unit - 0.5
+            }) as f32
         });
-        ((*name).to_owned(), Tensor { shape: shape.to_vec(), data: data.collect() })
+        (
+            (*name).to_owned(),
+            Tensor {
+                shape: shape.to_vec(),
+                data: data.collect(),
+            },
+        )
     });
-    Weights { format: "made".into(), tensors: tensors.collect(), ..Weights::default() }
+    Weights {
+        format: "made".into(),
+        tensors: tensors.collect(),
+        ..Weights::default()
+    }
 }
 
 fn assert_close(what: &str, row: usize, got: &[f64], golden: &[f32]) {
     assert_eq!(got.len(), golden.len(), "{what}, row {row}");
     for (a, b) in got.iter().zip(golden) {
         let b = f64::from(*b);
-        assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{what}, row {row}: {a} against {b}");
+        assert!(
+            (a - b).abs() <= 1e-5 * b.abs().max(1.0),
+            "{what}, row {row}: {a} against {b}"
+        );
     }
 }
 
@@ -53,20 +72,32 @@ pub(crate) fn assert_golden(graph: &Graph, golden: &IndexMap<String, Tensor>) {
         let features: Vec<f64> = features.iter().map(|v| f64::from(*v)).collect();
         let y = evaluate(graph, &features);
         for (t, task) in graph.tasks.iter().enumerate() {
-            let row_of = |name: &str, width: usize| golden[name].data.chunks_exact(width).nth(row).unwrap();
-            assert_close(&task.name, row, &y.tasks[t], row_of(&task.name, y.tasks[t].len()));
+            let row_of =
+                |name: &str, width: usize| golden[name].data.chunks_exact(width).nth(row).unwrap();
+            assert_close(
+                &task.name,
+                row,
+                &y.tasks[t],
+                row_of(&task.name, y.tasks[t].len()),
+            );
             let gate = format!("gate_{}", task.name);
             assert_close(&gate, row, &y.gates[t], row_of(&gate, y.gates[t].len()));
         }
         let all: Vec<f64> = y.experts.concat();
-        assert_close("experts", row, &all, experts.data.chunks_exact(all.len()).nth(row).unwrap());
+        assert_close(
+            "experts",
+            row,
+            &all,
+            experts.data.chunks_exact(all.len()).nth(row).unwrap(),
+        );
         compared += 1;
     }
     assert_eq!(compared, 64);
     assert!(graph.nodes.iter().any(|n| matches!(n.op, Op::Gate { .. })));
 }
 
-/// Holds only the tasks of a model against every row of a golden file: for those without gates, and for more levels than one.
+/// Holds only the tasks of a model against every row of a golden file: for those without gates, and
+/// for more levels than one.
 pub(crate) fn assert_tasks(graph: &Graph, golden: &IndexMap<String, Tensor>) {
     let x = &golden["x"];
     let mut compared = 0;
@@ -74,7 +105,16 @@ pub(crate) fn assert_tasks(graph: &Graph, golden: &IndexMap<String, Tensor>) {
         let features: Vec<f64> = features.iter().map(|v| f64::from(*v)).collect();
         let y = evaluate(graph, &features);
         for (got, task) in y.tasks.iter().zip(&graph.tasks) {
-            assert_close(&task.name, row, got, golden[&task.name].data.chunks_exact(got.len()).nth(row).unwrap());
+            assert_close(
+                &task.name,
+                row,
+                got,
+                golden[&task.name]
+                    .data
+                    .chunks_exact(got.len())
+                    .nth(row)
+                    .unwrap(),
+            );
         }
         compared += 1;
     }

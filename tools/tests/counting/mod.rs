@@ -23,9 +23,9 @@ fn count(bytes: isize) {
     PEAK.set(PEAK.get().max(LIVE.get()));
 }
 
-// SAFETY: every call is passed on to `System` with the caller's own arguments, so the contract is the one the
-// caller already keeps with it. The counters are constant-initialised thread-locals without destructors, which
-// neither allocate nor unwind.
+// SAFETY: every call is passed on to `System` with the caller's own arguments, so the contract is
+// the one the caller already keeps with it. The counters are constant-initialised thread-locals
+// without destructors, which neither allocate nor unwind.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -65,9 +65,11 @@ pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, (PEAK.get() - before) as usize)
 }
 
-/// What a reader may hold at its worst: a small multiple of the file, and a constant for tiny files.
+/// What a reader may hold at its worst: a small multiple of the file, and a constant for tiny
+/// files.
 fn allowed(what: &str, file_len: usize) -> usize {
-    // The HDF5 library makes room for as many messages of an object as its header claims: at most 65,535 of 40 bytes.
+    // The HDF5 library makes room for as many messages of an object as its header claims: at most
+    // 65,535 of 40 bytes.
     let claims_messages = what.contains(".h5") || what.contains(".keras");
     let constant = if claims_messages { 3200 } else { 512 };
     20 * file_len + constant * 1024
@@ -79,10 +81,17 @@ pub(crate) fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
     let allowed = allowed(what, len);
     let (result, peak) = peak(|| catch_unwind(AssertUnwindSafe(|| import::read_bytes(bytes))));
     let result = result.unwrap_or_else(|_| panic!("{what} made a reader panic"));
-    assert!(peak <= allowed, "{what} of {len} bytes made a reader take {peak} bytes");
+    assert!(
+        peak <= allowed,
+        "{what} of {len} bytes made a reader take {peak} bytes"
+    );
     if let Ok(weights) = &result {
         for (name, tensor) in &weights.tensors {
-            assert_eq!(tensor.data.len(), tensor.shape.iter().product::<usize>(), "{name}");
+            assert_eq!(
+                tensor.data.len(),
+                tensor.shape.iter().product::<usize>(),
+                "{name}"
+            );
             assert!(tensor.data.iter().all(|v| v.is_finite()), "{name}");
         }
     }
@@ -91,7 +100,9 @@ pub(crate) fn read(what: &str, bytes: Vec<u8>) -> Result<Weights, Reason> {
 
 /// Where `needle` begins in `haystack`.
 pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window[0] == needle[0] && window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window[0] == needle[0] && window == needle)
 }
 
 /// A zip archive of these members.

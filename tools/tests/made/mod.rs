@@ -14,15 +14,31 @@ pub(crate) struct Maker {
 
 impl Maker {
     pub(crate) fn new(name: &str, inputs: usize) -> Self {
-        let input = Input { name: "x".into(), count: inputs, min: None, max: None, mean: None, std: None };
-        let graph =
-            Graph { name: name.into(), version: 3, inputs: vec![input], feature_names: Vec::new(), nodes: Vec::new(), tasks: Vec::new() };
+        let input = Input {
+            name: "x".into(),
+            count: inputs,
+            min: None,
+            max: None,
+            mean: None,
+            std: None,
+        };
+        let graph = Graph {
+            name: name.into(),
+            version: 3,
+            inputs: vec![input],
+            feature_names: Vec::new(),
+            nodes: Vec::new(),
+            tasks: Vec::new(),
+        };
         Self { graph, state: 7 }
     }
 
     fn numbers(&mut self, n: usize) -> Vec<f32> {
         let mut next = || {
-            self.state = self.state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.state = self
+                .state
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
             (self.state >> 8) as f32 / (1 << 23) as f32 - 1.0
         };
         (0..n).map(|_| next()).collect()
@@ -30,7 +46,14 @@ impl Maker {
 
     pub(crate) fn dense(&mut self, inputs: usize, outputs: usize, activation: Activation) -> Layer {
         let (weight, bias) = (self.numbers(inputs * outputs), self.numbers(outputs));
-        Layer::Dense(Dense { name: "made".into(), inputs, outputs, weight, bias, activation })
+        Layer::Dense(Dense {
+            name: "made".into(),
+            inputs,
+            outputs,
+            weight,
+            bias,
+            activation,
+        })
     }
 
     /// A step that reads all of `src`; gives the value it makes.
@@ -39,8 +62,22 @@ impl Maker {
         self.slice(op, src, 0..inputs, outputs, layers)
     }
 
-    fn slice(&mut self, op: Op, src: usize, read: std::ops::Range<usize>, outputs: usize, layers: Vec<Layer>) -> usize {
-        self.graph.nodes.push(Node { op, src, start: read.start, inputs: read.len(), outputs, layers });
+    fn slice(
+        &mut self,
+        op: Op,
+        src: usize,
+        read: std::ops::Range<usize>,
+        outputs: usize,
+        layers: Vec<Layer>,
+    ) -> usize {
+        self.graph.nodes.push(Node {
+            op,
+            src,
+            start: read.start,
+            inputs: read.len(),
+            outputs,
+            layers,
+        });
         self.graph.nodes.len()
     }
 
@@ -52,20 +89,40 @@ impl Maker {
     pub(crate) fn gate(&mut self, src: usize, kind: GateKind, sees: &[usize]) -> usize {
         let (inputs, outputs) = (self.graph.width(src), self.graph.width(sees[0]));
         let layer = match kind {
-            GateKind::Constant => Layer::Constant { weights: self.numbers(sees.len()).iter().map(|w| w.abs()).collect() },
+            GateKind::Constant => Layer::Constant {
+                weights: self.numbers(sees.len()).iter().map(|w| w.abs()).collect(),
+            },
             _ => self.dense(inputs, kind.logits(sees.len()), Activation::Linear),
         };
-        self.node(Op::Gate { kind, sees: sees.to_vec(), temperature: 1.0 }, src, outputs, vec![layer])
+        self.node(
+            Op::Gate {
+                kind,
+                sees: sees.to_vec(),
+                temperature: 1.0,
+            },
+            src,
+            outputs,
+            vec![layer],
+        )
     }
 
-    pub(crate) fn tower(&mut self, src: usize, width: usize, name: &str, output: fn(usize) -> Output) {
+    pub(crate) fn tower(
+        &mut self,
+        src: usize,
+        width: usize,
+        name: &str,
+        output: fn(usize) -> Output,
+    ) {
         let layer = self.dense(self.graph.width(src), width, Activation::Linear);
         let value = self.node(Op::Tower, src, width, vec![layer]);
         self.task(name, output(value));
     }
 
     pub(crate) fn task(&mut self, name: &str, output: Output) {
-        self.graph.tasks.push(Task { name: name.into(), output });
+        self.graph.tasks.push(Task {
+            name: name.into(),
+            output,
+        });
     }
 
     pub(crate) fn done(self) -> Graph {
@@ -90,7 +147,9 @@ pub(crate) fn blob(graph: &Graph, precision: Float) -> Vec<u8> {
     file::write(&header, &weights)
 }
 
-const W8: Float = Float::W8 { narrow_heads: false };
+const W8: Float = Float::W8 {
+    narrow_heads: false,
+};
 
 /// Every model: its name and its blob.
 pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
@@ -112,10 +171,14 @@ pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
 
 /// A blob of integers, for inputs in −2 to 2.
 fn integers(mut graph: Graph) -> Vec<u8> {
-    graph.inputs.iter_mut().for_each(|i| (i.min, i.max) = (Some(-2.0), Some(2.0)));
+    graph
+        .inputs
+        .iter_mut()
+        .for_each(|i| (i.min, i.max) = (Some(-2.0), Some(2.0)));
     quantize::even(&mut graph);
     let calibration = quantize::source(&graph, None).unwrap();
-    let quantized = quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
+    let quantized =
+        quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
     let (header, weights) = pack::integer(&graph, &quantized, Packing::Quad);
     file::write(&header, &weights)
 }
@@ -123,16 +186,34 @@ fn integers(mut graph: Graph) -> Vec<u8> {
 /// Named features, names that are no identifiers, unlike towers.
 pub(crate) fn mmoe() -> Graph {
     let mut m = Maker::new("feed ranker", 5);
-    m.graph.feature_names = ["age", "Income (k$)", "2nd visit", "type", "age."].map(String::from).to_vec();
-    m.graph.inputs =
-        m.graph.feature_names.iter().map(|n| Input { name: n.clone(), count: 1, min: None, max: None, mean: None, std: None }).collect();
+    m.graph.feature_names = ["age", "Income (k$)", "2nd visit", "type", "age."]
+        .map(String::from)
+        .to_vec();
+    m.graph.inputs = m
+        .graph
+        .feature_names
+        .iter()
+        .map(|n| Input {
+            name: n.clone(),
+            count: 1,
+            min: None,
+            max: None,
+            mean: None,
+            std: None,
+        })
+        .collect();
     let deep = |m: &mut Maker| {
-        let layers =
-            vec![m.dense(5, 6, Activation::LeakyRelu { slope: 0.1 }), m.dense(6, 7, Activation::Tanh), m.dense(7, 4, Activation::Relu)];
+        let layers = vec![
+            m.dense(5, 6, Activation::LeakyRelu { slope: 0.1 }),
+            m.dense(6, 7, Activation::Tanh),
+            m.dense(7, 4, Activation::Relu),
+        ];
         m.node(Op::Expert, 0, 4, layers)
     };
     let experts: Vec<usize> = (0..3).map(|_| deep(&mut m)).collect();
-    let gates: Vec<usize> = (0..3).map(|_| m.gate(0, GateKind::Softmax, &experts)).collect();
+    let gates: Vec<usize> = (0..3)
+        .map(|_| m.gate(0, GateKind::Softmax, &experts))
+        .collect();
     m.tower(gates[0], 1, "click-through", sigmoid);
     m.tower(gates[1], 3, "type", softmax);
     m.tower(gates[2], 2, "u8", linear);
@@ -164,13 +245,26 @@ fn independent() -> Graph {
     m.done()
 }
 
-/// One CGC level's experts and gates on `src(k)` for task `k` of 2 and `src(2)` for the shared ones: 2 own experts, 1 shared.
+/// One CGC level's experts and gates on `src(k)` for task `k` of 2 and `src(2)` for the shared
+/// ones: 2 own experts, 1 shared.
 fn cgc_level(m: &mut Maker, src: impl Fn(usize) -> usize, shared_gate: bool) -> Vec<usize> {
     let own: Vec<usize> = (0..4).map(|i| m.expert(src(i / 2), 3)).collect();
     let shared = m.expert(src(2), 3);
-    let mut gates: Vec<usize> = (0..2).map(|k| m.gate(src(k), GateKind::Softmax, &[own[2 * k], own[2 * k + 1], shared])).collect();
+    let mut gates: Vec<usize> = (0..2)
+        .map(|k| {
+            m.gate(
+                src(k),
+                GateKind::Softmax,
+                &[own[2 * k], own[2 * k + 1], shared],
+            )
+        })
+        .collect();
     if shared_gate {
-        gates.push(m.gate(src(2), GateKind::Softmax, &[own.clone(), vec![shared]].concat()));
+        gates.push(m.gate(
+            src(2),
+            GateKind::Softmax,
+            &[own.clone(), vec![shared]].concat(),
+        ));
     }
     gates
 }
@@ -196,33 +290,76 @@ fn ple() -> Graph {
 fn stack() -> Graph {
     let mut m = Maker::new("stack", 4);
     let experts = [m.expert(0, 3), m.expert(0, 3)];
-    let first: Vec<usize> = (0..2).map(|_| m.gate(0, GateKind::Softmax, &experts)).collect();
+    let first: Vec<usize> = (0..2)
+        .map(|_| m.gate(0, GateKind::Softmax, &experts))
+        .collect();
     let experts = [m.expert(first[0], 5), m.expert(first[1], 5)];
-    let second: Vec<usize> = (0..2).map(|k| m.gate(first[k], GateKind::Softmax, &experts)).collect();
+    let second: Vec<usize> = (0..2)
+        .map(|k| m.gate(first[k], GateKind::Softmax, &experts))
+        .collect();
     let experts = [m.expert(second[0], 2), m.expert(second[1], 2)];
-    let last = m.gate(second[0], GateKind::TopK { k: 1, renormalise: false }, &experts);
+    let last = m.gate(
+        second[0],
+        GateKind::TopK {
+            k: 1,
+            renormalise: false,
+        },
+        &experts,
+    );
     m.tower(last, 1, "a", sigmoid);
     m.tower(last, 1, "b", linear);
     m.done()
 }
 
-/// Every kind of gate, unlike experts, slices, a mask, an empty tower, the odd layers; a layer norm, which integers do not have, on request.
+/// Every kind of gate, unlike experts, slices, a mask, an empty tower, the odd layers; a layer
+/// norm, which integers do not have, on request.
 fn mixed(with_norm: bool) -> Graph {
     let mut m = Maker::new("mixed", 6);
-    let slice = vec![m.dense(3, 4, Activation::Linear), Layer::PRelu { slope: m.numbers(4) }];
+    let slice = vec![
+        m.dense(3, 4, Activation::Linear),
+        Layer::PRelu {
+            slope: m.numbers(4),
+        },
+    ];
     let a = m.slice(Op::Expert, 0, 2..5, 4, slice);
     let (gain, bias) = (m.numbers(4), m.numbers(4));
-    let norm = Layer::LayerNorm { gain: gain.clone(), bias: bias.clone(), epsilon: 1e-3 };
-    let mut layers = vec![m.dense(6, 4, Activation::Linear), Layer::Affine { gain, bias }];
+    let norm = Layer::LayerNorm {
+        gain: gain.clone(),
+        bias: bias.clone(),
+        epsilon: 1e-3,
+    };
+    let mut layers = vec![
+        m.dense(6, 4, Activation::Linear),
+        Layer::Affine { gain, bias },
+    ];
     layers.extend(with_norm.then_some(norm));
     let b = m.node(Op::Expert, 0, 4, layers);
     let c = m.expert(0, 4);
     let hard = m.gate(0, GateKind::Hard, &[a, b, c]);
-    let top = m.gate(0, GateKind::TopK { k: 2, renormalise: true }, &[a, b, c]);
+    let top = m.gate(
+        0,
+        GateKind::TopK {
+            k: 2,
+            renormalise: true,
+        },
+        &[a, b, c],
+    );
     let select = m.gate(0, GateKind::DSelectK { k: 2 }, &[a, b, c]);
     let constant = m.gate(0, GateKind::Constant, &[a, b, c]);
-    let hidden = vec![m.dense(6, 5, Activation::Relu), m.dense(5, 2, Activation::Linear)];
-    let sees = m.node(Op::Gate { kind: GateKind::Softmax, sees: vec![a, c], temperature: 1.0 }, 0, 4, hidden);
+    let hidden = vec![
+        m.dense(6, 5, Activation::Relu),
+        m.dense(5, 2, Activation::Linear),
+    ];
+    let sees = m.node(
+        Op::Gate {
+            kind: GateKind::Softmax,
+            sees: vec![a, c],
+            temperature: 1.0,
+        },
+        0,
+        4,
+        hidden,
+    );
     m.tower(hard, 1, "hard", linear);
     m.tower(top, 1, "top", linear);
     m.tower(select, 1, "select", linear);
@@ -235,7 +372,10 @@ fn mixed(with_norm: bool) -> Graph {
 fn product() -> Graph {
     let mut m = Maker::new("product", 4);
     let experts = [m.expert(0, 3), m.expert(0, 3)];
-    let gates = [m.gate(0, GateKind::Softmax, &experts), m.gate(0, GateKind::Softmax, &experts)];
+    let gates = [
+        m.gate(0, GateKind::Softmax, &experts),
+        m.gate(0, GateKind::Softmax, &experts),
+    ];
     m.tower(gates[0], 1, "ctr", sigmoid);
     m.tower(gates[1], 1, "cvr", sigmoid);
     m.task("ctcvr", Output::Product { a: 0, b: 1 });
@@ -246,7 +386,9 @@ fn product() -> Graph {
 fn products() -> Graph {
     let mut m = Maker::new("products", 4);
     let experts = [m.expert(0, 3), m.expert(0, 3)];
-    let gates: Vec<usize> = (0..4).map(|_| m.gate(0, GateKind::Softmax, &experts)).collect();
+    let gates: Vec<usize> = (0..4)
+        .map(|_| m.gate(0, GateKind::Softmax, &experts))
+        .collect();
     m.tower(gates[0], 1, "ctr", sigmoid);
     m.tower(gates[1], 3, "kind", softmax);
     m.tower(gates[2], 1, "cvr", sigmoid);

@@ -1,4 +1,5 @@
-//! The integer quantizer: the bits of its blobs, what it proves, how good its models are, what it refuses.
+//! The integer quantizer: the bits of its blobs, what it proves, how good its models are, what it
+//! refuses.
 
 mod bits;
 #[path = "../common/mod.rs"]

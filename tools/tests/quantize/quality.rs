@@ -14,8 +14,16 @@ use mmoe_tools::quantize::{Options, Quantized, quantize, source};
 use mmoe_tools::spec::Spec;
 
 pub(crate) fn model(folder: &str, weights: &str) -> Graph {
-    let spec = Spec::parse(&std::fs::read_to_string(fixture(&format!("{folder}/spec.toml"))).unwrap()).unwrap();
-    build(read(&format!("{folder}/{weights}")), Some(&spec), model::Options::default()).unwrap().graph
+    let spec =
+        Spec::parse(&std::fs::read_to_string(fixture(&format!("{folder}/spec.toml"))).unwrap())
+            .unwrap();
+    build(
+        read(&format!("{folder}/{weights}")),
+        Some(&spec),
+        model::Options::default(),
+    )
+    .unwrap()
+    .graph
 }
 
 pub(crate) fn edge() -> Graph {
@@ -26,7 +34,13 @@ pub(crate) fn edge() -> Graph {
 pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
     let width = graph.width(0);
     let input = |j: usize| {
-        let column = || rows.data.iter().skip(j).step_by(width).map(|v| f64::from(*v));
+        let column = || {
+            rows.data
+                .iter()
+                .skip(j)
+                .step_by(width)
+                .map(|v| f64::from(*v))
+        };
         Input {
             name: format!("x{j}"),
             count: 1,
@@ -36,15 +50,31 @@ pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
             std: None,
         }
     };
-    Graph { inputs: (0..width).map(input).collect(), ..graph.clone() }
+    Graph {
+        inputs: (0..width).map(input).collect(),
+        ..graph.clone()
+    }
 }
 
 /// Integers from rows, or from their ranges alone.
 fn both(graph: &Graph, rows: &Tensor) -> [(&'static str, Graph, Quantized); 2] {
-    let with = quantize(graph, &source(graph, Some((&rows.data, graph.width(0)))).unwrap(), &Options::default()).unwrap();
+    let with = quantize(
+        graph,
+        &source(graph, Some((&rows.data, graph.width(0)))).unwrap(),
+        &Options::default(),
+    )
+    .unwrap();
     let ranges = declared(graph, rows);
-    let without = quantize(&ranges, &source(&ranges, None).unwrap(), &Options::default()).unwrap();
-    [("calibrated", graph.clone(), with), ("declared", ranges, without)]
+    let without = quantize(
+        &ranges,
+        &source(&ranges, None).unwrap(),
+        &Options::default(),
+    )
+    .unwrap();
+    [
+        ("calibrated", graph.clone(), with),
+        ("declared", ranges, without),
+    ]
 }
 
 /// Outputs of the integer model, task by task (of one number each).
@@ -87,10 +117,16 @@ fn pytorch_edge_keeps_its_quality() {
     let rows = read("pytorch-edge/calibration.npz").tensors;
     for (how, graph, q) in both(&edge(), &rows["x"]) {
         let y = integers(&graph, &q, &test["x"].data);
-        let figures =
-            [auc(&y[0], &labels(&test["y0"])).unwrap(), auc(&y[1], &labels(&test["y1"])).unwrap(), mse(&y[2], &reals(&test["y2"]))];
+        let figures = [
+            auc(&y[0], &labels(&test["y0"])).unwrap(),
+            auc(&y[1], &labels(&test["y1"])).unwrap(),
+            mse(&y[2], &reals(&test["y2"])),
+        ];
         println!("pytorch-edge, {how}: {figures:?}");
-        assert!(figures[0] >= 0.9972 && figures[1] >= 0.9965 && figures[2] <= 0.0505, "{how}: {figures:?}");
+        assert!(
+            figures[0] >= 0.9972 && figures[1] >= 0.9965 && figures[2] <= 0.0505,
+            "{how}: {figures:?}"
+        );
     }
 }
 
@@ -111,22 +147,37 @@ fn hub_recsys_keeps_its_quality() {
     }
 }
 
-/// A model on features that nobody scaled: ranges of 1 to 100,000, weights as small as that makes them.
+/// A model on features that nobody scaled: ranges of 1 to 100,000, weights as small as that makes
+/// them.
 #[test]
 fn unscaled_features_convert_by_default() {
     let mut graph = edge();
     let mut test = read("pytorch-edge/test_set.npz").tensors;
     let mut rows = read("pytorch-edge/calibration.npz").tensors;
     let mut r = Rng::new(3);
-    let factors: Vec<f32> = (0..64).map(|j| if j == 0 { 1e5 } else { 10f32.powf(2.5 + 2.5 * r.real()) }).collect();
+    let factors: Vec<f32> = (0..64)
+        .map(|j| {
+            if j == 0 {
+                1e5
+            } else {
+                10f32.powf(2.5 + 2.5 * r.real())
+            }
+        })
+        .collect();
     for name in ["x"] {
         for t in [&mut test[name], &mut rows[name]] {
-            t.data.iter_mut().enumerate().for_each(|(i, v)| *v *= factors[i % 64]);
+            t.data
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| *v *= factors[i % 64]);
         }
     }
     for n in graph.nodes.iter_mut().filter(|n| n.src == 0) {
         if let Some(Layer::Dense(d)) = n.layers.first_mut() {
-            d.weight.iter_mut().enumerate().for_each(|(i, w)| *w /= factors[i % 64]);
+            d.weight
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, w)| *w /= factors[i % 64]);
         }
     }
     let float = floats(&graph, &test["x"].data);
@@ -134,14 +185,18 @@ fn unscaled_features_convert_by_default() {
         let y = integers(&graph, &q, &test["x"].data);
         for (k, name) in ["y0", "y1"].into_iter().enumerate() {
             let wanted = labels(&test[name]);
-            let (f, i) = (auc(&float[k], &wanted).unwrap(), auc(&y[k], &wanted).unwrap());
+            let (f, i) = (
+                auc(&float[k], &wanted).unwrap(),
+                auc(&y[k], &wanted).unwrap(),
+            );
             println!("unscaled, {how}, {name}: {f} {i}");
             assert!(i >= f - 0.005, "{how}, {name}: {i} instead of {f}");
         }
     }
 }
 
-/// Small probabilities keep their order: odds that differ by 1 % do not tie, in the logit or the probability.
+/// Small probabilities keep their order: odds that differ by 1 % do not tie, in the logit or the
+/// probability.
 #[test]
 fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
     let rows = &read("pytorch-edge/calibration.npz").tensors["x"];
@@ -150,11 +205,15 @@ fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
     for (i, x) in rows.data.chunks(64).take(6).enumerate() {
         let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
         let mut graph = plain.clone();
-        let Output::Sigmoid { value } = graph.tasks[0].output else { panic!("y0 is a probability") };
+        let Output::Sigmoid { value } = graph.tasks[0].output else {
+            panic!("y0 is a probability")
+        };
         graph.tasks[0].output = Output::Linear { value };
         // The tower's last bias puts this row at 1/5000.
         let z = logit(&graph, &x);
-        let Some(Layer::Dense(d)) = graph.nodes[value - 1].layers.last_mut() else { panic!("a tower ends in a dense layer") };
+        let Some(Layer::Dense(d)) = graph.nodes[value - 1].layers.last_mut() else {
+            panic!("a tower ends in a dense layer")
+        };
         d.bias[0] += ((1.0f64 / 4999.0).ln() - z) as f32;
         // Another row with odds 1 % higher, along all features by the gradient's signs: bisection.
         let z = logit(&graph, &x);
@@ -169,17 +228,39 @@ fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
         let (mut low, mut high) = (0.0, 0.1);
         for _ in 0..60 {
             let t = (low + high) / 2.0;
-            if logit(&graph, &along(t)) - z < 1.01f64.ln() { low = t } else { high = t }
+            if logit(&graph, &along(t)) - z < 1.01f64.ln() {
+                low = t
+            } else {
+                high = t
+            }
         }
         let other = along(low);
-        let (a, b): (Vec<f32>, Vec<f32>) = x.iter().zip(&other).map(|(a, b)| (*a as f32, *b as f32)).unzip();
-        let q = quantize(&graph, &source(&graph, Some((&rows.data, 64))).unwrap(), &Options::default()).unwrap();
+        let (a, b): (Vec<f32>, Vec<f32>) = x
+            .iter()
+            .zip(&other)
+            .map(|(a, b)| (*a as f32, *b as f32))
+            .unzip();
+        let q = quantize(
+            &graph,
+            &source(&graph, Some((&rows.data, 64))).unwrap(),
+            &Options::default(),
+        )
+        .unwrap();
         let logits = integers(&graph, &q, &[a.clone(), b.clone()].concat());
         assert!(logits[0][1] > logits[0][0], "row {i}: {:?}", logits[0]);
         graph.tasks[0].output = Output::Sigmoid { value };
-        let q = quantize(&graph, &source(&graph, Some((&rows.data, 64))).unwrap(), &Options::default()).unwrap();
+        let q = quantize(
+            &graph,
+            &source(&graph, Some((&rows.data, 64))).unwrap(),
+            &Options::default(),
+        )
+        .unwrap();
         let p = integers(&graph, &q, &[a, b].concat());
-        assert!(p[0][1] > p[0][0] && p[0][0] > 1.0 / 10000.0 && p[0][1] < 1.0 / 2500.0, "row {i}: {:?}", p[0]);
+        assert!(
+            p[0][1] > p[0][0] && p[0][0] > 1.0 / 10000.0 && p[0][1] < 1.0 / 2500.0,
+            "row {i}: {:?}",
+            p[0]
+        );
     }
     assert!(plain.nodes.iter().any(|n| n.op == Op::Tower));
 }

@@ -11,7 +11,9 @@ use mmoe_tools::oracle::evaluate;
 use mmoe_tools::quantize::{Options, QLayer, Quantized, quantize, source};
 
 fn rows() -> Vec<f32> {
-    read("pytorch-edge/calibration.npz").tensors["x"].data.clone()
+    read("pytorch-edge/calibration.npz").tensors["x"]
+        .data
+        .clone()
 }
 
 fn refusal(graph: &Graph, rows: Option<(&[f32], usize)>, options: &Options) -> String {
@@ -22,7 +24,12 @@ fn refusal(graph: &Graph, rows: Option<(&[f32], usize)>, options: &Options) -> S
 }
 
 fn converted(graph: &Graph, rows: &[f32]) -> Quantized {
-    quantize(graph, &source(graph, Some((rows, graph.width(0)))).unwrap(), &Options::default()).unwrap()
+    quantize(
+        graph,
+        &source(graph, Some((rows, graph.width(0)))).unwrap(),
+        &Options::default(),
+    )
+    .unwrap()
 }
 
 /// Root mean square difference from f64 over all outputs, relative to 1 or the value.
@@ -33,7 +40,9 @@ fn apart(graph: &Graph, q: &Quantized, rows: &[f32]) -> f64 {
     let (mut sum, mut n) = (0.0, 0.0f64);
     for x in rows.chunks(m.inputs()) {
         m.predict(x, &mut scratch, &mut y).unwrap();
-        let wanted = evaluate(graph, &x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()).tasks.concat();
+        let wanted = evaluate(graph, &x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>())
+            .tasks
+            .concat();
         for (y, w) in y.iter().zip(wanted) {
             assert!(y.is_finite());
             sum += ((f64::from(*y) - w) / w.abs().max(1.0)).powi(2);
@@ -44,7 +53,9 @@ fn apart(graph: &Graph, q: &Quantized, rows: &[f32]) -> f64 {
 }
 
 fn dense(graph: &mut Graph, node: usize, layer: usize) -> &mut Dense {
-    let Layer::Dense(d) = &mut graph.nodes[node].layers[layer] else { panic!("no dense layer") };
+    let Layer::Dense(d) = &mut graph.nodes[node].layers[layer] else {
+        panic!("no dense layer")
+    };
     d
 }
 
@@ -53,13 +64,22 @@ fn calibration_rows_must_fit_and_be_numbers() {
     let graph = edge();
     let none = Options::default();
     let says = |rows: Option<(&[f32], usize)>| refusal(&graph, rows, &none);
-    assert_eq!(says(Some((&[0.0; 63], 63))), "the calibration rows have 63 features, the model takes 64");
+    assert_eq!(
+        says(Some((&[0.0; 63], 63))),
+        "the calibration rows have 63 features, the model takes 64"
+    );
     assert_eq!(says(Some((&[], 64))), "the calibration file has no rows");
     let mut bad = rows();
     bad[64 * 3 + 5] = f32::NAN;
-    assert_eq!(says(Some((&bad, 64))), "calibration row 3, feature 5 is NaN: leave such rows out");
+    assert_eq!(
+        says(Some((&bad, 64))),
+        "calibration row 3, feature 5 is NaN: leave such rows out"
+    );
     bad[64 * 3 + 5] = f32::INFINITY;
-    assert_eq!(says(Some((&bad, 64))), "calibration row 3, feature 5 is inf: leave such rows out");
+    assert_eq!(
+        says(Some((&bad, 64))),
+        "calibration row 3, feature 5 is inf: leave such rows out"
+    );
     assert!(says(None).contains("give `--calibration ROWS.npz`, or `min` and `max`"));
 }
 
@@ -67,7 +87,15 @@ fn calibration_rows_must_fit_and_be_numbers() {
 fn one_row_converts_with_a_warning() {
     let graph = edge();
     let q = converted(&graph, &rows()[..64]);
-    assert_eq!(q.notes.iter().filter(|n| n.contains("only 1 calibration rows")).count(), 1, "{:?}", q.notes);
+    assert_eq!(
+        q.notes
+            .iter()
+            .filter(|n| n.contains("only 1 calibration rows"))
+            .count(),
+        1,
+        "{:?}",
+        q.notes
+    );
     assert!(apart(&graph, &q, &rows()) < 0.5);
 }
 
@@ -78,7 +106,13 @@ fn constant_features_are_counted_and_harmless() {
     rows.iter_mut().skip(7).step_by(64).for_each(|v| *v = 0.25);
     rows.iter_mut().skip(9).step_by(64).for_each(|v| *v = 0.0);
     let q = converted(&graph, &rows);
-    assert!(q.notes.iter().any(|n| n == "2 of 64 features have one value in all calibration rows"), "{:?}", q.notes);
+    assert!(
+        q.notes
+            .iter()
+            .any(|n| n == "2 of 64 features have one value in all calibration rows"),
+        "{:?}",
+        q.notes
+    );
     let apart = apart(&graph, &q, &rows);
     assert!(apart < 0.02, "{apart}");
 }
@@ -88,10 +122,21 @@ fn ranges_that_contradict_the_rows_are_counted() {
     let rows = read("pytorch-edge/calibration.npz").tensors["x"].clone();
     let mut graph = declared(&edge(), &rows);
     (graph.inputs[0].min, graph.inputs[0].max) = (Some(-0.5), Some(0.5));
-    let outside = rows.data.iter().step_by(64).filter(|v| v.abs() > 0.5).count();
+    let outside = rows
+        .data
+        .iter()
+        .step_by(64)
+        .filter(|v| v.abs() > 0.5)
+        .count();
     assert!(outside > 10);
     let q = converted(&graph, &rows.data);
-    assert!(q.notes.iter().any(|n| n.starts_with(&format!("{outside} calibration values lie outside"))), "{:?}", q.notes);
+    assert!(
+        q.notes
+            .iter()
+            .any(|n| n.starts_with(&format!("{outside} calibration values lie outside"))),
+        "{:?}",
+        q.notes
+    );
 }
 
 #[test]
@@ -129,14 +174,22 @@ fn weights_of_very_unlike_sizes_convert() {
     let rows = rows();
     let mut r = Rng::new(1);
     let mut graph = edge();
-    // The experts' hidden units scaled by powers of ten, and back in the next layer: the same function.
+    // The experts' hidden units scaled by powers of ten, and back in the next layer: the same
+    // function.
     for e in 0..4 {
         for h in 0..64 {
             let k = 10f32.powf(2.0 * r.real());
             let first = dense(&mut graph, e, 0);
-            first.weight[h * 64..(h + 1) * 64].iter_mut().for_each(|w| *w *= k);
+            first.weight[h * 64..(h + 1) * 64]
+                .iter_mut()
+                .for_each(|w| *w *= k);
             first.bias[h] *= k;
-            dense(&mut graph, e, 1).weight.iter_mut().skip(h).step_by(64).for_each(|w| *w /= k);
+            dense(&mut graph, e, 1)
+                .weight
+                .iter_mut()
+                .skip(h)
+                .step_by(64)
+                .for_each(|w| *w /= k);
         }
     }
     let q = converted(&graph, &rows);
@@ -147,30 +200,58 @@ fn weights_of_very_unlike_sizes_convert() {
 #[test]
 fn layer_norm_is_refused_by_name() {
     let mut graph = edge();
-    graph.nodes[2].layers.push(Layer::LayerNorm { gain: vec![1.0; 32], bias: vec![0.0; 32], epsilon: 1e-3 });
+    graph.nodes[2].layers.push(Layer::LayerNorm {
+        gain: vec![1.0; 32],
+        bias: vec![0.0; 32],
+        epsilon: 1e-3,
+    });
     graph.check().unwrap();
     let says = refusal(&graph, Some((&rows(), 64)), &Options::default());
-    assert!(says.starts_with("layer norm (`expert2.2`) does not exist in i8 models"), "{says}");
+    assert!(
+        says.starts_with("layer norm (`expert2.2`) does not exist in i8 models"),
+        "{says}"
+    );
 }
 
 #[test]
 fn slopes_and_constants_out_of_range_are_refused() {
     let mut graph = edge();
-    graph.nodes[2].layers.push(Layer::PRelu { slope: vec![3.0; 32] });
+    graph.nodes[2].layers.push(Layer::PRelu {
+        slope: vec![3.0; 32],
+    });
     let says = refusal(&graph, Some((&rows(), 64)), &Options::default());
-    assert!(says.starts_with("`expert2.2`: slope 3 is outside"), "{says}");
+    assert!(
+        says.starts_with("`expert2.2`: slope 3 is outside"),
+        "{says}"
+    );
 }
 
 #[test]
 fn max_loss_refuses_by_layer_figure_and_remedy() {
     let graph = edge();
     let rows = rows();
-    let with = |max_loss| Options { max_loss: Some(max_loss), ..Options::default() };
+    let with = |max_loss| Options {
+        max_loss: Some(max_loss),
+        ..Options::default()
+    };
     let says = refusal(&graph, Some((&rows, 64)), &with(1e-4));
     let layer = says.split('`').nth(1).unwrap();
-    let figure: f64 = says.split_whitespace().find_map(|w| w.parse().ok()).unwrap();
-    assert!(says.contains("int8 weights cost") && says.contains(&format!("`--keep-wide {layer}`")) && figure > 1e-4, "{says}");
-    quantize(&graph, &source(&graph, Some((&rows, 64))).unwrap(), &with(0.5)).unwrap();
+    let figure: f64 = says
+        .split_whitespace()
+        .find_map(|w| w.parse().ok())
+        .unwrap();
+    assert!(
+        says.contains("int8 weights cost")
+            && says.contains(&format!("`--keep-wide {layer}`"))
+            && figure > 1e-4,
+        "{says}"
+    );
+    quantize(
+        &graph,
+        &source(&graph, Some((&rows, 64))).unwrap(),
+        &with(0.5),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -179,18 +260,54 @@ fn any_layer_can_be_wide_by_name() {
     let rows = rows();
     let wide = |names: &[&str], narrow_heads| {
         let keep_wide = names.iter().map(|n| (*n).to_owned()).collect();
-        let q =
-            quantize(&graph, &source(&graph, Some((&rows, 64))).unwrap(), &Options { keep_wide, narrow_heads, max_loss: None }).unwrap();
+        let q = quantize(
+            &graph,
+            &source(&graph, Some((&rows, 64))).unwrap(),
+            &Options {
+                keep_wide,
+                narrow_heads,
+                max_loss: None,
+            },
+        )
+        .unwrap();
         // Report and layers say the same.
-        let bits = q.nodes.iter().flat_map(|n| &n.layers).map(|l| if matches!(l, QLayer::I16 { .. }) { 16 } else { 8 });
+        let bits = q.nodes.iter().flat_map(|n| &n.layers).map(|l| {
+            if matches!(l, QLayer::I16 { .. }) {
+                16
+            } else {
+                8
+            }
+        });
         assert!(bits.eq(q.report.iter().map(|(_, r)| r.weight_bits)));
-        q.report.iter().filter(|(_, r)| r.weight_bits == 16).map(|(n, _)| n.clone()).collect::<Vec<_>>()
+        q.report
+            .iter()
+            .filter(|(_, r)| r.weight_bits == 16)
+            .map(|(n, _)| n.clone())
+            .collect::<Vec<_>>()
     };
     // Two gates' weights suffer from 8 bits and get 16 by themselves.
-    assert_eq!(wide(&[], false), ["gate1.0", "gate2.0", "tower0.1", "tower1.1", "tower2.1"]);
+    assert_eq!(
+        wide(&[], false),
+        ["gate1.0", "gate2.0", "tower0.1", "tower1.1", "tower2.1"]
+    );
     assert_eq!(wide(&[], true), ["gate1.0", "gate2.0"]);
-    assert_eq!(wide(&["expert1.0", "gate0"], true), ["expert1.0", "gate0.0", "gate1.0", "gate2.0"]);
+    assert_eq!(
+        wide(&["expert1.0", "gate0"], true),
+        ["expert1.0", "gate0.0", "gate1.0", "gate2.0"]
+    );
     let keep_wide = vec!["expert9.0".to_owned()];
-    let says = refusal(&graph, Some((&rows, 64)), &Options { keep_wide, ..Options::default() });
-    assert!(says.starts_with("`--keep-wide expert9.0`: there is no such layer; there are expert0.0, expert0.1, "), "{says}");
+    let says = refusal(
+        &graph,
+        Some((&rows, 64)),
+        &Options {
+            keep_wide,
+            ..Options::default()
+        },
+    );
+    assert!(
+        says.starts_with(
+            "`--keep-wide expert9.0`: there is no such layer; there are expert0.0, expert0.1, "
+        ),
+        "{says}"
+    );
 }

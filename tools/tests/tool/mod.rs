@@ -18,9 +18,17 @@ pub(crate) struct Done {
 }
 
 pub(crate) fn mmoe<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Done {
-    let done = Command::new(env!("CARGO_BIN_EXE_mmoe")).args(args).stdin(Stdio::null()).output().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_mmoe"))
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
-    Done { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
+    Done {
+        code: done.status.code().unwrap(),
+        out: text(done.stdout),
+        err: text(done.stderr),
+    }
 }
 
 /// Splits a line at blanks.
@@ -31,7 +39,12 @@ pub(crate) fn run(line: &str) -> Done {
 #[track_caller]
 pub(crate) fn ok(line: &str) -> String {
     let done = run(line);
-    assert_eq!((done.code, done.err.as_str()), (0, ""), "{line}\n{}", done.out);
+    assert_eq!(
+        (done.code, done.err.as_str()),
+        (0, ""),
+        "{line}\n{}",
+        done.out
+    );
     done.out
 }
 
@@ -40,15 +53,25 @@ pub(crate) fn ok(line: &str) -> String {
 pub(crate) fn fails(line: &str, code: i32, says: &[&str]) -> String {
     let done = run(line);
     assert_eq!(done.code, code, "{line}\n{}\n{}", done.out, done.err);
-    assert!(done.err.starts_with("error: ") && done.err.lines().count() < 25, "{}", done.err);
+    assert!(
+        done.err.starts_with("error: ") && done.err.lines().count() < 25,
+        "{}",
+        done.err
+    );
     for word in says {
-        assert!(done.err.contains(word), "`{word}` is missing from: {}", done.err);
+        assert!(
+            done.err.contains(word),
+            "`{word}` is missing from: {}",
+            done.err
+        );
     }
     done.err
 }
 
 pub(crate) fn fixture(path: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(path);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures")
+        .join(path);
     path.canonicalize().unwrap().display().to_string()
 }
 
@@ -71,8 +94,10 @@ impl Place {
 
     /// The names of all files in it.
     pub(crate) fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            std::fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -80,8 +105,13 @@ impl Place {
     /// `pytorch-edge` as a blob.
     pub(crate) fn edge(&self, precision: &str) -> String {
         let blob = self.at(&format!("edge_{precision}.mmoe"));
-        let (weights, spec) = (fixture("pytorch-edge/model.safetensors"), fixture("pytorch-edge/spec.toml"));
-        ok(&format!("convert {weights} --spec {spec} --precision {precision} -o {blob}"));
+        let (weights, spec) = (
+            fixture("pytorch-edge/model.safetensors"),
+            fixture("pytorch-edge/spec.toml"),
+        );
+        ok(&format!(
+            "convert {weights} --spec {spec} --precision {precision} -o {blob}"
+        ));
         blob
     }
 }
@@ -89,8 +119,17 @@ impl Place {
 pub(crate) fn npz(arrays: &[(&str, &[u64], Vec<f32>)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, shape, data) in arrays {
-        zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
-        let mut array = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut zip).begin_nd().unwrap();
+        zip.start_file(
+            format!("{name}.npy"),
+            zip::write::SimpleFileOptions::default(),
+        )
+        .unwrap();
+        let mut array = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(shape)
+            .writer(&mut zip)
+            .begin_nd()
+            .unwrap();
         array.extend(data.iter()).unwrap();
         array.finish().unwrap();
     }
@@ -98,7 +137,11 @@ pub(crate) fn npz(arrays: &[(&str, &[u64], Vec<f32>)]) -> Vec<u8> {
 }
 
 /// A safetensors file of tensors with small numbers, all of one element type.
-pub(crate) fn safetensors(tensors: &[(&str, &[usize])], dtype: &str, change: impl Fn(&str, usize, f32) -> f32) -> Vec<u8> {
+pub(crate) fn safetensors(
+    tensors: &[(&str, &[usize])],
+    dtype: &str,
+    change: impl Fn(&str, usize, f32) -> f32,
+) -> Vec<u8> {
     let (mut header, mut data, mut state) = (serde_json::Map::new(), Vec::new(), 5u32);
     for (name, shape) in tensors {
         let start = data.len();
@@ -138,9 +181,11 @@ pub(crate) const SPEC: &str = "name = \"small\"
 layout = \"out_in\"
 [experts]
 count = 2
-layers = [{ weight = \"experts.{expert}.weight\", bias = \"experts.{expert}.bias\", activation = \"relu\" }]
+layers = [{ weight = \"experts.{expert}.weight\", bias = \"experts.{expert}.bias\", activation = \
+                               \"relu\" }]
 [gates]
-layers = [{ weight = \"gates.{task}.weight\", bias = \"gates.{task}.bias\", activation = \"softmax\" }]
+layers = [{ weight = \"gates.{task}.weight\", bias = \"gates.{task}.bias\", activation = \
+                               \"softmax\" }]
 [towers]
 layers = [
   { weight = \"towers.{task}.0.weight\", bias = \"towers.{task}.0.bias\", activation = \"relu\" },

@@ -3,7 +3,8 @@
 use crate::seeded;
 use anyhow::{Context, Result, bail};
 use firmware_models::{
-    Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small, Subject, Top8, make as golden,
+    Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small,
+    Subject, Top8, make as golden,
 };
 use mmoe::zerocopy::IntoBytes;
 use mmoe::{F32, I8, Quad, W8};
@@ -20,7 +21,9 @@ use std::path::{Path, PathBuf};
 
 /// Where a file of the workspace is.
 pub(crate) fn workspace(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
 }
 
 /// A blob or a `.golden` file of `examples/firmware/models/blobs`, by name.
@@ -39,7 +42,11 @@ pub(crate) fn make() -> Result<()> {
 /// Those that the repository keeps.
 pub(crate) fn committed() -> Result<Vec<Made>> {
     let edge = imported("edge", "pytorch-edge/model.safetensors", "pytorch-edge")?;
-    let recsys = imported("recsys", "keras-hub-recsys/weights_by_name.npz", "keras-hub-recsys")?;
+    let recsys = imported(
+        "recsys",
+        "keras-hub-recsys/weights_by_name.npz",
+        "keras-hub-recsys",
+    )?;
     let [small, _] = two_versions()?;
     Ok([
         pair::<Small<I8>>("small.i8", &small)?,
@@ -51,7 +58,8 @@ pub(crate) fn committed() -> Result<Vec<Made>> {
     .concat())
 }
 
-/// Those that only measuring needs: the shapes are those of well-known models, the weights are seeded.
+/// Those that only measuring needs: the shapes are those of well-known models, the weights are
+/// seeded.
 fn measured() -> Result<Vec<Made>> {
     let ranges = |graph: &Graph| source(graph, None);
     let small = seeded::small();
@@ -60,31 +68,79 @@ fn measured() -> Result<Vec<Made>> {
     all.extend(integers::<Small<I8>, Small<I8<Quad>>>(&small, &ranges(&small)?)?.split_off(2));
     let census = seeded::census();
     all.extend(floats::<Census<F32>, Census<W8>>(&census)?);
-    all.extend(integers::<Census<I8>, Census<I8<Quad>>>(&census, &ranges(&census)?)?);
+    all.extend(integers::<Census<I8>, Census<I8<Quad>>>(
+        &census,
+        &ranges(&census)?,
+    )?);
     let autoencoder = seeded::autoencoder();
     all.extend(floats::<Autoencoder<F32>, Autoencoder<W8>>(&autoencoder)?);
-    all.extend(integers::<Autoencoder<I8>, Autoencoder<I8<Quad>>>(&autoencoder, &ranges(&autoencoder)?)?);
+    all.extend(integers::<Autoencoder<I8>, Autoencoder<I8<Quad>>>(
+        &autoencoder,
+        &ranges(&autoencoder)?,
+    )?);
     let deep = seeded::deep("deep", GateKind::Softmax);
     all.extend(floats::<Deep<F32>, Deep<W8>>(&deep)?);
-    all.extend(integers::<Deep<I8>, Deep<I8<Quad>>>(&deep, &ranges(&deep)?)?);
+    all.extend(integers::<Deep<I8>, Deep<I8<Quad>>>(
+        &deep,
+        &ranges(&deep)?,
+    )?);
 
-    let (hard, top, select) = (GateKind::Hard, GateKind::TopK { k: 2, renormalise: true }, GateKind::DSelectK { k: 2 });
-    all.extend(narrow::<RecsysOf<Hard8<I8>, I8>>(&seeded::recsys("recsys-hard", hard), &[])?);
-    all.extend(narrow::<RecsysOf<Top8<I8>, I8>>(&seeded::recsys("recsys-top", top), &[])?);
-    all.extend(narrow::<RecsysOf<Select8<I8>, I8>>(&seeded::recsys("recsys-select", select), &[])?);
-    all.extend(narrow::<DeepOf<Hard8<I8>, I8>>(&seeded::deep("deep-hard", hard), &[])?);
-    all.extend(narrow::<DeepOf<Top8<I8>, I8>>(&seeded::deep("deep-top", top), &[])?);
-    all.extend(narrow::<DeepOf<Select8<I8>, I8>>(&seeded::deep("deep-select", select), &[])?);
+    let (hard, top, select) = (
+        GateKind::Hard,
+        GateKind::TopK {
+            k: 2,
+            renormalise: true,
+        },
+        GateKind::DSelectK { k: 2 },
+    );
+    all.extend(narrow::<RecsysOf<Hard8<I8>, I8>>(
+        &seeded::recsys("recsys-hard", hard),
+        &[],
+    )?);
+    all.extend(narrow::<RecsysOf<Top8<I8>, I8>>(
+        &seeded::recsys("recsys-top", top),
+        &[],
+    )?);
+    all.extend(narrow::<RecsysOf<Select8<I8>, I8>>(
+        &seeded::recsys("recsys-select", select),
+        &[],
+    )?);
+    all.extend(narrow::<DeepOf<Hard8<I8>, I8>>(
+        &seeded::deep("deep-hard", hard),
+        &[],
+    )?);
+    all.extend(narrow::<DeepOf<Top8<I8>, I8>>(
+        &seeded::deep("deep-top", top),
+        &[],
+    )?);
+    all.extend(narrow::<DeepOf<Select8<I8>, I8>>(
+        &seeded::deep("deep-select", select),
+        &[],
+    )?);
     let experts: Vec<String> = (0..8).map(|e| format!("expert{e}")).collect();
-    all.extend(narrow::<RecsysWide>(&seeded::recsys("recsys-wide", GateKind::Softmax), &experts)?);
+    all.extend(narrow::<RecsysWide>(
+        &seeded::recsys("recsys-wide", GateKind::Softmax),
+        &experts,
+    )?);
     Ok(all)
 }
 
 /// An integer blob in panels, with these layers wide and no others but the heads.
 fn narrow<M: Subject>(graph: &Graph, wide: &[String]) -> Result<Vec<Made>> {
-    let options = quantize::Options { max_loss: Some(1.0), keep_wide: wide.to_vec(), ..quantize::Options::default() };
-    let (header, weights) = pack::integer(graph, &quantize::quantize(graph, &source(graph, None)?, &options)?, Packing::Panels);
-    pair::<M>(&format!("{}.i8", graph.name), &file::write(&header, &weights))
+    let options = quantize::Options {
+        max_loss: Some(1.0),
+        keep_wide: wide.to_vec(),
+        ..quantize::Options::default()
+    };
+    let (header, weights) = pack::integer(
+        graph,
+        &quantize::quantize(graph, &source(graph, None)?, &options)?,
+        Packing::Panels,
+    );
+    pair::<M>(
+        &format!("{}.i8", graph.name),
+        &file::write(&header, &weights),
+    )
 }
 
 /// Two blobs of the type `Small<I8>` that differ in what they answer: the committed one first.
@@ -92,8 +148,15 @@ pub(crate) fn two_versions() -> Result<[Vec<u8>; 2]> {
     let mut graph = seeded::small();
     let calibration = source(&graph, None)?;
     let blob = |graph: &Graph| -> Result<Vec<u8>> {
-        let options = quantize::Options { max_loss: Some(1.0), ..quantize::Options::default() };
-        let (header, weights) = pack::integer(graph, &quantize::quantize(graph, &calibration, &options)?, Packing::Panels);
+        let options = quantize::Options {
+            max_loss: Some(1.0),
+            ..quantize::Options::default()
+        };
+        let (header, weights) = pack::integer(
+            graph,
+            &quantize::quantize(graph, &calibration, &options)?,
+            Packing::Panels,
+        );
         Ok(file::write(&header, &weights))
     };
     let first = blob(&graph)?;
@@ -109,8 +172,14 @@ pub(crate) fn two_versions() -> Result<[Vec<u8>; 2]> {
 /// A trained model of the fixtures, and the ranges of its values on the framework's golden rows.
 fn imported(name: &str, weights: &str, folder: &str) -> Result<(Graph, Calibration)> {
     let fixture = |path: &str| workspace("tests/fixtures").join(path);
-    let text = fs::read_to_string(fixture(folder).join("spec.toml")).with_context(|| format!("reading the spec of {folder}"))?;
-    let mut graph = build(import::read(&fixture(weights))?, Some(&Spec::parse(&text)?), Options::default())?.graph;
+    let text = fs::read_to_string(fixture(folder).join("spec.toml"))
+        .with_context(|| format!("reading the spec of {folder}"))?;
+    let mut graph = build(
+        import::read(&fixture(weights))?,
+        Some(&Spec::parse(&text)?),
+        Options::default(),
+    )?
+    .graph;
     graph.name = name.into();
     let golden = import::read(&fixture(folder).join("golden.npz"))?;
     let x = golden.tensors.get("x").context("golden.npz has no x")?;
@@ -121,13 +190,28 @@ fn imported(name: &str, weights: &str, folder: &str) -> Result<(Graph, Calibrati
 fn floats<F: Subject, W: Subject>(graph: &Graph) -> Result<Vec<Made>> {
     let name = &graph.name;
     let f32s = tested(graph, pack::float(graph, pack::Float::F32))?;
-    let w8 = tested(graph, pack::float(graph, pack::Float::W8 { narrow_heads: false }))?;
-    Ok([pair::<F>(&format!("{name}.f32"), &f32s)?, pair::<W>(&format!("{name}.w8"), &w8)?].concat())
+    let w8 = tested(
+        graph,
+        pack::float(
+            graph,
+            pack::Float::W8 {
+                narrow_heads: false,
+            },
+        ),
+    )?;
+    Ok([
+        pair::<F>(&format!("{name}.f32"), &f32s)?,
+        pair::<W>(&format!("{name}.w8"), &w8)?,
+    ]
+    .concat())
 }
 
 /// int8 rows in every layer but the heads, so that the types above fit; in both packings.
 fn integers<P: Subject, Q: Subject>(graph: &Graph, calibration: &Calibration) -> Result<Vec<Made>> {
-    let options = quantize::Options { max_loss: Some(1.0), ..quantize::Options::default() };
+    let options = quantize::Options {
+        max_loss: Some(1.0),
+        ..quantize::Options::default()
+    };
     let quantized = quantize::quantize(graph, calibration, &options)?;
     let blob = |packing| tested(graph, pack::integer(graph, &quantized, packing));
     let name = &graph.name;
@@ -144,7 +228,8 @@ fn integers<P: Subject, Q: Subject>(graph: &Graph, calibration: &Calibration) ->
 
 /// The blob with four self-test rows.
 fn tested(graph: &Graph, (mut header, weights): (Header, Vec<u8>)) -> Result<Vec<u8>> {
-    selftest::add(graph, &graph.inputs, &mut header, &weights, 4).with_context(|| format!("self-test rows of {}", graph.name))?;
+    selftest::add(graph, &graph.inputs, &mut header, &weights, 4)
+        .with_context(|| format!("self-test rows of {}", graph.name))?;
     Ok(file::write(&header, &weights))
 }
 
@@ -156,5 +241,8 @@ fn pair<M: Subject>(name: &str, blob: &[u8]) -> Result<Vec<Made>> {
     let model = M::load(bytes).with_context(|| format!("loading {name}"))?;
     let mut words = Vec::new();
     golden(model, &mut |word| words.extend(word.to_le_bytes()));
-    Ok(vec![(format!("{name}.mmoe"), blob.to_vec()), (format!("{name}.golden"), words)])
+    Ok(vec![
+        (format!("{name}.mmoe"), blob.to_vec()),
+        (format!("{name}.golden"), words),
+    ])
 }

@@ -26,20 +26,70 @@ const RISCV: (&str, &str) = ("qemu-system-riscv32", "qemu-system-misc");
 
 /// All of them.
 pub(crate) const BOARDS: &[Board] = &[
-    Board { name: "microbit", core: "Cortex-M0 (micro:bit)", target: "thumbv6m-none-eabi", cpu: None, measures: false, qemu: ARM },
-    Board { name: "m0", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, measures: true, qemu: ARM },
-    Board { name: "m3", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, measures: true, qemu: ARM },
-    Board { name: "m4f", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: Some("cortex-m4"), measures: true, qemu: ARM },
-    Board { name: "m33", core: "Cortex-M33", target: "thumbv8m.main-none-eabihf", cpu: None, measures: true, qemu: ARM },
-    Board { name: "riscv", core: "RISC-V RV32IMAC", target: "riscv32imac-unknown-none-elf", cpu: None, measures: true, qemu: RISCV },
+    Board {
+        name: "microbit",
+        core: "Cortex-M0 (micro:bit)",
+        target: "thumbv6m-none-eabi",
+        cpu: None,
+        measures: false,
+        qemu: ARM,
+    },
+    Board {
+        name: "m0",
+        core: "Cortex-M0",
+        target: "thumbv6m-none-eabi",
+        cpu: None,
+        measures: true,
+        qemu: ARM,
+    },
+    Board {
+        name: "m3",
+        core: "Cortex-M3",
+        target: "thumbv7m-none-eabi",
+        cpu: None,
+        measures: true,
+        qemu: ARM,
+    },
+    Board {
+        name: "m4f",
+        core: "Cortex-M4F",
+        target: "thumbv7em-none-eabihf",
+        cpu: Some("cortex-m4"),
+        measures: true,
+        qemu: ARM,
+    },
+    Board {
+        name: "m33",
+        core: "Cortex-M33",
+        target: "thumbv8m.main-none-eabihf",
+        cpu: None,
+        measures: true,
+        qemu: ARM,
+    },
+    Board {
+        name: "riscv",
+        core: "RISC-V RV32IMAC",
+        target: "riscv32imac-unknown-none-elf",
+        cpu: None,
+        measures: true,
+        qemu: RISCV,
+    },
 ];
 
 /// The boards asked for.
 pub(crate) fn chosen(name: Option<&str>) -> Result<Vec<Board>> {
-    let boards: Vec<Board> = BOARDS.iter().filter(|b| name.is_none_or(|n| n == b.name)).copied().collect();
+    let boards: Vec<Board> = BOARDS
+        .iter()
+        .filter(|b| name.is_none_or(|n| n == b.name))
+        .copied()
+        .collect();
     if boards.is_empty() {
         let known: Vec<&str> = BOARDS.iter().map(|b| b.name).collect();
-        bail!("there is no board `{}`; there are {}", name.unwrap_or_default(), known.join(", "));
+        bail!(
+            "there is no board `{}`; there are {}",
+            name.unwrap_or_default(),
+            known.join(", ")
+        );
     }
     Ok(boards)
 }
@@ -53,8 +103,17 @@ impl Board {
     /// Fails with the command to type where the emulator or the target is missing.
     pub(crate) fn require(&self) -> Result<()> {
         let (program, package) = self.qemu;
-        if Command::new(program).arg("--version").stdout(Stdio::null()).status().is_err() {
-            bail!("{}: `{program}` is not installed. On Debian and Ubuntu: apt-get install --no-install-recommends {package}", self.name);
+        if Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .is_err()
+        {
+            bail!(
+                "{}: `{program}` is not installed. On Debian and Ubuntu: apt-get install \
+                 --no-install-recommends {package}",
+                self.name
+            );
         }
         require_target(self.target)
     }
@@ -62,7 +121,9 @@ impl Board {
 
 /// Fails with the command to type where Rust's target is missing.
 pub(crate) fn require_target(target: &str) -> Result<()> {
-    let out = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output()?;
+    let out = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", target])
+        .output()?;
     let path = PathBuf::from(String::from_utf8_lossy(&out.stdout).trim());
     if !out.status.success() || !path.is_dir() {
         bail!("Rust's target {target} is not installed: rustup target add {target}");

@@ -19,7 +19,10 @@ pub(crate) fn run(board: Option<&str>) -> Result<()> {
     for (name, made) in blobs::committed()? {
         let path = blobs::workspace("examples/firmware/models/blobs").join(&name);
         if fs::read(&path).ok() != Some(made) {
-            bail!("{name} is not what this host computes: if a change meant that, run `cargo xtask blobs` and commit the files");
+            bail!(
+                "{name} is not what this host computes: if a change meant that, run `cargo xtask \
+                 blobs` and commit the files"
+            );
         }
     }
     for board in boards {
@@ -33,13 +36,23 @@ pub(crate) fn run(board: Option<&str>) -> Result<()> {
 
 /// Runs an image of the board, `cargo run` with these arguments; gives what it printed.
 pub(crate) fn image(board: &Board, args: &[&str]) -> Result<String> {
-    output(&board.folder(), Command::new("cargo").args(["run", "--quiet", "--locked"]).args(args), board.name)
+    output(
+        &board.folder(),
+        Command::new("cargo")
+            .args(["run", "--quiet", "--locked"])
+            .args(args),
+        board.name,
+    )
 }
 
 /// Runs a command in a folder, and stops it where it hangs.
 pub(crate) fn output(folder: &Path, command: &mut Command, what: &str) -> Result<String> {
-    let mut child =
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("starting {what}"))?;
+    let mut child = command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {what}"))?;
     let mut stdout = child.stdout.take().context("no output")?;
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
@@ -52,11 +65,16 @@ pub(crate) fn output(folder: &Path, command: &mut Command, what: &str) -> Result
         }
         if start.elapsed() > LIMIT {
             child.kill()?;
-            bail!("{what} still ran after {} seconds and was stopped", LIMIT.as_secs());
+            bail!(
+                "{what} still ran after {} seconds and was stopped",
+                LIMIT.as_secs()
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    let text = reader.join().map_err(|_| anyhow::anyhow!("reading the output of {what}"))??;
+    let text = reader
+        .join()
+        .map_err(|_| anyhow::anyhow!("reading the output of {what}"))??;
     if !status.success() {
         bail!("{what} failed ({status}); it printed\n{text}");
     }

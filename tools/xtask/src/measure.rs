@@ -1,4 +1,5 @@
-//! `docs/measurements.md` and `tools/src/cores.json`: run every measuring image, link every bare one, write what came out.
+//! `docs/measurements.md` and `tools/src/cores.json`: run every measuring image, link every bare
+//! one, write what came out.
 
 use crate::bare::{self, PROFILES, SIZED, compiler};
 use crate::blobs::{self, workspace};
@@ -19,18 +20,28 @@ use std::process::Command;
 
 const INTRODUCTION: &str = "# Measurements
 
-Written by `cargo xtask measure`, like `tools/src/cores.json`, from which `mmoe inspect --core` estimates; do not edit.
+Written by `cargo xtask measure`, like `tools/src/cores.json`, from which `mmoe inspect --core` \
+                            estimates; do not edit.
 
-Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inputs, 8 experts 100→16, towers 16→8→1; *census* 499 inputs, 8 experts
-499→4, towers 4→8→2; *edge* 64 inputs, 4 experts 64→64→32, 3 gates, towers 32→16→1; *deep* 100 inputs, 8 experts 100→64→32, towers 32→16→1;
-*autoencoder* 640→128×4→8→128×4→640; *recsys-wide* as recsys with 16-bit weights in its experts. Two gates where nothing is said. Edge and recsys are trained, the
-others have seeded weights: the work does not depend on them. `I8-quad` is `I8` in the packing `quad`.
+Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inputs, 8 experts 100→16, \
+                            towers 16→8→1; *census* 499 inputs, 8 experts
+499→4, towers 4→8→2; *edge* 64 inputs, 4 experts 64→64→32, 3 gates, towers 32→16→1; *deep* 100 \
+                            inputs, 8 experts 100→64→32, towers 32→16→1;
+*autoencoder* 640→128×4→8→128×4→640; *recsys-wide* as recsys with 16-bit weights in its experts. \
+                            Two gates where nothing is said. Edge and recsys are trained, the
+others have seeded weights: the work does not depend on them. `I8-quad` is `I8` in the packing \
+                            `quad`.
 
-Method: QEMU with `-icount shift=0` executes one instruction a nanosecond, and SysTick counts the time (`minstret` on RISC-V). Each figure is
-the mean of 64 calls (of 4 where one takes over 3 million instructions), less the calls' own; every run first counts two loops of known length and
-fails where that is not exact. These are instructions, not cycles. Peak stack is found by painting, and counts from the caller of the function on.
-`predict` takes f32 features; `predict_q` takes a model's own activations, in I8 integers, and runs no float instruction.
-Over 100 random inputs `predict_q` of census, edge and recsys in I8 takes the same number of instructions (each run checks that and fails otherwise).
+Method: QEMU with `-icount shift=0` executes one instruction a nanosecond, and SysTick counts the \
+                            time (`minstret` on RISC-V). Each figure is
+the mean of 64 calls (of 4 where one takes over 3 million instructions), less the calls' own; \
+                            every run first counts two loops of known length and
+fails where that is not exact. These are instructions, not cycles. Peak stack is found by \
+                            painting, and counts from the caller of the function on.
+`predict` takes f32 features; `predict_q` takes a model's own activations, in I8 integers, and \
+                            runs no float instruction.
+Over 100 random inputs `predict_q` of census, edge and recsys in I8 takes the same number of \
+                            instructions (each run checks that and fails otherwise).
 Static RAM of the engine is 0 bytes in every image (the size check fails otherwise).
 ";
 
@@ -47,71 +58,143 @@ pub(crate) fn run() -> Result<()> {
     for board in &boards {
         for (profile, level) in PROFILES {
             eprintln!("{} at {profile}", board.name);
-            let said = image(board, &["--profile", profile, "--features", "measure", "--bin", &format!("{}-measure", board.name)])?;
+            let said = image(
+                board,
+                &[
+                    "--profile",
+                    profile,
+                    "--features",
+                    "measure",
+                    "--bin",
+                    &format!("{}-measure", board.name),
+                ],
+            )?;
             let from = all.inferences.len();
             section(&mut sections, &mut all, board, level, &said)?;
             gates(&mut gated, board, level, &said, &all.inferences[from..])?;
             for line in said.lines().filter_map(|l| l.strip_prefix("ranking edge ")) {
                 ranked += &ranking::row(board.core, level, line)?;
             }
-            let edge = all.inferences[from..].iter().find(|i| i.model == "edge" && i.precision == "F32").context("edge F32")?.predict;
-            for line in said.lines().filter_map(|l| l.strip_prefix("plain edge F32 ")) {
+            let edge = all.inferences[from..]
+                .iter()
+                .find(|i| i.model == "edge" && i.precision == "F32")
+                .context("edge F32")?
+                .predict;
+            for line in said
+                .lines()
+                .filter_map(|l| l.strip_prefix("plain edge F32 "))
+            {
                 let loops = numbers(line);
                 let cell = |key: &str| -> Result<String> {
-                    let v = *loops.get(key).with_context(|| format!("no `{key}` in: {line}"))?;
+                    let v = *loops
+                        .get(key)
+                        .with_context(|| format!("no `{key}` in: {line}"))?;
                     Ok(format!("{} ({:.2})", grouped(v), edge as f64 / v as f64))
                 };
-                writeln!(plain, "| {} | {level} | {} | {} | {} |", board.core, grouped(edge), cell("known")?, cell("slices")?)?;
+                writeln!(
+                    plain,
+                    "| {} | {level} | {} | {} | {} |",
+                    board.core,
+                    grouped(edge),
+                    cell("known")?,
+                    cell("slices")?
+                )?;
             }
         }
     }
     let flash = flash(&mut all, &boards)?;
 
-    let version = output(&workspace("."), Command::new(boards[0].qemu.0).arg("--version"), "QEMU")?;
+    let version = output(
+        &workspace("."),
+        Command::new(boards[0].qemu.0).arg("--version"),
+        "QEMU",
+    )?;
     let mut text = INTRODUCTION.to_owned();
-    writeln!(text, "\nBuilt with {}; {}.", compiler()?, version.lines().next().unwrap_or("QEMU"))?;
+    writeln!(
+        text,
+        "\nBuilt with {}; {}.",
+        compiler()?,
+        version.lines().next().unwrap_or("QEMU")
+    )?;
     summary(&mut text, &all, &boards)?;
-    text += "\n## Gates that choose\n\n`predict_q` in I8 over 16 rows, a row's mean. *Expected*: the softmax model's instructions per multiply-accumulate times the\nmultiply-accumulates that were run, gates and mixing included.\n\n";
-    text += "| core | opt-level | model | experts run | multiply-accumulates run | instructions | expected | ratio |\n|---|---|---|---|---|---|---|---|\n";
+    text += "\n## Gates that choose\n\n`predict_q` in I8 over 16 rows, a row's mean. *Expected*: \
+             the softmax model's instructions per multiply-accumulate times \
+             the\nmultiply-accumulates that were run, gates and mixing included.\n\n";
+    text += "| core | opt-level | model | experts run | multiply-accumulates run | instructions | \
+             expected | ratio |\n|---|---|---|---|---|---|---|---|\n";
     text += &gated;
     text += ranking::INTRODUCTION;
     text += &ranked;
     text += &ranking::host()?;
-    text += "\n## Beside plain loops\n\nThe edge model in F32 and the same written by hand in the same image, as row loops over fixed-size arrays and as one slice loop that all layers share.\n\n";
-    text += "| core | opt-level | mmoe | fixed arrays | shared slice loop |\n|---|---|---|---|---|\n";
+    text += "\n## Beside plain loops\n\nThe edge model in F32 and the same written by hand in the \
+             same image, as row loops over fixed-size arrays and as one slice loop that all \
+             layers share.\n\n";
+    text +=
+        "| core | opt-level | mmoe | fixed arrays | shared slice loop |\n|---|---|---|---|---|\n";
     text += &plain;
     text += &flash;
     text += &sections;
-    fs::write(workspace("tools/src/cores.json"), serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n")
-        .context("writing tools/src/cores.json")?;
+    fs::write(
+        workspace("tools/src/cores.json"),
+        serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
+    )
+    .context("writing tools/src/cores.json")?;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
 }
 
 /// The header of a measured blob.
 fn header(model: &str, precision: &str) -> Result<Header> {
     let name = format!("{model}.{}.mmoe", precision.to_lowercase());
-    let bytes = fs::read(workspace("examples/firmware/models/blobs").join(&name)).with_context(|| format!("reading {name}"))?;
+    let bytes = fs::read(workspace("examples/firmware/models/blobs").join(&name))
+        .with_context(|| format!("reading {name}"))?;
     Ok(read::split(&bytes)?.0)
 }
 
 /// `key=number` pairs.
 pub(crate) fn numbers(line: &str) -> BTreeMap<&str, u64> {
-    line.split(' ').filter_map(|w| w.split_once('=').and_then(|(k, v)| Some((k, v.parse().ok()?)))).collect()
+    line.split(' ')
+        .filter_map(|w| {
+            w.split_once('=')
+                .and_then(|(k, v)| Some((k, v.parse().ok()?)))
+        })
+        .collect()
 }
 
 /// One board at one level.
-fn section(text: &mut String, all: &mut Measurements, board: &Board, level: &str, said: &str) -> Result<()> {
-    let flags = board.cpu.map(|c| format!(", `-C target-cpu={c}`")).unwrap_or_default();
-    writeln!(text, "\n## {}, opt-level {level} (`{}`{flags})\n", board.core, board.target)?;
+fn section(
+    text: &mut String,
+    all: &mut Measurements,
+    board: &Board,
+    level: &str,
+    said: &str,
+) -> Result<()> {
+    let flags = board
+        .cpu
+        .map(|c| format!(", `-C target-cpu={c}`"))
+        .unwrap_or_default();
+    writeln!(
+        text,
+        "\n## {}, opt-level {level} (`{}`{flags})\n",
+        board.core, board.target
+    )?;
     text.push_str(
-        "| model | precision | `predict` | `predict_q` | per MAC | stack of `predict`, `predict_q`, `load` | `SCRATCH` | `load` |\n",
+        "| model | precision | `predict` | `predict_q` | per MAC | stack of `predict`, \
+         `predict_q`, `load` | `SCRATCH` | `load` |\n",
     );
     text.push_str("|---|---|---|---|---|---|---|---|\n");
     for line in said.lines().filter_map(|l| l.strip_prefix("measured ")) {
         let mut words = line.split(' ');
-        let (model, precision) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let (model, precision) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
         let values = numbers(line);
-        let value = |key: &str| values.get(key).copied().with_context(|| format!("no `{key}` in: {line}"));
+        let value = |key: &str| {
+            values
+                .get(key)
+                .copied()
+                .with_context(|| format!("no `{key}` in: {line}"))
+        };
         let work = Work::of(&header(model, precision)?);
         let n = |key: &str| value(key).map(grouped);
         writeln!(
@@ -138,17 +221,35 @@ fn section(text: &mut String, all: &mut Measurements, board: &Board, level: &str
             scratch: value("scratch")?,
         });
     }
-    let equal = said.lines().filter(|l| l.contains(" inferences take ")).count();
-    ensure!(equal > 0 && said.lines().filter(|l| l.ends_with(": equal")).count() == equal, "{}: unequal counts:\n{said}", board.name);
+    let equal = said
+        .lines()
+        .filter(|l| l.contains(" inferences take "))
+        .count();
+    ensure!(
+        equal > 0 && said.lines().filter(|l| l.ends_with(": equal")).count() == equal,
+        "{}: unequal counts:\n{said}",
+        board.name
+    );
     Ok(())
 }
 
 /// Rows of the table of gates.
-fn gates(text: &mut String, board: &Board, level: &str, said: &str, measured: &[Inference]) -> Result<()> {
+fn gates(
+    text: &mut String,
+    board: &Board,
+    level: &str,
+    said: &str,
+    measured: &[Inference],
+) -> Result<()> {
     for line in said.lines().filter_map(|l| l.strip_prefix("gated ")) {
         let (model, _) = line.split_once(' ').context("a gated line")?;
         let values = numbers(line);
-        let value = |key: &str| values.get(key).map(|v| *v as f64).with_context(|| format!("no `{key}` in: {line}"));
+        let value = |key: &str| {
+            values
+                .get(key)
+                .map(|v| *v as f64)
+                .with_context(|| format!("no `{key}` in: {line}"))
+        };
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
         for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
@@ -160,9 +261,13 @@ fn gates(text: &mut String, board: &Board, level: &str, said: &str, measured: &[
             }
         }
         let rows = value("rows")?;
-        let macs = fixed as f64 + (value("experts")? * expert as f64 + value("mixed")? * wide as f64) / rows;
+        let macs = fixed as f64
+            + (value("experts")? * expert as f64 + value("mixed")? * wide as f64) / rows;
         let dense = model.split('-').next().unwrap_or(model);
-        let dense = measured.iter().find(|i| i.model == dense && i.precision == "I8").with_context(|| format!("no {dense}"))?;
+        let dense = measured
+            .iter()
+            .find(|i| i.model == dense && i.precision == "I8")
+            .with_context(|| format!("no {dense}"))?;
         let expected = macs * dense.predict_q as f64 / dense.work.macs as f64;
         let instructions = value("instructions")? / rows;
         writeln!(
@@ -179,30 +284,65 @@ fn gates(text: &mut String, board: &Board, level: &str, said: &str, measured: &[
     Ok(())
 }
 
-/// Instructions of every model on every core at opt-level 3, and how well a model is estimated from the others.
+/// Instructions of every model on every core at opt-level 3, and how well a model is estimated from
+/// the others.
 fn summary(text: &mut String, all: &Measurements, boards: &[Board]) -> Result<()> {
-    text.push_str("\n## Instructions of an inference, opt-level 3\n\nFrom activations (`predict_q`).\n\n| model | precision |");
-    boards.iter().try_for_each(|b| write!(text, " {} |", b.core))?;
+    text.push_str(
+        "\n## Instructions of an inference, opt-level 3\n\nFrom activations (`predict_q`).\n\n| \
+         model | precision |",
+    );
+    boards
+        .iter()
+        .try_for_each(|b| write!(text, " {} |", b.core))?;
     text.push_str("\n|---|---|");
     boards.iter().for_each(|_| text.push_str("---|"));
-    for first in all.inferences.iter().filter(|i| i.core == boards[0].name && i.level == "3") {
+    for first in all
+        .inferences
+        .iter()
+        .filter(|i| i.core == boards[0].name && i.level == "3")
+    {
         write!(text, "\n| {} | {} |", first.model, first.precision)?;
         for board in boards {
-            let same = |i: &&Inference| i.core == board.name && i.level == "3" && i.model == first.model && i.precision == first.precision;
-            write!(text, " {} |", grouped(all.inferences.iter().find(same).context("a measured model")?.predict_q))?;
+            let same = |i: &&Inference| {
+                i.core == board.name
+                    && i.level == "3"
+                    && i.model == first.model
+                    && i.precision == first.precision
+            };
+            write!(
+                text,
+                " {} |",
+                grouped(
+                    all.inferences
+                        .iter()
+                        .find(same)
+                        .context("a measured model")?
+                        .predict_q
+                )
+            )?;
         }
     }
     text.push_str(
-        "\n\nEach model estimated from the others, the largest error (what `mmoe inspect --core` states):\n\n| opt-level | precision |",
+        "\n\nEach model estimated from the others, the largest error (what `mmoe inspect --core` \
+         states):\n\n| opt-level | precision |",
     );
-    boards.iter().try_for_each(|b| write!(text, " {} |", b.core))?;
+    boards
+        .iter()
+        .try_for_each(|b| write!(text, " {} |", b.core))?;
     text.push_str("\n|---|---|");
     boards.iter().for_each(|_| text.push_str("---|"));
     for (_, level) in PROFILES {
         for precision in ["F32", "W8", "I8", "I8-quad"] {
             write!(text, "\n| {level} | {precision} |")?;
             for board in boards {
-                write!(text, " {:.0} % |", 100.0 * all.error(board.name, level, precision).context("an error")?)?;
+                write!(
+                    text,
+                    " {:.0} % |",
+                    100.0
+                        * all
+                            .error(board.name, level, precision)
+                            .context("an error")?
+                )?;
             }
         }
     }
@@ -212,8 +352,10 @@ fn summary(text: &mut String, all: &Measurements, boards: &[Board]) -> Result<()
 
 /// Code sizes of the bare images, and which kernels are in them.
 fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
-    let mut text = "\n## Flash\n\nBytes of a bare image that only loads (checks, checksum, comparison with the type), and what prediction adds; weights not included. \
-        A plain MMoE holds no code of gates, layers or wirings that it does not use: every image is searched for them by symbol.\n\n"
+    let mut text = "\n## Flash\n\nBytes of a bare image that only loads (checks, checksum, \
+                    comparison with the type), and what prediction adds; weights not included. A \
+                    plain MMoE holds no code of gates, layers or wirings that it does not use: \
+                    every image is searched for them by symbol.\n\n"
         .to_owned();
     text += "| core | opt-level | image | loading | inference |\n|---|---|---|---|---|\n";
     for board in boards {
@@ -221,9 +363,20 @@ fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
             for bin in SIZED {
                 let (load, infer) = bare::sizes(board, profile, bin)?;
                 bare::only_what_it_uses(board, profile, bin)?;
-                writeln!(text, "| {} | {level} | {bin} | {} | {} |", board.core, grouped(load), grouped(infer))?;
+                writeln!(
+                    text,
+                    "| {} | {level} | {bin} | {} | {} |",
+                    board.core,
+                    grouped(load),
+                    grouped(infer)
+                )?;
                 let precision = bin.split_once('_').map_or("", |(_, p)| p).to_uppercase();
-                all.code.push(Code { core: board.name.into(), level: level.into(), precision, bytes: load + infer });
+                all.code.push(Code {
+                    core: board.name.into(),
+                    level: level.into(),
+                    precision,
+                    bytes: load + infer,
+                });
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Models of well-known shapes with seeded weights, for measuring: work and size do not depend on the values.
+//! Models of well-known shapes with seeded weights, for measuring: work and size do not depend on
+//! the values.
 
 use firmware_models::Rng;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
@@ -6,26 +7,64 @@ use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, 
 /// A dense layer whose outputs stay about as large as its inputs.
 fn dense(rng: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
     let bound = (1.5 / inputs as f32).sqrt();
-    let mut draw = |n: usize, bound: f32| (0..n).map(|_| rng.feature() * bound).collect::<Vec<f32>>();
+    let mut draw =
+        |n: usize, bound: f32| (0..n).map(|_| rng.feature() * bound).collect::<Vec<f32>>();
     let (weight, bias) = (draw(inputs * outputs, bound), draw(outputs, 0.1));
-    Layer::Dense(Dense { name: String::new(), inputs, outputs, weight, bias, activation })
+    Layer::Dense(Dense {
+        name: String::new(),
+        inputs,
+        outputs,
+        weight,
+        bias,
+        activation,
+    })
 }
 
 /// Layers of these widths: relu, and then `last`.
 fn chain(rng: &mut Rng, widths: &[usize], last: Activation) -> Vec<Layer> {
     let n = widths.len().saturating_sub(1);
     let pairs = widths.windows(2).enumerate();
-    pairs.map(|(i, w)| dense(rng, w[0], w[1], if i + 1 == n { last } else { Activation::Relu })).collect()
+    pairs
+        .map(|(i, w)| {
+            dense(
+                rng,
+                w[0],
+                w[1],
+                if i + 1 == n { last } else { Activation::Relu },
+            )
+        })
+        .collect()
 }
 
 fn node(op: Op, src: usize, inputs: usize, outputs: usize, layers: Vec<Layer>) -> Node {
-    Node { op, src, start: 0, inputs, outputs, layers }
+    Node {
+        op,
+        src,
+        start: 0,
+        inputs,
+        outputs,
+        layers,
+    }
 }
 
 fn graph(name: &str, inputs: usize, nodes: Vec<Node>, tasks: Vec<Task>) -> Graph {
     // The range of the seeded rows.
-    let input = Input { name: "x".into(), count: inputs, min: Some(-2.0), max: Some(2.0), mean: None, std: None };
-    Graph { name: name.into(), version: 0, inputs: vec![input], feature_names: Vec::new(), nodes, tasks }
+    let input = Input {
+        name: "x".into(),
+        count: inputs,
+        min: Some(-2.0),
+        max: Some(2.0),
+        mean: None,
+        std: None,
+    };
+    Graph {
+        name: name.into(),
+        version: 0,
+        inputs: vec![input],
+        feature_names: Vec::new(),
+        nodes,
+        tasks,
+    }
 }
 
 /// An MMoE of equal experts and gates of one layer.
@@ -49,18 +88,54 @@ impl Mmoe {
         let widths = |from: usize, then: &[usize]| [&[from], then].concat();
         let wide = *self.expert.last().unwrap_or(&self.inputs);
         let mut nodes: Vec<Node> = (0..self.experts)
-            .map(|_| node(Op::Expert, 0, self.inputs, wide, chain(rng, &widths(self.inputs, self.expert), Activation::Relu)))
+            .map(|_| {
+                node(
+                    Op::Expert,
+                    0,
+                    self.inputs,
+                    wide,
+                    chain(rng, &widths(self.inputs, self.expert), Activation::Relu),
+                )
+            })
             .collect();
         for _ in 0..2 {
-            let op = Op::Gate { kind: self.gate, sees: (1..=self.experts).collect(), temperature: 1.0 };
-            nodes.push(node(op, 0, self.inputs, wide, chain(rng, &[self.inputs, self.gate.logits(self.experts)], Activation::Linear)));
+            let op = Op::Gate {
+                kind: self.gate,
+                sees: (1..=self.experts).collect(),
+                temperature: 1.0,
+            };
+            nodes.push(node(
+                op,
+                0,
+                self.inputs,
+                wide,
+                chain(
+                    rng,
+                    &[self.inputs, self.gate.logits(self.experts)],
+                    Activation::Linear,
+                ),
+            ));
         }
         for k in 0..2 {
             let outputs = *self.tower.last().unwrap_or(&wide);
-            nodes.push(node(Op::Tower, self.experts + 1 + k, wide, outputs, chain(rng, &widths(wide, self.tower), Activation::Linear)));
+            nodes.push(node(
+                Op::Tower,
+                self.experts + 1 + k,
+                wide,
+                outputs,
+                chain(rng, &widths(wide, self.tower), Activation::Linear),
+            ));
         }
-        let task = |name: &str, k| Task { name: name.into(), output: (self.output)(self.experts + 3 + k) };
-        graph(self.name, self.inputs, nodes, vec![task("a", 0), task("b", 1)])
+        let task = |name: &str, k| Task {
+            name: name.into(),
+            output: (self.output)(self.experts + 3 + k),
+        };
+        graph(
+            self.name,
+            self.inputs,
+            nodes,
+            vec![task("a", 0), task("b", 1)],
+        )
     }
 }
 
@@ -71,28 +146,79 @@ fn linear(value: usize) -> Output {
 /// 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2.
 pub(crate) fn census() -> Graph {
     let output = |value| Output::Softmax { value };
-    Mmoe { name: "census", inputs: 499, experts: 8, expert: &[4], gate: GateKind::Softmax, tower: &[8, 2], output }.graph()
+    Mmoe {
+        name: "census",
+        inputs: 499,
+        experts: 8,
+        expert: &[4],
+        gate: GateKind::Softmax,
+        tower: &[8, 2],
+        output,
+    }
+    .graph()
 }
 
 /// 16 inputs, 3 experts 16→8, 2 gates, towers 8→4→1.
 pub(crate) fn small() -> Graph {
-    Mmoe { name: "small", inputs: 16, experts: 3, expert: &[8], gate: GateKind::Softmax, tower: &[4, 1], output: linear }.graph()
+    Mmoe {
+        name: "small",
+        inputs: 16,
+        experts: 3,
+        expert: &[8],
+        gate: GateKind::Softmax,
+        tower: &[4, 1],
+        output: linear,
+    }
+    .graph()
 }
 
 /// The shape of `keras-hub-recsys`: 100 inputs, 8 experts 100→16, 2 gates, towers 16→8→1.
 pub(crate) fn recsys(name: &'static str, gate: GateKind) -> Graph {
-    Mmoe { name, inputs: 100, experts: 8, expert: &[16], gate, tower: &[8, 1], output: linear }.graph()
+    Mmoe {
+        name,
+        inputs: 100,
+        experts: 8,
+        expert: &[16],
+        gate,
+        tower: &[8, 1],
+        output: linear,
+    }
+    .graph()
 }
 
 /// A deeper one: 8 experts 100→64→32, towers 32→16→1.
 pub(crate) fn deep(name: &'static str, gate: GateKind) -> Graph {
-    Mmoe { name, inputs: 100, experts: 8, expert: &[64, 32], gate, tower: &[16, 1], output: linear }.graph()
+    Mmoe {
+        name,
+        inputs: 100,
+        experts: 8,
+        expert: &[64, 32],
+        gate,
+        tower: &[16, 1],
+        output: linear,
+    }
+    .graph()
 }
 
 /// MLPerf Tiny's anomaly autoencoder: one expert 640→128×4→8→128×4→640 and no layers after it.
 pub(crate) fn autoencoder() -> Graph {
     let rng = &mut Rng::new(640);
-    let layers = chain(rng, &[640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640], Activation::Linear);
-    let nodes = vec![node(Op::Expert, 0, 640, 640, layers), node(Op::Tower, 1, 640, 640, Vec::new())];
-    graph("autoencoder", 640, nodes, vec![Task { name: "y".into(), output: Output::Linear { value: 2 } }])
+    let layers = chain(
+        rng,
+        &[640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640],
+        Activation::Linear,
+    );
+    let nodes = vec![
+        node(Op::Expert, 0, 640, 640, layers),
+        node(Op::Tower, 1, 640, 640, Vec::new()),
+    ];
+    graph(
+        "autoencoder",
+        640,
+        nodes,
+        vec![Task {
+            name: "y".into(),
+            output: Output::Linear { value: 2 },
+        }],
+    )
 }

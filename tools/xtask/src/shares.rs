@@ -23,10 +23,15 @@ const INTRODUCTION: &str = "# What a self-test finds
 
 Written by `cargo xtask self-test`; do not edit.
 
-Each fixture is converted with `--self-test 4`. *Touched* is the share of weights that `convert` prints: those that meet an input other than 0 in a row whose
-output gets through its relu. *Found* is how many of 1,000 seeded single-byte changes of the weights, each with the checksum computed anew, make
-`self_test` fail; an intact blob passes. A change is not found where it does not reach an output: a weight behind a closed relu, a last bit that rounding
-swallows, in I8 a byte of a bias or multiplier too small to matter. The checksum finds all of them; the self-test is for what a checksum cannot see, a kernel or a core that computes wrongly.
+Each fixture is converted with `--self-test 4`. *Touched* is the share of weights that `convert` \
+                            prints: those that meet an input other than 0 in a row whose
+output gets through its relu. *Found* is how many of 1,000 seeded single-byte changes of the \
+                            weights, each with the checksum computed anew, make
+`self_test` fail; an intact blob passes. A change is not found where it does not reach an output: \
+                            a weight behind a closed relu, a last bit that rounding
+swallows, in I8 a byte of a bias or multiplier too small to matter. The checksum finds all of \
+                            them; the self-test is for what a checksum cannot see, a kernel or a \
+                            core that computes wrongly.
 
 | fixture | precision | touched | found of 1,000 |
 |---|---|---|---|
@@ -38,7 +43,12 @@ pub(crate) fn run() -> Result<()> {
     for entry in fs::read_dir(workspace("tests/fixtures"))? {
         let path = entry?.path();
         if path.join("golden.npz").exists() {
-            folders.push(path.file_name().context("a name")?.to_string_lossy().into_owned());
+            folders.push(
+                path.file_name()
+                    .context("a name")?
+                    .to_string_lossy()
+                    .into_owned(),
+            );
         }
     }
     folders.sort();
@@ -46,9 +56,17 @@ pub(crate) fn run() -> Result<()> {
     for folder in folders {
         let path = workspace("tests/fixtures").join(&folder);
         let graph = graph(&path).with_context(|| folder.clone())?;
-        for (name, (header, weights)) in [("F32", pack::float(&graph, pack::Float::F32)), ("I8", integers(graph.clone(), &path)?)] {
-            let (touched, found) = found(&graph, header, &weights).with_context(|| format!("{folder}, {name}"))?;
-            writeln!(text, "| `{folder}` | {name} | {:.0} % | {found} |", 100.0 * touched)?;
+        for (name, (header, weights)) in [
+            ("F32", pack::float(&graph, pack::Float::F32)),
+            ("I8", integers(graph.clone(), &path)?),
+        ] {
+            let (touched, found) =
+                found(&graph, header, &weights).with_context(|| format!("{folder}, {name}"))?;
+            writeln!(
+                text,
+                "| `{folder}` | {name} | {:.0} % | {found} |",
+                100.0 * touched
+            )?;
         }
     }
     fs::write(workspace("docs/self-test.md"), text).context("writing docs/self-test.md")
@@ -56,19 +74,38 @@ pub(crate) fn run() -> Result<()> {
 
 /// The fixture's model, by its own file, its spec, or the tasks of the recommenders.
 fn graph(path: &Path) -> Result<Graph> {
-    if let Some(keras) = ["model.keras", "model_keras3.keras"].map(|f| path.join(f)).iter().find(|f| f.exists()) {
+    if let Some(keras) = ["model.keras", "model_keras3.keras"]
+        .map(|f| path.join(f))
+        .iter()
+        .find(|f| f.exists())
+    {
         return Ok(build(import::read(keras)?, None, Options::default())?.graph);
     }
     let spec = match fs::read_to_string(path.join("spec.toml")) {
         Ok(spec) => spec,
         Err(_) => {
             let census = path.ends_with("deepctr-torch-mmoe");
-            let names = if census { ["income", "marital", "weeks"] } else { ["click", "like", "dwell"] };
-            let task = |(name, kind): (&str, &str)| format!("[[tasks]]\nname = \"{name}\"\nactivation = \"{kind}\"\n");
-            names.into_iter().zip(["sigmoid", "sigmoid", "linear"]).map(task).collect()
+            let names = if census {
+                ["income", "marital", "weeks"]
+            } else {
+                ["click", "like", "dwell"]
+            };
+            let task = |(name, kind): (&str, &str)| {
+                format!("[[tasks]]\nname = \"{name}\"\nactivation = \"{kind}\"\n")
+            };
+            names
+                .into_iter()
+                .zip(["sigmoid", "sigmoid", "linear"])
+                .map(task)
+                .collect()
         }
     };
-    Ok(build(import::read(&path.join("model.safetensors"))?, Some(&Spec::parse(&spec)?), Options::default())?.graph)
+    Ok(build(
+        import::read(&path.join("model.safetensors"))?,
+        Some(&Spec::parse(&spec)?),
+        Options::default(),
+    )?
+    .graph)
 }
 
 fn integers(mut graph: Graph, path: &Path) -> Result<(Header, Vec<u8>)> {
@@ -76,7 +113,11 @@ fn integers(mut graph: Graph, path: &Path) -> Result<(Header, Vec<u8>)> {
     let golden = import::read(&path.join("golden.npz"))?;
     let x = golden.tensors.get("x").context("no x")?;
     let calibration = quantize::source(&graph, Some((&x.data, graph.width(0))))?;
-    Ok(pack::integer(&graph, &quantize::quantize(&graph, &calibration, &quantize::Options::default())?, Packing::Panels))
+    Ok(pack::integer(
+        &graph,
+        &quantize::quantize(&graph, &calibration, &quantize::Options::default())?,
+        Packing::Panels,
+    ))
 }
 
 /// The share of weights touched, and how many of the changes are found.

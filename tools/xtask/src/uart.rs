@@ -1,4 +1,5 @@
-//! The sender of the UART example: many transfers, most of them damaged on the way, and a question after each.
+//! The sender of the UART example: many transfers, most of them damaged on the way, and a question
+//! after each.
 
 use crate::blobs;
 use crate::board::{BOARDS, Board};
@@ -77,7 +78,11 @@ fn transfer(blob: &[u8], fault: Fault, rng: &mut Rng) -> Vec<u8> {
         Fault::Overrun => bytes.resize(blob.len() + 1 + below(500), 0xa5),
         _ => {}
     }
-    let announced = if matches!(fault, Fault::Overrun) { blob.len() } else { bytes.len() };
+    let announced = if matches!(fault, Fault::Overrun) {
+        blob.len()
+    } else {
+        bytes.len()
+    };
     let mut frames = vec![[&[1], &(announced as u32).to_le_bytes()[..]].concat()];
     for (i, part) in bytes.chunks(240).enumerate() {
         frames.push([&[2], &((i * 240) as u32).to_le_bytes()[..], part].concat());
@@ -114,14 +119,27 @@ fn transfer(blob: &[u8], fault: Fault, rng: &mut Rng) -> Vec<u8> {
 
 /// Runs the example, 1,000 transfers, and fails where the device ever serves what it should not.
 pub(crate) fn run() -> Result<()> {
-    let board = BOARDS.iter().find(|b| b.name == "m4f").context("no such board")?;
+    let board = BOARDS
+        .iter()
+        .find(|b| b.name == "m4f")
+        .context("no such board")?;
     board.require()?;
-    let folder = Board { name: "uart", ..*board }.folder();
-    let built = Command::new("cargo").current_dir(&folder).args(["build", "--release", "--quiet", "--locked"]).status()?;
+    let folder = Board {
+        name: "uart",
+        ..*board
+    }
+    .folder();
+    let built = Command::new("cargo")
+        .current_dir(&folder)
+        .args(["build", "--release", "--quiet", "--locked"])
+        .status()?;
     if !built.success() {
         bail!("the UART example does not build");
     }
-    let versions = blobs::two_versions()?.into_iter().map(Version::new).collect::<Result<Vec<_>>>()?;
+    let versions = blobs::two_versions()?
+        .into_iter()
+        .map(Version::new)
+        .collect::<Result<Vec<_>>>()?;
     let mut device = Command::new("cargo")
         .current_dir(&folder)
         .args(["run", "--release", "--quiet", "--locked"])
@@ -152,7 +170,8 @@ fn converse(device: &mut std::process::Child, versions: &[Version]) -> Result<St
     for n in 0..TRANSFERS {
         let sent = &versions[rng.next_u32() as usize % versions.len()];
         let fault = FAULTS[rng.next_u32() as usize % FAULTS.len()];
-        to.write_all(&transfer(&sent.blob, fault, &mut rng)).context("the device hung up")?;
+        to.write_all(&transfer(&sent.blob, fault, &mut rng))
+            .context("the device hung up")?;
         to.write_all(&[&[0], &encoded(&[4])[..]].concat())?;
         to.flush()?;
         if matches!(fault, Fault::None) {
@@ -161,16 +180,21 @@ fn converse(device: &mut std::process::Child, versions: &[Version]) -> Result<St
             serving = sent;
         }
         let mut answer = vec![0; serving.answer.len()];
-        from.read_exact(&mut answer).context("the device does not answer")?;
+        from.read_exact(&mut answer)
+            .context("the device does not answer")?;
         if answer != serving.answer {
-            bail!("transfer {n} ({fault:?}): the device answers {answer:02x?}, not {:02x?}", serving.answer);
+            bail!(
+                "transfer {n} ({fault:?}): the device answers {answer:02x?}, not {:02x?}",
+                serving.answer
+            );
         }
     }
     to.write_all(&encoded(&[5]))?;
     to.flush()?;
     Ok(format!(
-        "uart: {TRANSFERS} transfers, {arrived} undamaged and served from then on ({changed} changed the model), {} damaged and refused; \
-         every answer was the right model's, bit for bit",
+        "uart: {TRANSFERS} transfers, {arrived} undamaged and served from then on ({changed} \
+         changed the model), {} damaged and refused; every answer was the right model's, bit for \
+         bit",
         TRANSFERS - arrived
     ))
 }

@@ -1,4 +1,5 @@
-//! An image that loads a blob and predicts, and nothing else. `cargo xtask no-panic` and `cargo xtask size` build it.
+//! An image that loads a blob and predicts, and nothing else. `cargo xtask no-panic` and `cargo
+//! xtask size` build it.
 #![no_std]
 
 use core::mem::MaybeUninit;
@@ -21,7 +22,11 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 ///
 /// `blob` must be `len` bytes that stay as they are.
 #[inline(never)]
-pub unsafe fn load<M: Subject>(blob: *const u8, len: usize, model: &mut MaybeUninit<&'static M>) -> u32
+pub unsafe fn load<M: Subject>(
+    blob: *const u8,
+    len: usize,
+    model: &mut MaybeUninit<&'static M>,
+) -> u32
 where
     M: 'static,
 {
@@ -48,7 +53,11 @@ macro_rules! image {
         ///
         /// See [`bare::load`].
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn only_load(blob: *const u8, len: usize, model: &mut MaybeUninit<&'static Model>) -> u32 {
+        pub unsafe extern "C" fn only_load(
+            blob: *const u8,
+            len: usize,
+            model: &mut MaybeUninit<&'static Model>,
+        ) -> u32 {
             // SAFETY: by contract.
             unsafe { bare::load::<Model>(blob, len, model) }
         }
@@ -70,7 +79,10 @@ macro_rules! image {
             unsafe {
                 let code = bare::load::<Model>(blob, len, &mut model);
                 if code == 0 {
-                    y.write(<Model as firmware_models::Subject>::predict_q(model.assume_init(), x));
+                    y.write(<Model as firmware_models::Subject>::predict_q(
+                        model.assume_init(),
+                        x,
+                    ));
                 }
                 code
             }

@@ -25,7 +25,12 @@ pub fn run(board: &Board, counter: &Counter) -> Result<(), Failed> {
 }
 
 #[inline(never)]
-fn model<M: Subject>(board: &Board, name: &str, counter: &Counter, (blob, _): &blobs::Case) -> Result<(), Failed> {
+fn model<M: Subject>(
+    board: &Board,
+    name: &str,
+    counter: &Counter,
+    (blob, _): &blobs::Case,
+) -> Result<(), Failed> {
     let model = M::load(blob).map_err(|e| {
         println!("{name}: {e}");
         Failed
@@ -39,11 +44,17 @@ fn model<M: Subject>(board: &Board, name: &str, counter: &Counter, (blob, _): &b
         let scale = n as f32 * 0.25;
         row.as_mut().iter_mut().for_each(|x| *x *= scale);
         model.quantize(&row, &mut q);
-        let total = counter.total(CALLS, &mut || _ = black_box(black_box(model).predict_q(black_box(&q))));
+        let total = counter.total(CALLS, &mut || {
+            _ = black_box(black_box(model).predict_q(black_box(&q)))
+        });
         (least, most) = (least.min(total), most.max(total));
     }
     let same = most - least <= counter.tolerance();
     let verdict = if same { "equal" } else { "NOT equal" };
-    println!("{}: {name}: {CALLS} inferences take {least} to {most} instructions over {INPUTS} inputs: {verdict}", board.name);
+    println!(
+        "{}: {name}: {CALLS} inferences take {least} to {most} instructions over {INPUTS} inputs: \
+         {verdict}",
+        board.name
+    );
     if same { Ok(()) } else { Err(Failed) }
 }

@@ -3,8 +3,8 @@
 use crate::{Board, Failed, println};
 use core::hint::black_box;
 
-/// Counts executed instructions: by SysTick under QEMU's `-icount shift=0` on Arm, where one instruction takes one nanosecond of
-/// emulated time; by `minstret` on RISC-V.
+/// Counts executed instructions: by SysTick under QEMU's `-icount shift=0` on Arm, where one
+/// instruction takes one nanosecond of emulated time; by `minstret` on RISC-V.
 #[derive(Debug)]
 pub struct Counter {
     #[cfg(target_arch = "arm")]
@@ -27,7 +27,9 @@ mod on_core {
             syst.clear_current();
             syst.set_clock_source(SystClkSource::Core);
             syst.enable_counter();
-            Self { per_two_ticks: board.per_two_ticks }
+            Self {
+                per_two_ticks: board.per_two_ticks,
+            }
         }
 
         pub(super) fn now(&self) -> u32 {
@@ -92,7 +94,11 @@ impl Counter {
     /// By how much two totals of equal work may differ: each is off by at most a tick, or exact.
     #[must_use]
     pub fn tolerance(&self) -> u64 {
-        if cfg!(target_arch = "arm") { self.instructions(2) } else { 0 }
+        if cfg!(target_arch = "arm") {
+            self.instructions(2)
+        } else {
+            0
+        }
     }
 
     /// Instructions of one call of `f`, the mean of `repeats`, without the calls' own.
@@ -110,7 +116,8 @@ impl Counter {
         let mut last = self.now();
         for _ in 0..repeats {
             f();
-            // Read each time, so that one call may last almost a whole turn of the counter, and no fraction of a tick is lost.
+            // Read each time, so that one call may last almost a whole turn of the counter, and no
+            // fraction of a tick is lost.
             let now = self.now();
             units += self.between(last, now);
             last = now;
@@ -127,7 +134,10 @@ impl Counter {
 pub fn calibrate(board: &Board, counter: &Counter) -> Result<(), Failed> {
     let short = counter.count(64, &mut || on_core::known(black_box(10_000)));
     let long = counter.count(64, &mut || on_core::known(black_box(110_000)));
-    println!("{}: loops of 20000 and 220000 instructions count as {short} and {long} with their calls", board.name);
+    println!(
+        "{}: loops of 20000 and 220000 instructions count as {short} and {long} with their calls",
+        board.name
+    );
     let right = (long - short).abs_diff(200_000) <= 2 && (20_000..20_020).contains(&short);
     if right { Ok(()) } else { Err(Failed) }
 }

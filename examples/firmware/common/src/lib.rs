@@ -1,4 +1,5 @@
-//! What the firmware examples share. A board is a folder with a linker script, a QEMU command and two lines of code.
+//! What the firmware examples share. A board is a folder with a linker script, a QEMU command and
+//! two lines of code.
 #![no_std]
 
 #[cfg(feature = "measure")]

@@ -1,10 +1,11 @@
-//! What an inference costs on this core. Every line `measured …` becomes a row of `docs/measurements.md`.
+//! What an inference costs on this core. Every line `measured …` becomes a row of
+//! `docs/measurements.md`.
 
 use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking};
 use core::hint::black_box;
 use firmware_models::{
-    Autoencoder, Census, Deep, DeepOf, Edge, Golden, Hard8, Numbers, Recsys, RecsysOf, RecsysWide, Rng, Select8, Small, Subject, Top8, blobs,
-    fill,
+    Autoencoder, Census, Deep, DeepOf, Edge, Golden, Hard8, Numbers, Recsys, RecsysOf, RecsysWide,
+    Rng, Select8, Small, Subject, Top8, blobs, fill,
 };
 use mmoe::zerocopy::FromZeros;
 use mmoe::{F32, I8, Quad, W8};
@@ -23,7 +24,8 @@ macro_rules! all {
 ///
 /// # Errors
 ///
-/// Where the method fails its check, a blob does not load, or ranking in a context differs from scoring one by one.
+/// Where the method fails its check, a blob does not load, or ranking in a context differs from
+/// scoring one by one.
 pub fn run(board: &Board) -> Result<(), Failed> {
     let counter = Counter::new(board);
     calibrate(board, &counter)?;
@@ -49,7 +51,8 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     constant::run(board, &counter)
 }
 
-/// What an inference takes on rows whose gates choose unlike experts: instructions, experts run and experts mixed, over 16 rows.
+/// What an inference takes on rows whose gates choose unlike experts: instructions, experts run and
+/// experts mixed, over 16 rows.
 #[inline(never)]
 fn gated<M: Subject>(name: &str, counter: &Counter, (blob, _): &blobs::Case) -> Result<(), Failed> {
     const ROWS: u32 = 16;
@@ -60,23 +63,33 @@ fn gated<M: Subject>(name: &str, counter: &Counter, (blob, _): &blobs::Case) -> 
     for _ in 0..ROWS {
         fill(&mut rng, row.as_mut());
         model.quantize(&row, &mut q);
-        instructions += counter.count(16, &mut || _ = black_box(black_box(model).predict_q(black_box(&q))));
+        instructions += counter.count(16, &mut || {
+            _ = black_box(black_box(model).predict_q(black_box(&q)))
+        });
         let (_, gates, run) = model.traced(&row);
         experts += run;
         gates.each(&mut |bits, _| mixed += u32::from(bits != 0));
     }
-    println!("gated {name} rows={ROWS} instructions={instructions} experts={experts} mixed={mixed}");
+    println!(
+        "gated {name} rows={ROWS} instructions={instructions} experts={experts} mixed={mixed}"
+    );
     Ok(())
 }
 
-/// One call's instructions: the mean of 64 calls, or of 4 where one takes so long that the counter's steps do not show.
+/// One call's instructions: the mean of 64 calls, or of 4 where one takes so long that the
+/// counter's steps do not show.
 fn instructions(counter: &Counter, f: &mut dyn FnMut()) -> u64 {
     let once = counter.count(1, f);
     counter.count(if once < 3_000_000 { 64 } else { 4 }, f)
 }
 
 #[inline(never)]
-fn model<M: Subject>(name: &str, precision: &str, counter: &Counter, (blob, _): &blobs::Case) -> Result<(), Failed> {
+fn model<M: Subject>(
+    name: &str,
+    precision: &str,
+    counter: &Counter,
+    (blob, _): &blobs::Case,
+) -> Result<(), Failed> {
     let load = counter.count(4, &mut || _ = black_box(M::load(black_box(blob)).is_ok()));
     let model = M::load(blob).map_err(|e| {
         println!("{name}: {e}");
@@ -89,14 +102,22 @@ fn model<M: Subject>(name: &str, precision: &str, counter: &Counter, (blob, _): 
 
     let mut from_features = || _ = black_box(black_box(model).predict(black_box(&row)));
     let predict = instructions(counter, &mut from_features);
-    let Painted::Bytes(predict_stack) = paint(&mut from_features) else { return Err(Failed) };
+    let Painted::Bytes(predict_stack) = paint(&mut from_features) else {
+        return Err(Failed);
+    };
     let mut from_activations = || _ = black_box(black_box(model).predict_q(black_box(&q)));
     let predict_q = instructions(counter, &mut from_activations);
-    let Painted::Bytes(predict_q_stack) = paint(&mut from_activations) else { return Err(Failed) };
-    let Painted::Bytes(load_stack) = paint(&mut || _ = black_box(M::load(black_box(blob)).is_ok())) else { return Err(Failed) };
+    let Painted::Bytes(predict_q_stack) = paint(&mut from_activations) else {
+        return Err(Failed);
+    };
+    let Painted::Bytes(load_stack) = paint(&mut || _ = black_box(M::load(black_box(blob)).is_ok()))
+    else {
+        return Err(Failed);
+    };
     println!(
-        "measured {name} {precision} predict={predict} predict_q={predict_q} load={load} stack={predict_stack} stack_q={predict_q_stack} \
-         stack_load={load_stack} scratch={} blob={}",
+        "measured {name} {precision} predict={predict} predict_q={predict_q} load={load} \
+         stack={predict_stack} stack_q={predict_q_stack} stack_load={load_stack} scratch={} \
+         blob={}",
         M::SCRATCH,
         blob.len()
     );
@@ -108,7 +129,11 @@ fn plain_loops(counter: &Counter) {
     let edge = plain::Edge::seeded();
     let mut row = [0.0; 64];
     fill(&mut Rng::new(Golden::SEED), &mut row);
-    let known = instructions(counter, &mut || _ = black_box(black_box(edge).predict::<true>(black_box(&row))));
-    let slices = instructions(counter, &mut || _ = black_box(black_box(edge).predict::<false>(black_box(&row))));
+    let known = instructions(counter, &mut || {
+        _ = black_box(black_box(edge).predict::<true>(black_box(&row)))
+    });
+    let slices = instructions(counter, &mut || {
+        _ = black_box(black_box(edge).predict::<false>(black_box(&row)))
+    });
     println!("plain edge F32 known={known} slices={slices}");
 }

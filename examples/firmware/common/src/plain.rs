@@ -9,7 +9,10 @@ struct Dense<const IN: usize, const OUT: usize> {
 }
 
 impl<const IN: usize, const OUT: usize> Dense<IN, OUT> {
-    const ZERO: Self = Self { weights: [[0.0; IN]; OUT], bias: [0.0; OUT] };
+    const ZERO: Self = Self {
+        weights: [[0.0; IN]; OUT],
+        bias: [0.0; OUT],
+    };
 
     fn seed(&mut self, rng: &mut Rng) {
         fill(rng, self.weights.as_flattened_mut());
@@ -60,7 +63,9 @@ fn relu<const N: usize>(x: [f32; N]) -> [f32; N] {
 }
 
 fn softmax<const N: usize>(z: [f32; N]) -> [f32; N] {
-    let max = z.iter().fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m });
+    let max = z
+        .iter()
+        .fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m });
     let e = z.map(|v| libm::expf(v - max));
     let sum: f32 = e.iter().sum();
     e.map(|v| v / sum)

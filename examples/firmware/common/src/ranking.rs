@@ -20,8 +20,15 @@ fn score((click, like, watch): &Scores) -> f32 {
 /// One precision: both ways, counted and compared bit for bit.
 macro_rules! ranked {
     ($counter:ident, $context:ident, $items:ident, $P:ty, $name:literal, $blob:ident) => {
-        let model: &Edge<$P> = <Edge<$P> as Subject>::load(&blobs::$blob.0).map_err(|_: LoadError| Failed)?;
-        let in_context = || black_box(model).rank::<CONTEXT, ITEM, TOP>(black_box($context), black_box($items), score);
+        let model: &Edge<$P> =
+            <Edge<$P> as Subject>::load(&blobs::$blob.0).map_err(|_: LoadError| Failed)?;
+        let in_context = || {
+            black_box(model).rank::<CONTEXT, ITEM, TOP>(
+                black_box($context),
+                black_box($items),
+                score,
+            )
+        };
         let one_by_one = || {
             let mut best = Best::<TOP>::new();
             let mut row = [0.0; CONTEXT + ITEM];
@@ -35,7 +42,11 @@ macro_rules! ranked {
         let shared = $counter.count(1, &mut || _ = black_box(in_context()));
         let alone = $counter.count(1, &mut || _ = black_box(one_by_one()));
         let bits = |r: &Ranked| (r.index, r.score.to_bits());
-        if !in_context().iter().map(bits).eq(one_by_one().iter().map(bits)) {
+        if !in_context()
+            .iter()
+            .map(bits)
+            .eq(one_by_one().iter().map(bits))
+        {
             println!("ranking edge {}: the context gives other results", $name);
             return Err(Failed);
         }

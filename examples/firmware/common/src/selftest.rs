@@ -1,7 +1,10 @@
-//! Blobs in flash: which they are, whether they pass the rows that they carry, and whether every bit is the host's.
+//! Blobs in flash: which they are, whether they pass the rows that they carry, and whether every
+//! bit is the host's.
 
 use crate::{Board, Counter, Failed, calibrate, println};
-use firmware_models::{Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill};
+use firmware_models::{
+    Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill,
+};
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
 use mmoe::{F32, I8, Quad, W8};
@@ -72,14 +75,25 @@ fn check<M: Subject>(name: &str, (blob, golden): &blobs::Case, rows: usize) -> R
     }
     let same = golden.digest(rows) == Some(digest);
     let verdict = if same { "the host's" } else { "NOT the host's" };
-    println!("{name}: {GOLDEN_ROWS} rows, {at} numbers, {wrong} wrong; digest of {rows} rows {:016x}: {verdict}", digest.0);
-    if same && wrong == 0 && at == golden.numbers() { Ok(()) } else { Err(Failed) }
+    println!(
+        "{name}: {GOLDEN_ROWS} rows, {at} numbers, {wrong} wrong; digest of {rows} rows {:016x}: \
+         {verdict}",
+        digest.0
+    );
+    if same && wrong == 0 && at == golden.numbers() {
+        Ok(())
+    } else {
+        Err(Failed)
+    }
 }
 
 /// Logs which model this is.
 fn identify(name: &str, blob: &[u8]) -> Result<(), Failed> {
     let id = Blob::open(blob).map_err(|_| Failed)?.id();
-    println!("{name}: model {} version {}, checksum {:08x}", id.name, id.version, id.checksum);
+    println!(
+        "{name}: model {} version {}, checksum {:08x}",
+        id.name, id.version, id.checksum
+    );
     Ok(())
 }
 
@@ -90,7 +104,11 @@ fn first_row<M: Subject>(name: &str, blob: &[u8], model: &M) {
     let mut tasks = Blob::open(blob).ok().map(|b| b.task_names());
     let (shown, gates, _) = model.traced(&row);
     shown.each(&mut |_, value| {
-        let task = tasks.as_mut().and_then(Iterator::next).and_then(|n| core::str::from_utf8(n).ok()).unwrap_or("?");
+        let task = tasks
+            .as_mut()
+            .and_then(Iterator::next)
+            .and_then(|n| core::str::from_utf8(n).ok())
+            .unwrap_or("?");
         println!("{name}: {task} = {value}");
     });
     let mut weight = 0;

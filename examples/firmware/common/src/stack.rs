@@ -45,7 +45,9 @@ pub fn paint(f: &mut dyn FnMut()) -> Painted {
         black_box(&mut [0u32; OWN / 2]);
     };
     match (deepest(f), deepest(&mut pad)) {
-        (Some(with), Some(without)) => Painted::Bytes((with + size_of::<[u32; OWN / 2]>()).saturating_sub(without)),
+        (Some(with), Some(without)) => {
+            Painted::Bytes((with + size_of::<[u32; OWN / 2]>()).saturating_sub(without))
+        }
         _ => Painted::TooDeep,
     }
 }
@@ -57,7 +59,8 @@ fn deepest(f: &mut dyn FnMut()) -> Option<usize> {
     let top = sp - OWN;
     let bottom = (end_of_statics().max(top.saturating_sub(ROOM)) + 3) & !3;
     for at in (bottom..top).step_by(4) {
-        // SAFETY: between the end of the statics and the stack pointer nothing lives, interrupts are off.
+        // SAFETY: between the end of the statics and the stack pointer nothing lives, interrupts
+        // are off.
         unsafe { write_volatile(at as *mut u32, PAINT) };
     }
     f();

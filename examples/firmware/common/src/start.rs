@@ -12,8 +12,8 @@ pub use riscv_rt::entry;
 pub struct Board {
     /// Its folder.
     pub name: &'static str,
-    /// Instructions that pass in two ticks of SysTick under `-icount shift=0` (one instruction a nanosecond): 2·10⁹ / its clock.
-    /// Unused where the core counts instructions itself.
+    /// Instructions that pass in two ticks of SysTick under `-icount shift=0` (one instruction a
+    /// nanosecond): 2·10⁹ / its clock. Unused where the core counts instructions itself.
     pub per_two_ticks: u32,
     /// Multiplies and adds floats in hardware.
     pub fpu: bool,

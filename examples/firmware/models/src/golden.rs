@@ -6,7 +6,8 @@ use mmoe::zerocopy::FromZeros;
 /// So many rows are kept number by number, so that a core that differs can say where.
 pub const GOLDEN_ROWS: usize = 8;
 
-/// A `.golden` file: the digest of 100 rows, of 1,000 rows, then for each of [`GOLDEN_ROWS`] the outputs and the gate weights.
+/// A `.golden` file: the digest of 100 rows, of 1,000 rows, then for each of [`GOLDEN_ROWS`] the
+/// outputs and the gate weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Golden<'a>(pub &'a [u8]);
 
@@ -15,7 +16,11 @@ impl Golden<'_> {
     pub const SEED: u32 = 2018;
 
     fn word(&self, at: usize) -> Option<u32> {
-        self.0.as_chunks::<4>().0.get(at).map(|b| u32::from_le_bytes(*b))
+        self.0
+            .as_chunks::<4>()
+            .0
+            .get(at)
+            .map(|b| u32::from_le_bytes(*b))
     }
 
     /// The digest of so many rows (100 or 1,000).
@@ -26,10 +31,13 @@ impl Golden<'_> {
             1000 => 2,
             _ => return None,
         };
-        Some(Digest(u64::from(self.word(at)?) | u64::from(self.word(at + 1)?) << 32))
+        Some(Digest(
+            u64::from(self.word(at)?) | u64::from(self.word(at + 1)?) << 32,
+        ))
     }
 
-    /// Whether a number of the rows kept has these bits; `at` counts from the first row's first output.
+    /// Whether a number of the rows kept has these bits; `at` counts from the first row's first
+    /// output.
     #[must_use]
     pub fn agrees(&self, at: usize, bits: u32) -> bool {
         self.word(4 + at) == Some(bits)

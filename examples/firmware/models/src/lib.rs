@@ -1,4 +1,5 @@
-//! What the firmware examples and the host have in common: model types, seeded rows, digests, and (on the core) the blobs.
+//! What the firmware examples and the host have in common: model types, seeded rows, digests, and
+//! (on the core) the blobs.
 #![no_std]
 
 #[cfg(target_os = "none")]
@@ -11,4 +12,7 @@ mod types;
 pub use golden::{GOLDEN_ROWS, Golden, make};
 pub use rows::{Rng, fill};
 pub use subject::{Digest, Numbers, Subject};
-pub use types::{Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small, Softmax8, Top8};
+pub use types::{
+    Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small,
+    Softmax8, Top8,
+};

@@ -1,7 +1,10 @@
 //! A typed model as something that can be loaded, fed and compared.
 
 use mmoe::zerocopy::FromZeros;
-use mmoe::{Element, Flash, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, SelfTestError, Towers, Trunk};
+use mmoe::{
+    Element, Flash, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, SelfTestError,
+    Towers, Trunk,
+};
 
 /// Outputs or gate weights, number by number.
 pub trait Numbers {

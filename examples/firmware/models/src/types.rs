@@ -1,7 +1,8 @@
 //! The models, spelled as types.
 
 use mmoe::{
-    Binary, Classes, DSelectK, Dense, Empty, Gate, Hard, Head, I8, I16, Linear, List3, Logits, Mmoe, Scalar, Seq, Seq3, SharedBottom, TopK,
+    Binary, Classes, DSelectK, Dense, Empty, Gate, Hard, Head, I8, I16, Linear, List3, Logits,
+    Mmoe, Scalar, Seq, Seq3, SharedBottom, TopK,
 };
 
 type EdgeExpert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
@@ -11,7 +12,8 @@ type EdgeTowers<P> = List3<Binary<EdgeTower<P>>, Binary<EdgeTower<P>>, Scalar<Ed
 pub type Edge<P> = Mmoe<[EdgeExpert<P>; 4], [Gate<64, 4, P>; 3], EdgeTowers<P>>;
 
 type RecsysTower<P> = Scalar<Seq<Dense<16, 8, P>, Head<8, 1, P>>>;
-/// The shape of `keras-hub-recsys` with gates `G`: 100 inputs, 8 experts, 2 gates; two real numbers.
+/// The shape of `keras-hub-recsys` with gates `G`: 100 inputs, 8 experts, 2 gates; two real
+/// numbers.
 pub type RecsysOf<G, P> = Mmoe<[Dense<100, 16, P>; 8], [G; 2], [RecsysTower<P>; 2]>;
 /// `keras-hub-recsys`.
 pub type Recsys<P> = RecsysOf<Softmax8<P>, P>;
@@ -20,7 +22,8 @@ pub type RecsysWide = Mmoe<[Dense<100, 16, I16>; 8], [Softmax8<I8>; 2], [RecsysT
 
 type DeepTower<P> = Scalar<Seq<Dense<32, 16, P>, Head<16, 1, P>>>;
 /// Deeper experts on as many inputs: 8 experts 100→64→32, gates `G`.
-pub type DeepOf<G, P> = Mmoe<[Seq<Dense<100, 64, P>, Dense<64, 32, P>>; 8], [G; 2], [DeepTower<P>; 2]>;
+pub type DeepOf<G, P> =
+    Mmoe<[Seq<Dense<100, 64, P>, Dense<64, 32, P>>; 8], [G; 2], [DeepTower<P>; 2]>;
 /// With softmax gates.
 pub type Deep<P> = DeepOf<Softmax8<P>, P>;
 
@@ -42,7 +45,9 @@ type SmallTower<P> = Scalar<Seq<Dense<8, 4, P>, Head<4, 1, P>>>;
 pub type Small<P> = Mmoe<[Dense<16, 8, P>; 3], [Gate<16, 3, P>; 2], [SmallTower<P>; 2]>;
 
 type Middle<P> = Dense<128, 128, P>;
-type Encoder<P> = Seq<Seq3<Dense<640, 128, P>, Middle<P>, Middle<P>>, Seq<Middle<P>, Dense<128, 8, P>>>;
-type Decoder<P> = Seq<Seq<Dense<8, 128, P>, Middle<P>>, Seq3<Middle<P>, Middle<P>, Dense<128, 640, P, Linear>>>;
+type Encoder<P> =
+    Seq<Seq3<Dense<640, 128, P>, Middle<P>, Middle<P>>, Seq<Middle<P>, Dense<128, 8, P>>>;
+type Decoder<P> =
+    Seq<Seq<Dense<8, 128, P>, Middle<P>>, Seq3<Middle<P>, Middle<P>, Dense<128, 640, P, Linear>>>;
 /// MLPerf Tiny's anomaly autoencoder, 640→128×4→8→128×4→640: one expert, no gate, no tower.
 pub type Autoencoder<P> = SharedBottom<Seq<Encoder<P>, Decoder<P>>, [Empty<640, P>; 1], 1>;

@@ -1,4 +1,5 @@
-//! A model that arrives over the UART in COBS frames, is checked, and only then takes over; the old one serves all the while.
+//! A model that arrives over the UART in COBS frames, is checked, and only then takes over; the old
+//! one serves all the while.
 //!
 //! `cargo xtask uart` plays the sender, with 1,000 transfers of which most are damaged on the way.
 #![no_std]
@@ -17,7 +18,15 @@ type Model = Small<I8>;
 /// Room for one blob.
 type Buffer = Aligned<[u8; 4 * 1024]>;
 
-firmware_common::image!(Board { name: "uart", per_two_ticks: 80, fpu: true, roomy: true }, run);
+firmware_common::image!(
+    Board {
+        name: "uart",
+        per_two_ticks: 80,
+        fpu: true,
+        roomy: true
+    },
+    run
+);
 
 /// What ended a model's service.
 enum End {

@@ -10,8 +10,8 @@
 //! | 4 query | |
 //! | 5 quit | |
 //!
-//! (little endian). Data must come in order and without gaps; whatever does not follow this drops the transfer. That all bytes are
-//! right is the blob's own checksum's to find.
+//! (little endian). Data must come in order and without gaps; whatever does not follow this drops
+//! the transfer. That all bytes are right is the blob's own checksum's to find.
 
 use heapless::Vec;
 
@@ -47,7 +47,11 @@ pub struct Receiver {
 impl Receiver {
     /// Waits for a frame.
     pub const fn new() -> Self {
-        Self { frame: Vec::new(), overlong: false, transfer: None }
+        Self {
+            frame: Vec::new(),
+            overlong: false,
+            transfer: None,
+        }
     }
 
     /// One byte from the line; the blob grows in `buffer`.

@@ -17,16 +17,29 @@ const BINS: usize = 24;
 
 impl Histogram {
     pub(super) fn new(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let (low, high) = values.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+        let (low, high) = values
+            .clone()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| {
+                (a.min(v), b.max(v))
+            });
         let mut bins = vec![0; BINS];
         let (mut all, mut zeros) = (0usize, 0usize);
         for v in values {
-            let at = if high > low { ((v - low) / (high - low) * BINS as f64) as usize } else { BINS / 2 };
+            let at = if high > low {
+                ((v - low) / (high - low) * BINS as f64) as usize
+            } else {
+                BINS / 2
+            };
             bins[at.min(BINS - 1)] += 1;
             all += 1;
             zeros += usize::from(v == 0.0);
         }
-        Self { low, high, bins, zeros: zeros as f64 / all.max(1) as f64 }
+        Self {
+            low,
+            high,
+            bins,
+            zeros: zeros as f64 / all.max(1) as f64,
+        }
     }
 
     /// Bars with their ends beside, and the share of exact zeros where it says something.
@@ -48,7 +61,8 @@ impl Histogram {
     }
 }
 
-/// Predictions in ten parts of as many rows, from the lowest to the highest: the mean prediction and the mean label of each.
+/// Predictions in ten parts of as many rows, from the lowest to the highest: the mean prediction
+/// and the mean label of each.
 pub(super) struct Curve {
     points: Vec<(f64, f64)>,
 }
@@ -57,19 +71,36 @@ impl Curve {
     pub(super) fn new(mut pairs: Vec<(f64, f64)>) -> Self {
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let n = pairs.len();
-        let parts = (0..10).map(|i| &pairs[i * n / 10..(i + 1) * n / 10]).filter(|part| !part.is_empty());
-        let mean = |part: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
-        Self { points: parts.map(|part| (mean(part, |p| p.0), mean(part, |p| p.1))).collect() }
+        let parts = (0..10)
+            .map(|i| &pairs[i * n / 10..(i + 1) * n / 10])
+            .filter(|part| !part.is_empty());
+        let mean = |part: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
+            part.iter().map(of).sum::<f64>() / part.len() as f64
+        };
+        Self {
+            points: parts
+                .map(|part| (mean(part, |p| p.0), mean(part, |p| p.1)))
+                .collect(),
+        }
     }
 
     /// The curve beside the diagonal, and its numbers as a table.
     pub(super) fn draw(&self, task: &str) -> Markup {
         let all = self.points.iter().flat_map(|(a, b)| [*a, *b]);
-        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| {
+            (a.min(v), b.max(v))
+        });
         let span = if high > low { high - low } else { 1.0 };
         let at = |v: f64| (v - low) / span * 180.0;
-        let points: Vec<(f64, f64)> = self.points.iter().map(|(p, o)| (30.0 + at(*p), 190.0 - at(*o))).collect();
-        let line: Vec<String> = points.iter().map(|(x, y)| format!("{},{}", fixed(*x), fixed(*y))).collect();
+        let points: Vec<(f64, f64)> = self
+            .points
+            .iter()
+            .map(|(p, o)| (30.0 + at(*p), 190.0 - at(*o)))
+            .collect();
+        let line: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{},{}", fixed(*x), fixed(*y)))
+            .collect();
         html! {
             figure {
                 svg class="curve" role="img" viewBox="0 0 220 220" {
@@ -94,7 +125,9 @@ impl Curve {
 pub(super) fn heat(share: Option<f64>) -> Markup {
     match share {
         None => html! { td class="unseen" { "not seen" } },
-        Some(v) => html! { td class="heat" style=(format!("--share:{:.3}", v.clamp(0.0, 1.0))) { (format!("{v:.3}")) } },
+        Some(v) => {
+            html! { td class="heat" style=(format!("--share:{:.3}", v.clamp(0.0, 1.0))) { (format!("{v:.3}")) } }
+        }
     }
 }
 

@@ -29,8 +29,15 @@ struct Part {
 /// What a step's layers make of its input, such as `64→64→32 relu`, or `[6..16]→8` of a part of it.
 fn about(node: &Node, layers: &[Layer], of: u32) -> String {
     let whole = node.start == 0 && u32::from(node.inputs) == of;
-    let mut text =
-        if whole { node.inputs.to_string() } else { format!("[{}..{}]", node.start, u32::from(node.start) + u32::from(node.inputs)) };
+    let mut text = if whole {
+        node.inputs.to_string()
+    } else {
+        format!(
+            "[{}..{}]",
+            node.start,
+            u32::from(node.start) + u32::from(node.inputs)
+        )
+    };
     for layer in layers {
         text += &format!("→{}", layer.outputs);
     }
@@ -41,11 +48,21 @@ fn about(node: &Node, layers: &[Layer], of: u32) -> String {
     }
 }
 
-/// The columns; a value is the number of its box among all steps plus one, 0 the input, those behind the steps the products.
+/// The columns; a value is the number of its box among all steps plus one, 0 the input, those
+/// behind the steps the products.
 fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
     let input: u32 = header.inputs.iter().map(|i| i.count).sum();
-    let part = |class, title: String, about| Part { class, title, about, reads: Vec::new(), steered_by: None };
-    let mut columns = vec![vec![(0, part("input", "input".into(), format!("{input} features")))]];
+    let part = |class, title: String, about| Part {
+        class,
+        title,
+        about,
+        reads: Vec::new(),
+        steered_by: None,
+    };
+    let mut columns = vec![vec![(
+        0,
+        part("input", "input".into(), format!("{input} features")),
+    )]];
     let role = |n: &Node| {
         if n.op == op::EXPERT {
             0
@@ -66,21 +83,36 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
         numbers[role(node)] += 1;
         let mut made = match role(node) {
             0 => part("expert", format!("expert {number}"), about),
-            1 => part("gate", format!("gate {number}: {}", gates::kind(node.op)), format!("{about} → mixture of {}", node.outputs)),
+            1 => part(
+                "gate",
+                format!("gate {number}: {}", gates::kind(node.op)),
+                format!("{about} → mixture of {}", node.outputs),
+            ),
             _ => {
-                let task = header.tasks.iter().position(|t| t.output != output::PRODUCT && usize::from(t.a) == at + 1);
-                let name = task.and_then(|t| header.task_names.get(t)).map_or("?", String::as_str);
+                let task = header
+                    .tasks
+                    .iter()
+                    .position(|t| t.output != output::PRODUCT && usize::from(t.a) == at + 1);
+                let name = task
+                    .and_then(|t| header.task_names.get(t))
+                    .map_or("?", String::as_str);
                 let kind = task.map_or("", |t| kind(header.tasks[t].output));
                 part("tower", name.to_owned(), format!("{about} {kind}"))
             }
         };
         if role(node) == 1 {
             made.steered_by = Some(usize::from(node.src));
-            made.reads = (0..32).filter(|bit| node.sees >> bit & 1 != 0).map(|bit| usize::from(node.first) + bit).collect();
+            made.reads = (0..32)
+                .filter(|bit| node.sees >> bit & 1 != 0)
+                .map(|bit| usize::from(node.first) + bit)
+                .collect();
         } else {
             made.reads = vec![usize::from(node.src)];
         }
-        columns.last_mut().expect("pushed above").push((at + 1, made));
+        columns
+            .last_mut()
+            .expect("pushed above")
+            .push((at + 1, made));
     }
     let products: Vec<(usize, Part)> = (header.tasks.iter().enumerate().zip(&header.task_names))
         .filter(|((_, t), _)| t.output == output::PRODUCT)
@@ -122,7 +154,10 @@ pub(super) fn draw(header: &Header) -> Markup {
     for (c, column) in columns.iter().enumerate() {
         let above = (high - column.len() * (HEIGHT + GAP) + GAP) / 2;
         for (r, (value, _)) in column.iter().enumerate() {
-            places.insert(*value, (GAP + c * (WIDTH + BETWEEN), above + r * (HEIGHT + GAP)));
+            places.insert(
+                *value,
+                (GAP + c * (WIDTH + BETWEEN), above + r * (HEIGHT + GAP)),
+            );
         }
     }
     let parts = || columns.iter().flatten();
@@ -130,7 +165,11 @@ pub(super) fn draw(header: &Header) -> Markup {
         let ((x, y), (u, v)) = (places.get(&from)?, places.get(&to)?);
         let (x, y, v) = (x + WIDTH, y + HEIGHT / 2, v + HEIGHT / 2);
         let bend = BETWEEN * 2 / 3;
-        Some(format!("M{x} {y} C{} {y} {} {v} {u} {v}", x + bend, u.saturating_sub(bend)))
+        Some(format!(
+            "M{x} {y} C{} {y} {} {v} {u} {v}",
+            x + bend,
+            u.saturating_sub(bend)
+        ))
     };
     html! {
         div class="scroll" {
@@ -164,5 +203,9 @@ pub(super) fn draw(header: &Header) -> Markup {
 
 /// What fits a box: so many letters.
 fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+    if text.chars().count() <= most {
+        text.to_owned()
+    } else {
+        text.chars().take(most - 1).chain(['…']).collect()
+    }
 }

@@ -22,7 +22,8 @@ use super::eval::{self, Evaluated};
 use super::output::{print, write_whole};
 use super::{gates, load, read_blob};
 
-/// Writes one self-contained HTML page about a blob: what it is, what it costs, how good it is, what its gates do.
+/// Writes one self-contained HTML page about a blob: what it is, what it costs, how good it is,
+/// what its gates do.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The blob.
@@ -34,7 +35,8 @@ pub(super) struct Args {
     /// Rows with labels, as for `eval`: adds quality and calibration as well.
     #[arg(long, value_name = "D.npz")]
     data: Option<PathBuf>,
-    /// The F32 blob that the model is held against: adds differences, and histograms for an integer model.
+    /// The F32 blob that the model is held against: adds differences, and histograms for an
+    /// integer model.
     #[arg(long, value_name = "F32.mmoe")]
     reference: Option<PathBuf>,
     /// The page.
@@ -89,7 +91,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (header, _) = read::split(blob.as_slice())?;
     let cost = cost::cost(blob.as_slice(), &runner.model)?;
     let rows = match (&args.input, &args.data) {
-        (Some(path), _) => Some((Data::read(path)?.features(runner.model.inputs(), &runner.feature_names(), &[])?, path)),
+        (Some(path), _) => Some((
+            Data::read(path)?.features(runner.model.inputs(), &runner.feature_names(), &[])?,
+            path,
+        )),
         (_, Some(path)) => Some((eval::features(&runner, &Data::read(path)?)?, path)),
         _ => None,
     };
@@ -97,22 +102,49 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some((x, _)) if !runner.gates.is_empty() => Some(gates::gather(&mut runner, x)?),
         _ => None,
     };
-    let quality = args.data.as_ref().map(|path| quality(&args.model, &blob, &mut runner, &Data::read(path)?)).transpose()?;
-    let reference = args.reference.as_ref().map(|path| read_blob(path).map(|b| (path, b))).transpose()?;
+    let quality = args
+        .data
+        .as_ref()
+        .map(|path| quality(&args.model, &blob, &mut runner, &Data::read(path)?))
+        .transpose()?;
+    let reference = args
+        .reference
+        .as_ref()
+        .map(|path| read_blob(path).map(|b| (path, b)))
+        .transpose()?;
     let against = match &reference {
         Some((path, bytes)) => {
             let mut other = load(path, bytes)?;
-            eval::comparable(&mut Some((args.model.clone(), runner.tasks.clone(), runner.model.inputs())), path, &other)?;
-            rows.as_ref().map(|(x, _)| against(path, &mut runner, &mut other, x)).transpose()?
+            eval::comparable(
+                &mut Some((
+                    args.model.clone(),
+                    runner.tasks.clone(),
+                    runner.model.inputs(),
+                )),
+                path,
+                &other,
+            )?;
+            rows.as_ref()
+                .map(|(x, _)| against(path, &mut runner, &mut other, x))
+                .transpose()?
         }
         None => None,
     };
-    let layers = layers(args, &blob, reference.as_ref().map(|(path, b)| (path.as_path(), b)), rows.as_ref().map(|(x, _)| x))?;
+    let layers = layers(
+        args,
+        &blob,
+        reference.as_ref().map(|(path, b)| (path.as_path(), b)),
+        rows.as_ref().map(|(x, _)| x),
+    )?;
     let measured = Measurements::built_in();
     let mut estimates = Vec::new();
     for level in ["3", "s"] {
         for (core, name) in CORES {
-            estimates.extend(measured.estimate(core, level, &header, &cost).map(|e| (name, level, e)));
+            estimates.extend(
+                measured
+                    .estimate(core, level, &header, &cost)
+                    .map(|e| (name, level, e)),
+            );
         }
     }
     let self_test = match selftest::check(&runner.model) {
@@ -126,7 +158,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         cost: &cost,
         self_test,
         estimates,
-        rows: rows.as_ref().map(|(x, path)| (x.len(), path.display().to_string())),
+        rows: rows
+            .as_ref()
+            .map(|(x, path)| (x.len(), path.display().to_string())),
         gating,
         quality,
         against,
@@ -141,16 +175,30 @@ fn quality(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, data: &Data) 
     let outputs = runner.model.outputs();
     let mut curves = Vec::new();
     for task in &runner.tasks {
-        let labels = data.labels(&task.name, evaluated.y.len() / outputs, eval::label_width(task))?;
-        if let Some(scores) = eval::scores(&evaluated.y, outputs, task).filter(|s| s.len() == labels.len()) {
-            let pairs = scores.into_iter().zip(labels.iter().map(|l| f64::from(*l))).collect();
+        let labels = data.labels(
+            &task.name,
+            evaluated.y.len() / outputs,
+            eval::label_width(task),
+        )?;
+        if let Some(scores) =
+            eval::scores(&evaluated.y, outputs, task).filter(|s| s.len() == labels.len())
+        {
+            let pairs = scores
+                .into_iter()
+                .zip(labels.iter().map(|l| f64::from(*l)))
+                .collect();
             curves.push((task.name.clone(), chart::Curve::new(pairs)));
         }
     }
     Ok(Quality { evaluated, curves })
 }
 
-fn against(path: &Path, runner: &mut Runner<'_>, other: &mut Runner<'_>, x: &Rows) -> Result<Against> {
+fn against(
+    path: &Path,
+    runner: &mut Runner<'_>,
+    other: &mut Runner<'_>,
+    x: &Rows,
+) -> Result<Against> {
     let mut sums = vec![(0.0f64, 0.0f64); runner.tasks.len()];
     for row in x.iter() {
         let ours = runner.predict(row).context("prediction")?.0.to_vec();
@@ -163,14 +211,22 @@ fn against(path: &Path, runner: &mut Runner<'_>, other: &mut Runner<'_>, x: &Row
             }
         }
     }
-    Ok(Against { name: path.display().to_string(), tasks: sums })
+    Ok(Against {
+        name: path.display().to_string(),
+        tasks: sums,
+    })
 }
 
 /// So many rows are enough for a histogram.
 const SHOWN: usize = 512;
 
 /// Histograms of the blob's own float weights, or of the reference's.
-fn layers(args: &Args, blob: &BlobBytes, reference: Option<(&Path, &BlobBytes)>, x: Option<&Rows>) -> Result<Option<Histograms>> {
+fn layers(
+    args: &Args,
+    blob: &BlobBytes,
+    reference: Option<(&Path, &BlobBytes)>,
+    x: Option<&Rows>,
+) -> Result<Option<Histograms>> {
     let (graph, of) = match read::graph(blob.as_slice()) {
         Ok(graph) => (graph, args.model.display().to_string()),
         Err(ReadError::Integer) => match reference {
@@ -183,19 +239,32 @@ fn layers(args: &Args, blob: &BlobBytes, reference: Option<(&Path, &BlobBytes)>,
         },
         Err(e) => return Err(e.into()),
     };
-    let mut made: Vec<Vec<f64>> = vec![Vec::new(); graph.nodes.iter().map(|n| n.layers.len()).sum()];
+    let mut made: Vec<Vec<f64>> =
+        vec![Vec::new(); graph.nodes.iter().map(|n| n.layers.len()).sum()];
     for row in x.into_iter().flat_map(Rows::iter).take(SHOWN) {
         let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
         for (all, values) in made.iter_mut().zip(oracle::layers(&graph, &row)) {
             all.extend(values);
         }
     }
-    let named = graph.nodes.iter().enumerate().flat_map(|(n, node)| node.layers.iter().enumerate().map(move |(l, layer)| (n, l, layer)));
+    let named = graph.nodes.iter().enumerate().flat_map(|(n, node)| {
+        node.layers
+            .iter()
+            .enumerate()
+            .map(move |(l, layer)| (n, l, layer))
+    });
     let layers = named.zip(&made).filter_map(|((n, l, layer), made)| {
         let weights = weights(layer)?;
-        Some((name(&graph, n, l), chart::Histogram::new(weights), (!made.is_empty()).then(|| chart::Histogram::new(made.iter().copied()))))
+        Some((
+            name(&graph, n, l),
+            chart::Histogram::new(weights),
+            (!made.is_empty()).then(|| chart::Histogram::new(made.iter().copied())),
+        ))
     });
-    Ok(Some(Histograms { of, layers: layers.collect() }))
+    Ok(Some(Histograms {
+        of,
+        layers: layers.collect(),
+    }))
 }
 
 fn name(graph: &Graph, node: usize, layer: usize) -> String {

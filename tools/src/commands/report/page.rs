@@ -14,7 +14,11 @@ const STYLE: &str = include_str!("report.css");
 
 pub(super) fn page(r: &Report<'_>) -> Markup {
     let id = r.runner.model.blob().id();
-    let name = if id.name.is_empty() { "(no name)" } else { id.name };
+    let name = if id.name.is_empty() {
+        "(no name)"
+    } else {
+        id.name
+    };
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,7 +50,12 @@ pub(super) fn page(r: &Report<'_>) -> Markup {
 /// What a reader needs first.
 fn summary(r: &Report<'_>) -> Markup {
     let c = r.cost;
-    let warnings = r.gating.iter().flat_map(|(g, _)| g.warnings()).chain(tight(r)).collect::<Vec<_>>();
+    let warnings = r
+        .gating
+        .iter()
+        .flat_map(|(g, _)| g.warnings())
+        .chain(tight(r))
+        .collect::<Vec<_>>();
     html! {
         section {
             h2 { "In short" }
@@ -94,8 +103,15 @@ fn worst(a: &Against) -> f64 {
 
 /// Accumulators that are nearly full.
 fn tight(r: &Report<'_>) -> impl Iterator<Item = String> {
-    let reports = inspect::quantization(r.runner, r.header).into_iter().filter(|(_, q)| q.margin < 0.5);
-    reports.map(|(name, q)| format!("the accumulator of {name} has only 2^{:.1} to spare on the proven inputs", q.margin))
+    let reports = inspect::quantization(r.runner, r.header)
+        .into_iter()
+        .filter(|(_, q)| q.margin < 0.5);
+    reports.map(|(name, q)| {
+        format!(
+            "the accumulator of {name} has only 2^{:.1} to spare on the proven inputs",
+            q.margin
+        )
+    })
 }
 
 fn cores(r: &Report<'_>) -> Markup {
@@ -177,11 +193,15 @@ fn quality(r: &Report<'_>) -> Markup {
 }
 
 fn rows(r: &Report<'_>) -> String {
-    r.rows.as_ref().map_or_else(String::new, |(n, path)| format!("{} of {path}", count(*n, "row")))
+    r.rows.as_ref().map_or_else(String::new, |(n, path)| {
+        format!("{} of {path}", count(*n, "row"))
+    })
 }
 
 fn gates(r: &Report<'_>) -> Markup {
-    let Some((g, average)) = &r.gating else { return html! {} };
+    let Some((g, average)) = &r.gating else {
+        return html! {};
+    };
     html! {
         section {
             h2 { "Gates" }
@@ -280,7 +300,12 @@ fn integers(r: &Report<'_>) -> Markup {
 
 fn layers(r: &Report<'_>) -> Markup {
     let steps = inspect::steps(r.header);
-    let all = r.header.nodes.iter().zip(cost::layers_of(r.header)).zip(&steps);
+    let all = r
+        .header
+        .nodes
+        .iter()
+        .zip(cost::layers_of(r.header))
+        .zip(&steps);
     html! {
         section {
             h2 { "Layers" }
