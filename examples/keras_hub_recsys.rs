@@ -1,15 +1,15 @@
 //! The article's Keras layer, from its weights by name: 8 experts, a softmax gate per task, two
 //! regressions. `cargo run --release --example keras_hub_recsys`
 
-use mmoe::{Aligned, Dense, F32, Gate, Head, Mmoe, Scalar, Seq, W8};
+use mmoe::{Aligned, Dense, F32, Gate, Head, Mmoe, Regression, Seq, W8};
 use mmoe_tools::blob::file;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};
-use mmoe_tools::{import, spec::Spec};
+use mmoe_tools::{import, plan::spec::Spec};
 use std::error::Error;
 use std::path::Path;
 
-type Tower<P> = Scalar<Seq<Dense<16, 8, P>, Head<8, 1, P>>>;
+type Tower<P> = Regression<Seq<Dense<16, 8, P>, Head<8, 1, P>>>;
 type HubRecsys<P> = Mmoe<[Dense<100, 16, P>; 8], [Gate<100, 8, P>; 2], [Tower<P>; 2]>;
 
 fn main() -> Result<(), Box<dyn Error>> {

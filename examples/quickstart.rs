@@ -4,11 +4,11 @@
 //! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a
 //! library.
 
-use mmoe::{Aligned, Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Scalar, Seq};
+use mmoe::{Aligned, Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Regression, Seq};
 use mmoe_tools::blob::file;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};
-use mmoe_tools::{import, spec::Spec};
+use mmoe_tools::{import, plan::spec::Spec};
 use std::error::Error;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
 fn main() -> Result<(), Box<dyn Error>> {

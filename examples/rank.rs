@@ -6,11 +6,11 @@
 //! which this program checks.
 
 use mmoe::{
-    Aligned, Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Scalar, Seq, W8,
+    Aligned, Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Regression, Seq, W8,
 };
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::{import, pack, quantize, spec::Spec};
+use mmoe_tools::{import, pack, plan::spec::Spec, quantize};
 use std::error::Error;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 type User = [f32; 48];
 type Item = [f32; 16];

@@ -7,7 +7,7 @@
 
 use crate::kernel::{self, AffineRow, InputScale};
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::precision::InPlace;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Plain old data: any bytes are a value, and a value is its bytes.
@@ -69,7 +69,7 @@ pub trait Element: Pod + Default {
     /// A gate weight.
     type Gate: Pod + PartialEq + PartialOrd + Into<f32> + Default;
     /// The accumulator of a mixture.
-    type Mix: Pod;
+    type MixtureSum: Pod;
     /// A raw value of a tower or a gate before its activation.
     type Logit: Pod + Buffer + Default + Into<f32> + PartialEq;
     /// A probability.
@@ -84,7 +84,7 @@ pub trait Element: Pod + Default {
     type Affine: Pod;
 
     /// What the input stage stores for `N` features: nothing, or a scale and an offset each.
-    type Scales<const N: usize>: Flash;
+    type Scales<const N: usize>: InPlace;
 
     /// The gate weight that means: not at all.
     const NONE: Self::Gate;
@@ -120,9 +120,9 @@ pub trait Element: Pod + Default {
     /// A gate weight from f32.
     fn gate_from_f32(g: f32) -> Self::Gate;
     /// `m += g·h`.
-    fn mix(m: &mut [Self::Mix], g: Self::Gate, h: &[Self]);
+    fn mix(m: &mut [Self::MixtureSum], g: Self::Gate, h: &[Self]);
     /// Mixture to activations.
-    fn settle(m: &[Self::Mix], h: &mut [Self]);
+    fn settle(m: &[Self::MixtureSum], h: &mut [Self]);
     /// Class probabilities.
     fn softmax<M: Math>(z: &[Self::Logit], p: &mut [Self::Prob]);
     /// One probability.
@@ -167,7 +167,7 @@ pub struct Affine32 {
 
 impl Element for f32 {
     type Gate = f32;
-    type Mix = f32;
+    type MixtureSum = f32;
     type Logit = f32;
     type Prob = f32;
     type Unit = [f32; 0];
@@ -281,7 +281,7 @@ impl Element for f32 {
 
 impl Element for i16 {
     type Gate = Q15;
-    type Mix = i32;
+    type MixtureSum = i32;
     type Logit = Q16;
     type Prob = Q31;
     type Unit = f32;

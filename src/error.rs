@@ -142,7 +142,7 @@ pub enum LoadError {
         /// The layer in the blob.
         found: Shape,
     },
-    /// Another packing of weights: convert again with the `--target` that the type wants.
+    /// Another packing of weights: convert again with the `--packing` that the type wants.
     Packing {
         /// What the step is (an [`op`](crate::blob::op)).
         op: u32,
@@ -295,8 +295,8 @@ impl fmt::Display for LoadError {
                 found,
             } => write!(
                 f,
-                "{} {index}: weights packed for another target ({found} in the blob, {expected} \
-                 in the type): convert again with the type's `--target`",
+                "{} {index}: weights in another packing ({found} in the blob, {expected} in \
+                 the type): convert again with the type's `--packing`",
                 role(op)
             ),
             Self::Nodes { expected, found } => write!(

@@ -9,13 +9,13 @@ use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
 use crate::element::{Buffer, Element};
 use crate::layer::{Layer, max};
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::precision::InPlace;
 use crate::tower::{self, Tower, Towers};
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
 /// Experts or gates side by side, with equal input and output: `[L; N]` or a list such as
 /// [`List2`].
-pub trait Bank: Flash {
+pub trait Parallel: InPlace {
     /// Activations.
     type Act: Element;
     /// What each reads.
@@ -105,7 +105,7 @@ pub(crate) const fn mask(n: usize) -> u32 {
     if n >= 32 { u32::MAX } else { (1 << n) - 1 }
 }
 
-impl<L: Layer, const N: usize> Bank for [L; N] {
+impl<L: Layer, const N: usize> Parallel for [L; N] {
     type Act = L::Act;
     type In = L::In;
     type Out = L::Out;
@@ -182,7 +182,7 @@ macro_rules! list {
             pub $T
         ),+);
 
-        impl<$($T: Layer<Act = A, In = X, Out = Y>),+, A: Element, X: Buffer, Y: Buffer> Bank for $List<$($T),+> {
+        impl<$($T: Layer<Act = A, In = X, Out = Y>),+, A: Element, X: Buffer, Y: Buffer> Parallel for $List<$($T),+> {
             type Act = A;
             type In = X;
             type Out = Y;

@@ -7,11 +7,11 @@ use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 
 /// Bytes that one may look at as this type: zerocopy's three traits in a word.
-pub trait Flash: TryFromBytes + KnownLayout + Immutable {}
-impl<T: TryFromBytes + KnownLayout + Immutable> Flash for T {}
+pub trait InPlace: TryFromBytes + KnownLayout + Immutable {}
+impl<T: TryFromBytes + KnownLayout + Immutable> InPlace for T {}
 
 /// The weights of one dense layer as they lie in flash.
-pub trait Matrix<A: Element>: Flash {
+pub trait Matrix<A: Element>: InPlace {
     /// Codes of precision and packing in the layer's record.
     const FORMAT: (u8, u8);
     /// `y = W x + b` as activations, negative ones set to 0 if `relu`.

@@ -7,7 +7,7 @@ use crate::input::InputStage;
 use crate::level::All;
 use crate::math::Libm;
 use crate::model::Model;
-use crate::precision::Flash;
+use crate::precision::InPlace;
 use crate::tower::Towers;
 use crate::trunk::Trunk;
 use core::fmt;
@@ -99,7 +99,7 @@ impl Compare<'_> {
 
 impl<S, L, T, A: Element, const I: usize> Model<S, L, T>
 where
-    Self: Flash,
+    Self: InPlace,
     S: InputStage<Out = [A; I]>,
     L: Trunk<Act = A, In = [A; I]>,
     T: Towers<Act = A, In = L::H, Count = L::Count>,

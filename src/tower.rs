@@ -4,7 +4,7 @@ use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
 use crate::element::{Buffer, Element, Pod};
 use crate::layer::Layer;
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::precision::InPlace;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A layer at the end of a model.
@@ -31,13 +31,13 @@ pub struct Binary<L>(pub L);
 /// Class probabilities, `softmax` over the layers' logits. Raw: f32, or [`Q31`](crate::Q31).
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Classes<L>(pub L);
+pub struct Multiclass<L>(pub L);
 
 /// One real number, the layers' logit as it is (or the log-odds of a binary task). Raw: f32, or
 /// [`Q16`](crate::Q16) in `unit`s.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Scalar<L: Layer> {
+pub struct Regression<L: Layer> {
     /// The layers.
     pub layers: L,
     /// In integer models the f32 value of the logit 1.
@@ -47,7 +47,7 @@ pub struct Scalar<L: Layer> {
 /// Several real numbers. Raw: f32, or [`Q16`](crate::Q16) in `unit`s.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Vector<L: Layer> {
+pub struct MultiRegression<L: Layer> {
     /// The layers.
     pub layers: L,
     /// In integer models the f32 value of the logit 1.
@@ -57,24 +57,24 @@ pub struct Vector<L: Layer> {
 /// No layers: the mixture of `H` values is the output. Raw: activations.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Empty<const H: usize, P: crate::Precision> {
+pub struct MixtureOutput<const H: usize, P: crate::Precision> {
     /// In integer models the f32 value of one step of the activations.
     pub unit: <P::Act as Element>::Unit,
 }
 
-impl<L: Layer> core::fmt::Debug for Scalar<L> {
+impl<L: Layer> core::fmt::Debug for Regression<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Scalar")
+        f.write_str("Regression")
     }
 }
-impl<L: Layer> core::fmt::Debug for Vector<L> {
+impl<L: Layer> core::fmt::Debug for MultiRegression<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Vector")
+        f.write_str("MultiRegression")
     }
 }
-impl<const H: usize, P: crate::Precision> core::fmt::Debug for Empty<H, P> {
+impl<const H: usize, P: crate::Precision> core::fmt::Debug for MixtureOutput<H, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Empty<{H}>")
+        write!(f, "MixtureOutput<{H}>")
     }
 }
 
@@ -118,7 +118,7 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Layer for Classes<L>
+> Layer for Multiclass<L>
 {
     type Act = A;
     type In = [A; I];
@@ -140,7 +140,7 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Tower for Classes<L>
+> Tower for Multiclass<L>
 {
     const OUTPUT: u8 = output::SOFTMAX;
     type Shown = [f32; N];
@@ -153,7 +153,7 @@ impl<
 }
 
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer
-    for Scalar<L>
+    for Regression<L>
 {
     type Act = A;
     type In = [A; I];
@@ -172,7 +172,7 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     }
 }
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
-    for Scalar<L>
+    for Regression<L>
 {
     const OUTPUT: u8 = output::LINEAR;
     type Shown = f32;
@@ -189,7 +189,7 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Layer for Vector<L>
+> Layer for MultiRegression<L>
 {
     type Act = A;
     type In = [A; I];
@@ -209,7 +209,7 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Tower for Vector<L>
+> Tower for MultiRegression<L>
 {
     const OUTPUT: u8 = output::LINEAR;
     type Shown = [f32; N];
@@ -221,7 +221,7 @@ impl<
     }
 }
 
-impl<const H: usize, P: crate::Precision> Layer for Empty<H, P> {
+impl<const H: usize, P: crate::Precision> Layer for MixtureOutput<H, P> {
     type Act = P::Act;
     type In = [P::Act; H];
     type Out = [P::Act; H];
@@ -231,7 +231,7 @@ impl<const H: usize, P: crate::Precision> Layer for Empty<H, P> {
         *y = *x;
     }
 }
-impl<const H: usize, P: crate::Precision> Tower for Empty<H, P> {
+impl<const H: usize, P: crate::Precision> Tower for MixtureOutput<H, P> {
     const OUTPUT: u8 = output::LINEAR;
     type Shown = [f32; H];
     fn show(&self, raw: &[P::Act; H]) -> [f32; H] {
@@ -262,7 +262,7 @@ pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
 
 /// Several towers side by side: `[T; K]`, a list such as [`List2`](crate::List2), or named ones by
 /// [`tasks!`](crate::tasks).
-pub trait Towers: Flash {
+pub trait Towers: InPlace {
     /// Activations.
     type Act: Element;
     /// What each reads: a mixture.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{float, graph, read};
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Scalar, Seq, W8};
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
 use mmoe_tools::pack;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
@@ -12,7 +12,7 @@ type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
 fn same<P: Precision<Act = f32>>(p: pack::Float, tolerance: f32) {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{float, graph, integer, read};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Panels, Precision, Quad, Scalar, Seq, W8,
+    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Panels, Precision, Quad, Regression, Seq, W8,
 };
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::pack::Float;
@@ -14,7 +14,7 @@ type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
 fn check<P: Precision>(blob: &[u8]) {
@@ -77,5 +77,5 @@ fn the_wrong_packing_is_named() {
     );
     let error = Edge::<I8<Panels>>::load(&blob[..]).unwrap_err();
     assert_eq!(error.code(), 0x34);
-    assert!(error.to_string().contains("--target"), "{error}");
+    assert!(error.to_string().contains("--packing"), "{error}");
 }

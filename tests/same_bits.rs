@@ -11,10 +11,10 @@ mod rows;
 
 mod seeded;
 
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Scalar, Seq, W8};
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};
-use mmoe_tools::spec::Spec;
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::{blob::file, import};
 use seeded::Bytes;
 use std::path::Path;
@@ -24,7 +24,7 @@ type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
 /// The year of the MMoE article.

@@ -4,18 +4,18 @@ mod common;
 
 use common::{aligned, fixture, graph, read};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Scalar, SelfTestError, Seq,
-    W8,
+    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Regression, SelfTestError,
+    Seq, W8,
 };
 use mmoe_tools::blob::{encode::Packing, file};
-use mmoe_tools::{pack, quantize, selftest};
+use mmoe_tools::{pack, quantize, self_test};
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
 /// Intact, without rows, and with single bytes of the weights changed: how many of 1,000 changes
@@ -39,7 +39,7 @@ fn found<P: Precision>(integer: bool) -> usize {
         Edge::<P>::self_test(&aligned(&file::write(&header, &weights))[..]),
         Err(SelfTestError::Missing)
     );
-    let coverage = selftest::add(&graph, &graph.inputs, &mut header, &weights, 4).unwrap();
+    let coverage = self_test::add(&graph, &graph.inputs, &mut header, &weights, 4).unwrap();
     assert!(coverage > 0.9, "{coverage}");
     let whole = file::write(&header, &weights);
     let mut blob = aligned(&whole);

@@ -267,10 +267,10 @@ impl ErasedLevel<'_, '_> {
 
 impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     type A = A;
-    type One = [A];
+    type Stream = [A];
     type Rows = [A::Gate];
     type H = Work<'a, A>;
-    type Mixes = [A::Mix];
+    type Mixes = [A::MixtureSum];
     type Count = ();
     const INNER: usize = 0;
     fn experts(&self) -> usize {
@@ -314,7 +314,7 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         let n = width(self.0.blob, self.0.level.experts + i + 1).unwrap_or(0);
         h.h.get(..n).unwrap_or(&[])
     }
-    fn mixture<'m>(&self, m: &'m mut [A::Mix], o: usize) -> &'m mut [A::Mix] {
+    fn mixture<'m>(&self, m: &'m mut [A::MixtureSum], o: usize) -> &'m mut [A::MixtureSum] {
         let n = width(self.0.blob, self.0.level.gates + o + 1).unwrap_or(0);
         m.get_mut(o * n..)
             .and_then(|m| m.get_mut(..n))
@@ -339,7 +339,7 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
     let rows = carve::<A::Gate>(&mut s, plan.rows)?;
     let mut before = carve::<A>(&mut s, plan.streams)?;
     let mut after = carve::<A>(&mut s, plan.streams)?;
-    let m = carve::<A::Mix>(&mut s, plan.streams)?;
+    let m = carve::<A::MixtureSum>(&mut s, plan.streams)?;
     let mut work = Work {
         h: carve(&mut s, plan.wide)?,
         a: carve(&mut s, plan.wide)?,

@@ -3,14 +3,14 @@
 use crate::blob::activation;
 use crate::element::Element;
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::precision::InPlace;
 
 /// What a dense layer does to its outputs. The formulas and their errors are in `docs/numerics.md`.
 pub trait Activation: 'static {
     /// Its code in the layer's record.
     const CODE: u8;
     /// What it stores behind the layer's weights.
-    type Stored<A: Element>: Flash;
+    type Stored<A: Element>: InPlace;
     /// Whether the matrix itself can do it, by not letting outputs below 0 through.
     const RELU: bool = false;
     /// Applies it, unless the matrix did.

@@ -9,13 +9,13 @@ mod slice;
 pub use activation::{Activation, LeakyRelu, Linear, Relu, Sigmoid, Tanh};
 pub use dense::{Dense, Head, Logits};
 pub use pointwise::{Affine, LayerNorm, PRelu};
-pub use seq::{Seq, Seq3, Seq4};
+pub use seq::{Seq, Seq3};
 pub use slice::Slice;
 
 use crate::blob::{Check, NodeInfo};
 use crate::element::{Buffer, Element};
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::precision::InPlace;
 
 /// From `In` to `Out`, with weights that are used where they lie.
 ///
@@ -23,7 +23,7 @@ use crate::precision::Flash;
 /// `KnownLayout` and `Immutable`, and implements this trait: it describes itself by one record of a
 /// kind from [`kind::USER`](crate::blob::kind::USER) on, and runs. (The shape-erased view and the
 /// converter know only the crate's own layers.)
-pub trait Layer: Flash {
+pub trait Layer: InPlace {
     /// The model's activations.
     type Act: Element;
     /// What it reads.

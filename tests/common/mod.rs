@@ -6,7 +6,7 @@ use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import::{self, Weights};
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::spec::Spec;
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::{pack, quantize};
 use std::path::PathBuf;
 

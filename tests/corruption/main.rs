@@ -10,8 +10,8 @@ mod seeded;
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
 use mmoe::{
-    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad, Scalar,
-    Seq, SkipBelow, Towers, W8,
+    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad,
+    Regression, Seq, SkipBelow, Towers, W8,
 };
 use mmoe_tools::blob::encode;
 use mmoe_tools::pack::Float;
@@ -19,7 +19,7 @@ use seeded::{Bytes, NARROW, Rng, integer};
 
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;
-type Pair<P> = mmoe::List2<Binary<Tower<P>>, Scalar<Tower<P>>>;
+type Pair<P> = mmoe::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 /// The type of [`seeded::small`].
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 

@@ -35,7 +35,7 @@ macro_rules! family {
 
 family! {
     independent: IndependentOf;
-    shared_bottom: Bottom;
+    shared_bottom: SharedExpert;
     one_gate_for_all: OneGate;
     mmoe_of_unlike_experts_and_towers: Unlike;
     every_gate: EveryGate;

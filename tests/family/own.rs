@@ -42,7 +42,7 @@ impl<const N: usize> Layer for Bent<N> {
 
 #[test]
 fn a_layer_of_the_users_own_loads_and_runs() {
-    type Of<L> = SharedBottom<Seq<Dense<3, 2, F32, Linear>, L>, [Empty<2, F32>; 1], 1>;
+    type Of<L> = SharedBottom<Seq<Dense<3, 2, F32, Linear>, L>, [MixtureOutput<2, F32>; 1], 1>;
     let mut rng = Rng::new(30);
     let mut layers = seeded::chain(&mut rng, &[3, 2], Activation::Linear, Activation::Linear);
     layers.push(seeded::prelu(&mut rng, 2));
@@ -127,7 +127,7 @@ impl<const IDS: usize, const DIM: usize, const NUMBERS: usize, const WIDE: usize
 
 #[test]
 fn an_embedding_in_front_is_an_input_stage() {
-    type Trunk = Mix<[Dense<5, 4, F32>; 2], [Gate<5, 2, F32>; 2]>;
+    type Trunk = MmoeLevel<[Dense<5, 4, F32>; 2], [Gate<5, 2, F32>; 2]>;
     type Towers = [Binary<Head<4, 1, F32>>; 2];
     type Plain = Model<Raw<[f32; 5]>, Trunk, Towers>;
     type Embedded = Model<Embedding<7, 3, 2, 5>, Trunk, Towers>;

@@ -46,7 +46,7 @@ fn runs(f: impl FnOnce()) -> u32 {
 }
 
 type E<P> = Counted<Dense<6, 4, P>>;
-type OneOfTwo<P, const MASK: u32> = Sees<Softmax<Counted<Logits<6, 2, P>>>, MASK, 4>;
+type OneOfTwo<P, const MASK: u32> = MaskedGate<SoftmaxGate<Counted<Logits<6, 2, P>>>, MASK, 4>;
 type Parted<P> = Mmoe<
     [E<P>; 4],
     List2<OneOfTwo<P, 0b0011>, OneOfTwo<P, 0b1100>>,
@@ -201,7 +201,7 @@ fn a_product_that_is_asked_for_alone_makes_its_factors() {
 /// is not. The sums are the same.
 #[test]
 fn skipping_structural_zeros_changes_no_bit() {
-    type Of<G> = Mmoe<[E<F32>; 4], [G; 1], [Scalar<Head<4, 1, F32>>; 1]>;
+    type Of<G> = Mmoe<[E<F32>; 4], [G; 1], [Regression<Head<4, 1, F32>>; 1]>;
     type Z = Logits<6, 4, F32>;
     let mut rng = Rng::new(43);
     let mut nodes: Vec<_> = (0..4)
@@ -221,7 +221,7 @@ fn skipping_structural_zeros_changes_no_bit() {
     nodes.push(seeded::tower(&mut rng, 5, &[4, 1]));
     let top = seeded::graph(6, nodes, &[Output::Linear { value: 6 }]);
     let blob = seeded::blob(&top, Float::F32);
-    let model = Of::<TopK<Z, 2, false>>::load(&blob).unwrap();
+    let model = Of::<TopKGate<Z, 2, false>>::load(&blob).unwrap();
     for _ in 0..50 {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
         let mut traced = None;
@@ -255,8 +255,8 @@ fn skipping_structural_zeros_changes_no_bit() {
 fn experts_in_groups_are_as_experts_in_turn() {
     type Of<E> = Mmoe<
         [E; 9],
-        [Sees<Softmax<Logits<6, 8, F32>>, 0b1_1111_1011, 9>; 2],
-        [Scalar<Head<4, 1, F32>>; 2],
+        [MaskedGate<SoftmaxGate<Logits<6, 8, F32>>, 0b1_1111_1011, 9>; 2],
+        [Regression<Head<4, 1, F32>>; 2],
     >;
     type Tanh4 = Dense<6, 4, F32, Tanh>;
     let mut rng = Rng::new(46);
@@ -385,7 +385,7 @@ fn hard_gates_run_one_expert_each() {
         &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }],
     );
     let blob = seeded::blob(&graph, Float::F32);
-    type Of = Mmoe<[E<F32>; 4], [Hard<Logits<6, 4, F32>>; 2], [Binary<Head<4, 1, F32>>; 2]>;
+    type Of = Mmoe<[E<F32>; 4], [HardGate<Logits<6, 4, F32>>; 2], [Binary<Head<4, 1, F32>>; 2]>;
     let (model, erased) = (Of::load(&blob).unwrap(), Dynamic::load(&blob).unwrap());
     let mut scratch = vec![0; erased.scratch_words()];
     let mut both = [0; 3];

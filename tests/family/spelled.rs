@@ -2,7 +2,7 @@
 
 use crate::seeded::integer::{self, Wide};
 use crate::seeded::{self, Bytes, Rng, close};
-use mmoe::{Dynamic, Element, Flash, InputStage, Model, Pair, Q15, Towers, Trunk};
+use mmoe::{Dynamic, Element, InPlace, InputStage, Model, Pair, Q15, Towers, Trunk};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
 use mmoe_tools::graph::Graph;
@@ -67,7 +67,7 @@ pub(crate) trait Spelled {
 
 impl<S, L, T, A: Element, const I: usize> Spelled for Model<S, L, T>
 where
-    Self: Flash,
+    Self: InPlace,
     S: InputStage<From = [f32; I], Out = [A; I]>,
     L: Trunk<Act = A, In = [A; I], Gates: Flat>,
     T: Towers<Act = A, In = L::H, Count = L::Count, Shown: Flat>,

@@ -209,7 +209,7 @@ fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
         }
         GateKind::Hard | GateKind::TopK { .. } => weights.into_iter().map(anything).collect(),
         GateKind::DSelectK { k } => {
-            let bits = crate::check::selector_bits(experts) as f64;
+            let bits = crate::graph::rules::selector_bits(experts) as f64;
             // Each bit's smooth step is steeper than its input by 3/2 at most; products of numbers
             // in 0 ..= 1 add their errors up.
             let step = bits * (1.5 * e + FUNCTION) + share + (k as f64 + 4.0) * U;

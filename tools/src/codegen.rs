@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use mmoe::blob::output;
 
 use crate::blob::message::Header;
-use crate::typed::{NotTyped, typed};
+use crate::rust_type::{NotTyped, typed};
 
 /// How names became identifiers, where they had to change: name, identifier.
 pub type Mapping = Vec<(String, String)>;

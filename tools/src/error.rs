@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::check::GraphError;
+use crate::graph::rules::GraphError;
 
 /// Why weights and spec do not make a model. Every message says what, where, and what to do.
 #[derive(Debug, Error, Clone, PartialEq)]

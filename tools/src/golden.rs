@@ -1,9 +1,9 @@
 //! Comparing outputs with a golden file: what a framework itself computed.
 
 use crate::data::{Data, DataError};
+use crate::engine::Runner;
 use crate::graph::{Graph, Op, Output};
 use crate::oracle::Evaluation;
-use crate::runner::Runner;
 
 /// What must be known of a model to find its outputs in a golden file.
 #[derive(Debug, Clone)]

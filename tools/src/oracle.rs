@@ -214,7 +214,7 @@ pub fn gate_weights(kind: GateKind, experts: usize, z: &[f64]) -> Vec<f64> {
                 .collect()
         }
         GateKind::DSelectK { k } => {
-            let bits = crate::check::selector_bits(experts);
+            let bits = crate::graph::rules::selector_bits(experts);
             let mixing = softmax(&z[k * bits..]);
             (0..experts)
                 .map(|e| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mmoe_tools::data::Data;
-use mmoe_tools::runner::{BlobBytes, Runner};
+use mmoe_tools::engine::{BlobBytes, Runner};
 use serde_json::Value;
 use tool::{Place, SPEC, TENSORS, fails, fixture, npz, ok, run, safetensors};
 
@@ -219,7 +219,7 @@ fn integer_models_convert_from_calibration_rows() {
     // Another order of the weights changes no output.
     let quad = place.at("quad.mmoe");
     ok(&format!(
-        "{line} --calibration {golden} --target quad -o {quad}"
+        "{line} --calibration {golden} --packing quad -o {quad}"
     ));
     let outputs = |b: &str| ok(&format!("run {b} --input {golden} -o -"));
     assert_eq!(outputs(&blob), outputs(&quad));

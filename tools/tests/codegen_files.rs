@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use mmoe_tools::blob::read;
 use mmoe_tools::codegen::{self, About, Source};
-use mmoe_tools::runner::{BlobBytes, Runner};
+use mmoe_tools::engine::{BlobBytes, Runner};
 
 #[test]
 fn the_written_sources_are_those_that_are_compiled() {
@@ -77,7 +77,7 @@ fn what_no_type_spells_is_refused_by_name() {
     m.tower(gates[1], 1, "a", |value| Output::Linear { value });
     m.tower(gates[0], 1, "b", |value| Output::Linear { value });
     let bytes = made::blob(&m.done(), mmoe_tools::pack::Float::F32);
-    let error = mmoe_tools::typed::typed(&read::split(&bytes).unwrap().0)
+    let error = mmoe_tools::rust_type::typed(&read::split(&bytes).unwrap().0)
         .unwrap_err()
         .to_string();
     assert!(

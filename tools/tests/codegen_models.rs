@@ -5,8 +5,8 @@
 #![deny(warnings)]
 
 use mmoe_tools::blob::read;
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::typed::typed;
+use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::rust_type::typed;
 
 mod generated {
     #[rustfmt::skip]

@@ -5,14 +5,14 @@ mod common;
 use common::{fixture, golden, made, read};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
+use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::oracle::evaluate;
 use mmoe_tools::pack;
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize;
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::spec::Spec;
 
 /// The fixtures' tasks where neither file nor spec names them.
 const RECOMMENDER: [(&str, &str); 3] = [
@@ -79,7 +79,7 @@ fn differences(mut graph: Graph, folder: &str) -> Vec<Off> {
         .chunks_exact(width)
         .map(|row| runner.predict(row).unwrap().0.to_vec())
         .collect();
-    let off = |task: &mmoe_tools::runner::Task| {
+    let off = |task: &mmoe_tools::engine::Task| {
         let wanted = &golden[&task.name].data;
         let (low, high) = wanted
             .iter()

@@ -7,15 +7,15 @@ use common::{fixture, read};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::blob::read::split;
-use mmoe_tools::cores::Measurements;
+use mmoe_tools::cost::cores::Measurements;
 use mmoe_tools::cost::cost;
+use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::oracle::evaluate;
 use mmoe_tools::pack::{self, Float};
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize;
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::spec::Spec;
 use mmoe_tools::text::grouped;
 
 /// Each task with the whole network that it uses.

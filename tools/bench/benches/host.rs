@@ -4,14 +4,14 @@
 //! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
 //! model and writes nothing.
 
-use mmoe::{Binary, Classes, Dense, F32, Gate, Head, I8, List3, Mmoe, Scalar, Seq, W8};
+use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, List3, Mmoe, Regression, Seq, W8};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::graph::{
     Activation, Dense as Layer, GateKind, Graph, Input, Layer as Any, Node, Op, Output, Task,
 };
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::runner::BlobBytes;
-use mmoe_tools::{import, oracle, pack, quantize, spec::Spec};
+use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::{import, oracle, pack, quantize, plan::spec::Spec};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -243,17 +243,17 @@ type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type B<P> = Mmoe<
     [Dense<499, 4, P>; 8],
     [Gate<499, 8, P>; 2],
-    [Classes<Seq<Dense<4, 8, P>, Head<8, 2, P>>>; 2],
+    [Multiclass<Seq<Dense<4, 8, P>, Head<8, 2, P>>>; 2],
 >;
 type C<P> = Mmoe<
     [Seq<Dense<64, 64, P>, Dense<64, 32, P>>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 type W<P> = Mmoe<
     [Seq<Dense<512, 256, P>, Dense<256, 128, P>>; 8],
     [Gate<512, 8, P>; 4],
-    [Scalar<Seq<Dense<128, 64, P>, Head<64, 1, P>>>; 4],
+    [Regression<Seq<Dense<128, 64, P>, Head<64, 1, P>>>; 4],
 >;
 
 fn fixture(path: &str) -> PathBuf {

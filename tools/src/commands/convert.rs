@@ -10,16 +10,16 @@ use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::graph::{Graph, Input, Layer, Op};
 use mmoe_tools::model::{self, Options, Recognised};
 use mmoe_tools::oracle;
 use mmoe_tools::pack::{self, Float};
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{self, Quantized};
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::selfcheck::{self, CheckError};
-use mmoe_tools::selftest;
-use mmoe_tools::spec::Spec;
+use mmoe_tools::readback::{self, CheckError};
+use mmoe_tools::self_test;
 
 use super::output::{Pending, count, grouped, print, progress};
 use super::{CheckFailed, verify};
@@ -60,7 +60,7 @@ pub(super) struct Args {
     max_loss: Option<f64>,
     /// The order of int8 weights: changes speed, never results; for i8.
     #[arg(long, value_enum, default_value_t)]
-    target: Target,
+    packing: PackingArg,
     /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
@@ -87,10 +87,10 @@ enum Precision {
 
 /// Orders of int8 weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Target {
+enum PackingArg {
     /// Panels of four rows: `I8`.
     #[default]
-    Any,
+    Panels,
     /// Panels as 32-bit words, for cores without SIMD: `I8<Quad>`.
     Quad,
 }
@@ -121,7 +121,7 @@ impl Args {
             (self.calibration.is_some(), "--calibration"),
             (!self.keep_wide.is_empty(), "--keep-wide"),
             (self.max_loss.is_some(), "--max-loss"),
-            (self.target != Target::Any, "--target"),
+            (self.packing != PackingArg::Panels, "--packing"),
         ];
         match given.iter().find(|(given, _)| *given) {
             Some((_, option)) if !integer => bail!(
@@ -229,9 +229,9 @@ fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
         max_loss: args.max_loss,
     };
     let quantized = quantize::quantize(&graph, &calibration, &options)?;
-    let packing = match args.target {
-        Target::Any => Packing::Panels,
-        Target::Quad => Packing::Quad,
+    let packing = match args.packing {
+        PackingArg::Panels => Packing::Panels,
+        PackingArg::Quad => Packing::Quad,
     };
     let (mut header, weights) = pack::integer(&graph, &quantized, packing);
     let tested = self_test(&graph, &graph.inputs, &mut header, &weights, args)?;
@@ -266,7 +266,7 @@ fn self_test(
     let Some(rows) = args.self_test.map(usize::from) else {
         return Ok(None);
     };
-    let share = selftest::add(graph, inputs, header, weights, rows)?;
+    let share = self_test::add(graph, inputs, header, weights, rows)?;
     Ok(Some(format!(
         "{}, which touch {:.0} % of the weights",
         count(rows, "row"),
@@ -301,9 +301,9 @@ fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
         bar.set_position(done as u64);
     };
     let done = match against {
-        Against::Stored(inputs) => selfcheck::float(blob, inputs, step).map(|c| float_checked(&c)),
+        Against::Stored(inputs) => readback::float(blob, inputs, step).map(|c| float_checked(&c)),
         Against::Float(model, rows) => {
-            selfcheck::integer(blob, &model.0, &model.1, rows.as_ref(), step).map(|c| {
+            readback::integer(blob, &model.0, &model.1, rows.as_ref(), step).map(|c| {
                 format!(
                     "{} through the engine, bit for bit what the written rules give; the float \
                      model's outputs are {:.1e} away at worst, {:.1e} on average",
@@ -324,13 +324,13 @@ fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
     })
 }
 
-fn float_checked(checked: &selfcheck::Checked) -> String {
+fn float_checked(checked: &readback::Checked) -> String {
     let mut text = format!(
         "{} through the engine against an f64 evaluation of the stored weights: worst {:.1e} \
          (allowed {:e})",
         count(checked.rows, "row"),
         checked.worst,
-        selfcheck::TOLERANCE
+        readback::TOLERANCE
     );
     if checked.ill_conditioned > 0 {
         let rows = count(checked.ill_conditioned, "row");

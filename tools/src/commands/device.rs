@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use mmoe_tools::blob::message::Header;
-use mmoe_tools::cores::{CORES, CYCLES, Estimate, Measurements};
 use mmoe_tools::cost::Cost;
+use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements};
 use serde_json::{Value, json};
 
 use super::CheckFailed;

@@ -9,8 +9,8 @@ use mmoe::blob::{op, output};
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost, Steps};
 use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::engine::{BlobBytes, Runner, Task};
 use mmoe_tools::metrics::{self, RankingChange};
-use mmoe_tools::runner::{BlobBytes, Runner, Task};
 use serde_json::{Map, Value, json};
 
 use super::output::{Table, count, grouped, print, progress, short};
@@ -231,7 +231,7 @@ pub(super) fn evaluate(
 /// The experts that each gate sees, and the weights of the last prediction. Unless it was asked to
 /// skip, a softmax or a sigmoid that rounds to zero counts: its expert ran.
 fn weights<'r>(runner: &'r Runner<'_>, epsilon: f32) -> Vec<(&'r [usize], Vec<f32>)> {
-    let of = |(g, gate): (usize, &'r mmoe_tools::runner::Gate)| {
+    let of = |(g, gate): (usize, &'r mmoe_tools::engine::Gate)| {
         let mut weights = runner.gate_weights(g);
         if epsilon == 0.0 && matches!(gate.op, op::SOFTMAX | op::SIGMOID) {
             weights

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use mmoe_tools::data::{Data, Rows};
-use mmoe_tools::gating::{GateStats, Gating};
-use mmoe_tools::runner::Runner;
+use mmoe_tools::engine::Runner;
+use mmoe_tools::gate_stats::{GateStats, Gating};
 use serde_json::json;
 
 use super::output::{Table, count, print};
@@ -150,7 +150,7 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
 }
 
 fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Result<String> {
-    let gate = |(g, about): (&GateStats, &mmoe_tools::runner::Gate)| {
+    let gate = |(g, about): (&GateStats, &mmoe_tools::engine::Gate)| {
         json!({
             "name": g.name,
             "kind": kind(about.op),

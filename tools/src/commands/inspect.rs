@@ -8,12 +8,12 @@ use mmoe::blob::{activation, kind, op, precision};
 use mmoe_tools::blob::message::{Header, Layer, Node};
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost};
+use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::import::{self, Weights};
+use mmoe_tools::plan::recognise;
+use mmoe_tools::plan::spec::write::write_plan;
 use mmoe_tools::quantize::LayerReport;
-use mmoe_tools::recognise;
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::spec::write::write_plan;
-use mmoe_tools::typed;
+use mmoe_tools::rust_type;
 use serde_json::{Value, json};
 
 use super::device::{Device, DeviceArgs};
@@ -152,7 +152,7 @@ impl Blob<'_> {
                 grouped(self.weights as u64)
             ),
         );
-        match typed::typed(self.header) {
+        match rust_type::typed(self.header) {
             Ok(t) => line(
                 "RAM",
                 format!(

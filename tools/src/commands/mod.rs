@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use mmoe_tools::runner::{BlobBytes, Runner};
+use mmoe_tools::engine::{BlobBytes, Runner};
 
 /// Converts trained multi-gate mixture-of-experts models into blobs for microcontrollers, and
 /// inspects, runs, verifies and evaluates them.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use mmoe::SelfTestError;
 use mmoe_tools::data::Data;
 use mmoe_tools::golden::{self, Difference, Outline, What};
-use mmoe_tools::selftest;
+use mmoe_tools::self_test;
 
 use super::output::{Table, count, print, short};
 use super::{CheckFailed, load, read_blob};
@@ -44,7 +44,7 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args) -> Result<()> {
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
-    match selftest::check(&runner.model) {
+    match self_test::check(&runner.model) {
         Ok(rows) => print(&format!(
             "{}: self-test passed, {}\n",
             args.model.display(),

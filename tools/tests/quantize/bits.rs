@@ -6,12 +6,12 @@ use crate::random::{self, blob};
 use crate::seeded::{Bytes, Rng, gates_read};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::fixed_point::{Shadow, evaluate, quantize_input};
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
-use mmoe_tools::oracle_i64::{Shadow, evaluate, quantize_input};
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{Options, QuantizeError, Quantized, quantize, source};
-use mmoe_tools::spec::Spec;
 
 /// Raw outputs, shown outputs and gate weights of both packings against the slow evaluation.
 fn same_bits(what: &str, graph: &Graph, q: &Quantized, rows: &[Vec<i16>]) {

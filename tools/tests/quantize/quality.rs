@@ -10,8 +10,8 @@ use mmoe_tools::import::Tensor;
 use mmoe_tools::metrics::{auc, mse};
 use mmoe_tools::model::{self, build};
 use mmoe_tools::oracle::evaluate;
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{Options, Quantized, quantize, source};
-use mmoe_tools::spec::Spec;
 
 pub(crate) fn model(folder: &str, weights: &str) -> Graph {
     let spec =

@@ -184,8 +184,8 @@ const UNUSED: [&str; 12] = [
     "leaky",
     "tanh",
     "sigmoid_gate",
-    "Cgc",
-    "Extract",
+    "CgcLevel",
+    "ExtractionLevel",
     "dynamic",
 ];
 

@@ -13,9 +13,9 @@ use mmoe_tools::blob::file;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::graph::{GateKind, Graph, Layer, Op};
 use mmoe_tools::model::{Options, build};
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{self, Calibration, source};
-use mmoe_tools::spec::Spec;
-use mmoe_tools::{import, pack, selftest};
+use mmoe_tools::{import, pack, self_test};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -228,7 +228,7 @@ fn integers<P: Subject, Q: Subject>(graph: &Graph, calibration: &Calibration) ->
 
 /// The blob with four self-test rows.
 fn tested(graph: &Graph, (mut header, weights): (Header, Vec<u8>)) -> Result<Vec<u8>> {
-    selftest::add(graph, &graph.inputs, &mut header, &weights, 4)
+    self_test::add(graph, &graph.inputs, &mut header, &weights, 4)
         .with_context(|| format!("self-test rows of {}", graph.name))?;
     Ok(file::write(&header, &weights))
 }

@@ -32,7 +32,7 @@ enum Chore {
     },
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
-    /// Measure all boards and write `docs/measurements.md` and `tools/src/cores.json`.
+    /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure,
     /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
     SelfTest,

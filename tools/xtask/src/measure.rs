@@ -1,4 +1,4 @@
-//! `docs/measurements.md` and `tools/src/cores.json`: run every measuring image, link every bare
+//! `docs/measurements.md` and `tools/src/cost/cores.json`: run every measuring image, link every bare
 //! one, write what came out.
 
 use crate::bare::{self, PROFILES, SIZED, compiler};
@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use mmoe::blob::op;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
-use mmoe_tools::cores::{Code, Inference, Measurements, Work};
 use mmoe_tools::cost;
+use mmoe_tools::cost::cores::{Code, Inference, Measurements, Work};
 use mmoe_tools::text::grouped;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ use std::process::Command;
 
 const INTRODUCTION: &str = "# Measurements
 
-Written by `cargo xtask measure`, like `tools/src/cores.json`, from which `mmoe inspect --core` \
+Written by `cargo xtask measure`, like `tools/src/cost/cores.json`, from which `mmoe inspect --core` \
                             estimates; do not edit.
 
 Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inputs, 8 experts 100→16, \
@@ -135,10 +135,10 @@ pub(crate) fn run() -> Result<()> {
     text += &flash;
     text += &sections;
     fs::write(
-        workspace("tools/src/cores.json"),
+        workspace("tools/src/cost/cores.json"),
         serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
     )
-    .context("writing tools/src/cores.json")?;
+    .context("writing tools/src/cost/cores.json")?;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
 }
 
@@ -352,7 +352,7 @@ fn summary(text: &mut String, all: &Measurements, boards: &[Board]) -> Result<()
 
 /// Code sizes of the bare images, and which kernels are in them.
 fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
-    let mut text = "\n## Flash\n\nBytes of a bare image that only loads (checks, checksum, \
+    let mut text = "\n## InPlace\n\nBytes of a bare image that only loads (checks, checksum, \
                     comparison with the type), and what prediction adds; weights not included. A \
                     plain MMoE holds no code of gates, layers or wirings that it does not use: \
                     every image is searched for them by symbol.\n\n"

@@ -7,11 +7,11 @@ use mmoe::SelfTestError;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::blob::message::Header;
+use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::spec::Spec;
-use mmoe_tools::{import, pack, quantize, selftest};
+use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::{import, pack, quantize, self_test};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -122,11 +122,11 @@ fn integers(mut graph: Graph, path: &Path) -> Result<(Header, Vec<u8>)> {
 
 /// The share of weights touched, and how many of the changes are found.
 fn found(graph: &Graph, mut header: Header, weights: &[u8]) -> Result<(f64, usize)> {
-    let touched = selftest::add(graph, &graph.inputs, &mut header, weights, ROWS)?;
+    let touched = self_test::add(graph, &graph.inputs, &mut header, weights, ROWS)?;
     let mut blob = file::write(&header, weights);
     let check = |blob: &[u8]| -> Result<Result<u32, SelfTestError>> {
         let bytes = BlobBytes::from(blob);
-        Ok(selftest::check(&Runner::load(&bytes)?.model))
+        Ok(self_test::check(&Runner::load(&bytes)?.model))
     };
     if check(&blob)? != Ok(ROWS as u32) {
         bail!("an intact blob does not pass its own rows");

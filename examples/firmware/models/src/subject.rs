@@ -2,7 +2,7 @@
 
 use mmoe::zerocopy::FromZeros;
 use mmoe::{
-    Element, Flash, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, SelfTestError,
+    Element, InPlace, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, SelfTestError,
     Towers, Trunk,
 };
 
@@ -91,7 +91,7 @@ pub trait Subject: Sized {
 
 impl<S, L, T, A: Element, const I: usize> Subject for Model<S, L, T>
 where
-    Self: Flash,
+    Self: InPlace,
     S: InputStage<From = [f32; I], Out = [A; I]>,
     L: Trunk<Act = A, In = [A; I], Gates: Numbers>,
     T: Towers<Act = A, In = L::H, Count = L::Count, Out: Numbers, Shown: Numbers>,

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read::{self, ReadError};
-use mmoe_tools::cores::{CORES, Estimate, Measurements};
+use mmoe_tools::cost::cores::{CORES, Estimate, Measurements};
 use mmoe_tools::cost::{self, Cost};
 use mmoe_tools::data::{Data, Rows};
-use mmoe_tools::gating::Gating;
+use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
 use mmoe_tools::oracle;
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::selftest;
+use mmoe_tools::self_test;
 
 use super::eval::{self, Evaluated};
 use super::output::{print, write_whole};
@@ -147,7 +147,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             );
         }
     }
-    let self_test = match selftest::check(&runner.model) {
+    let self_test = match self_test::check(&runner.model) {
         Err(mmoe::SelfTestError::Missing) => None,
         other => Some(other.map_err(|e| e.to_string())),
     };

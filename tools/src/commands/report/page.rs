@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use mmoe_tools::blob::message::Layer;
 use mmoe_tools::cost;
-use mmoe_tools::gating::GateStats;
+use mmoe_tools::gate_stats::GateStats;
 
 use super::super::eval::{self, figures};
 use super::super::inspect::{self, describe, precision_name};
@@ -129,7 +129,7 @@ fn cores(r: &Report<'_>) -> Markup {
                                 td { (level) }
                                 td { (grouped(super::super::device::round(e.predict))) }
                                 td { (format!("{:.0} %", (100.0 * e.error).ceil())) }
-                                td { (format!("{:.2}–{:.2}", e.predict * mmoe_tools::cores::CYCLES.0 / 64e3, e.predict * mmoe_tools::cores::CYCLES.1 / 64e3)) }
+                                td { (format!("{:.2}–{:.2}", e.predict * mmoe_tools::cost::cores::CYCLES.0 / 64e3, e.predict * mmoe_tools::cost::cores::CYCLES.1 / 64e3)) }
                                 td { (grouped(r.cost.blob as u64 + e.code)) }
                                 td { (grouped(e.stack)) }
                             }
@@ -137,7 +137,7 @@ fn cores(r: &Report<'_>) -> Markup {
                     }
                 }
             }
-            p class="note" { "The times take " (mmoe_tools::cores::CYCLES.0) " to " (mmoe_tools::cores::CYCLES.1) " cycles an instruction and no wait states; flash that is slower than the core takes more." }
+            p class="note" { "The times take " (mmoe_tools::cost::cores::CYCLES.0) " to " (mmoe_tools::cost::cores::CYCLES.1) " cycles an instruction and no wait states; flash that is slower than the core takes more." }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! From a plan and the tensors that it names to a [`Graph`].
 
-use crate::check::MAX_WIDTH;
 use crate::error::ModelError;
-use crate::fold::{self, Affine, Matrix, Step};
+use crate::graph::fold::{self, Affine, Matrix, Step};
+use crate::graph::rules::MAX_WIDTH;
+use crate::graph::tensors::Tensors;
 use crate::graph::{Activation, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use crate::import::Weights;
 use crate::oracle;
@@ -10,7 +11,6 @@ use crate::plan::{
     ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, OutputPlan, Plan, Reads, TensorRef,
     Unit,
 };
-use crate::tensors::Tensors;
 
 /// A graph, and what became of the tensors.
 #[derive(Debug)]

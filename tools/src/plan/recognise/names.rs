@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use indexmap::IndexSet;
 
 use super::Found;
-use crate::check::MAX_VALUES;
 use crate::error::ModelError;
+use crate::graph::rules::MAX_VALUES;
 use crate::import::Weights;
 use crate::plan::{
     ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef,

@@ -2,7 +2,10 @@
 //! finds.
 //!
 //! A plan names tensors and says how they are wired; it holds no weights. The library turns it into
-//! a [`crate::graph::Graph`], [`crate::spec::write`] into the text of a spec.
+//! a [`crate::graph::Graph`], [`crate::plan::spec::write`] into the text of a spec.
+
+pub mod recognise;
+pub mod spec;
 
 use crate::graph::Input;
 

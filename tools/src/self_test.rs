@@ -2,10 +2,10 @@
 //! give.
 
 use crate::blob::message::Header;
+use crate::engine::BlobBytes;
 use crate::graph::{Activation, Graph, Input, Layer};
 use crate::quantize::stats;
 use crate::random::Random;
-use crate::runner::BlobBytes;
 use mmoe::blob::section;
 use mmoe::{Dynamic, LoadError, SelfTestError};
 

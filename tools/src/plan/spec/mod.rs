@@ -18,8 +18,8 @@ use indexmap::IndexMap;
 use crate::error::ModelError;
 use crate::graph::Input;
 use crate::import::Tensor;
+use crate::plan::recognise::Found;
 use crate::plan::{OutputPlan, Plan, TaskPlan};
-use crate::recognise::Found;
 
 /// A spec that was read, its patterns not yet filled in.
 #[derive(Debug)]

@@ -78,7 +78,7 @@ fn group(
     before: Option<&Level>,
     gates: &mut Vec<GatePlan>,
 ) -> Result<(), ModelError> {
-    if count == 0 || count > crate::check::MAX_VALUES {
+    if count == 0 || count > crate::graph::rules::MAX_VALUES {
         return Err(invalid(
             place.into(),
             &format!("count = {count}"),

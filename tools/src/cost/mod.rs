@@ -1,10 +1,12 @@
 //! What a blob costs: flash, RAM, multiply-accumulates.
 
+pub mod cores;
+
 use mmoe::blob::{activation, kind, op, precision};
 
 use crate::blob::message::{Header, Layer};
 use crate::blob::read::{self, ReadError};
-use crate::typed;
+use crate::rust_type;
 
 /// The cost of a whole model.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,7 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
     Ok(Cost {
         blob: file.len(),
         weights: weights.len(),
-        typed_ram: typed::typed(&header).ok().map(|t| t.scratch),
+        typed_ram: rust_type::typed(&header).ok().map(|t| t.scratch),
         erased_ram: 4 * model.scratch_words(),
         macs: model.macs(),
         parameters: header.layers.iter().map(parameters).sum(),

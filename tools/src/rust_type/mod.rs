@@ -95,7 +95,7 @@ pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
             names.import("SharedBottom");
             let expert = parts.unit(*expert, inputs, &mut names)?;
             let last = 2 * expert.outputs * sizes.act + expert.scratch;
-            let name = names.alias("Bottom", "The shared bottom", &expert.text);
+            let name = names.alias("SharedExpert", "The shared bottom", &expert.text);
             (
                 format!("SharedBottom<{name}, {towers_type}, {count}>"),
                 vec![Buffers {
@@ -248,9 +248,9 @@ impl Parts<'_> {
                     .max()
                     .unwrap_or(0)
                     .max(expert_scratch);
-                names.import("Mix");
+                names.import("MmoeLevel");
                 (
-                    format!("Mix<{e}, {t}>"),
+                    format!("MmoeLevel<{e}, {t}>"),
                     format!("{e}, {t}"),
                     (g * all * s.gate, inner),
                     g,
@@ -301,8 +301,8 @@ impl Parts<'_> {
                 );
                 let mut inner = own_gates[0].scratch.max(expert_scratch);
                 let mut rows = tasks * (own + shared) * s.gate;
-                names.import("Cgc");
-                let mut text = format!("Cgc<{e}, {sh}, {t}, {tasks}>");
+                names.import("CgcLevel");
+                let mut text = format!("CgcLevel<{e}, {sh}, {t}, {tasks}>");
                 let mut arguments = format!("{e}, {sh}, {t}");
                 if matches!(level.form, Form::Extract { .. }) {
                     let q = gates(level.gates.end - 1..level.gates.end, all, true, names)?;
@@ -313,8 +313,8 @@ impl Parts<'_> {
                     );
                     inner = inner.max(q[0].scratch);
                     rows += all * s.gate;
-                    names.import("Extract");
-                    text = format!("Extract<{text}, {q_name}>");
+                    names.import("ExtractionLevel");
+                    text = format!("ExtractionLevel<{text}, {q_name}>");
                     arguments = format!("{arguments}, {q_name}");
                 }
                 (text, arguments, (rows, inner), g)
@@ -361,19 +361,19 @@ impl Parts<'_> {
             _ => {
                 let mut trunk = spelled[0].text.clone();
                 for s in &spelled[1..] {
-                    names.import("Stack");
-                    trunk = format!("Stack<{trunk}, {}>", s.text);
+                    names.import("Stacked");
+                    trunk = format!("Stacked<{trunk}, {}>", s.text);
                 }
                 if one {
-                    names.import("One");
-                    trunk = format!("One<{trunk}, {count}>");
+                    names.import("SingleGate");
+                    trunk = format!("SingleGate<{trunk}, {count}>");
                 }
                 return Ok(format!("mmoe::Model<{}, {trunk}, {towers}>", raw(names)));
             }
         };
         Ok(match form {
             Form::Mix if one => {
-                names.unimport("Mix");
+                names.unimport("MmoeLevel");
                 names.import("Omoe");
                 // The alias takes the one gate itself, not an array of it.
                 let arguments = text
@@ -386,14 +386,14 @@ impl Parts<'_> {
                 format!("Omoe<{experts}, {gate}, {towers}, {count}>")
             }
             Form::Mix => {
-                names.unimport("Mix");
+                names.unimport("MmoeLevel");
                 names.import("Mmoe");
                 format!("Mmoe<{}, {towers}>", text.arguments)
             }
             Form::Cgc { .. } => {
-                names.unimport("Cgc");
-                names.import("CgcModel");
-                format!("CgcModel<{}, {towers}, {count}>", text.arguments)
+                names.unimport("CgcLevel");
+                names.import("Cgc");
+                format!("Cgc<{}, {towers}, {count}>", text.arguments)
             }
             Form::Extract { .. } => {
                 return refuse("its last level has a shared stream that nothing reads");

@@ -158,8 +158,8 @@ fn layer(l: &Layer, names: &mut Names) -> Result<Part, NotTyped> {
             format!("LayerNorm<{o}>")
         }
         kind::CONSTANT => {
-            names.import("Constant");
-            format!("Constant<{i}, {o}, {}>", precision_name(l, names))
+            names.import("ConstantGate");
+            format!("ConstantGate<{i}, {o}, {}>", precision_name(l, names))
         }
         other => return refuse(format!("layers of kind {other} are unknown")),
     };
@@ -232,10 +232,10 @@ fn sliced(part: Part, start: u16, inputs: u16, width: usize, names: &mut Names) 
 fn empty(header: &Header, width: u16, names: &mut Names) -> Part {
     let integer = header.layers.iter().any(|l| l.precision >= precision::I8);
     let p = if integer { "I16" } else { "F32" };
-    names.import("Empty");
+    names.import("MixtureOutput");
     names.import(p);
     Part {
-        text: format!("Empty<{width}, {p}>"),
+        text: format!("MixtureOutput<{width}, {p}>"),
         scratch: 0,
         outputs: usize::from(width),
     }
@@ -296,26 +296,30 @@ pub(super) fn gate(
             let inner = made.text.trim_start_matches("Logits<").to_owned();
             (format!("Gate<{inner}"), Some("Gate"), logits)
         }
-        op::SOFTMAX => (format!("Softmax<{}>", made.text), Some("Softmax"), logits),
+        op::SOFTMAX => (
+            format!("SoftmaxGate<{}>", made.text),
+            Some("SoftmaxGate"),
+            logits,
+        ),
         op::SIGMOID => (
             format!("SigmoidGate<{}>", made.text),
             Some("SigmoidGate"),
             logits,
         ),
-        op::HARD => (format!("Hard<{}>", made.text), Some("Hard"), logits),
+        op::HARD => (format!("HardGate<{}>", made.text), Some("HardGate"), logits),
         op::TOP_K => (
-            format!("TopK<{}, {k}, true>", made.text),
-            Some("TopK"),
+            format!("TopKGate<{}, {k}, true>", made.text),
+            Some("TopKGate"),
             logits,
         ),
         op::TOP_K_RAW => (
-            format!("TopK<{}, {k}, false>", made.text),
-            Some("TopK"),
+            format!("TopKGate<{}, {k}, false>", made.text),
+            Some("TopKGate"),
             logits,
         ),
         op::D_SELECT_K => (
-            format!("DSelectK<{}, {seen}, {k}>", made.text),
-            Some("DSelectK"),
+            format!("DSelectKGate<{}, {seen}, {k}>", made.text),
+            Some("DSelectKGate"),
             logits,
         ),
         other => return refuse(format!("gates of kind {other} are unknown")),
@@ -336,9 +340,9 @@ pub(super) fn gate(
     );
     Ok(match mask {
         Some(mask) if seen != experts => {
-            names.import("Sees");
+            names.import("MaskedGate");
             Part {
-                text: format!("Sees<{}, {mask:#b}, {experts}>", part.text),
+                text: format!("MaskedGate<{}, {mask:#b}, {experts}>", part.text),
                 scratch: part.scratch + seen * sizes.gate,
                 outputs: experts,
             }
@@ -373,9 +377,9 @@ pub(super) fn tower(
     let layers = sliced(made, node.start, node.inputs, width, names);
     let (wrapper, own) = match task.output {
         output::SIGMOID => ("Binary", WORD),
-        output::SOFTMAX => ("Classes", WORD * outputs),
-        _ if outputs == 1 => ("Scalar", WORD),
-        _ => ("Vector", 0),
+        output::SOFTMAX => ("Multiclass", WORD * outputs),
+        _ if outputs == 1 => ("Regression", WORD),
+        _ => ("MultiRegression", 0),
     };
     names.import(wrapper);
     let part = Part {

@@ -5,6 +5,11 @@
 //! each a run of experts and then a run of gates; towers come last, one per task that is not a
 //! product.
 
+pub(crate) mod assemble;
+mod fold;
+pub mod rules;
+pub(crate) mod tensors;
+
 use std::fmt;
 
 /// A model: wiring and f32 weights, whatever file they came from.

@@ -4,12 +4,12 @@
 use crate::blob::read::{self, ReadError};
 use crate::bound;
 use crate::data::Rows;
+use crate::engine::{BlobBytes, Runner};
+use crate::fixed_point;
 use crate::graph::{Graph, Input};
 use crate::oracle;
-use crate::oracle_i64;
 use crate::quantize::Quantized;
 use crate::random::Random;
-use crate::runner::{BlobBytes, Runner};
 use mmoe::{LoadError, RunError};
 
 /// Allowed difference, times `max(1, |y|)`.
@@ -226,11 +226,11 @@ pub fn integer(
         let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
         let expected = oracle::evaluate(graph, &x).tasks.concat();
         let (y, _) = runner.predict(&row.x)?;
-        let mut shadow = oracle_i64::Shadow::default();
-        let ruled = oracle_i64::evaluate(
+        let mut shadow = fixed_point::Shadow::default();
+        let ruled = fixed_point::evaluate(
             graph,
             quantized,
-            &oracle_i64::quantize_input(quantized, &row.x),
+            &fixed_point::quantize_input(quantized, &row.x),
             &mut shadow,
         );
         if shadow.wrapped() {

@@ -5,7 +5,7 @@
 //! never through a blob, and its own arithmetic does not wrap, so it also sees where the engine's
 //! would ([`Shadow`]).
 
-use crate::check::selector_bits;
+use crate::graph::rules::selector_bits;
 use crate::graph::{Activation, GateKind, Graph, Op, Output};
 use crate::quantize::{QLayer, Quantized};
 

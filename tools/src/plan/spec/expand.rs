@@ -199,7 +199,7 @@ impl Expander<'_> {
         if count == 0 {
             return Err(invalid(place.into(), "count = 0", "count is 1 or more"));
         }
-        if count > crate::check::MAX_VALUES {
+        if count > crate::graph::rules::MAX_VALUES {
             return Err(invalid(
                 place.into(),
                 &format!("count = {count}"),

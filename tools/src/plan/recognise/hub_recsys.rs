@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use super::Found;
 use super::keras::{Group, Mixture, complete, groups};
 use super::names::{Names, softmax_gate, unit};
-use crate::check::MAX_VALUES;
 use crate::error::ModelError;
+use crate::graph::rules::MAX_VALUES;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, Level};
 
