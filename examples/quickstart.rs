@@ -4,7 +4,9 @@
 //! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a
 //! library.
 
-use mmoe::{Aligned, Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Regression, Seq};
+use mmoe::{
+    Aligned, Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq, parallel::List3,
+};
 use mmoe_tools::blob::file;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};

@@ -6,7 +6,9 @@
 //! which this program checks.
 
 use mmoe::{
-    Aligned, Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Regression, Seq, W8,
+    Aligned, Binary, Dense, F32, Gate, Head, I8, Mmoe, Regression, Seq, W8,
+    parallel::List3,
+    rank::{Best, Ranked},
 };
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::model::{Options, build};

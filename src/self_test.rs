@@ -2,10 +2,9 @@
 
 use crate::blob::{Blob, section};
 use crate::bytes::InPlace;
+use crate::dynamic::RunError;
 use crate::error::LoadError;
 use crate::input::InputStage;
-use crate::level::All;
-use crate::math::Libm;
 use crate::model::Model;
 use crate::number::Element;
 use crate::tower::Towers;
@@ -24,6 +23,9 @@ pub enum SelfTestError {
     Missing,
     /// The self-test section does not hold rows of this model.
     Section,
+    /// A buffer that [`Dynamic::self_test`](crate::Dynamic::self_test) was given does not fit the
+    /// model.
+    Run(RunError),
     /// An output is not what it must be: the program, the memory or the core is at fault.
     Row {
         /// Which row, from 0.
@@ -43,10 +45,17 @@ impl From<LoadError> for SelfTestError {
     }
 }
 
+impl From<RunError> for SelfTestError {
+    fn from(e: RunError) -> Self {
+        Self::Run(e)
+    }
+}
+
 impl fmt::Display for SelfTestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Load(e) => e.fmt(f),
+            Self::Run(e) => e.fmt(f),
             Self::Missing => {
                 f.write_str("the blob has no self-test rows: convert with `--self-test 4`")
             }
@@ -69,16 +78,57 @@ impl fmt::Display for SelfTestError {
 
 impl core::error::Error for SelfTestError {}
 
-/// Compares outputs with stored words.
-struct Compare<'a> {
+/// The rows that a blob stores, and the comparison of outputs with their words.
+///
+/// The section: a byte with the number of rows, then for each row its inputs (f32, or int16 in
+/// integer models) and the bits of its outputs (32 bits each), little-endian.
+pub(crate) struct Rows<'a> {
     bytes: &'a [u8],
-    row: u32,
+    count: u32,
+    /// The number of rows begun.
+    begun: u32,
     output: u32,
     error: Option<SelfTestError>,
 }
 
-impl Compare<'_> {
-    fn word(&mut self, found: u32) {
+impl<'a> Rows<'a> {
+    /// The rows of a blob.
+    pub(crate) fn open(blob: &Blob<'a>) -> Result<Self, SelfTestError> {
+        let section = blob.section(section::SELF_TEST);
+        let (count, bytes) = section
+            .ok_or(SelfTestError::Missing)?
+            .split_first()
+            .ok_or(SelfTestError::Section)?;
+        Ok(Self {
+            bytes,
+            count: u32::from(*count),
+            begun: 0,
+            output: 0,
+            error: None,
+        })
+    }
+
+    /// Begins the next row; `false` after the last.
+    pub(crate) fn next(&mut self) -> bool {
+        let more = self.begun < self.count;
+        self.begun = self.begun.wrapping_add(1);
+        self.output = 0;
+        more
+    }
+
+    /// Reads the row's inputs.
+    pub(crate) fn inputs<A: Element>(&mut self, x: &mut [A]) -> Result<(), SelfTestError> {
+        for x in x {
+            let (v, rest) = A::read(self.bytes).ok_or(SelfTestError::Section)?;
+            *x = v;
+            self.bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Compares the row's next output. The first difference sticks, so that an output can be
+    /// compared where no error can be returned.
+    pub(crate) fn word(&mut self, found: u32) {
         let Some((word, rest)) = self.bytes.split_first_chunk() else {
             self.error = self.error.or(Some(SelfTestError::Section));
             return;
@@ -87,13 +137,23 @@ impl Compare<'_> {
         let expected = u32::from_le_bytes(*word);
         if expected != found && self.error.is_none() {
             self.error = Some(SelfTestError::Row {
-                row: self.row,
+                row: self.begun.wrapping_sub(1),
                 output: self.output,
                 expected,
                 found,
             });
         }
         self.output = self.output.wrapping_add(1);
+    }
+
+    /// The first difference, if there was one.
+    pub(crate) fn check(&self) -> Result<(), SelfTestError> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    /// The number of rows.
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
     }
 }
 
@@ -102,49 +162,22 @@ where
     Self: InPlace,
     S: InputStage<Out = [A; I]>,
     L: Trunk<Act = A, In = [A; I]>,
-    T: Towers<Act = A, In = L::H, Count = L::Count>,
+    T: Towers<Act = A, In = L::Stream, Count = L::Count>,
 {
-    /// Loads the blob and runs the rows that `mmoe convert --self-test N` stored in it; every
-    /// output must have its stored bits. Gives the number of rows.
-    ///
-    /// The section: a byte with the number of rows, then for each row its inputs (f32, or int16 in
-    /// integer models) and the bits of its outputs (32 bits each), little-endian.
+    /// Runs the rows that `mmoe convert --self-test N` stored in the model's blob; every output
+    /// must have its stored bits. Returns the number of rows.
     ///
     /// # Errors
     ///
     /// [`SelfTestError`], with the row and the output that differ.
-    pub fn self_test(blob: &[u8]) -> Result<u32, SelfTestError> {
-        let model = Self::load(blob)?;
-        let Some(bytes) = Blob::open(blob)?.section(section::SELF_TEST) else {
-            return Err(SelfTestError::Missing);
-        };
-        let Some((&rows, bytes)) = bytes.split_first() else {
-            return Err(SelfTestError::Section);
-        };
-        let mut compare = Compare {
-            bytes,
-            row: 0,
-            output: 0,
-            error: None,
-        };
+    pub fn self_test(&self, blob: &Blob<'_>) -> Result<u32, SelfTestError> {
+        let mut rows = Rows::open(blob)?;
         let mut x = <[A; I]>::new_zeroed();
-        for row in 0..u32::from(rows) {
-            compare.row = row;
-            compare.output = 0;
-            for x in &mut x {
-                let Some((v, rest)) = A::read(compare.bytes) else {
-                    return Err(SelfTestError::Section);
-                };
-                *x = v;
-                compare.bytes = rest;
-            }
-            let mut raw = T::Out::new_zeroed();
-            model.run::<Libm, All>(&x, u32::MAX, All, &mut L::Gates::new_zeroed(), &mut raw);
-            T::words(&raw, &mut |word| compare.word(word));
-            if let Some(error) = compare.error {
-                return Err(error);
-            }
+        while rows.next() {
+            rows.inputs(&mut x)?;
+            T::words(&self.predict_q(&x), &mut |word| rows.word(word));
+            rows.check()?;
         }
-        Ok(u32::from(rows))
+        Ok(rows.count())
     }
 }

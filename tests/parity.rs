@@ -4,7 +4,10 @@
 mod common;
 
 use common::{float, graph, read};
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
+use mmoe::{
+    Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq, W8, parallel::List3,
+    precision::Precision,
+};
 use mmoe_tools::pack;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;

@@ -11,7 +11,10 @@ mod rows;
 
 mod seeded;
 
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
+use mmoe::{
+    Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq, W8, parallel::List3,
+    precision::Precision,
+};
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::pack::{self, Float};
 use mmoe_tools::plan::spec::Spec;

@@ -3,8 +3,10 @@
 mod common;
 
 use common::{aligned, fixture, graph, read};
+use mmoe::parallel::List3;
+use mmoe::precision::{Precision, Quad};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Regression, SelfTestError,
+    Binary, Blob, Dense, Dynamic, F32, Gate, Head, I8, Mmoe, Regression, RunError, SelfTestError,
     Seq, W8,
 };
 use mmoe_tools::blob::{encode::Packing, file};
@@ -17,6 +19,41 @@ type Edge<P> = Mmoe<
     [Gate<64, 4, P>; 3],
     List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
+
+/// Runs the stored rows typed and erased, which must find the same.
+fn self_test<P: Precision>(bytes: &[u8]) -> Result<u32, SelfTestError> {
+    let blob = Blob::open(bytes)?;
+    let typed = Edge::<P>::from_blob(&blob)?.self_test(&blob);
+    let erased = Dynamic::from_blob(&blob)?;
+    let (mut x, mut y) = (vec![0.0; erased.inputs()], vec![0.0; erased.outputs()]);
+    let mut scratch = vec![0xffff_ffff; erased.scratch_words()];
+    assert_eq!(erased.self_test(&mut x, &mut scratch, &mut y), typed);
+    typed
+}
+
+#[test]
+fn buffers_of_wrong_length_are_named() {
+    let bytes = stored("i8");
+    let model = Dynamic::load(&bytes[..]).unwrap();
+    let (words, outputs) = (model.scratch_words(), model.outputs());
+    let run = |x: usize, s: usize, y: usize| {
+        model.self_test(&mut vec![0.0; x], &mut vec![0; s], &mut vec![0.0; y])
+    };
+    assert_eq!(run(64, words, outputs), Ok(4));
+    let inputs = RunError::Inputs {
+        expected: 64,
+        found: 63,
+    };
+    assert_eq!(run(63, words, outputs), Err(SelfTestError::Run(inputs)));
+    assert!(matches!(
+        run(64, words - 1, outputs),
+        Err(SelfTestError::Run(RunError::Scratch { .. }))
+    ));
+    assert!(matches!(
+        run(64, words, outputs - 1),
+        Err(SelfTestError::Run(RunError::Outputs { .. }))
+    ));
+}
 
 /// Intact, without rows, and with single bytes of the weights changed: how many of 1,000 changes
 /// are found.
@@ -36,14 +73,14 @@ fn found<P: Precision>(integer: bool) -> usize {
         pack::float(&graph, pack::Float::F32)
     };
     assert_eq!(
-        Edge::<P>::self_test(&aligned(&file::write(&header, &weights))[..]),
+        self_test::<P>(&aligned(&file::write(&header, &weights))[..]),
         Err(SelfTestError::Missing)
     );
     let coverage = self_test::add(&graph, &graph.inputs, &mut header, &weights, 4).unwrap();
     assert!(coverage > 0.9, "{coverage}");
     let whole = file::write(&header, &weights);
     let mut blob = aligned(&whole);
-    assert_eq!(Edge::<P>::self_test(&blob[..]), Ok(4));
+    assert_eq!(self_test::<P>(&blob[..]), Ok(4));
     let (first, mut seed) = (whole.len() - weights.len(), 1u64);
     let mut random = |n: usize| {
         seed = seed
@@ -56,25 +93,26 @@ fn found<P: Precision>(integer: bool) -> usize {
             let (at, bit) = (first + random(weights.len()), random(8));
             blob[at] ^= 1 << bit;
             file::seal(&mut blob[..whole.len()]);
-            let result = Edge::<P>::self_test(&blob[..]);
+            let result = self_test::<P>(&blob[..]);
             blob[at] ^= 1 << bit;
             matches!(result, Err(SelfTestError::Row { .. }))
         })
         .count()
 }
 
+fn stored(name: &str) -> common::Blob {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs");
+    aligned(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
+}
+
 /// The firmware's blobs carry rows that an engine of another day computed: a kernel, a softmax or a
 /// mixture that changes is found.
 #[test]
 fn stored_blobs_pass() {
-    let stored = |name: &str| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs");
-        aligned(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
-    };
-    assert_eq!(Edge::<F32>::self_test(&stored("f32")[..]), Ok(4));
-    assert_eq!(Edge::<W8>::self_test(&stored("w8")[..]), Ok(4));
-    assert_eq!(Edge::<I8>::self_test(&stored("i8")[..]), Ok(4));
-    assert_eq!(Edge::<I8<Quad>>::self_test(&stored("i8-quad")[..]), Ok(4));
+    assert_eq!(self_test::<F32>(&stored("f32")[..]), Ok(4));
+    assert_eq!(self_test::<W8>(&stored("w8")[..]), Ok(4));
+    assert_eq!(self_test::<I8>(&stored("i8")[..]), Ok(4));
+    assert_eq!(self_test::<I8<Quad>>(&stored("i8-quad")[..]), Ok(4));
 }
 
 #[test]

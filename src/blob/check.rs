@@ -1,6 +1,6 @@
 //! The comparison of a type with a blob, record by record.
 
-use super::{Blob, LayerRecord, NodeRecord, TaskRecord, op};
+use super::{Blob, InputRecord, LayerRecord, NodeRecord, TaskRecord, input, op};
 use crate::error::{LoadError, Shape};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
@@ -39,6 +39,7 @@ impl NodeInfo {
 /// model's description is straight-line calls.
 #[derive(Debug)]
 pub struct Check<'a> {
+    inputs: &'a [InputRecord],
     nodes: &'a [NodeRecord],
     layers: &'a [LayerRecord],
     tasks: &'a [TaskRecord],
@@ -57,6 +58,7 @@ pub struct Check<'a> {
 impl<'a> Check<'a> {
     fn new(blob: &Blob<'a>) -> Self {
         Self {
+            inputs: blob.inputs,
             nodes: blob.nodes,
             layers: blob.layers,
             tasks: blob.tasks,
@@ -68,6 +70,28 @@ impl<'a> Check<'a> {
             error: None,
             widths: None,
         }
+    }
+
+    /// The model's input. A blob has one.
+    #[inline(never)]
+    pub fn input(&mut self, want: &InputRecord) {
+        let found = match self.inputs {
+            [found] if found == want => return,
+            // Another number of the same kind.
+            [found]
+                if (InputRecord {
+                    count: want.count,
+                    ..*found
+                }) == *want =>
+            {
+                found.count.get()
+            }
+            _ => 0,
+        };
+        self.error = self.error.or(Some(LoadError::Inputs {
+            expected: want.count.get(),
+            found,
+        }));
     }
 
     /// The next step: `want` reading value `src`, a gate over the values from `first` on that are
@@ -267,6 +291,19 @@ impl LayerRecord {
     }
 }
 
+impl InputRecord {
+    /// `count` plain features.
+    #[must_use]
+    pub const fn raw(count: usize) -> Self {
+        Self {
+            kind: input::RAW,
+            flags: 0,
+            reserved: U16::new(0),
+            count: U32::new(count as u32),
+        }
+    }
+}
+
 impl TaskRecord {
     /// Output kind, a, b and the low byte of the width, in a word for errors.
     fn word(&self) -> u32 {
@@ -294,22 +331,14 @@ impl NodeRecord {
     }
 }
 
-/// Opens `file` and compares it with a type that describes itself by `describe`; gives the weights.
+/// Compares a blob with a type that describes itself by `describe` and has `size` bytes of weights.
 #[inline(never)]
 pub(crate) fn compare(
-    file: &[u8],
+    blob: &Blob<'_>,
     describe: fn(&mut Check<'_>),
-    inputs: u32,
     size: usize,
-) -> Result<&[u8], LoadError> {
-    let blob = Blob::open(file)?;
-    if blob.input_count() != inputs {
-        return Err(LoadError::Inputs {
-            expected: inputs,
-            found: blob.input_count(),
-        });
-    }
-    let mut check = Check::new(&blob);
+) -> Result<(), LoadError> {
+    let mut check = Check::new(blob);
     describe(&mut check);
     check.finish()?;
     if blob.weights.len() != size {
@@ -318,5 +347,5 @@ pub(crate) fn compare(
             found: blob.weights.len() as u32,
         });
     }
-    Ok(blob.weights)
+    Ok(())
 }

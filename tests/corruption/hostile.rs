@@ -3,7 +3,10 @@
 use super::{Bytes, both, erased, packing_of, subjects, typed};
 use crate::seeded::{self, NARROW, Rng, integer};
 use mmoe::blob::{activation, kind, op, packing, precision, section};
-use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
+use mmoe::{
+    Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Seq, Shape, W8,
+    precision::{Panels, Quad},
+};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
 use mmoe_tools::pack::Float;

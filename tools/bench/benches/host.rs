@@ -4,7 +4,7 @@
 //! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
 //! model and writes nothing.
 
-use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, List3, Mmoe, Regression, Seq, W8};
+use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, Mmoe, Regression, Seq, W8, parallel::List3};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::graph::{
     Activation, Dense as Layer, GateKind, Graph, Input, Layer as Any, Node, Op, Output, Task,

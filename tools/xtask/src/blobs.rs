@@ -7,7 +7,7 @@ use firmware_models::{
     Subject, Top8, make as golden,
 };
 use mmoe::zerocopy::IntoBytes;
-use mmoe::{F32, I8, Quad, W8};
+use mmoe::{F32, I8, W8, precision::Quad};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
 use mmoe_tools::blob::message::Header;
