@@ -34,13 +34,21 @@ impl BlobBytes {
         if !metadata.is_file() {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            return Ok(Self::from(bytes.as_slice()));
+            return Ok(Self::new(&bytes));
         }
         let len =
             usize::try_from(metadata.len()).map_err(|_| io::Error::other("it is too large"))?;
         let mut bytes = Self::zeros(len);
         file.read_exact(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// A copy of these bytes.
+    #[must_use]
+    pub fn new(from: &[u8]) -> Self {
+        let mut bytes = Self::zeros(from.len());
+        bytes.copy_from_slice(from);
+        bytes
     }
 
     /// This many zeros.
@@ -75,14 +83,6 @@ impl Deref for BlobBytes {
 impl DerefMut for BlobBytes {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.words.as_mut_bytes()[..self.len]
-    }
-}
-
-impl From<&[u8]> for BlobBytes {
-    fn from(from: &[u8]) -> Self {
-        let mut bytes = Self::zeros(from.len());
-        bytes.copy_from_slice(from);
-        bytes
     }
 }
 

@@ -33,6 +33,6 @@ impl Blob {
     /// [`Conversion`](crate::convert::Conversion) refuses such models with an error.
     #[must_use]
     pub fn bytes(&self) -> BlobBytes {
-        BlobBytes::from(file::write(&self.header, &self.weights).as_slice())
+        BlobBytes::new(&file::write(&self.header, &self.weights))
     }
 }
