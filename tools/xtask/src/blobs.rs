@@ -1,4 +1,4 @@
-//! The blobs of the firmware examples, and what the host computes with them.
+//! The blobs of the test firmware, and what the host computes with them.
 
 use crate::seeded;
 use crate::shell::workspace;
@@ -20,9 +20,9 @@ use mmoe_tools::{import, pack, self_test};
 use std::fs;
 
 /// The folder of the firmware's blobs and `.golden` files, in the workspace.
-pub(crate) const FOLDER: &str = "examples/firmware/models/blobs";
+pub(crate) const FOLDER: &str = "tests/firmware/models/blobs";
 
-/// A blob or a `.golden` file of `examples/firmware/models/blobs`, by name.
+/// A blob or a `.golden` file of `tests/firmware/models/blobs`, by name.
 pub(crate) type Made = (String, Vec<u8>);
 
 /// Writes all of them.
