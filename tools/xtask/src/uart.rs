@@ -3,6 +3,7 @@
 
 use crate::blobs;
 use crate::board::BOARDS;
+use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::{Rng, Small, Subject, fill};
 use mmoe::I8;
