@@ -11,7 +11,7 @@ mod row;
 pub use order::{Order, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{
-    AffineRow, CURVE_KNOTS, CurveTable, InputCounts, InputScale, NormEnergy, Row, WideRow,
+    Affine32, AffineRow, CURVE_KNOTS, CurveTable, InputCounts, InputScale, NormEnergy, Row, WideRow,
 };
 
 #[cfg(test)]
