@@ -13,8 +13,9 @@ use mmoe::{
     Binary, Dense, F32, Gate, Head, I8, I16, Logits, Mmoe, Multiclass, Product, Regression, Seq, W8,
 };
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::pack::Float;
-use seeded::{Bytes, Rng};
+use mmoe_tools::convert;
+use mmoe_tools::engine::BlobBytes;
+use seeded::Rng;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
@@ -61,15 +62,8 @@ fn check<P: Precision>(blob: &[u8]) {
 fn context_and_rest_are_the_whole() {
     let edge = graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml");
     let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
-    check::<F32>(&float(&edge, Float::F32)[..]);
-    check::<W8>(
-        &float(
-            &edge,
-            Float::W8 {
-                narrow_heads: false,
-            },
-        )[..],
-    );
+    check::<F32>(&float(&edge, convert::Precision::F32)[..]);
+    check::<W8>(&float(&edge, convert::Precision::W8)[..]);
     check::<I8<Panels>>(&integer(&edge, rows, Packing::Panels)[..]);
     check::<I8<Quad>>(&integer(&edge, rows, Packing::Quad)[..]);
 }
@@ -103,7 +97,7 @@ fn lists_rank_as_arrays_do() {
     fn ranks<P: Precision>() {
         let mut rng = Rng::new(5);
         // Any bytes are integer weights; small floats are finite ones.
-        let mut bytes = Bytes::new(&vec![0; size_of::<Unlike<P>>()]);
+        let mut bytes = BlobBytes::new(&vec![0; size_of::<Unlike<P>>()]);
         for word in bytes.as_chunks_mut::<4>().0 {
             *word = if size_of::<P::Act>() == 4 {
                 rng.real().to_le_bytes()

@@ -1,7 +1,7 @@
 //! A type, the records of its blob, and the oracle on the same rows.
 
 use crate::seeded::integer::{self, Wide};
-use crate::seeded::{self, Bytes, Rng, close};
+use crate::seeded::{self, Rng, close};
 use mmoe::bytes::InPlace;
 use mmoe::input::InputStage;
 use mmoe::level::LevelGates;
@@ -12,9 +12,10 @@ use mmoe::trunk::Trunk;
 use mmoe::{Dynamic, Model, ProductOutput, Q15, Run, SkipBelow, TaskMask};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::oracle::evaluate;
-use mmoe_tools::pack::Float;
 
 /// Outputs or gate weights, one after the other.
 pub(crate) trait Flat {
@@ -243,10 +244,11 @@ pub(crate) fn bits(y: &[f32]) -> Vec<u32> {
 }
 
 /// A float model: typed, erased and in f64.
-pub(crate) fn float<M: Spelled>(graph: &Graph, precision: Float, rng: &mut Rng) {
-    let bytes = seeded::blob(graph, precision);
+pub(crate) fn float<M: Spelled>(graph: &Graph, to: impl Into<Conversion>, rng: &mut Rng) {
+    let conversion = to.into();
+    let bytes = seeded::blob(graph, conversion.clone());
     // What int8 weights mean is read back from the bytes.
-    let stored = if precision == Float::F32 {
+    let stored = if conversion.precision == Precision::F32 {
         graph.clone()
     } else {
         read::graph(&bytes).unwrap()
@@ -261,14 +263,14 @@ pub(crate) fn integer<M: Spelled>(graph: &Graph, wide: Wide, packing: Packing, r
 
 /// Runs both views and compares all that they give.
 #[track_caller]
-fn same<M: Spelled>(bytes: &Bytes, erased: &mut Erased<'_>, x: &[f32], way: &Way) -> Ran {
+fn same<M: Spelled>(bytes: &BlobBytes, erased: &mut Erased<'_>, x: &[f32], way: &Way) -> Ran {
     let (typed, found) = (M::run(bytes, x, way), erased.run(x, way));
     assert_eq!(typed, found, "{way:?} on {x:?}: typed, erased");
     typed
 }
 
 /// Every operation of both views on the same rows: the same bits.
-fn agrees<M: Spelled>(bytes: &Bytes, oracle: Option<&Graph>, rng: &mut Rng) {
+fn agrees<M: Spelled>(bytes: &BlobBytes, oracle: Option<&Graph>, rng: &mut Rng) {
     let model = Dynamic::load(bytes).unwrap_or_else(|e| panic!("{e}"));
     let mut erased = Erased {
         model,
