@@ -1,7 +1,6 @@
 //! `mmoe convert`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -16,13 +15,16 @@ use mmoe_tools::graph::{Graph, Input, Layer, Op};
 use mmoe_tools::model::{self, Options, Recognised};
 use mmoe_tools::oracle;
 use mmoe_tools::pack::{self, Float};
-use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::quality;
 use mmoe_tools::quantize::{self, Quantized};
 use mmoe_tools::readback::{self, CheckError};
 use mmoe_tools::self_test;
+use mmoe_tools::text::{count, grouped};
 
-use super::output::{Pending, count, grouped, print, progress};
-use super::{CheckFailed, verify};
+use super::CheckFailed;
+use super::input::{is_blob, read_spec};
+use super::output::differences::{failed, table, tolerance};
+use super::output::{Target, note, print, progress};
 
 /// Makes a blob of trained weights, and checks it before it is put in its place.
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "S.toml")]
     spec: Option<PathBuf>,
     /// How weights are stored and computed.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
     precision: Precision,
     /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
     #[arg(long, value_name = "X.npz")]
@@ -46,7 +48,7 @@ pub(super) struct Args {
     golden: Option<PathBuf>,
     /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions
     /// that round the weights.
-    #[arg(long, value_name = "T", value_parser = verify::tolerance, requires = "golden")]
+    #[arg(long, value_name = "T", value_parser = tolerance, requires = "golden")]
     tolerance: Option<f64>,
     /// int8 weights in the towers' last layers as well.
     #[arg(long)]
@@ -56,10 +58,10 @@ pub(super) struct Args {
     keep_wide: Vec<String>,
     /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its
     /// output; for i8.
-    #[arg(long, value_name = "SHARE", value_parser = verify::tolerance)]
+    #[arg(long, value_name = "SHARE", value_parser = tolerance)]
     max_loss: Option<f64>,
     /// The order of int8 weights: changes speed, never results; for i8.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
     packing: PackingArg,
     /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
     /// that a device must give (`Model::self_test`).
@@ -106,16 +108,30 @@ impl Precision {
 }
 
 impl Args {
-    /// Refuses options that the precision has no use for.
-    fn check(&self) -> Result<()> {
-        if let (Ok(from), Ok(to)) = (self.weights.canonicalize(), self.output.canonicalize())
-            && from == to
-        {
+    /// Where the blob goes, if these are weights that one can be made of.
+    fn target(&self) -> Result<Target> {
+        let inputs = [
+            ("the weights", Some(&self.weights)),
+            ("the spec", self.spec.as_ref()),
+            ("the calibration rows", self.calibration.as_ref()),
+            ("the golden file", self.golden.as_ref()),
+        ];
+        let inputs = inputs
+            .iter()
+            .filter_map(|(what, p)| Some((*what, p.as_deref()?)));
+        let target = Target::new(&self.output, inputs.map(|(what, p)| (what, p.as_path())))?;
+        if is_blob(&self.weights) {
             bail!(
-                "{}: the blob would take the place of the weights; name another file with -o",
-                self.output.display()
+                "{}: is a blob already; mmoe inspect shows what is in it, mmoe convert makes one \
+                 of trained weights",
+                self.weights.display()
             );
         }
+        Ok(target)
+    }
+
+    /// Refuses options that the precision has no use for.
+    fn check(&self) -> Result<()> {
         let integer = self.precision == Precision::I8;
         let given = [
             (self.calibration.is_some(), "--calibration"),
@@ -135,6 +151,7 @@ impl Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     args.check()?;
+    let target = args.target()?;
     let spec = args.spec.as_deref().map(read_spec).transpose()?;
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
     let weights = mmoe_tools::import::read(&args.weights)?;
@@ -157,7 +174,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(tested) = &packed.tested {
         report.line("self-test", tested);
     }
-    let pending = write_blob(&args.output, &packed.header, packed.weights)?;
+    let pending = target.pending(&blob(&packed.header, packed.weights)?)?;
     let blob = BlobBytes::read(pending.path()).context("reading the blob back")?;
     report.line("checked", &check(&blob, &packed.against)?);
     if let Some(golden) = &golden {
@@ -216,9 +233,7 @@ fn pack(graph: Graph, declared: Vec<Input>, args: &Args) -> Result<Packed> {
 fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
     quantize::even(&mut graph);
     let rows = match &args.calibration {
-        Some(path) => {
-            Some(Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?)
-        }
+        Some(path) => Some(calibration(&graph, path)?),
         None => None,
     };
     let calibration =
@@ -255,6 +270,26 @@ fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
     })
 }
 
+/// The rows to calibrate with. A NaN among them would leave its feature without a range.
+fn calibration(graph: &Graph, path: &Path) -> Result<Rows> {
+    let labels = quality::label_columns_of(graph);
+    let data = Data::read(path)?;
+    let rows = data.features(graph.width(0), &graph.feature_names, &labels)?;
+    data.remarks(&graph.feature_names, &labels)
+        .iter()
+        .for_each(|r| note(r));
+    let (numbers, odd) = rows.not_finite();
+    if numbers > 0 {
+        bail!(
+            "{}: {numbers} of the features, in {}, are NaN or infinite, which show no range; leave \
+             these rows out",
+            path.display(),
+            count(odd, "row")
+        );
+    }
+    Ok(rows)
+}
+
 /// Adds self-test rows where they were asked for; says what they cover.
 fn self_test(
     graph: &Graph,
@@ -274,13 +309,7 @@ fn self_test(
     )))
 }
 
-fn read_spec(path: &Path) -> Result<Spec> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{}: cannot be read", path.display()))?;
-    Spec::parse(&text).with_context(|| path.display().to_string())
-}
-
-fn write_blob(path: &Path, header: &Header, weights: Vec<u8>) -> Result<Pending> {
+fn blob(header: &Header, weights: Vec<u8>) -> Result<Vec<u8>> {
     const ROOM_FOR_HEADER: usize = 1 << 24;
     if weights.len() > u32::MAX as usize - ROOM_FOR_HEADER {
         bail!(
@@ -288,9 +317,7 @@ fn write_blob(path: &Path, header: &Header, weights: Vec<u8>) -> Result<Pending>
             grouped(weights.len() as u64)
         );
     }
-    let bytes = file::write(header, &weights);
-    drop(weights);
-    Pending::write(path, |to| Ok(to.write_all(&bytes)?))
+    Ok(file::write(header, &weights))
 }
 
 /// Runs the blob through the engine and holds its outputs against an independent evaluation.
@@ -353,14 +380,14 @@ fn golden_import(graph: &Graph, golden: &Data) -> Result<String> {
         })
     };
     let (rows, differences) = evaluate(graph)?;
-    if let Some(CheckFailed(mut text)) = verify::failed(&differences, verify::F32) {
+    if let Some(CheckFailed(mut text)) = failed(&differences, golden::TOLERANCE) {
         let _ = write!(
             text,
             "; the worst per array:\n{}",
-            verify::table(&differences, verify::F32).trim_end()
+            table(&differences, golden::TOLERANCE).trim_end()
         );
         if let Some(hint) = transposition(graph, |g| {
-            Ok(verify::failed(&evaluate(g)?.1, verify::F32).is_none())
+            Ok(failed(&evaluate(g)?.1, golden::TOLERANCE).is_none())
         })? {
             let _ = write!(text, "\n{hint}");
         }
@@ -427,11 +454,11 @@ fn golden_engine(blob: &BlobBytes, golden: &Data, args: &Args) -> Result<String>
     })?;
     let tolerance = args
         .tolerance
-        .or((args.precision == Precision::F32).then_some(verify::F32));
+        .or((args.precision == Precision::F32).then_some(golden::TOLERANCE));
     // Without a limit any finite difference passes; NaN and infinity never do.
     let limit = tolerance.unwrap_or(f64::MAX);
-    if let Some(CheckFailed(text)) = verify::failed(&differences, limit) {
-        let table = verify::table(&differences, limit);
+    if let Some(CheckFailed(text)) = failed(&differences, limit) {
+        let table = table(&differences, limit);
         return Err(CheckFailed(format!(
             "{text}; the worst per array:\n{}\nnothing was written",
             table.trim_end()
