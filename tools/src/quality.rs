@@ -169,12 +169,15 @@ pub fn judge(
     predictions: &Predictions,
     data: &Data,
 ) -> Result<Vec<Quality>, QualityError> {
+    // All labels first: a file without some is the wrong file, whatever its other labels are.
+    let labels = tasks
+        .iter()
+        .map(|t| data.labels(&t.name, predictions.rows, label_width(t)))
+        .collect::<Result<Vec<_>, _>>()?;
     tasks
         .iter()
-        .map(|t| {
-            let labels = data.labels(&t.name, predictions.rows, label_width(t))?;
-            one(t, &predictions.task(t), &labels)
-        })
+        .zip(labels)
+        .map(|(t, labels)| one(t, &predictions.task(t), &labels))
         .collect()
 }
 

@@ -31,10 +31,14 @@ pub(super) struct Args {
     /// The blob.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// Rows of features, as for `run`: adds what the gates do, and differences from the reference;
-    /// with labels, as for `eval`, quality and calibration as well.
-    #[arg(long, visible_alias = "input", value_name = "D.npz")]
+    /// Rows, as for `run` and `eval`: adds what the gates do, and differences from the reference;
+    /// with labels quality and calibration as well.
+    #[arg(long, value_name = "D.npz")]
     data: Option<PathBuf>,
+    /// The same without looking for labels: what stands under the tasks' names may be something
+    /// else, such as a framework's outputs.
+    #[arg(long, value_name = "X", conflicts_with = "data")]
+    input: Option<PathBuf>,
     /// The F32 blob that the model is held against: adds differences, and histograms for an
     /// integer model.
     #[arg(long, value_name = "F32.mmoe")]
@@ -94,7 +98,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut runner = load(&args.model, &blob)?;
     let (header, _) = read::split(blob.as_slice())?;
     let cost = cost::cost(blob.as_slice(), &runner.model)?;
-    let rows = match &args.data {
+    let rows = match args.data.as_ref().or(args.input.as_ref()) {
         Some(path) => {
             let data = Data::read(path)?;
             let x = features(&runner, &data)?;
@@ -105,8 +109,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => None,
     };
     let quality = match &rows {
-        Some((_, data, _, made)) => quality(&runner.tasks, data, made)?,
-        None => None,
+        Some((_, data, _, made)) if args.data.is_some() => quality(&runner.tasks, data, made)?,
+        _ => None,
     };
     let reference = args
         .reference
@@ -121,7 +125,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 (&args.model, &runner.tasks, runner.model.inputs()),
             )?;
             rows.as_ref()
-                .map(|(_, data, x, made)| against(path, &mut other, data, x, made))
+                .map(|(_, data, x, made)| {
+                    let labels = quality.is_some().then_some(data);
+                    against(path, &mut other, labels, x, made)
+                })
                 .transpose()?
         }
         None => None,
@@ -183,7 +190,7 @@ impl Args {
         }
         let inputs = [
             ("the blob", Some(&self.model)),
-            ("the data", self.data.as_ref()),
+            ("the data", self.data.as_ref().or(self.input.as_ref())),
             ("the reference", self.reference.as_ref()),
         ];
         let given = inputs
@@ -217,15 +224,15 @@ fn quality(tasks: &[Task], data: &Data, made: &Predictions) -> Result<Option<Qua
 fn against(
     path: &Path,
     other: &mut Runner<'_>,
-    data: &Data,
+    labels: Option<&Data>,
     x: &Rows,
     made: &Predictions,
 ) -> Result<Against> {
     let theirs = Predictions::make(other, x, None, || ()).context("prediction of the reference")?;
-    let quality = quality(&other.tasks, data, &theirs)?;
+    let judged = labels.map(|data| quality::judge(&other.tasks, &theirs, data));
     Ok(Against {
         name: path.display().to_string(),
-        judged: quality.map(|q| q.judged),
+        judged: judged.transpose()?,
         tasks: other
             .tasks
             .iter()
