@@ -2,7 +2,7 @@
 
 use super::{Bytes, both, erased, packing_of, subjects, typed};
 use crate::seeded::{self, NARROW, Rng, integer};
-use mmoe::blob::{activation, kind, op, packing, precision, section};
+use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PackingKind, PrecisionKind, SectionTag};
 use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
@@ -10,7 +10,7 @@ use mmoe_tools::pack::Float;
 
 fn shape(kind: u8, activation: u8, precision: u8, inputs: u32, outputs: u32) -> Shape {
     Shape {
-        how: u32::from_le_bytes([kind, activation, precision, packing::PANELS]),
+        how: u32::from_le_bytes([kind, activation, precision, PackingKind::Panels]),
         size: inputs | outputs << 16,
     }
 }
@@ -23,7 +23,15 @@ fn another_shape_is_named_with_both_shapes() {
         [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2],
     >;
     let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Float::F32);
-    let layer = |outputs| shape(kind::DENSE, activation::RELU, precision::F32, 6, outputs);
+    let layer = |outputs| {
+        shape(
+            LayerKind::Dense,
+            ActivationKind::Relu,
+            PrecisionKind::F32,
+            6,
+            outputs,
+        )
+    };
     let error = Wider::<F32>::load(&blob).unwrap_err();
     assert_eq!(
         error,
@@ -70,7 +78,7 @@ fn another_shape_is_named_with_both_shapes() {
 #[test]
 fn another_precision_or_packing_is_named() {
     let [f32s, w8, panels, quads] = subjects().map(|(_, blob, _)| blob);
-    let first = |precision| shape(kind::DENSE, activation::RELU, precision, 5, 6);
+    let first = |precision| shape(LayerKind::Dense, ActivationKind::Relu, precision, 5, 6);
     let differs = |expected, found| LoadError::Layer {
         op: 0,
         index: 0,
@@ -80,17 +88,20 @@ fn another_precision_or_packing_is_named() {
     };
     assert_eq!(
         typed::<F32>(&w8),
-        Err(differs(precision::F32, precision::W8))
+        Err(differs(PrecisionKind::F32, PrecisionKind::W8))
     );
     assert_eq!(
         typed::<W8>(&f32s),
-        Err(differs(precision::W8, precision::F32))
+        Err(differs(PrecisionKind::W8, PrecisionKind::F32))
     );
     assert_eq!(
         typed::<W8>(&panels),
-        Err(differs(precision::W8, precision::I8))
+        Err(differs(PrecisionKind::W8, PrecisionKind::I8))
     );
-    assert_eq!(typed::<I8>(&w8), Err(differs(precision::I8, precision::W8)));
+    assert_eq!(
+        typed::<I8>(&w8),
+        Err(differs(PrecisionKind::I8, PrecisionKind::W8))
+    );
     let packed = |expected, found| LoadError::Packing {
         op: 0,
         index: 0,
@@ -225,7 +236,7 @@ fn sections_of_even_tags_are_skipped_and_odd_ones_refused() {
         assert_eq!(
             mmoe::blob::Blob::open(&with(200))
                 .unwrap()
-                .section(section::IDENTITY),
+                .section(SectionTag::Identity),
             Some(&[4, b't', b'e', b's', b't', 7][..])
         );
     }
@@ -266,13 +277,13 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
         0 => {
             let n = rng.below(h.nodes.len());
             let gates = [
-                op::SOFTMAX,
-                op::SIGMOID,
-                op::HARD,
-                op::TOP_K,
-                op::TOP_K_RAW,
-                op::CONSTANT,
-                op::D_SELECT_K,
+                NodeOp::Softmax,
+                NodeOp::Sigmoid,
+                NodeOp::Hard,
+                NodeOp::TopK,
+                NodeOp::TopKRaw,
+                NodeOp::Constant,
+                NodeOp::DSelectK,
             ];
             let Node {
                 op,

@@ -7,7 +7,7 @@
 
 pub mod integer;
 
-use mmoe::blob::op;
+use mmoe::blob::NodeOp;
 use mmoe::zerocopy::IntoBytes;
 use mmoe_tools::blob::file;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use mmoe::blob::output;
+use mmoe::blob::OutputKind;
 
 use crate::blob::message::Header;
 use crate::rust_type::{NotTyped, typed};
@@ -215,8 +215,8 @@ impl Writer {
     fn towers(&mut self, header: &Header, tasks: &[String]) {
         self.line(format_args!(""));
         let kind = |t: u8| match t {
-            output::SIGMOID => "a probability",
-            output::SOFTMAX => "class probabilities",
+            OutputKind::Sigmoid => "a probability",
+            OutputKind::Softmax => "class probabilities",
             _ => "raw values",
         };
         self.line(format_args!("mmoe::tasks! {{"));
@@ -228,7 +228,7 @@ impl Writer {
                 .iter()
                 .zip(&header.task_names)
                 .zip(tasks)
-                .filter(|((t, _), _)| t.output != output::PRODUCT)
+                .filter(|((t, _), _)| t.output != OutputKind::Product)
         };
         for ((task, name), id) in towers() {
             let width = if task.width == 1 {
@@ -255,7 +255,7 @@ impl Writer {
     fn products(&mut self, header: &Header) {
         let named = header.tasks.iter().zip(&header.task_names);
         let products: Vec<&str> = named
-            .filter(|(t, _)| t.output == output::PRODUCT)
+            .filter(|(t, _)| t.output == OutputKind::Product)
             .map(|(_, n)| n.as_str())
             .collect();
         if products.is_empty() {

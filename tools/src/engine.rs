@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use mmoe::blob::{MAGIC, output};
+use mmoe::blob::{MAGIC, OutputKind};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
@@ -85,10 +85,10 @@ impl Task {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.output {
-            output::LINEAR => "linear",
-            output::SIGMOID => "sigmoid",
-            output::SOFTMAX => "softmax",
-            output::PRODUCT => "product",
+            OutputKind::Linear => "linear",
+            OutputKind::Sigmoid => "sigmoid",
+            OutputKind::Softmax => "softmax",
+            OutputKind::Product => "product",
             _ => "?",
         }
     }
@@ -142,14 +142,14 @@ impl<'a> Runner<'a> {
                 .filter(move |(_, n)| of(n.op))
                 .map(|(i, _)| i)
         };
-        let experts: Vec<usize> = steps(|op| op == mmoe::blob::op::EXPERT).collect();
+        let experts: Vec<usize> = steps(|op| op == mmoe::blob::NodeOp::Expert).collect();
         let gate_steps: Vec<usize> = steps(|op| op >= mmoe::blob::op::GATES).collect();
         let records = model.blob().tasks;
         let tasks: Vec<Task> = model
             .tasks()
             .zip(records)
             .map(|(t, record)| {
-                let tower = (t.output != output::PRODUCT)
+                let tower = (t.output != OutputKind::Product)
                     .then(|| nodes.get(usize::from(record.a).wrapping_sub(1)))
                     .flatten();
                 let gate =
@@ -303,17 +303,17 @@ impl<'a> Runner<'a> {
     /// The precision by which people call the model: the narrowest of its dense layers'.
     #[must_use]
     pub fn precision(&self) -> &'static str {
-        use mmoe::blob::{kind, precision};
+        use mmoe::blob::{LayerKind, PrecisionKind};
         let has = |p: u8| {
             self.model
                 .blob()
                 .layers
                 .iter()
-                .any(|l| l.kind <= kind::LOGITS && l.precision == p)
+                .any(|l| l.kind <= LayerKind::Logits && l.precision == p)
         };
         if self.model.is_integer() {
-            if has(precision::I8) { "I8" } else { "I16" }
-        } else if has(precision::W8) {
+            if has(PrecisionKind::I8) { "I8" } else { "I16" }
+        } else if has(PrecisionKind::W8) {
             "W8"
         } else {
             "F32"

@@ -5,7 +5,7 @@ use crate::blob::message::{Header, Input, Node, Task};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
-use mmoe::blob::{input, op, output, section};
+use mmoe::blob::{InputKind, NodeOp, OutputKind, SectionTag};
 
 /// Precisions of float models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Heade
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
     let mut header = header(graph, to.layers);
     header.sections.push((
-        section::QUANTIZATION,
+        SectionTag::Quantization,
         postcard::to_stdvec(&report).unwrap_or_default(),
     ));
     (header, to.weights)
@@ -151,8 +151,8 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .iter()
         .map(|n| {
             let (code, k, first, sees) = match &n.op {
-                Op::Expert => (op::EXPERT, 0, 0, 0),
-                Op::Tower => (op::TOWER, 0, 0, 0),
+                Op::Expert => (NodeOp::Expert, 0, 0, 0),
+                Op::Tower => (NodeOp::Tower, 0, 0, 0),
                 Op::Gate { kind, sees, .. } => {
                     // `first` is the level's first expert, whether this gate sees it or not: one
                     // rule for typed models and blobs.
@@ -185,10 +185,10 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .iter()
         .map(|t| {
             let (output, a, b, width) = match t.output {
-                Output::Linear { value } => (output::LINEAR, value, 0, graph.width(value)),
-                Output::Sigmoid { value } => (output::SIGMOID, value, 0, graph.width(value)),
-                Output::Softmax { value } => (output::SOFTMAX, value, 0, graph.width(value)),
-                Output::Product { a, b } => (output::PRODUCT, a, b, 1),
+                Output::Linear { value } => (OutputKind::Linear, value, 0, graph.width(value)),
+                Output::Sigmoid { value } => (OutputKind::Sigmoid, value, 0, graph.width(value)),
+                Output::Softmax { value } => (OutputKind::Softmax, value, 0, graph.width(value)),
+                Output::Product { a, b } => (OutputKind::Product, a, b, 1),
             };
             Task {
                 output,
@@ -202,11 +202,11 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     let mut sections = vec![
         (
-            section::IDENTITY,
+            SectionTag::Identity,
             postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default(),
         ),
         (
-            section::PRODUCER,
+            SectionTag::Producer,
             postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
         ),
     ];
@@ -223,13 +223,13 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     if temperatures.iter().any(|t| *t != 1.0) {
         sections.push((
-            section::TEMPERATURE,
+            SectionTag::Temperature,
             postcard::to_stdvec(&temperatures).unwrap_or_default(),
         ));
     }
     Header {
         inputs: vec![Input {
-            kind: input::RAW,
+            kind: InputKind::Raw,
             flags: 0,
             reserved: 0,
             count: inputs as u32,
@@ -256,18 +256,18 @@ fn level_first(graph: &Graph, v: usize) -> usize {
 #[must_use]
 pub fn gate(kind: GateKind) -> (u8, u8) {
     match kind {
-        GateKind::Softmax => (op::SOFTMAX, 0),
-        GateKind::Sigmoid => (op::SIGMOID, 0),
-        GateKind::Hard => (op::HARD, 0),
+        GateKind::Softmax => (NodeOp::Softmax, 0),
+        GateKind::Sigmoid => (NodeOp::Sigmoid, 0),
+        GateKind::Hard => (NodeOp::Hard, 0),
         GateKind::TopK {
             k,
             renormalise: true,
-        } => (op::TOP_K, k as u8),
+        } => (NodeOp::TopK, k as u8),
         GateKind::TopK {
             k,
             renormalise: false,
-        } => (op::TOP_K_RAW, k as u8),
-        GateKind::Constant => (op::CONSTANT, 0),
-        GateKind::DSelectK { k } => (op::D_SELECT_K, k as u8),
+        } => (NodeOp::TopKRaw, k as u8),
+        GateKind::Constant => (NodeOp::Constant, 0),
+        GateKind::DSelectK { k } => (NodeOp::DSelectK, k as u8),
     }
 }

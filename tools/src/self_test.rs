@@ -6,7 +6,7 @@ use crate::engine::BlobBytes;
 use crate::graph::{Activation, Graph, Input, Layer};
 use crate::quantize::stats;
 use crate::random::Random;
-use mmoe::blob::section;
+use mmoe::blob::SectionTag;
 use mmoe::{Dynamic, LoadError, SelfTestError};
 
 /// How many candidates a row is chosen from, for a model whose weights are few enough.
@@ -115,7 +115,7 @@ pub fn add(
                 .flat_map(|v| v.to_le_bytes()),
         );
     }
-    header.sections.push((section::SELF_TEST, section));
+    header.sections.push((SectionTag::SelfTest, section));
     Ok(count(&touched) as f64 / size.max(1) as f64)
 }
 
@@ -153,7 +153,7 @@ fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
 pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
     let section = model
         .blob()
-        .section(section::SELF_TEST)
+        .section(SectionTag::SelfTest)
         .ok_or(SelfTestError::Missing)?;
     let (&rows, mut rest) = section.split_first().ok_or(SelfTestError::Section)?;
     let mut scratch = vec![0; model.scratch_words()];

@@ -1,7 +1,7 @@
 //! Layers to records and bytes: the memory layout of the engine's `repr(C)` structs, in one place.
 
 use super::message;
-use mmoe::blob::{activation, kind, packing, precision};
+use mmoe::blob::{ActivationKind, LayerKind, PackingKind, PrecisionKind};
 use mmoe::kernel::{AffineRow, InputScale, Order, Row, WideRow, panel_index, quad_biased};
 use zerocopy::IntoBytes;
 
@@ -37,11 +37,11 @@ pub enum Packing {
 
 fn code(a: Activation) -> u8 {
     match a {
-        Activation::Linear => activation::LINEAR,
-        Activation::Relu => activation::RELU,
-        Activation::LeakyRelu { .. } => activation::LEAKY_RELU,
-        Activation::Sigmoid => activation::SIGMOID,
-        Activation::Tanh => activation::TANH,
+        Activation::Linear => ActivationKind::Linear,
+        Activation::Relu => ActivationKind::Relu,
+        Activation::LeakyRelu { .. } => ActivationKind::LeakyRelu,
+        Activation::Sigmoid => ActivationKind::Sigmoid,
+        Activation::Tanh => ActivationKind::Tanh,
     }
 }
 
@@ -86,9 +86,9 @@ impl Encoder {
         outputs: usize,
     ) {
         let kind = if role == Role::Logits {
-            kind::LOGITS
+            LayerKind::Logits
         } else {
-            kind::DENSE
+            LayerKind::Dense
         };
         self.record(kind, code(act), precision, packing, inputs, outputs);
     }
@@ -120,7 +120,14 @@ impl Encoder {
     /// An F32 layer; `weight` row after row.
     pub fn dense_f32(&mut self, role: Role, act: Activation, weight: &[f32], bias: &[f32]) {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        self.dense(role, act, precision::F32, packing::PANELS, inputs, outputs);
+        self.dense(
+            role,
+            act,
+            PrecisionKind::F32,
+            PackingKind::Panels,
+            inputs,
+            outputs,
+        );
         self.put(bias);
         self.put(&panels(Order::Eights, weight, inputs, outputs));
         self.slope_f32(act);
@@ -136,7 +143,14 @@ impl Encoder {
         bias: &[f32],
     ) {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        self.dense(role, act, precision::W8, packing::PANELS, inputs, outputs);
+        self.dense(
+            role,
+            act,
+            PrecisionKind::W8,
+            PackingKind::Panels,
+            inputs,
+            outputs,
+        );
         self.put(bias);
         self.put(scale);
         self.put(&panels(Order::Eights, weight, inputs, outputs));
@@ -156,11 +170,11 @@ impl Encoder {
     ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
         let code = if pack == Packing::Quad {
-            packing::QUAD
+            PackingKind::Quad
         } else {
-            packing::PANELS
+            PackingKind::Panels
         };
-        self.dense(role, act, precision::I8, code, inputs, outputs);
+        self.dense(role, act, PrecisionKind::I8, code, inputs, outputs);
         self.put(rows);
         let mut stored = panels(Order::Fours, weight, inputs, outputs);
         if pack == Packing::Quad {
@@ -186,7 +200,14 @@ impl Encoder {
         rows: &[WideRow],
     ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
-        self.dense(role, act, precision::I16, packing::PANELS, inputs, outputs);
+        self.dense(
+            role,
+            act,
+            PrecisionKind::I16,
+            PackingKind::Panels,
+            inputs,
+            outputs,
+        );
         self.put(rows);
         self.put(&panels(Order::Pairs, weight, inputs, outputs));
         self.pad();
@@ -196,10 +217,10 @@ impl Encoder {
     /// A float affine layer.
     pub fn affine_f32(&mut self, gain: &[f32], bias: &[f32]) {
         self.record(
-            kind::AFFINE,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+            LayerKind::Affine,
+            ActivationKind::Linear,
+            PrecisionKind::F32,
+            PackingKind::Panels,
             gain.len(),
             gain.len(),
         );
@@ -211,10 +232,10 @@ impl Encoder {
     /// An integer affine layer.
     pub fn affine_i16(&mut self, units: &[AffineRow]) {
         self.record(
-            kind::AFFINE,
-            activation::LINEAR,
-            precision::I16,
-            packing::PANELS,
+            LayerKind::Affine,
+            ActivationKind::Linear,
+            PrecisionKind::I16,
+            PackingKind::Panels,
             units.len(),
             units.len(),
         );
@@ -224,10 +245,10 @@ impl Encoder {
     /// A float PReLU.
     pub fn prelu_f32(&mut self, slope: &[f32]) {
         self.record(
-            kind::PRELU,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+            LayerKind::PRelu,
+            ActivationKind::Linear,
+            PrecisionKind::F32,
+            PackingKind::Panels,
             slope.len(),
             slope.len(),
         );
@@ -237,10 +258,10 @@ impl Encoder {
     /// An integer PReLU, slopes in Q14.
     pub fn prelu_i16(&mut self, slope: &[i16]) {
         self.record(
-            kind::PRELU,
-            activation::LINEAR,
-            precision::I16,
-            packing::PANELS,
+            LayerKind::PRelu,
+            ActivationKind::Linear,
+            PrecisionKind::I16,
+            PackingKind::Panels,
             slope.len(),
             slope.len(),
         );
@@ -251,10 +272,10 @@ impl Encoder {
     /// A layer norm.
     pub fn layer_norm(&mut self, gain: &[f32], bias: &[f32], epsilon: f32) {
         self.record(
-            kind::LAYER_NORM,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+            LayerKind::LayerNorm,
+            ActivationKind::Linear,
+            PrecisionKind::F32,
+            PackingKind::Panels,
             gain.len(),
             gain.len(),
         );
@@ -266,10 +287,10 @@ impl Encoder {
     /// A constant gate's weights.
     pub fn constant_f32(&mut self, inputs: usize, weights: &[f32]) {
         self.record(
-            kind::CONSTANT,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+            LayerKind::Constant,
+            ActivationKind::Linear,
+            PrecisionKind::F32,
+            PackingKind::Panels,
             inputs,
             weights.len(),
         );
@@ -279,10 +300,10 @@ impl Encoder {
     /// A constant gate's weights in Q15.
     pub fn constant_q15(&mut self, inputs: usize, weights: &[u16]) {
         self.record(
-            kind::CONSTANT,
-            activation::LINEAR,
-            precision::I16,
-            packing::PANELS,
+            LayerKind::Constant,
+            ActivationKind::Linear,
+            PrecisionKind::I16,
+            PackingKind::Panels,
             inputs,
             weights.len(),
         );

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mmoe::SkipBelow;
-use mmoe::blob::{op, output};
+use mmoe::blob::{NodeOp, OutputKind};
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost, Steps};
 use mmoe_tools::data::{Data, Rows};
@@ -233,7 +233,7 @@ pub(super) fn evaluate(
 fn weights<'r>(runner: &'r Runner<'_>, epsilon: f32) -> Vec<(&'r [usize], Vec<f32>)> {
     let of = |(g, gate): (usize, &'r mmoe_tools::engine::Gate)| {
         let mut weights = runner.gate_weights(g);
-        if epsilon == 0.0 && matches!(gate.op, op::SOFTMAX | op::SIGMOID) {
+        if epsilon == 0.0 && matches!(gate.op, NodeOp::Softmax | NodeOp::Sigmoid) {
             weights
                 .iter_mut()
                 .for_each(|w| *w = w.max(f32::MIN_POSITIVE));
@@ -268,7 +268,7 @@ fn skipped(
 
 /// Columns of labels that a task has.
 pub(super) fn label_width(t: &Task) -> usize {
-    if t.output == output::SOFTMAX {
+    if t.output == OutputKind::Softmax {
         1
     } else {
         t.width
@@ -286,7 +286,7 @@ fn column(y: &[f64], outputs: usize, t: &Task) -> Vec<f64> {
 pub(super) fn scores(y: &[f64], outputs: usize, t: &Task) -> Option<Vec<f64>> {
     let at = match (t.output, t.width) {
         (_, 1) => t.start,
-        (output::SOFTMAX, 2) => t.start + 1,
+        (OutputKind::Softmax, 2) => t.start + 1,
         _ => return None,
     };
     Some(y.chunks_exact(outputs).map(|r| r[at]).collect())
@@ -294,7 +294,7 @@ pub(super) fn scores(y: &[f64], outputs: usize, t: &Task) -> Option<Vec<f64>> {
 
 fn quality(t: &Task, y: &[f64], labels: &[f32]) -> Result<Quality> {
     let labels64: Vec<f64> = labels.iter().map(|l| f64::from(*l)).collect();
-    if t.output == output::LINEAR {
+    if t.output == OutputKind::Linear {
         return Ok(Quality::Numbers {
             mse: metrics::mse(y, &labels64),
             calibration: metrics::calibration(y, &labels64),

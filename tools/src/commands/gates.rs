@@ -74,15 +74,15 @@ fn name(runner: &Runner<'_>, gate: usize) -> String {
 
 /// What people call a gate of this code.
 pub(super) fn kind(op: u8) -> &'static str {
-    use mmoe::blob::op;
+    use mmoe::blob::NodeOp;
     match op {
-        op::SOFTMAX => "softmax",
-        op::SIGMOID => "sigmoid",
-        op::HARD => "hard",
-        op::TOP_K => "top-k",
-        op::TOP_K_RAW => "top-k, not renormalised",
-        op::CONSTANT => "constant",
-        op::D_SELECT_K => "DSelect-k",
+        NodeOp::Softmax => "softmax",
+        NodeOp::Sigmoid => "sigmoid",
+        NodeOp::Hard => "hard",
+        NodeOp::TopK => "top-k",
+        NodeOp::TopKRaw => "top-k, not renormalised",
+        NodeOp::Constant => "constant",
+        NodeOp::DSelectK => "DSelect-k",
         _ => "?",
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mmoe::blob::{activation, kind, op, precision};
+use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PrecisionKind};
 use mmoe_tools::blob::message::{Header, Layer, Node};
 use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost};
@@ -340,7 +340,7 @@ pub(super) fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
     runner
         .model
         .blob()
-        .section(mmoe::blob::section::PRODUCER)
+        .section(mmoe::blob::SectionTag::Producer)
         .and_then(|b| postcard::from_bytes(b).ok())
         .unwrap_or("?")
 }
@@ -348,8 +348,8 @@ pub(super) fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
 /// What each step is called, such as `expert 2`.
 pub(super) fn steps(header: &Header) -> Vec<String> {
     let role = |n: &Node| match n.op {
-        op::EXPERT => "expert",
-        op::TOWER => "tower",
+        NodeOp::Expert => "expert",
+        NodeOp::Tower => "tower",
         _ => "gate",
     };
     let nodes = &header.nodes;
@@ -370,7 +370,7 @@ pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String,
     let section = runner
         .model
         .blob()
-        .section(mmoe::blob::section::QUANTIZATION);
+        .section(mmoe::blob::SectionTag::Quantization);
     let reports: Vec<LayerReport> = section
         .and_then(|b| postcard::from_bytes(b).ok())
         .unwrap_or_default();
@@ -381,7 +381,7 @@ pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String,
             let dense = own
                 .iter()
                 .enumerate()
-                .filter(|(_, l)| l.kind <= kind::LOGITS);
+                .filter(|(_, l)| l.kind <= LayerKind::Logits);
             dense
                 .map(move |(i, _)| format!("{}.{i}", step.replace(' ', "")))
                 .collect::<Vec<_>>()
@@ -391,39 +391,39 @@ pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String,
 
 fn kind_name(l: &Layer) -> &'static str {
     match l.kind {
-        kind::DENSE => "dense",
-        kind::LOGITS => "logits",
-        kind::AFFINE => "affine",
-        kind::PRELU => "prelu",
-        kind::LAYER_NORM => "layer norm",
-        kind::CONSTANT => "constant",
+        LayerKind::Dense => "dense",
+        LayerKind::Logits => "logits",
+        LayerKind::Affine => "affine",
+        LayerKind::PRelu => "prelu",
+        LayerKind::LayerNorm => "layer norm",
+        LayerKind::Constant => "constant",
         _ => "?",
     }
 }
 
 pub(super) fn activation_name(l: &Layer) -> &'static str {
     match l.activation {
-        activation::LINEAR => "linear",
-        activation::RELU => "relu",
-        activation::LEAKY_RELU => "leaky relu",
-        activation::SIGMOID => "sigmoid",
-        activation::TANH => "tanh",
+        ActivationKind::Linear => "linear",
+        ActivationKind::Relu => "relu",
+        ActivationKind::LeakyRelu => "leaky relu",
+        ActivationKind::Sigmoid => "sigmoid",
+        ActivationKind::Tanh => "tanh",
         _ => "?",
     }
 }
 
 pub(super) fn precision_name(l: &Layer) -> &'static str {
     match l.precision {
-        precision::F32 => "F32",
-        precision::W8 => "W8",
-        precision::I8 => "I8",
-        precision::I16 => "I16",
+        PrecisionKind::F32 => "F32",
+        PrecisionKind::W8 => "W8",
+        PrecisionKind::I8 => "I8",
+        PrecisionKind::I16 => "I16",
         _ => "?",
     }
 }
 
 pub(super) fn describe(l: &Layer) -> String {
-    let activation = if l.activation == activation::LINEAR {
+    let activation = if l.activation == ActivationKind::Linear {
         String::new()
     } else {
         format!(" {}", activation_name(l))

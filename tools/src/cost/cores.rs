@@ -10,7 +10,7 @@
 //! software, a few hundred instructions of an exponential drown in how much a product varies with
 //! its operands).
 
-use mmoe::blob::{activation, kind, op, output, packing, precision};
+use mmoe::blob::{ActivationKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::message::Header;
@@ -89,13 +89,16 @@ impl Work {
         for layer in &header.layers {
             let macs = cost::macs(layer);
             work.macs += macs;
-            if layer.precision == precision::I16 {
+            if layer.precision == PrecisionKind::I16 {
                 work.wide += macs;
             }
-            if layer.kind <= kind::LOGITS {
+            if layer.kind <= LayerKind::Logits {
                 work.rows += u64::from(layer.outputs);
             }
-            if matches!(layer.activation, activation::SIGMOID | activation::TANH) {
+            if matches!(
+                layer.activation,
+                ActivationKind::Sigmoid | ActivationKind::Tanh
+            ) {
                 work.exponentials += u64::from(layer.outputs);
             }
         }
@@ -103,14 +106,14 @@ impl Work {
             let seen = u64::from(node.sees.count_ones());
             work.macs += seen * u64::from(node.outputs);
             work.exponentials += match node.op {
-                op::SOFTMAX | op::SIGMOID | op::TOP_K_RAW => seen,
-                op::TOP_K | op::D_SELECT_K => u64::from(node.k),
+                NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw => seen,
+                NodeOp::TopK | NodeOp::DSelectK => u64::from(node.k),
                 _ => 0,
             };
         }
         for task in &header.tasks {
             work.outputs += u64::from(task.width);
-            if matches!(task.output, output::SIGMOID | output::SOFTMAX) {
+            if matches!(task.output, OutputKind::Sigmoid | OutputKind::Softmax) {
                 work.exponentials += u64::from(task.width);
             }
         }
@@ -126,13 +129,13 @@ impl Work {
 #[must_use]
 pub fn precision_of(header: &Header) -> &'static str {
     let any = |p: u8| header.layers.iter().any(|l| l.precision == p);
-    if any(precision::I8) || any(precision::I16) {
-        if header.layers.iter().any(|l| l.packing == packing::QUAD) {
+    if any(PrecisionKind::I8) || any(PrecisionKind::I16) {
+        if header.layers.iter().any(|l| l.packing == PackingKind::Quad) {
             "I8-quad"
         } else {
             "I8"
         }
-    } else if any(precision::W8) {
+    } else if any(PrecisionKind::W8) {
         "W8"
     } else {
         "F32"

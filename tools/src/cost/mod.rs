@@ -2,7 +2,7 @@
 
 pub mod cores;
 
-use mmoe::blob::{activation, kind, op, precision};
+use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PrecisionKind};
 
 use crate::blob::message::{Header, Layer};
 use crate::blob::read::{self, ReadError};
@@ -56,8 +56,10 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
 pub fn parameters(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
     match l.kind {
-        kind::DENSE | kind::LOGITS => i * o + o + u64::from(l.activation == activation::LEAKY_RELU),
-        kind::AFFINE | kind::LAYER_NORM => 2 * o,
+        LayerKind::Dense | LayerKind::Logits => {
+            i * o + o + u64::from(l.activation == ActivationKind::LeakyRelu)
+        }
+        LayerKind::Affine | LayerKind::LayerNorm => 2 * o,
         _ => o,
     }
 }
@@ -65,7 +67,7 @@ pub fn parameters(l: &Layer) -> u64 {
 /// Multiply-accumulates of a layer.
 #[must_use]
 pub fn macs(l: &Layer) -> u64 {
-    if l.kind <= kind::LOGITS {
+    if l.kind <= LayerKind::Logits {
         u64::from(l.inputs) * u64::from(l.outputs)
     } else {
         0
@@ -76,24 +78,24 @@ pub fn macs(l: &Layer) -> u64 {
 #[must_use]
 pub fn bytes(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let float = l.precision <= precision::W8;
+    let float = l.precision <= PrecisionKind::W8;
     let padded = |n: u64| n.next_multiple_of(4);
     match l.kind {
-        kind::DENSE | kind::LOGITS => {
+        LayerKind::Dense | LayerKind::Logits => {
             let matrix = match l.precision {
-                precision::F32 => 4 * (i * o + o),
-                precision::I16 => padded(2 * i * o) + 12 * o,
+                PrecisionKind::F32 => 4 * (i * o + o),
+                PrecisionKind::I16 => padded(2 * i * o) + 12 * o,
                 _ => padded(i * o) + 8 * o,
             };
             matrix
-                + if l.activation == activation::LEAKY_RELU {
+                + if l.activation == ActivationKind::LeakyRelu {
                     4
                 } else {
                     0
                 }
         }
-        kind::AFFINE => 8 * o,
-        kind::LAYER_NORM => 8 * o + 4,
+        LayerKind::Affine => 8 * o,
+        LayerKind::LayerNorm => 8 * o + 4,
         _ => padded(o * if float { 4 } else { 2 }),
     }
 }
@@ -135,7 +137,7 @@ impl Steps {
         };
         for (node, layers) in header.nodes.iter().zip(layers_of(header)) {
             let own: u64 = layers.iter().map(macs).sum();
-            if node.op == op::EXPERT {
+            if node.op == NodeOp::Expert {
                 steps.experts.push(own);
             } else {
                 steps.fixed += own;

@@ -3,7 +3,7 @@
 mod layers;
 mod wiring;
 
-use mmoe::blob::{output, precision};
+use mmoe::blob::{OutputKind, PrecisionKind};
 
 use crate::blob::message::{Header, Node};
 use layers::{Names, Part, gate, tower};
@@ -52,7 +52,10 @@ const WORD: usize = 4;
 ///
 /// A wiring for which the engine has no type, in words.
 pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
-    let integer = header.layers.iter().any(|l| l.precision >= precision::I8);
+    let integer = header
+        .layers
+        .iter()
+        .any(|l| l.precision >= PrecisionKind::I8);
     let sizes = if integer {
         Sizes {
             integer,
@@ -416,7 +419,7 @@ fn towers(
     let first = header
         .nodes
         .iter()
-        .position(|n| n.op == mmoe::blob::op::TOWER)
+        .position(|n| n.op == mmoe::blob::NodeOp::Tower)
         .unwrap_or(header.nodes.len());
     let (base, step) = trunk.streams(header);
     let mut parts = Vec::new();
@@ -445,7 +448,7 @@ fn towers(
     bytes += header
         .tasks
         .iter()
-        .filter(|t| t.output == output::PRODUCT)
+        .filter(|t| t.output == OutputKind::Product)
         .count()
         * WORD;
     let scratch = parts.iter().map(|p| p.scratch).max().unwrap_or(0);
@@ -463,7 +466,11 @@ fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> (String, 
         })
         .collect();
     let mut text = format!("Towers<{}>", spelled.join(", "));
-    for p in header.tasks.iter().filter(|t| t.output == output::PRODUCT) {
+    for p in header
+        .tasks
+        .iter()
+        .filter(|t| t.output == OutputKind::Product)
+    {
         names.import("Product");
         text = format!("Product<{text}, {}, {}>", p.a, p.b);
     }

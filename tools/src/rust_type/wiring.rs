@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use mmoe::blob::op;
+use mmoe::blob::NodeOp;
 
 use super::{NotTyped, refuse};
 use crate::blob::message::Header;
@@ -81,7 +81,11 @@ impl Trunk {
             Self::Through => (0, 0),
             Self::Bottom(n) => (n + 1, 0),
             Self::Levels { levels, one } => {
-                let towers = header.nodes.iter().filter(|n| n.op == op::TOWER).count();
+                let towers = header
+                    .nodes
+                    .iter()
+                    .filter(|n| n.op == NodeOp::Tower)
+                    .count();
                 (
                     levels.last().map_or(0, |l| l.gates.start + 1),
                     usize::from(!one && towers > 1),
@@ -96,11 +100,11 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
     let nodes = &header.nodes;
     let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     let mut at = 0;
-    while nodes.get(at).is_some_and(|n| n.op != op::TOWER) {
+    while nodes.get(at).is_some_and(|n| n.op != NodeOp::Tower) {
         let gates = at
             + nodes[at..]
                 .iter()
-                .take_while(|n| n.op == op::EXPERT)
+                .take_while(|n| n.op == NodeOp::Expert)
                 .count();
         let end = gates
             + nodes[gates..]

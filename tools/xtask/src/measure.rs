@@ -7,7 +7,7 @@ use crate::board::{BOARDS, Board};
 use crate::firmware::{image, output};
 use crate::ranking;
 use anyhow::{Context, Result, ensure};
-use mmoe::blob::op;
+use mmoe::blob::NodeOp;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
 use mmoe_tools::cost;
@@ -254,7 +254,7 @@ fn gates(
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
         for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
             let own: u64 = layers.iter().map(cost::macs).sum();
-            if node.op == op::EXPERT {
+            if node.op == NodeOp::Expert {
                 (expert, wide) = (own, u64::from(node.outputs));
             } else {
                 fixed += own;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use maud::{Markup, html};
-use mmoe::blob::{op, output};
+use mmoe::blob::{NodeOp, OutputKind};
 use mmoe_tools::blob::message::{Header, Layer, Node};
 use mmoe_tools::cost;
 
@@ -43,7 +43,7 @@ fn about(node: &Node, layers: &[Layer], of: u32) -> String {
     }
     match layers.last() {
         None => text + " as it is",
-        Some(l) if node.op == op::EXPERT => format!("{text} {}", inspect::activation_name(l)),
+        Some(l) if node.op == NodeOp::Expert => format!("{text} {}", inspect::activation_name(l)),
         Some(_) => text,
     }
 }
@@ -64,9 +64,9 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
         part("input", "input".into(), format!("{input} features")),
     )]];
     let role = |n: &Node| {
-        if n.op == op::EXPERT {
+        if n.op == NodeOp::Expert {
             0
-        } else if n.op == op::TOWER {
+        } else if n.op == NodeOp::Tower {
             2
         } else {
             1
@@ -92,7 +92,7 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
                 let task = header
                     .tasks
                     .iter()
-                    .position(|t| t.output != output::PRODUCT && usize::from(t.a) == at + 1);
+                    .position(|t| t.output != OutputKind::Product && usize::from(t.a) == at + 1);
                 let name = task
                     .and_then(|t| header.task_names.get(t))
                     .map_or("?", String::as_str);
@@ -115,7 +115,7 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             .push((at + 1, made));
     }
     let products: Vec<(usize, Part)> = (header.tasks.iter().enumerate().zip(&header.task_names))
-        .filter(|((_, t), _)| t.output == output::PRODUCT)
+        .filter(|((_, t), _)| t.output == OutputKind::Product)
         .map(|((i, t), name)| {
             let factor = |task: u8| usize::from(header.tasks[usize::from(task)].a);
             let mut made = part("tower", name.clone(), "product".into());
@@ -138,8 +138,8 @@ fn width(header: &Header, value: usize) -> u32 {
 
 fn kind(code: u8) -> &'static str {
     match code {
-        output::SIGMOID => "sigmoid",
-        output::SOFTMAX => "softmax",
+        OutputKind::Sigmoid => "sigmoid",
+        OutputKind::Softmax => "softmax",
         _ => "linear",
     }
 }
