@@ -8,6 +8,7 @@ mod measure;
 mod ranking;
 mod seeded;
 mod shares;
+mod shell;
 mod uart;
 
 use anyhow::Result;
