@@ -316,7 +316,7 @@ macro_rules! tasks {
             };
             const PROBABILITIES: u32 = {
                 let (bits, i) = (0, 0);
-                $(let (bits, i) = (bits | (($name::OUTPUT == $crate::blob::OutputKind::Sigmoid) as u32) << (i & 31), i + 1);)+
+                $(let (bits, i) = (bits | (matches!($name::OUTPUT, $crate::blob::OutputKind::Sigmoid) as u32) << (i & 31), i + 1);)+
                 let _ = i;
                 bits
             };

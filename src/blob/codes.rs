@@ -224,6 +224,13 @@ impl PrecisionKind {
     }
 }
 
+impl Default for PackingKind {
+    /// The order for every target.
+    fn default() -> Self {
+        Self::Panels
+    }
+}
+
 impl PackingKind {
     /// Whether layers of this precision may have it.
     #[must_use]

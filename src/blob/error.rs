@@ -18,9 +18,20 @@ const ONLY_LEVEL: u8 = 0xff;
 
 impl NodeName {
     /// What stands before the first node: nothing that is followed by anything of its kind.
-    pub(super) const BEFORE: Self = Self::new(0xff, 0, 0xff, 0xff);
+    pub(super) const BEFORE: Self = Self::of(0xff, 0, 0xff, 0xff);
 
-    const fn new(op: u8, level: u8, index: u8, node: u8) -> Self {
+    /// The node number `node` of all, which is number `index` of its role in its level. `level`:
+    /// `None` where there is only one.
+    #[must_use]
+    pub const fn new(op: NodeOp, level: Option<u8>, index: u8, node: u8) -> Self {
+        let level = match level {
+            Some(level) => level,
+            None => ONLY_LEVEL,
+        };
+        Self::of(op.code(), level, index, node)
+    }
+
+    const fn of(op: u8, level: u8, index: u8, node: u8) -> Self {
         Self(u32::from_le_bytes([op, level, index, node]))
     }
 
@@ -36,7 +47,7 @@ impl NodeName {
         };
         // Experts behind gates start a level.
         let level = level.wrapping_add(u8::from(was && record.is_expert()));
-        Self::new(record.op, level, index, node.wrapping_add(1))
+        Self::of(record.op, level, index, node.wrapping_add(1))
     }
 
     /// How many levels there are, if this is the last node.
@@ -48,7 +59,7 @@ impl NodeName {
     const fn among(self, levels: u32) -> Self {
         if levels == 1 {
             let [op, _, index, node] = self.0.to_le_bytes();
-            Self::new(op, ONLY_LEVEL, index, node)
+            Self::of(op, ONLY_LEVEL, index, node)
         } else {
             self
         }
@@ -454,9 +465,8 @@ impl fmt::Display for LoadError {
             Self::Alignment { offset } => {
                 write!(
                     f,
-                    "the blob must lie at a multiple of {ALIGN} bytes (its weights are {} beyond \
-                     one): use `include_blob!` or an `Aligned` buffer",
-                    offset % ALIGN as u32
+                    "the blob must lie at a multiple of {ALIGN} bytes (its weights lie {offset} \
+                     beyond a multiple of 64): use `include_blob!` or an `Aligned` buffer"
                 )
             }
             Self::Inputs { expected, found } => {

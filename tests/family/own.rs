@@ -1,7 +1,7 @@
 //! What a user adds: a layer, and an input stage in front.
 
 use crate::seeded::{self, Bytes, Rng, node};
-use mmoe::blob::{ActivationKind, Check, LayerKind, LayerRecord, PackingKind, PrecisionKind};
+use mmoe::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
 use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use mmoe::*;
 use mmoe_tools::blob::{file, read};
@@ -60,11 +60,10 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(matches!(
         Of::<Bent<2>>::load(&plain),
         Err(LoadError::Layer {
-            op: 0,
-            index: 0,
+            node,
             layer: 1,
             ..
-        })
+        }) if node.to_string() == "expert 0"
     ));
     assert!(matches!(
         Of::<PRelu<2, F32>>::load(&blob),

@@ -91,7 +91,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Heade
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
     let mut header = header(graph, to.layers);
     header.sections.push((
-        SectionTag::Quantization,
+        SectionTag::Quantization.code(),
         postcard::to_stdvec(&report).unwrap_or_default(),
     ));
     (header, to.weights)
@@ -167,7 +167,7 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 }
             };
             Node {
-                op: code,
+                op: code.code(),
                 k,
                 layers: n.layers.len() as u8,
                 src: n.src as u8,
@@ -191,7 +191,7 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 Output::Product { a, b } => (OutputKind::Product, a, b, 1),
             };
             Task {
-                output,
+                output: output.code(),
                 a: a as u8,
                 b: b as u8,
                 reserved: 0,
@@ -202,11 +202,11 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     let mut sections = vec![
         (
-            SectionTag::Identity,
+            SectionTag::Identity.code(),
             postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default(),
         ),
         (
-            SectionTag::Producer,
+            SectionTag::Producer.code(),
             postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
         ),
     ];
@@ -223,13 +223,13 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     if temperatures.iter().any(|t| *t != 1.0) {
         sections.push((
-            SectionTag::Temperature,
+            SectionTag::Temperature.code(),
             postcard::to_stdvec(&temperatures).unwrap_or_default(),
         ));
     }
     Header {
         inputs: vec![Input {
-            kind: InputKind::Raw,
+            kind: InputKind::Raw.code(),
             flags: 0,
             reserved: 0,
             count: inputs as u32,
@@ -254,7 +254,7 @@ fn level_first(graph: &Graph, v: usize) -> usize {
 
 /// Code and k of a gate.
 #[must_use]
-pub fn gate(kind: GateKind) -> (u8, u8) {
+pub fn gate(kind: GateKind) -> (NodeOp, u8) {
     match kind {
         GateKind::Softmax => (NodeOp::Softmax, 0),
         GateKind::Sigmoid => (NodeOp::Sigmoid, 0),

@@ -115,7 +115,7 @@ pub fn add(
                 .flat_map(|v| v.to_le_bytes()),
         );
     }
-    header.sections.push((SectionTag::SelfTest, section));
+    header.sections.push((SectionTag::SelfTest.code(), section));
     Ok(count(&touched) as f64 / size.max(1) as f64)
 }
 

@@ -1,7 +1,8 @@
 //! Layers to records and bytes: the memory layout of the engine's `repr(C)` structs, in one place.
 
 use super::message;
-use mmoe::blob::{ActivationKind, LayerKind, PackingKind, PrecisionKind};
+pub use mmoe::blob::PackingKind as Packing;
+use mmoe::blob::{ActivationKind, LayerKind, LayerRecord, PackingKind, PrecisionKind};
 use mmoe::kernel::{AffineRow, InputScale, Order, Row, WideRow, panel_index, quad_biased};
 use zerocopy::IntoBytes;
 
@@ -25,17 +26,7 @@ pub enum Role {
     Logits,
 }
 
-/// The order of int8 weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Packing {
-    /// Panels of four.
-    #[default]
-    Panels,
-    /// Words of four, biased.
-    Quad,
-}
-
-fn code(a: Activation) -> u8 {
+fn kind(a: Activation) -> ActivationKind {
     match a {
         Activation::Linear => ActivationKind::Linear,
         Activation::Relu => ActivationKind::Relu,
@@ -57,40 +48,27 @@ fn panels<T: Copy + Default>(order: Order, weight: &[T], inputs: usize, outputs:
 }
 
 impl Encoder {
-    fn record(
-        &mut self,
-        kind: u8,
-        activation: u8,
-        precision: u8,
-        packing: u8,
-        inputs: usize,
-        outputs: usize,
-    ) {
-        self.layers.push(message::Layer {
-            kind,
-            activation,
-            precision,
-            packing,
-            inputs: inputs as u16,
-            outputs: outputs as u16,
-        });
-    }
-
+    /// A layer that multiplies by a matrix.
     fn dense(
         &mut self,
         role: Role,
         act: Activation,
-        precision: u8,
-        packing: u8,
+        format: (PrecisionKind, PackingKind),
         inputs: usize,
         outputs: usize,
     ) {
-        let kind = if role == Role::Logits {
-            LayerKind::Logits
-        } else {
-            LayerKind::Dense
+        let what = match role {
+            Role::Logits => LayerKind::Logits,
+            Role::Dense => LayerKind::Dense,
         };
-        self.record(kind, code(act), precision, packing, inputs, outputs);
+        let record = LayerRecord::matrix(what, kind(act), format, inputs, outputs);
+        self.layers.push(record.into());
+    }
+
+    /// A layer that does not.
+    fn vector(&mut self, what: LayerKind, precision: PrecisionKind, inputs: usize, outputs: usize) {
+        let record = LayerRecord::vector(what, precision, inputs, outputs);
+        self.layers.push(record.into());
     }
 
     /// Zeros up to a multiple of 4.
@@ -123,8 +101,7 @@ impl Encoder {
         self.dense(
             role,
             act,
-            PrecisionKind::F32,
-            PackingKind::Panels,
+            (PrecisionKind::F32, PackingKind::Panels),
             inputs,
             outputs,
         );
@@ -146,8 +123,7 @@ impl Encoder {
         self.dense(
             role,
             act,
-            PrecisionKind::W8,
-            PackingKind::Panels,
+            (PrecisionKind::W8, PackingKind::Panels),
             inputs,
             outputs,
         );
@@ -169,12 +145,7 @@ impl Encoder {
         pack: Packing,
     ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
-        let code = if pack == Packing::Quad {
-            PackingKind::Quad
-        } else {
-            PackingKind::Panels
-        };
-        self.dense(role, act, PrecisionKind::I8, code, inputs, outputs);
+        self.dense(role, act, (PrecisionKind::I8, pack), inputs, outputs);
         self.put(rows);
         let mut stored = panels(Order::Fours, weight, inputs, outputs);
         if pack == Packing::Quad {
@@ -203,8 +174,7 @@ impl Encoder {
         self.dense(
             role,
             act,
-            PrecisionKind::I16,
-            PackingKind::Panels,
+            (PrecisionKind::I16, PackingKind::Panels),
             inputs,
             outputs,
         );
@@ -216,11 +186,9 @@ impl Encoder {
 
     /// A float affine layer.
     pub fn affine_f32(&mut self, gain: &[f32], bias: &[f32]) {
-        self.record(
+        self.vector(
             LayerKind::Affine,
-            ActivationKind::Linear,
             PrecisionKind::F32,
-            PackingKind::Panels,
             gain.len(),
             gain.len(),
         );
@@ -231,11 +199,9 @@ impl Encoder {
 
     /// An integer affine layer.
     pub fn affine_i16(&mut self, units: &[AffineRow]) {
-        self.record(
+        self.vector(
             LayerKind::Affine,
-            ActivationKind::Linear,
             PrecisionKind::I16,
-            PackingKind::Panels,
             units.len(),
             units.len(),
         );
@@ -244,11 +210,9 @@ impl Encoder {
 
     /// A float PReLU.
     pub fn prelu_f32(&mut self, slope: &[f32]) {
-        self.record(
+        self.vector(
             LayerKind::PRelu,
-            ActivationKind::Linear,
             PrecisionKind::F32,
-            PackingKind::Panels,
             slope.len(),
             slope.len(),
         );
@@ -257,11 +221,9 @@ impl Encoder {
 
     /// An integer PReLU, slopes in Q14.
     pub fn prelu_i16(&mut self, slope: &[i16]) {
-        self.record(
+        self.vector(
             LayerKind::PRelu,
-            ActivationKind::Linear,
             PrecisionKind::I16,
-            PackingKind::Panels,
             slope.len(),
             slope.len(),
         );
@@ -271,11 +233,9 @@ impl Encoder {
 
     /// A layer norm.
     pub fn layer_norm(&mut self, gain: &[f32], bias: &[f32], epsilon: f32) {
-        self.record(
+        self.vector(
             LayerKind::LayerNorm,
-            ActivationKind::Linear,
             PrecisionKind::F32,
-            PackingKind::Panels,
             gain.len(),
             gain.len(),
         );
@@ -286,11 +246,9 @@ impl Encoder {
 
     /// A constant gate's weights.
     pub fn constant_f32(&mut self, inputs: usize, weights: &[f32]) {
-        self.record(
+        self.vector(
             LayerKind::Constant,
-            ActivationKind::Linear,
             PrecisionKind::F32,
-            PackingKind::Panels,
             inputs,
             weights.len(),
         );
@@ -299,11 +257,9 @@ impl Encoder {
 
     /// A constant gate's weights in Q15.
     pub fn constant_q15(&mut self, inputs: usize, weights: &[u16]) {
-        self.record(
+        self.vector(
             LayerKind::Constant,
-            ActivationKind::Linear,
             PrecisionKind::I16,
-            PackingKind::Panels,
             inputs,
             weights.len(),
         );

@@ -138,7 +138,7 @@ pub(super) fn comparable(
     };
     let shape = |t: &[Task]| -> Vec<(String, usize)> {
         t.iter()
-            .map(|t| (format!("{} ({})", t.name, t.kind()), t.width))
+            .map(|t| (format!("{} ({})", t.name, t.output.name()), t.width))
             .collect()
     };
     if shape(tasks) != shape(&runner.tasks) || *inputs != runner.model.inputs() {
@@ -461,7 +461,7 @@ fn text(
     }
     text.push('\n');
     for (i, t) in tasks.iter().enumerate() {
-        let _ = writeln!(text, "\n{} ({})", t.name, t.kind());
+        let _ = writeln!(text, "\n{} ({})", t.name, t.output.name());
         let mut header = vec![""];
         header.extend(
             evaluated

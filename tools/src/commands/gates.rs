@@ -72,21 +72,6 @@ fn name(runner: &Runner<'_>, gate: usize) -> String {
     }
 }
 
-/// What people call a gate of this code.
-pub(super) fn kind(op: u8) -> &'static str {
-    use mmoe::blob::NodeOp;
-    match op {
-        NodeOp::Softmax => "softmax",
-        NodeOp::Sigmoid => "sigmoid",
-        NodeOp::Hard => "hard",
-        NodeOp::TopK => "top-k",
-        NodeOp::TopKRaw => "top-k, not renormalised",
-        NodeOp::Constant => "constant",
-        NodeOp::DSelectK => "DSelect-k",
-        _ => "?",
-    }
-}
-
 fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> String {
     let mut text = format!(
         "{}: {} of {}, on average {average:.2} of {} run\n",
@@ -100,7 +85,7 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
             text,
             "\n{} ({}), entropy {:.3} (0: one expert alone, 1: all alike)",
             gate.name,
-            kind(about.op),
+            about.op.name(),
             gate.entropy()
         );
         let mut table = Table::new(1, &["", "mean", "max", "leads", ""]);
@@ -153,7 +138,7 @@ fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Resu
     let gate = |(g, about): (&GateStats, &mmoe_tools::engine::Gate)| {
         json!({
             "name": g.name,
-            "kind": kind(about.op),
+            "kind": about.op.name(),
             "tasks": about.tasks.iter().map(|t| &runner.tasks[*t].name).collect::<Vec<_>>(),
             "experts": g.experts,
             "mean": g.mean(),

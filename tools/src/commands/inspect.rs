@@ -139,7 +139,7 @@ impl Blob<'_> {
             } else {
                 format!(", {} values", t.width)
             };
-            line("task", format!("{} ({}{width})", t.name, t.kind()));
+            line("task", format!("{} ({}{width})", t.name, t.output.name()));
         }
         let c = self.cost;
         line("parameters", grouped(c.parameters));
@@ -221,7 +221,12 @@ impl Blob<'_> {
                 );
             }
             for (i, l) in own.iter().enumerate() {
-                let numbers = [cost::parameters(l), cost::bytes(l), cost::macs(l)].map(grouped);
+                let numbers = [
+                    cost::parameters(l),
+                    l.record().weight_bytes().unwrap_or(0) as u64,
+                    l.record().macs(),
+                ]
+                .map(grouped);
                 let first = if i == 0 { step.clone() } else { String::new() };
                 let reads = if i == 0 { reads.clone() } else { String::new() };
                 table.row(
@@ -275,7 +280,7 @@ impl Blob<'_> {
             .runner
             .tasks
             .iter()
-            .map(|t| json!({"name": t.name, "output": t.kind(), "width": t.width}));
+            .map(|t| json!({"name": t.name, "output": t.output.name(), "width": t.width}));
         let mut value = json!({
             "name": id.name,
             "version": id.version,
@@ -309,8 +314,8 @@ impl Blob<'_> {
                             "inputs": l.inputs,
                             "outputs": l.outputs,
                             "parameters": cost::parameters(l),
-                            "bytes": cost::bytes(l),
-                            "macs": cost::macs(l),
+                            "bytes": l.record().weight_bytes().unwrap_or(0) as u64,
+                            "macs": l.record().macs(),
                         })
                     })
                 });
@@ -347,11 +352,7 @@ pub(super) fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
 
 /// What each step is called, such as `expert 2`.
 pub(super) fn steps(header: &Header) -> Vec<String> {
-    let role = |n: &Node| match n.op {
-        NodeOp::Expert => "expert",
-        NodeOp::Tower => "tower",
-        _ => "gate",
-    };
+    let role = |n: &Node| n.record().op().map_or("?", NodeOp::role);
     let nodes = &header.nodes;
     let number = |i: usize| {
         nodes[..i]
@@ -381,7 +382,7 @@ pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String,
             let dense = own
                 .iter()
                 .enumerate()
-                .filter(|(_, l)| l.kind <= LayerKind::Logits);
+                .filter(|(_, l)| l.record().is_matrix());
             dense
                 .map(move |(i, _)| format!("{}.{i}", step.replace(' ', "")))
                 .collect::<Vec<_>>()
@@ -390,43 +391,21 @@ pub(super) fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String,
 }
 
 fn kind_name(l: &Layer) -> &'static str {
-    match l.kind {
-        LayerKind::Dense => "dense",
-        LayerKind::Logits => "logits",
-        LayerKind::Affine => "affine",
-        LayerKind::PRelu => "prelu",
-        LayerKind::LayerNorm => "layer norm",
-        LayerKind::Constant => "constant",
-        _ => "?",
-    }
+    l.record().kind().map_or("?", LayerKind::name)
 }
 
 pub(super) fn activation_name(l: &Layer) -> &'static str {
-    match l.activation {
-        ActivationKind::Linear => "linear",
-        ActivationKind::Relu => "relu",
-        ActivationKind::LeakyRelu => "leaky relu",
-        ActivationKind::Sigmoid => "sigmoid",
-        ActivationKind::Tanh => "tanh",
-        _ => "?",
-    }
+    l.record().activation().map_or("?", ActivationKind::name)
 }
 
 pub(super) fn precision_name(l: &Layer) -> &'static str {
-    match l.precision {
-        PrecisionKind::F32 => "F32",
-        PrecisionKind::W8 => "W8",
-        PrecisionKind::I8 => "I8",
-        PrecisionKind::I16 => "I16",
-        _ => "?",
-    }
+    l.record().precision().map_or("?", PrecisionKind::name)
 }
 
 pub(super) fn describe(l: &Layer) -> String {
-    let activation = if l.activation == ActivationKind::Linear {
-        String::new()
-    } else {
-        format!(" {}", activation_name(l))
+    let activation = match l.record().activation() {
+        Some(ActivationKind::Linear) => String::new(),
+        _ => format!(" {}", activation_name(l)),
     };
     format!("{} {}→{}{activation}", kind_name(l), l.inputs, l.outputs)
 }

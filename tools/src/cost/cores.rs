@@ -10,11 +10,11 @@
 //! software, a few hundred instructions of an exponential drown in how much a product varies with
 //! its operands).
 
-use mmoe::blob::{ActivationKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind};
+use mmoe::blob::{ActivationKind, LayerRecord, NodeOp, OutputKind, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::message::Header;
-use crate::cost::{self, Cost};
+use crate::cost::Cost;
 
 /// Everything measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -87,35 +87,33 @@ impl Work {
             ..Self::default()
         };
         for layer in &header.layers {
-            let macs = cost::macs(layer);
-            work.macs += macs;
-            if layer.precision == PrecisionKind::I16 {
-                work.wide += macs;
+            let record = layer.record();
+            work.macs += record.macs();
+            if record.precision() == Some(PrecisionKind::I16) {
+                work.wide += record.macs();
             }
-            if layer.kind <= LayerKind::Logits {
+            if record.is_matrix() {
                 work.rows += u64::from(layer.outputs);
             }
-            if matches!(
-                layer.activation,
-                ActivationKind::Sigmoid | ActivationKind::Tanh
-            ) {
+            if exponential(record.activation()) {
                 work.exponentials += u64::from(layer.outputs);
             }
         }
-        for node in header.nodes.iter().filter(|n| n.op >= op::GATES) {
-            let seen = u64::from(node.sees.count_ones());
-            work.macs += seen * u64::from(node.outputs);
-            work.exponentials += match node.op {
-                NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw => seen,
-                NodeOp::TopK | NodeOp::DSelectK => u64::from(node.k),
-                _ => 0,
+        for node in &header.nodes {
+            let record = node.record();
+            work.macs += record.mixing_macs();
+            work.exponentials += match record.op() {
+                Some(NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw) => record.seen() as u64,
+                Some(NodeOp::TopK | NodeOp::DSelectK) => u64::from(node.k),
+                Some(NodeOp::Hard | NodeOp::Constant | NodeOp::Expert | NodeOp::Tower) | None => 0,
             };
         }
         for task in &header.tasks {
             work.outputs += u64::from(task.width);
-            if matches!(task.output, OutputKind::Sigmoid | OutputKind::Softmax) {
-                work.exponentials += u64::from(task.width);
-            }
+            work.exponentials += match task.record().output() {
+                Some(OutputKind::Sigmoid | OutputKind::Softmax) => u64::from(task.width),
+                Some(OutputKind::Linear | OutputKind::Product) | None => 0,
+            };
         }
         work
     }
@@ -125,17 +123,27 @@ impl Work {
     }
 }
 
+/// Whether an activation takes an exponential per unit.
+fn exponential(activation: Option<ActivationKind>) -> bool {
+    match activation {
+        Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => true,
+        Some(ActivationKind::Linear | ActivationKind::Relu | ActivationKind::LeakyRelu) | None => {
+            false
+        }
+    }
+}
+
 /// The precision of a whole model, as [`Inference::precision`] names it.
 #[must_use]
 pub fn precision_of(header: &Header) -> &'static str {
-    let any = |p: u8| header.layers.iter().any(|l| l.precision == p);
-    if any(PrecisionKind::I8) || any(PrecisionKind::I16) {
-        if header.layers.iter().any(|l| l.packing == PackingKind::Quad) {
+    let any = |of: fn(&LayerRecord) -> bool| header.layers.iter().any(|l| of(&l.record()));
+    if any(LayerRecord::is_integer) {
+        if any(|l| l.packing() == Some(PackingKind::Quad)) {
             "I8-quad"
         } else {
             "I8"
         }
-    } else if any(PrecisionKind::W8) {
+    } else if any(|l| l.precision() == Some(PrecisionKind::W8)) {
         "W8"
     } else {
         "F32"

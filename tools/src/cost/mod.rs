@@ -2,7 +2,7 @@
 
 pub mod cores;
 
-use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PrecisionKind};
+use mmoe::blob::{ActivationKind, LayerKind};
 
 use crate::blob::message::{Header, Layer};
 use crate::blob::read::{self, ReadError};
@@ -55,48 +55,11 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
 #[must_use]
 pub fn parameters(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    match l.kind {
-        LayerKind::Dense | LayerKind::Logits => {
-            i * o + o + u64::from(l.activation == ActivationKind::LeakyRelu)
-        }
-        LayerKind::Affine | LayerKind::LayerNorm => 2 * o,
-        _ => o,
-    }
-}
-
-/// Multiply-accumulates of a layer.
-#[must_use]
-pub fn macs(l: &Layer) -> u64 {
-    if l.kind <= LayerKind::Logits {
-        u64::from(l.inputs) * u64::from(l.outputs)
-    } else {
-        0
-    }
-}
-
-/// Bytes of a layer's weights.
-#[must_use]
-pub fn bytes(l: &Layer) -> u64 {
-    let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let float = l.precision <= PrecisionKind::W8;
-    let padded = |n: u64| n.next_multiple_of(4);
-    match l.kind {
-        LayerKind::Dense | LayerKind::Logits => {
-            let matrix = match l.precision {
-                PrecisionKind::F32 => 4 * (i * o + o),
-                PrecisionKind::I16 => padded(2 * i * o) + 12 * o,
-                _ => padded(i * o) + 8 * o,
-            };
-            matrix
-                + if l.activation == ActivationKind::LeakyRelu {
-                    4
-                } else {
-                    0
-                }
-        }
-        LayerKind::Affine => 8 * o,
-        LayerKind::LayerNorm => 8 * o + 4,
-        _ => padded(o * if float { 4 } else { 2 }),
+    let leaky = l.record().activation() == Some(ActivationKind::LeakyRelu);
+    match l.record().kind() {
+        Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
+        Some(LayerKind::Affine | LayerKind::LayerNorm) => 2 * o,
+        Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
     }
 }
 
@@ -136,13 +99,14 @@ impl Steps {
             mixing: Vec::new(),
         };
         for (node, layers) in header.nodes.iter().zip(layers_of(header)) {
-            let own: u64 = layers.iter().map(macs).sum();
-            if node.op == NodeOp::Expert {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            let node = node.record();
+            if node.is_expert() {
                 steps.experts.push(own);
             } else {
                 steps.fixed += own;
-                if node.op >= op::GATES {
-                    steps.mixing.push(u64::from(node.outputs));
+                if node.is_gate() {
+                    steps.mixing.push(u64::from(node.outputs.get()));
                 }
             }
         }

@@ -105,12 +105,11 @@ fn own_layers(header: &Header, n: usize) -> Vec<Layer> {
 }
 
 fn precision_name(l: &Layer, names: &mut Names) -> &'static str {
-    let (name, import) = match (l.precision, l.packing) {
-        (PrecisionKind::F32, _) => ("F32", "F32"),
-        (PrecisionKind::W8, _) => ("W8", "W8"),
-        (PrecisionKind::I16, _) => ("I16", "I16"),
-        (_, PackingKind::Quad) => ("I8<Quad>", "Quad"),
-        _ => ("I8", "I8"),
+    let l = l.record();
+    let (name, import) = match (l.precision(), l.packing()) {
+        (Some(PrecisionKind::I8), Some(PackingKind::Quad)) => ("I8<Quad>", "Quad"),
+        (Some(p), _) => (p.name(), p.name()),
+        (None, _) => ("?", "?"),
     };
     names.import(import);
     if import == "Quad" {
@@ -121,17 +120,20 @@ fn precision_name(l: &Layer, names: &mut Names) -> &'static str {
 
 fn layer(l: &Layer, names: &mut Names) -> Result<Part, NotTyped> {
     let (i, o) = (l.inputs, l.outputs);
-    let text = match l.kind {
+    let Some(kind) = l.record().kind() else {
+        return refuse(format!("layers of kind {} are unknown", l.kind));
+    };
+    let text = match kind {
         LayerKind::Dense => {
             let p = precision_name(l, names);
             names.import("Dense");
-            let f = match l.activation {
-                ActivationKind::Relu => None,
-                ActivationKind::Linear => Some("Linear"),
-                ActivationKind::LeakyRelu => Some("LeakyRelu"),
-                ActivationKind::Sigmoid => Some("Sigmoid"),
-                ActivationKind::Tanh => Some("Tanh"),
-                other => return refuse(format!("activation {other} is unknown")),
+            let f = match l.record().activation() {
+                Some(ActivationKind::Relu) => None,
+                Some(ActivationKind::Linear) => Some("Linear"),
+                Some(ActivationKind::LeakyRelu) => Some("LeakyRelu"),
+                Some(ActivationKind::Sigmoid) => Some("Sigmoid"),
+                Some(ActivationKind::Tanh) => Some("Tanh"),
+                None => return refuse(format!("activation {} is unknown", l.activation)),
             };
             match f {
                 None => format!("Dense<{i}, {o}, {p}>"),
@@ -161,7 +163,6 @@ fn layer(l: &Layer, names: &mut Names) -> Result<Part, NotTyped> {
             names.import("ConstantGate");
             format!("ConstantGate<{i}, {o}, {}>", precision_name(l, names))
         }
-        other => return refuse(format!("layers of kind {other} are unknown")),
     };
     Ok(Part {
         text,
@@ -230,10 +231,7 @@ fn sliced(part: Part, start: u16, inputs: u16, width: usize, names: &mut Names) 
 }
 
 fn empty(header: &Header, width: u16, names: &mut Names) -> Part {
-    let integer = header
-        .layers
-        .iter()
-        .any(|l| l.precision >= PrecisionKind::I8);
+    let integer = header.layers.iter().any(|l| l.record().is_integer());
     let p = if integer { "I16" } else { "F32" };
     names.import("MixtureOutput");
     names.import(p);
@@ -292,7 +290,10 @@ pub(super) fn gate(
     let made = sequence(parts, names);
     let logits = made.outputs * WORD + made.scratch;
     let k = node.k;
-    let (text, import, scratch) = match node.op {
+    let Some(op) = node.record().op() else {
+        return refuse(format!("gates of kind {} are unknown", node.op));
+    };
+    let (text, import, scratch) = match op {
         NodeOp::Constant => (made.text, None, made.scratch),
         NodeOp::Softmax if one => {
             names.unimport("Logits");
@@ -325,7 +326,7 @@ pub(super) fn gate(
             Some("DSelectKGate"),
             logits,
         ),
-        other => return refuse(format!("gates of kind {other} are unknown")),
+        NodeOp::Expert | NodeOp::Tower => return refuse("a gate that is none"),
     };
     if let Some(import) = import {
         names.import(import);
@@ -378,11 +379,13 @@ pub(super) fn tower(
         .collect::<Result<Vec<_>, _>>()?;
     let made = sequence(parts, names);
     let layers = sliced(made, node.start, node.inputs, width, names);
-    let (wrapper, own) = match task.output {
-        OutputKind::Sigmoid => ("Binary", WORD),
-        OutputKind::Softmax => ("Multiclass", WORD * outputs),
-        _ if outputs == 1 => ("Regression", WORD),
-        _ => ("MultiRegression", 0),
+    let (wrapper, own) = match task.record().output() {
+        Some(OutputKind::Sigmoid) => ("Binary", WORD),
+        Some(OutputKind::Softmax) => ("Multiclass", WORD * outputs),
+        Some(OutputKind::Linear | OutputKind::Product) | None if outputs == 1 => {
+            ("Regression", WORD)
+        }
+        Some(OutputKind::Linear | OutputKind::Product) | None => ("MultiRegression", 0),
     };
     names.import(wrapper);
     let part = Part {

@@ -3,8 +3,6 @@
 mod layers;
 mod wiring;
 
-use mmoe::blob::{OutputKind, PrecisionKind};
-
 use crate::blob::message::{Header, Node};
 use layers::{Names, Part, gate, tower};
 use wiring::{Form, Level, Trunk};
@@ -52,10 +50,7 @@ const WORD: usize = 4;
 ///
 /// A wiring for which the engine has no type, in words.
 pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
-    let integer = header
-        .layers
-        .iter()
-        .any(|l| l.precision >= PrecisionKind::I8);
+    let integer = header.layers.iter().any(|l| l.record().is_integer());
     let sizes = if integer {
         Sizes {
             integer,
@@ -419,7 +414,7 @@ fn towers(
     let first = header
         .nodes
         .iter()
-        .position(|n| n.op == mmoe::blob::NodeOp::Tower)
+        .position(|n| n.record().is_tower())
         .unwrap_or(header.nodes.len());
     let (base, step) = trunk.streams(header);
     let mut parts = Vec::new();
@@ -448,7 +443,7 @@ fn towers(
     bytes += header
         .tasks
         .iter()
-        .filter(|t| t.output == OutputKind::Product)
+        .filter(|t| t.record().factors().is_some())
         .count()
         * WORD;
     let scratch = parts.iter().map(|p| p.scratch).max().unwrap_or(0);
@@ -469,7 +464,7 @@ fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> (String, 
     for p in header
         .tasks
         .iter()
-        .filter(|t| t.output == OutputKind::Product)
+        .filter(|t| t.record().factors().is_some())
     {
         names.import("Product");
         text = format!("Product<{text}, {}, {}>", p.a, p.b);

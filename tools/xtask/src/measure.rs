@@ -8,7 +8,6 @@ use crate::firmware::image;
 use crate::ranking;
 use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
-use mmoe::blob::NodeOp;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
 use mmoe_tools::cost;
@@ -243,8 +242,8 @@ fn gates(
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
         for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
-            let own: u64 = layers.iter().map(cost::macs).sum();
-            if node.op == NodeOp::Expert {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            if node.record().is_expert() {
                 (expert, wide) = (own, u64::from(node.outputs));
             } else {
                 fixed += own;
