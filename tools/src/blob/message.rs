@@ -165,3 +165,15 @@ impl Task {
         }
     }
 }
+
+impl Header {
+    /// Each node with its layers; fewer than it says where the header ends before.
+    pub fn nodes_with_layers(&self) -> impl Iterator<Item = (&Node, &[Layer])> {
+        let mut rest = self.layers.as_slice();
+        self.nodes.iter().map(move |n| {
+            let (own, after) = rest.split_at(usize::from(n.layers).min(rest.len()));
+            rest = after;
+            (n, own)
+        })
+    }
+}

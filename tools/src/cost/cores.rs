@@ -10,11 +10,11 @@
 //! software, a few hundred instructions of an exponential drown in how much a product varies with
 //! its operands).
 
-use mmoe::blob::{ActivationKind, LayerRecord, NodeOp, OutputKind, PackingKind, PrecisionKind};
+use mmoe::blob::{LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::message::Header;
-use crate::cost::Cost;
+use crate::cost::{Cost, Work};
 
 /// Everything measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,78 +59,6 @@ pub struct Code {
     pub precision: String,
     /// Bytes of the loader and of inference, without weights.
     pub bytes: u64,
-}
-
-/// What an inference has to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
-    /// Multiply-accumulates of all dense layers and of mixing.
-    pub macs: u64,
-    /// Those of 16-bit weights among them.
-    pub wide: u64,
-    /// Outputs of all dense layers.
-    pub rows: u64,
-    /// Exponentials of gates, outputs and activations.
-    pub exponentials: u64,
-    /// Features.
-    pub inputs: u64,
-    /// Outputs.
-    pub outputs: u64,
-}
-
-impl Work {
-    /// That of a header, all experts run.
-    #[must_use]
-    pub fn of(header: &Header) -> Self {
-        let mut work = Self {
-            inputs: header.inputs.iter().map(|i| u64::from(i.count)).sum(),
-            ..Self::default()
-        };
-        for layer in &header.layers {
-            let record = layer.record();
-            work.macs += record.macs();
-            if record.precision() == Some(PrecisionKind::I16) {
-                work.wide += record.macs();
-            }
-            if record.is_matrix() {
-                work.rows += u64::from(layer.outputs);
-            }
-            if exponential(record.activation()) {
-                work.exponentials += u64::from(layer.outputs);
-            }
-        }
-        for node in &header.nodes {
-            let record = node.record();
-            work.macs += record.mixing_macs();
-            work.exponentials += match record.op() {
-                Some(NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw) => record.seen() as u64,
-                Some(NodeOp::TopK | NodeOp::DSelectK) => u64::from(node.k),
-                Some(NodeOp::Hard | NodeOp::Constant | NodeOp::Expert | NodeOp::Tower) | None => 0,
-            };
-        }
-        for task in &header.tasks {
-            work.outputs += u64::from(task.width);
-            work.exponentials += match task.record().output() {
-                Some(OutputKind::Sigmoid | OutputKind::Softmax) => u64::from(task.width),
-                Some(OutputKind::Linear | OutputKind::Product) | None => 0,
-            };
-        }
-        work
-    }
-
-    fn features(self) -> [f64; 3] {
-        [self.macs, self.rows, self.exponentials].map(|n| n as f64)
-    }
-}
-
-/// Whether an activation takes an exponential per unit.
-fn exponential(activation: Option<ActivationKind>) -> bool {
-    match activation {
-        Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => true,
-        Some(ActivationKind::Linear | ActivationKind::Relu | ActivationKind::LeakyRelu) | None => {
-            false
-        }
-    }
 }
 
 /// The precision of a whole model, as [`Inference::precision`] names it.

@@ -10,8 +10,8 @@ use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
-use mmoe_tools::cost;
-use mmoe_tools::cost::cores::{Code, Inference, Measurements, Work};
+use mmoe_tools::cost::Work;
+use mmoe_tools::cost::cores::{Code, Inference, Measurements};
 use mmoe_tools::text::grouped;
 use std::fmt::Write as _;
 use std::fs;
@@ -241,7 +241,7 @@ fn gates(
         };
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
-        for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
+        for (node, layers) in header.nodes_with_layers() {
             let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
             if node.record().is_expert() {
                 (expert, wide) = (own, u64::from(node.outputs));

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use maud::{Markup, html};
 use mmoe::blob::{NodeOp, OutputKind};
 use mmoe_tools::blob::message::{Header, Layer, Node, Task};
-use mmoe_tools::cost;
-
-use super::super::inspect;
+use mmoe_tools::describe;
 
 const WIDTH: usize = 170;
 const HEIGHT: usize = 42;
@@ -42,7 +40,7 @@ fn about(node: &Node, layers: &[Layer], of: u32) -> String {
     }
     match layers.last() {
         None => text + " as it is",
-        Some(l) if node.record().is_expert() => format!("{text} {}", inspect::activation_name(l)),
+        Some(l) if node.record().is_expert() => format!("{text} {}", describe::activation(l)),
         Some(_) => text,
     }
 }
@@ -72,7 +70,7 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
         }
     };
     let (mut last, mut numbers) = (None, [0; 3]);
-    for (at, (node, layers)) in header.nodes.iter().zip(cost::layers_of(header)).enumerate() {
+    for (at, (node, layers)) in header.nodes_with_layers().enumerate() {
         if last != Some(role(node)) {
             columns.push(Vec::new());
             last = Some(role(node));
