@@ -7,10 +7,10 @@
 //! `tests`.
 //!
 //! The README's program is the one of `examples/firmware/minimal`, and the README's commands make
-//! the blob and the type that stand there.
+//! the blob and the type that stand there. Those of `examples/firmware/uart` are the tool's too.
 //!
 //! `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew, and
-//! that blob and its type.
+//! those blobs and types.
 
 // The folder of a document gets a link to the repository's `tests`.
 #![cfg(unix)]
@@ -172,19 +172,34 @@ fn the_readme_makes_the_minimal_example() {
     {
         run(folder.path(), &block.lines);
     }
-    let bless = std::env::var_os("BLESS").is_some();
     for name in ["edge.mmoe", "edge.rs"] {
         let made = std::fs::read(folder.path().join(name)).unwrap();
-        let stored = root.join("examples/firmware/minimal/src").join(name);
-        if bless {
-            std::fs::write(&stored, &made).unwrap();
-        }
-        assert!(
-            std::fs::read(&stored).unwrap() == made,
-            "{} is not what the README's commands write: BLESS=1 writes it anew",
-            stored.display()
-        );
+        stands(&format!("examples/firmware/minimal/src/{name}"), &made);
     }
+}
+
+/// The UART example starts with a blob of the test firmware, and has the type of that.
+#[test]
+fn the_uart_example_has_its_blob_and_type() {
+    let blob = std::fs::read(root().join("tests/firmware/models/blobs/small.i8.mmoe")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.mmoe"), &blob).unwrap();
+    output(folder.path(), "mmoe codegen small.mmoe -o small.rs");
+    let source = std::fs::read(folder.path().join("small.rs")).unwrap();
+    stands("examples/firmware/uart/src/small.mmoe", &blob);
+    stands("examples/firmware/uart/src/small.rs", &source);
+}
+
+/// Fails where a file of the repository is not what was made; `BLESS=1` writes it.
+fn stands(file: &str, made: &[u8]) {
+    let path = root().join(file);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, made).unwrap();
+    }
+    assert!(
+        std::fs::read(&path).is_ok_and(|stored| stored == made),
+        "{file} is not what the tool makes: if a change meant that, write it with BLESS=1"
+    );
 }
 
 /// The README's first Rust block is the firmware example's program, its second one an excerpt of

@@ -8,7 +8,7 @@ use mmoe_tools::text::grouped;
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
 use std::fmt::Write as _;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const FOLDER: &str = "examples/firmware/minimal";
 const BLOB: &str = "examples/firmware/minimal/src/edge.mmoe";
@@ -82,7 +82,7 @@ struct Profile {
     settings: &'static [&'static str],
 }
 
-const PROFILES: [Profile; 6] = [
+const PROFILES: [Profile; 7] = [
     Profile {
         title: "release, `opt-level = 3`, `lto = true` (the example's)",
         name: "release",
@@ -107,6 +107,11 @@ const PROFILES: [Profile; 6] = [
         title: "dev, `[profile.dev.package.mmoe] opt-level = 3` (the example's)",
         name: "dev",
         settings: &["package.mmoe.opt-level=3"],
+    },
+    Profile {
+        title: "dev, `[profile.dev.package.\"*\"] opt-level = 3`",
+        name: "dev",
+        settings: &["package.\"*\".opt-level=3"],
     },
     Profile {
         title: "dev as cargo has it",
