@@ -9,6 +9,7 @@ mod minimal;
 mod ranking;
 mod seeded;
 mod shares;
+mod shell;
 mod uart;
 
 use anyhow::Result;

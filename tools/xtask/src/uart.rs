@@ -1,8 +1,9 @@
 //! The sender of the UART example: many transfers, most of them damaged on the way, and a question
 //! after each.
 
-use crate::blobs::{self, workspace};
+use crate::blobs;
 use crate::board::BOARDS;
+use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::{Rng, Small, Subject};
 use mmoe::I8;
