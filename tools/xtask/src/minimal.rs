@@ -1,8 +1,7 @@
 //! The minimal firmware example: it prints what the host computes; what each profile makes of it.
 
-use crate::blobs::workspace;
 use crate::board::{BOARDS, Board};
-use crate::firmware::output;
+use crate::shell::{output, workspace};
 use anyhow::{Context, Result, ensure};
 use mmoe_tools::text::grouped;
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
