@@ -4,6 +4,7 @@
 pub mod blob;
 pub mod bound;
 pub mod codegen;
+pub mod convert;
 pub mod cost;
 pub mod data;
 pub mod engine;

@@ -7,19 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::file;
-use mmoe_tools::blob::message::Header;
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::convert::{Conversion, Converted, Precision};
+use mmoe_tools::data::Data;
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::golden::{self, Outline, What};
-use mmoe_tools::graph::{Graph, Input, Layer, Op};
-use mmoe_tools::model::{self, Options, Recognised};
+use mmoe_tools::graph::{Graph, Layer, Op};
+use mmoe_tools::model::{self, Recognised};
 use mmoe_tools::oracle;
-use mmoe_tools::pack::{self, Float};
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::quantize::{self, Quantized};
 use mmoe_tools::readback::{self, CheckError};
-use mmoe_tools::self_test;
 
 use super::output::{Pending, count, grouped, print, progress};
 use super::{CheckFailed, verify};
@@ -36,7 +32,7 @@ pub(super) struct Args {
     spec: Option<PathBuf>,
     /// How weights are stored and computed.
     #[arg(long, value_enum, default_value_t)]
-    precision: Precision,
+    precision: PrecisionArg,
     /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
     #[arg(long, value_name = "X.npz")]
     calibration: Option<PathBuf>,
@@ -75,7 +71,7 @@ pub(super) struct Args {
 
 /// How weights are stored and computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Precision {
+enum PrecisionArg {
     /// f32 weights and arithmetic.
     #[default]
     F32,
@@ -95,7 +91,7 @@ enum PackingArg {
     Quad,
 }
 
-impl Precision {
+impl PrecisionArg {
     fn name(self) -> &'static str {
         match self {
             Self::F32 => "F32",
@@ -106,6 +102,27 @@ impl Precision {
 }
 
 impl Args {
+    /// The choices that these arguments make; the calibration rows are read later, when the
+    /// features' names are known.
+    fn conversion(&self) -> Conversion {
+        Conversion {
+            precision: match self.precision {
+                PrecisionArg::F32 => Precision::F32,
+                PrecisionArg::W8 => Precision::W8,
+                PrecisionArg::I8 => Precision::I8,
+            },
+            packing: match self.packing {
+                PackingArg::Panels => Packing::Panels,
+                PackingArg::Quad => Packing::Quad,
+            },
+            narrow_heads: self.narrow_heads,
+            calibration: None,
+            keep_wide: self.keep_wide.clone(),
+            max_loss: self.max_loss,
+            self_test: self.self_test,
+        }
+    }
+
     /// Refuses options that the precision has no use for.
     fn check(&self) -> Result<()> {
         if let (Ok(from), Ok(to)) = (self.weights.canonicalize(), self.output.canonicalize())
@@ -116,7 +133,7 @@ impl Args {
                 self.output.display()
             );
         }
-        let integer = self.precision == Precision::I8;
+        let integer = self.precision == PrecisionArg::I8;
         let given = [
             (self.calibration.is_some(), "--calibration"),
             (!self.keep_wide.is_empty(), "--keep-wide"),
@@ -139,27 +156,25 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
     let weights = mmoe_tools::import::read(&args.weights)?;
     let mut report = Report::new(args, &weights);
-    // Integer models keep the scaling: their input stage does it.
-    let options = Options {
-        fold_standardization: args.precision != Precision::I8,
-    };
-    let made = model::build(weights, spec.as_ref(), options)
+    let mut conversion = args.conversion();
+    let made = model::build(weights, spec.as_ref(), conversion.model_options())
         .with_context(|| args.weights.display().to_string())?;
     report.model(&made, args.explain);
-    let Recognised { graph, plan, .. } = made;
+    let graph = made.graph;
     if let Some(golden) = &golden {
         report.line("imported", &golden_import(&graph, golden)?);
     }
-    let packed = pack(graph, plan.inputs, args)?;
-    for note in &packed.notes {
-        report.line("integers", note);
+    if let Some(path) = &args.calibration {
+        let rows = Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?;
+        conversion.calibration = Some(rows);
     }
-    if let Some(tested) = &packed.tested {
-        report.line("self-test", tested);
-    }
-    let pending = write_blob(&args.output, &packed.header, packed.weights)?;
+    let converted = conversion.details(&graph)?;
+    report.converted(&converted, &conversion);
+    let bytes = converted.blob.bytes();
+    let pending = Pending::write(&args.output, |to| Ok(to.write_all(&bytes)?))?;
+    drop(bytes);
     let blob = BlobBytes::read(pending.path()).context("reading the blob back")?;
-    report.line("checked", &check(&blob, &packed.against)?);
+    report.line("checked", &check(&blob, &converted, &conversion)?);
     if let Some(golden) = &golden {
         report.line("golden", &golden_engine(&blob, golden, args)?);
     }
@@ -168,142 +183,24 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print(&report.text)
 }
 
-/// A model in its precision, and what its blob is checked against.
-struct Packed {
-    header: Header,
-    weights: Vec<u8>,
-    /// What the quantizer has to say.
-    notes: Vec<String>,
-    /// What the self-test rows cover.
-    tested: Option<String>,
-    against: Against,
-}
-
-/// What the engine's outputs are compared with.
-enum Against {
-    /// The weights that the blob stores, in rows from these inputs.
-    Stored(Vec<Input>),
-    /// The float model that integers were made of, on calibration rows where there are some.
-    Float(Box<(Graph, Quantized)>, Option<Rows>),
-}
-
-/// Packs a graph. `declared` are the inputs as the spec has them, with what folding takes off the
-/// graph's.
-fn pack(graph: Graph, declared: Vec<Input>, args: &Args) -> Result<Packed> {
-    let float = match args.precision {
-        Precision::F32 => Float::F32,
-        Precision::W8 => Float::W8 {
-            narrow_heads: args.narrow_heads,
-        },
-        Precision::I8 => return pack_integer(graph, args),
-    };
-    let (mut header, weights) = pack::float(&graph, float);
-    let inputs = if declared.is_empty() {
-        graph.inputs.clone()
-    } else {
-        declared
-    };
-    let tested = self_test(&graph, &inputs, &mut header, &weights, args)?;
-    Ok(Packed {
-        header,
-        weights,
-        notes: Vec::new(),
-        tested,
-        against: Against::Stored(inputs),
-    })
-}
-
-fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
-    quantize::even(&mut graph);
-    let rows = match &args.calibration {
-        Some(path) => {
-            Some(Data::read(path)?.features(graph.width(0), &graph.feature_names, &[])?)
-        }
-        None => None,
-    };
-    let calibration =
-        quantize::source(&graph, rows.as_ref().map(|r| (r.data.as_slice(), r.width)))?;
-    let options = quantize::Options {
-        narrow_heads: args.narrow_heads,
-        keep_wide: args.keep_wide.clone(),
-        max_loss: args.max_loss,
-    };
-    let quantized = quantize::quantize(&graph, &calibration, &options)?;
-    let packing = match args.packing {
-        PackingArg::Panels => Packing::Panels,
-        PackingArg::Quad => Packing::Quad,
-    };
-    let (mut header, weights) = pack::integer(&graph, &quantized, packing);
-    let tested = self_test(&graph, &graph.inputs, &mut header, &weights, args)?;
-    let mut notes = quantized.notes.clone();
-    if let Some((name, r)) = quantized
-        .report
-        .iter()
-        .min_by(|a, b| a.1.margin.total_cmp(&b.1.margin))
-    {
-        notes.push(format!(
-            "no accumulator can overflow; the fullest is that of `{name}`, with 2^{:.1} to spare",
-            r.margin
-        ));
-    }
-    Ok(Packed {
-        header,
-        weights,
-        notes,
-        tested,
-        against: Against::Float(Box::new((graph, quantized)), rows),
-    })
-}
-
-/// Adds self-test rows where they were asked for; says what they cover.
-fn self_test(
-    graph: &Graph,
-    inputs: &[Input],
-    header: &mut Header,
-    weights: &[u8],
-    args: &Args,
-) -> Result<Option<String>> {
-    let Some(rows) = args.self_test.map(usize::from) else {
-        return Ok(None);
-    };
-    let share = self_test::add(graph, inputs, header, weights, rows)?;
-    Ok(Some(format!(
-        "{}, which touch {:.0} % of the weights",
-        count(rows, "row"),
-        100.0 * share
-    )))
-}
-
 fn read_spec(path: &Path) -> Result<Spec> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{}: cannot be read", path.display()))?;
     Spec::parse(&text).with_context(|| path.display().to_string())
 }
 
-fn write_blob(path: &Path, header: &Header, weights: Vec<u8>) -> Result<Pending> {
-    const ROOM_FOR_HEADER: usize = 1 << 24;
-    if weights.len() > u32::MAX as usize - ROOM_FOR_HEADER {
-        bail!(
-            "the weights take {} bytes; a blob holds less than 4 GB",
-            grouped(weights.len() as u64)
-        );
-    }
-    let bytes = file::write(header, &weights);
-    drop(weights);
-    Pending::write(path, |to| Ok(to.write_all(&bytes)?))
-}
-
 /// Runs the blob through the engine and holds its outputs against an independent evaluation.
-fn check(blob: &BlobBytes, against: &Against) -> Result<String> {
+fn check(blob: &BlobBytes, from: &Converted<'_>, conversion: &Conversion) -> Result<String> {
     let bar = progress("checking");
     let step = |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let done = match against {
-        Against::Stored(inputs) => readback::float(blob, inputs, step).map(|c| float_checked(&c)),
-        Against::Float(model, rows) => {
-            readback::integer(blob, &model.0, &model.1, rows.as_ref(), step).map(|c| {
+    let done = match &from.quantized {
+        None => readback::float(blob, &from.graph.inputs, step).map(|c| float_checked(&c)),
+        Some(quantized) => {
+            let rows = conversion.calibration.as_ref();
+            readback::integer(blob, &from.graph, quantized, rows, step).map(|c| {
                 format!(
                     "{} through the engine, bit for bit what the written rules give; the float \
                      model's outputs are {:.1e} away at worst, {:.1e} on average",
@@ -417,7 +314,7 @@ fn transposition(graph: &Graph, fits: impl Fn(&Graph) -> Result<bool>) -> Result
 fn golden_engine(blob: &BlobBytes, golden: &Data, args: &Args) -> Result<String> {
     let mut runner = Runner::load(blob)?;
     let outline = Outline::of_blob(&runner);
-    let what = if args.precision == Precision::F32 {
+    let what = if args.precision == PrecisionArg::F32 {
         What::All
     } else {
         What::Outputs
@@ -427,7 +324,7 @@ fn golden_engine(blob: &BlobBytes, golden: &Data, args: &Args) -> Result<String>
     })?;
     let tolerance = args
         .tolerance
-        .or((args.precision == Precision::F32).then_some(verify::F32));
+        .or((args.precision == PrecisionArg::F32).then_some(verify::F32));
     // Without a limit any finite difference passes; NaN and infinity never do.
     let limit = tolerance.unwrap_or(f64::MAX);
     if let Some(CheckFailed(text)) = verify::failed(&differences, limit) {
@@ -525,6 +422,34 @@ impl Report {
         }
         for dropped in &made.dropped {
             self.line("dropped", dropped);
+        }
+    }
+
+    /// What making the blob brought to light.
+    fn converted(&mut self, converted: &Converted<'_>, conversion: &Conversion) {
+        if let Some(quantized) = &converted.quantized {
+            for note in &quantized.notes {
+                self.line("integers", note);
+            }
+            let margins = quantized.report.iter();
+            if let Some((name, r)) = margins.min_by(|a, b| a.1.margin.total_cmp(&b.1.margin)) {
+                self.line(
+                    "integers",
+                    &format!(
+                        "no accumulator can overflow; the fullest is that of `{name}`, with \
+                         2^{:.1} to spare",
+                        r.margin
+                    ),
+                );
+            }
+        }
+        if let (Some(rows), Some(share)) = (conversion.self_test, converted.coverage) {
+            let text = format!(
+                "{}, which touch {:.0} % of the weights",
+                count(usize::from(rows), "row"),
+                100.0 * share
+            );
+            self.line("self-test", &text);
         }
     }
 
