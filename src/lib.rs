@@ -7,7 +7,6 @@ extern crate std;
 pub mod blob;
 pub mod bytes;
 mod dynamic;
-mod error;
 pub mod gate;
 pub mod input;
 #[doc(hidden)]
@@ -24,10 +23,9 @@ mod self_test;
 pub mod tower;
 pub mod trunk;
 
-pub use blob::Blob;
+pub use blob::{Blob, LoadError, SelfTestError, Shape};
 pub use bytes::Aligned;
 pub use dynamic::{Dynamic, GateInfo, RunError, Task};
-pub use error::{LoadError, Shape};
 pub use gate::Gate;
 pub use input::Raw;
 pub use layer::{Dense, Head, LeakyRelu, Linear, Logits, Relu, Seq, Seq3, Sigmoid, Tanh};
@@ -35,7 +33,6 @@ pub use level::{CgcLevel, ExtractionLevel, MmoeLevel, SkipBelow, TaskMask};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, Run, SharedBottom, Traced};
 pub use number::{Q15, Q16, Q31};
 pub use precision::{F32, I8, I16, W8};
-pub use self_test::SelfTestError;
 pub use tower::{
     Binary, MixtureOutput, MultiRegression, Multiclass, Product, ProductOutput, Regression,
 };

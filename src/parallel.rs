@@ -8,7 +8,7 @@
     reason = "zerocopy's derives write helper types without it when a macro calls them"
 )]
 
-use crate::blob::{Check, NodeInfo, NodeRecord, op};
+use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord};
 use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, Prefixed, max};
 use crate::math::Math;
@@ -77,7 +77,7 @@ pub enum Role {
 pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
     match *role {
         Role::Expert(src) => {
-            to.node(&const { NodeRecord::new(&L::NODE, op::EXPERT, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
+            to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
         }
         Role::Gate {
             src,

@@ -1,4 +1,4 @@
-use mmoe::blob::{Check, NodeInfo, op};
+use mmoe::blob::{Check, NodeInfo, NodeOp};
 use mmoe::layer::{Layer, Logits};
 use mmoe::math::Math;
 use mmoe::precision::F32;
@@ -18,7 +18,7 @@ impl<const IN: usize, const N: usize> Layer for Leader<IN, N> {
     type Out = [f32; N];
     // Which of the format's gates it takes the place of in a blob.
     const NODE: NodeInfo = NodeInfo {
-        op: op::SIGMOID,
+        op: NodeOp::Sigmoid,
         ..NodeInfo::plain(IN)
     };
     fn describe(to: &mut Check<'_>) {

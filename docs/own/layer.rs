@@ -1,4 +1,4 @@
-use mmoe::blob::{Check, LayerRecord, activation, kind, packing, precision};
+use mmoe::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
 use mmoe::layer::Layer;
 use mmoe::math::Math;
 use mmoe::zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -16,11 +16,9 @@ impl<const N: usize> Layer for Bent<N> {
     type In = [f32; N];
     type Out = [f32; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&LayerRecord::new(
-            kind::USER,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+        to.layer(&LayerRecord::user(
+            LayerKind::USER,
+            PrecisionKind::F32,
             N,
             N,
         ));

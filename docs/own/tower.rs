@@ -1,4 +1,4 @@
-use mmoe::blob::{Check, output};
+use mmoe::blob::{Check, OutputKind};
 use mmoe::layer::{Layer, Logits};
 use mmoe::math::Math;
 use mmoe::precision::F32;
@@ -28,7 +28,7 @@ impl<const IN: usize> Layer for Forecast<IN> {
 }
 
 impl<const IN: usize> Tower for Forecast<IN> {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; 2];
     fn show(&self, raw: &[f32; 2]) -> [f32; 2] {
         *raw

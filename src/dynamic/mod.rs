@@ -2,19 +2,17 @@
 
 mod element;
 mod level;
-mod verify;
+mod scratch;
 
-use crate::blob::{Blob, MAX_TASKS, NodeRecord, TaskRecord, op, output};
-use crate::error::LoadError;
+use crate::blob::{ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, OutputKind, SelfTestError, Summary};
 use crate::kernel::{InputCounts, InputScale};
 use crate::level::{ExpertFilter, Request, SkipBelow, TaskMask};
 use crate::math::{Libm, Math};
 use crate::model::Run;
-use crate::self_test::{Rows, SelfTestError};
+use crate::number::read;
 use core::fmt;
 use element::Erased;
 use level::run;
-use verify::Plan;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed
@@ -50,7 +48,7 @@ use zerocopy::{FromBytes, IntoBytes};
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamic<'a> {
     blob: Blob<'a>,
-    plan: Plan,
+    summary: Summary,
 }
 
 /// One output of a model.
@@ -58,8 +56,8 @@ pub struct Dynamic<'a> {
 pub struct Task<'a> {
     /// Its name; `?` where the blob's bytes are not text.
     pub name: &'a str,
-    /// The code of its [`output`] kind.
-    pub output: u8,
+    /// What it gives.
+    pub output: OutputKind,
     /// How many numbers it gives.
     pub width: usize,
     /// Where they start among all outputs.
@@ -69,11 +67,11 @@ pub struct Task<'a> {
 /// One gate of a model, and where a prediction leaves its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateInfo {
-    /// Its step in the wiring.
+    /// Its node in the wiring.
     pub node: usize,
-    /// Its kind (an [`op`]).
-    pub op: u8,
-    /// The experts it sees, as steps in the wiring: bit i of `sees` is step `first + i`.
+    /// Its kind.
+    pub op: NodeOp,
+    /// The experts it sees, as nodes of the wiring: bit i of `sees` is node `first + i`.
     pub first: usize,
     /// See `first`.
     pub sees: u32,
@@ -109,6 +107,20 @@ pub enum RunError {
     Node,
     /// Integers given to a float model, or the other way round.
     Element,
+}
+
+impl RunError {
+    /// The stable number of this error (see `docs/format.md`), for logs and for C.
+    #[must_use]
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Inputs { .. } => 0x50,
+            Self::Outputs { .. } => 0x51,
+            Self::Scratch { .. } => 0x52,
+            Self::Node => 0x53,
+            Self::Element => 0x54,
+        }
+    }
 }
 
 impl fmt::Display for RunError {
@@ -156,8 +168,17 @@ impl<'a> Dynamic<'a> {
     /// [`Record`](LoadError::Record), [`Weights`](LoadError::Weights),
     /// [`Alignment`](LoadError::Alignment).
     pub fn from_blob(blob: &Blob<'a>) -> Result<Self, LoadError> {
-        let plan = verify::verify(blob)?;
-        Ok(Self { blob: *blob, plan })
+        let summary = blob.validate()?;
+        let address = blob.weights.as_ptr() as usize;
+        if !address.is_multiple_of(ALIGN) {
+            return Err(LoadError::Alignment {
+                offset: (address & 63) as u32,
+            });
+        }
+        Ok(Self {
+            blob: *blob,
+            summary,
+        })
     }
 
     /// The header.
@@ -169,31 +190,31 @@ impl<'a> Dynamic<'a> {
     /// How many features it takes.
     #[must_use]
     pub const fn inputs(&self) -> usize {
-        self.plan.inputs
+        self.summary.inputs
     }
 
     /// How many numbers all tasks give together.
     #[must_use]
     pub const fn outputs(&self) -> usize {
-        self.plan.outputs
+        self.summary.outputs
     }
 
     /// Whether activations are int16.
     #[must_use]
     pub const fn is_integer(&self) -> bool {
-        self.plan.integer
+        self.summary.integer
     }
 
     /// Words of scratch that a prediction needs.
     #[must_use]
-    pub const fn scratch_words(&self) -> usize {
-        self.plan.scratch_words
+    pub fn scratch_words(&self) -> usize {
+        scratch::words(&self.blob, &self.summary)
     }
 
     /// Multiply-accumulates of one prediction in which every expert runs: dense layers and mixing.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        verify::macs(&self.blob)
+        self.blob.macs()
     }
 
     /// The tasks, in order.
@@ -202,32 +223,30 @@ impl<'a> Dynamic<'a> {
         self.blob
             .task_names()
             .zip(self.blob.tasks)
-            .map(move |(name, t)| {
+            .filter_map(move |(name, t)| {
                 let width = t.width.get() as usize;
                 let task = Task {
                     name: core::str::from_utf8(name).unwrap_or("?"),
-                    output: t.output,
+                    output: t.output()?,
                     width,
                     start,
                 };
                 start += width;
-                task
+                Some(task)
             })
     }
 
     /// The gates, in the order of the wiring.
     pub fn gates(&self) -> impl Iterator<Item = GateInfo> + use<'a> {
-        self.blob
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| n.op >= op::GATES)
-            .map(|(node, n)| GateInfo {
+        self.blob.nodes.iter().enumerate().filter_map(|(node, n)| {
+            let op = n.op().filter(|op| op.is_gate())?;
+            Some(GateInfo {
                 node,
-                op: n.op,
+                op,
                 first: (n.first as usize).saturating_sub(1),
                 sees: n.sees.get(),
             })
+        })
     }
 
     /// Computes all outputs for one row, task after task, as f32.
@@ -305,7 +324,7 @@ impl<'a> Dynamic<'a> {
         // their value.
         let words: &mut [u32] =
             <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
-        let run = if self.plan.integer {
+        let run = if self.summary.integer {
             let (q, rest) = self.input_buffer(scratch)?;
             let input = self.quantize(x, q)?;
             let experts = self.run::<i16, M, F>(q, request, rest, words)?;
@@ -335,7 +354,7 @@ impl<'a> Dynamic<'a> {
         scratch: &mut [u32],
         raw: &mut [u32],
     ) -> Result<Run, RunError> {
-        if !self.plan.integer {
+        if !self.summary.integer {
             return Err(RunError::Element);
         }
         self.check_inputs(x.len())?;
@@ -365,56 +384,66 @@ impl<'a> Dynamic<'a> {
     pub fn quantize(&self, x: &[f32], q: &mut [i16]) -> Result<InputCounts, RunError> {
         self.check_inputs(x.len())?;
         self.check_inputs(q.len())?;
-        if !self.plan.integer {
+        if !self.summary.integer {
             return Err(RunError::Element);
         }
         let Ok((scales, _)) =
-            <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs)
+            <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.summary.inputs)
         else {
             return Err(RunError::Element);
         };
         Ok(crate::kernel::quantize_f32(x, scales, q))
     }
 
+    /// Words of scratch that [`self_test`](Self::self_test) needs: those of a prediction, and room
+    /// for its features and outputs.
+    #[must_use]
+    pub fn self_test_words(&self) -> usize {
+        self.scratch_words()
+            .saturating_add(self.inputs())
+            .saturating_add(self.outputs())
+    }
+
     /// Runs the rows that `mmoe convert --self-test N` stored in the blob; every output must have
-    /// its stored bits. Returns the number of rows. The buffers are those of a prediction, and what
-    /// they hold is overwritten.
+    /// its stored bits. Returns the number of rows.
     ///
     /// # Errors
     ///
-    /// [`SelfTestError`], with the row and the output that differ, or the slice of wrong length.
-    pub fn self_test(
-        &self,
-        x: &mut [f32],
-        scratch: &mut [u32],
-        y: &mut [f32],
-    ) -> Result<u32, SelfTestError> {
-        self.check_inputs(x.len())?;
-        let y = self.room(y)?;
-        let raw: &mut [u32] =
-            <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
-        let mut rows = Rows::open(&self.blob)?;
+    /// [`SelfTestError`], with the row and the output that differ, or
+    /// [`Scratch`](SelfTestError::Scratch) where fewer words than
+    /// [`self_test_words`](Self::self_test_words) were given.
+    pub fn self_test(&self, scratch: &mut [u32]) -> Result<u32, SelfTestError> {
+        let rows = self.blob.self_test()?;
+        let count = rows.rows();
+        let short = SelfTestError::Scratch {
+            expected: self.self_test_words() as u32,
+            found: scratch.len() as u32,
+        };
+        let (x, scratch) = scratch.split_at_mut_checked(self.inputs()).ok_or(short)?;
+        let (raw, scratch) = scratch.split_at_mut_checked(self.outputs()).ok_or(short)?;
         let all = Request::tasks(TaskMask::ALL);
-        while rows.next() {
-            let (q, rest) = self.input_buffer(scratch)?;
-            if self.plan.integer {
-                rows.inputs(q)?;
-                self.run::<i16, Libm, _>(q, all, rest, raw)?;
+        for row in rows {
+            let (q, rest) = self.input_buffer(scratch).map_err(|_| short)?;
+            let run = if self.summary.integer {
+                read(row.activations, q)?;
+                self.run::<i16, Libm, _>(q, all, rest, raw)
             } else {
-                rows.inputs(x)?;
-                self.run::<f32, Libm, _>(x, all, rest, raw)?;
-            }
-            raw.iter().for_each(|word| rows.word(*word));
-            rows.check()?;
+                let x = <[f32]>::mut_from_bytes(x.as_mut_bytes()).map_err(|_| short)?;
+                read(row.activations, x)?;
+                self.run::<f32, Libm, _>(x, all, rest, raw)
+            };
+            run.map_err(|_| short)?;
+            row.compare(raw.iter().copied())?;
         }
-        Ok(rows.count())
+        Ok(count)
     }
 
     /// After a prediction: the weights of gate number `gate` (in the order of
     /// [`gates`](Self::gates)), one per expert seen, as f32; 0 where no task that was asked for
     /// depends on the gate. Gives how many were written.
     pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
-        level::gate_weights(&self.blob, &self.plan, scratch, gate, weights)
+        let layout = scratch::layout(&self.blob, &self.summary);
+        level::gate_weights(&self.blob, &layout, scratch, gate, weights)
     }
 
     /// The output of the expert that is step `node` and reads the input (of a float model; an
@@ -430,20 +459,21 @@ impl<'a> Dynamic<'a> {
         scratch: &mut [u32],
         y: &mut [f32],
     ) -> Result<usize, RunError> {
-        if self.plan.integer {
+        if self.summary.integer {
             return Err(RunError::Element);
         }
         self.check_inputs(x.len())?;
         let (_, rest) = self.input_buffer(scratch)?;
-        level::expert::<f32>(&self.blob, &self.plan, node, x, rest, y)
+        let layout = scratch::layout(&self.blob, &self.summary);
+        level::expert::<f32>(&self.blob, &layout, node, x, rest, y)
     }
 
     fn check_inputs(&self, found: usize) -> Result<(), RunError> {
-        if found == self.plan.inputs {
+        if found == self.summary.inputs {
             Ok(())
         } else {
             Err(RunError::Inputs {
-                expected: self.plan.inputs as u32,
+                expected: self.summary.inputs as u32,
                 found: found as u32,
             })
         }
@@ -451,8 +481,8 @@ impl<'a> Dynamic<'a> {
 
     fn room<'y, T>(&self, y: &'y mut [T]) -> Result<&'y mut [T], RunError> {
         let found = y.len() as u32;
-        y.get_mut(..self.plan.outputs).ok_or(RunError::Outputs {
-            expected: self.plan.outputs as u32,
+        y.get_mut(..self.summary.outputs).ok_or(RunError::Outputs {
+            expected: self.summary.outputs as u32,
             found,
         })
     }
@@ -463,23 +493,14 @@ impl<'a> Dynamic<'a> {
         scratch: &'s mut [u32],
     ) -> Result<(&'s mut [i16], &'s mut [u32]), RunError> {
         let short = RunError::Scratch {
-            expected: self.plan.scratch_words as u32,
+            expected: self.scratch_words() as u32,
             found: scratch.len() as u32,
         };
-        if scratch.len() < self.plan.scratch_words {
+        if scratch.len() < self.scratch_words() {
             return Err(short);
         }
-        let (input, rest) = scratch
-            .split_at_mut_checked(self.plan.input_words)
-            .ok_or(short)?;
-        let n = if self.plan.integer {
-            self.plan.inputs
-        } else {
-            0
-        };
-        let (input, _) =
-            <[i16]>::mut_from_prefix_with_elems(input.as_mut_bytes(), n).map_err(|_| short)?;
-        Ok((input, rest))
+        let layout = scratch::layout(&self.blob, &self.summary);
+        scratch::split_input(&layout, scratch).ok_or(short)
     }
 
     fn run<A: Erased, M: Math, F: ExpertFilter>(
@@ -490,15 +511,16 @@ impl<'a> Dynamic<'a> {
         raw: &mut [u32],
     ) -> Result<u32, RunError> {
         let found = scratch.len() as u32;
-        run::<A, M, F>(&self.blob, &self.plan, x, request, scratch, raw).ok_or(RunError::Scratch {
-            expected: self.plan.scratch_words as u32,
+        let layout = scratch::layout(&self.blob, &self.summary);
+        run::<A, M, F>(&self.blob, &layout, x, request, scratch, raw).ok_or(RunError::Scratch {
+            expected: self.scratch_words() as u32,
             found,
         })
     }
 
     /// Raw words to the bits of f32, for these tasks.
     fn show_words(&self, words: &mut [u32], tasks: TaskMask) {
-        if !self.plan.integer {
+        if !self.summary.integer {
             return;
         }
         let mut rest = words;
@@ -510,7 +532,7 @@ impl<'a> Dynamic<'a> {
             };
             rest = after;
             if tasks.contains(k) {
-                level::show(&self.blob, &self.plan, t, words);
+                level::show(&self.blob, t, words);
             }
         }
     }
@@ -521,35 +543,11 @@ fn required_towers(blob: &Blob<'_>, tasks: TaskMask) -> TaskMask {
     let mut towers = TaskMask::NONE;
     for (k, t) in blob.tasks.iter().enumerate().take(MAX_TASKS) {
         if tasks.contains(k) {
-            towers |= if t.output == output::PRODUCT {
-                TaskMask::only(t.a as usize) | TaskMask::only(t.b as usize)
-            } else {
-                TaskMask::only(k)
+            towers |= match t.factors() {
+                Some((a, b)) => TaskMask::only(a) | TaskMask::only(b),
+                None => TaskMask::only(k),
             };
         }
     }
     towers
-}
-
-/// The width of value `v`.
-fn width(blob: &Blob<'_>, v: usize) -> Option<usize> {
-    match v.checked_sub(1) {
-        None => Some(blob.input_count() as usize),
-        Some(n) => blob.nodes.get(n).map(|n| n.outputs.get() as usize),
-    }
-}
-
-/// Whether the task's tower stores a unit behind its layers.
-fn has_unit(integer: bool, blob: &Blob<'_>, node: usize) -> bool {
-    let value = node as u64 + 1;
-    integer
-        && blob
-            .tasks
-            .iter()
-            .any(|t: &TaskRecord| t.output == output::LINEAR && u64::from(t.a) == value)
-}
-
-/// Whether a node is a gate.
-const fn is_gate(n: &NodeRecord) -> bool {
-    n.op >= op::GATES
 }

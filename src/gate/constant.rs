@@ -1,6 +1,6 @@
 //! The gate of stored weights.
 
-use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
+use crate::blob::{Check, LayerKind, LayerRecord, NodeInfo, NodeOp};
 use crate::layer::{Layer, Prefixed};
 use crate::math::Math;
 use crate::number::Element;
@@ -23,22 +23,11 @@ impl<const IN: usize, const N: usize, P: Precision> Layer for ConstantGate<IN, N
     type In = [P::Act; IN];
     type Out = [<P::Act as Element>::Gate; N];
     const NODE: NodeInfo = NodeInfo {
-        op: op::CONSTANT,
+        op: NodeOp::Constant,
         ..NodeInfo::plain(IN)
     };
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::CONSTANT,
-                    activation::LINEAR,
-                    P::Act::PRECISION,
-                    packing::PANELS,
-                    IN,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::vector(LayerKind::Constant, P::Act::PRECISION, IN, N) });
     }
     fn forward<M: Math>(&self, _: &[P::Act; IN], y: &mut Self::Out) {
         *y = self.weights;

@@ -1,6 +1,6 @@
 //! The DSelect-k gate.
 
-use crate::blob::{Check, NodeInfo, op};
+use crate::blob::{Check, NodeInfo, NodeOp};
 use crate::layer::{Layer, Prefixed};
 use crate::math::Math;
 use crate::number::Element;
@@ -32,7 +32,7 @@ where
             "DSelectKGate: the layers must make K·(⌈log2 N⌉ + 1) logits"
         );
         NodeInfo {
-            op: op::D_SELECT_K,
+            op: NodeOp::DSelectK,
             k: K as u8,
             ..L::NODE
         }

@@ -27,7 +27,7 @@ use crate::number::Element;
 ///
 /// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`,
 /// `KnownLayout` and `Immutable`. It describes itself by one record of a kind from
-/// [`kind::USER`](crate::blob::kind::USER) on, and runs:
+/// [`LayerKind::USER`](crate::blob::LayerKind::USER) on, and runs:
 ///
 /// ```
 #[doc = include_str!("../../docs/own/layer.rs")]

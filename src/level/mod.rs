@@ -23,7 +23,7 @@ pub use streams::{LevelGates, TaskStreams};
 pub use walk::Buffers;
 pub(crate) use walk::walk;
 
-use crate::blob::{Check, op};
+use crate::blob::{Check, NodeOp};
 use crate::math::Math;
 use crate::number::Element;
 
@@ -116,6 +116,6 @@ pub trait TypedLevel: Level {
 
 /// Whether a gate of this kind and mask weighs the expert of bit `expert` whatever the input is: it
 /// sees the expert, and has no structural zeros.
-pub(crate) const fn weighs_always(op: u8, sees: u32, expert: usize) -> bool {
-    expert < 32 && sees >> (expert & 31) & 1 != 0 && matches!(op, op::SOFTMAX | op::SIGMOID)
+pub(crate) const fn weighs_always(op: NodeOp, sees: u32, expert: usize) -> bool {
+    expert < 32 && sees >> (expert & 31) & 1 != 0 && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid)
 }

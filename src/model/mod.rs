@@ -6,9 +6,8 @@ mod traced;
 pub use families::{Cgc, Independent, Mmoe, Omoe, Ple, SharedBottom};
 pub use traced::{Run, Traced};
 
-use crate::blob::{self, Blob, Check};
+use crate::blob::{self, Blob, Check, LoadError};
 use crate::bytes::InPlace;
-use crate::error::LoadError;
 use crate::input::{InputCounts, InputStage};
 use crate::layer::max;
 use crate::level::{Buffers, ExpertFilter, Request, RunAll, SkipBelow, TaskMask};

@@ -7,6 +7,7 @@ mod i16;
 pub use crate::kernel::Affine32;
 pub use fixed::{Q15, Q16, Q31};
 
+use crate::blob::{PrecisionKind, SelfTestError};
 use crate::bytes::{Buffer, InPlace, Pod};
 use crate::kernel::InputCounts;
 use crate::math::Math;
@@ -38,8 +39,8 @@ pub trait Element: Pod + Default {
 
     /// The gate weight that means: not at all.
     const NONE: Self::Gate;
-    /// The code of [`precision`](crate::blob::precision) for layers without a matrix.
-    const PRECISION: u8;
+    /// The precision of layers without a matrix.
+    const PRECISION: PrecisionKind;
 
     /// Whether features need a buffer to become activations.
     const CONVERTS: bool;
@@ -104,4 +105,14 @@ pub trait Element: Pod + Default {
     fn tanh_all<M: Math>(y: &mut [Self]);
     /// `gain·y + bias` per unit.
     fn affine(y: &mut [Self], p: &[Self::Affine]);
+}
+
+/// Reads activations from their little-endian bytes.
+pub(crate) fn read<A: Element>(mut bytes: &[u8], x: &mut [A]) -> Result<(), SelfTestError> {
+    for x in x {
+        let (v, rest) = A::read(bytes).ok_or(SelfTestError::Section)?;
+        *x = v;
+        bytes = rest;
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The kinds of tower: what the values of its last layer mean.
 
 use super::Tower;
-use crate::blob::{Check, NodeInfo, output};
+use crate::blob::{Check, NodeInfo, OutputKind};
 use crate::layer::Layer;
 use crate::math::Math;
 use crate::number::Element;
@@ -91,7 +91,7 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
     for Binary<L>
 {
-    const OUTPUT: u8 = output::SIGMOID;
+    const OUTPUT: OutputKind = OutputKind::Sigmoid;
     type Shown = f32;
     fn show(&self, raw: &A::Prob) -> f32 {
         (*raw).into()
@@ -133,7 +133,7 @@ impl<
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
 > Tower for Multiclass<L>
 {
-    const OUTPUT: u8 = output::SOFTMAX;
+    const OUTPUT: OutputKind = OutputKind::Softmax;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Prob; N]) -> [f32; N] {
         raw.map(Into::into)
@@ -165,7 +165,7 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
     for Regression<L>
 {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = f32;
     fn show(&self, raw: &A::Logit) -> f32 {
         A::in_unit(*raw, &self.unit)
@@ -202,7 +202,7 @@ impl<
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
 > Tower for MultiRegression<L>
 {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Logit; N]) -> [f32; N] {
         raw.map(|z| A::in_unit(z, &self.unit))
@@ -223,7 +223,7 @@ impl<const H: usize, P: Precision> Layer for MixtureOutput<H, P> {
     }
 }
 impl<const H: usize, P: Precision> Tower for MixtureOutput<H, P> {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; H];
     fn show(&self, raw: &[P::Act; H]) -> [f32; H] {
         raw.map(|v| P::Act::activation_in_unit(v, &self.unit))

@@ -11,7 +11,7 @@ mod tasks;
 pub use kinds::{Binary, MixtureOutput, MultiRegression, Multiclass, Regression};
 pub use product::{Product, ProductOutput};
 
-use crate::blob::{Check, NodeRecord, op};
+use crate::blob::{Check, NodeOp, NodeRecord, OutputKind};
 use crate::bytes::{Buffer, InPlace, Pod};
 use crate::layer::Layer;
 use crate::level::TaskMask;
@@ -29,8 +29,8 @@ use zerocopy::FromBytes;
 /// # assert_eq!(OddsOutput::<2>::LEN, 2);
 /// ```
 pub trait Tower: Layer {
-    /// The code of [`output`](crate::blob::output) in the task's record.
-    const OUTPUT: u8;
+    /// What the task's record says that the output is.
+    const OUTPUT: OutputKind;
     /// The output as f32.
     type Shown: Pod;
     /// Converts the raw output to f32.
@@ -50,7 +50,7 @@ pub trait Tower: Layer {
 #[doc(hidden)]
 pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
     let value = to.node(
-        &const { NodeRecord::new(&T::NODE, op::TOWER, T::LAYERS, <T::Out as Buffer>::LEN) },
+        &const { NodeRecord::new(&T::NODE, NodeOp::Tower, T::LAYERS, <T::Out as Buffer>::LEN) },
         src,
         0,
         0,

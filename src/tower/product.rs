@@ -1,7 +1,7 @@
 //! The product of two probabilities as one more output.
 
 use super::Towers;
-use crate::blob::{Check, output};
+use crate::blob::{Check, OutputKind};
 use crate::level::TaskMask;
 use crate::math::Math;
 use crate::number::Element;
@@ -63,7 +63,7 @@ impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
             )
         };
         T::describe(to, src, stride);
-        to.task(output::PRODUCT, A as u8, B as u8, 1);
+        to.task(OutputKind::Product, A as u8, B as u8, 1);
     }
     fn needs(tasks: TaskMask) -> TaskMask {
         if tasks.contains(T::TASKS) {

@@ -6,7 +6,7 @@
 )]
 
 use super::{Tower, Towers, describe};
-use crate::blob::{Check, output};
+use crate::blob::{Check, OutputKind};
 use crate::level::TaskMask;
 use crate::math::Math;
 use crate::number::Element;
@@ -24,7 +24,7 @@ where
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = if T::OUTPUT == output::SIGMOID {
+    const PROBABILITIES: u32 = if matches!(T::OUTPUT, OutputKind::Sigmoid) {
         mask(N)
     } else {
         0
@@ -97,7 +97,7 @@ macro_rules! __towers {
             const PROBABILITIES: u32 = {
                 let (bits, k) = (0, 0);
                 $(
-                    let probability = $T::OUTPUT == $crate::blob::output::SIGMOID;
+                    let probability = matches!($T::OUTPUT, $crate::blob::OutputKind::Sigmoid);
                     let (bits, k) = (bits | (probability as u32) << (k & 31), k + 1);
                 )+
                 let _ = k;

@@ -1,7 +1,7 @@
 //! What a user adds: a layer, and an input stage in front.
 
 use crate::seeded::{self, Rng, assembled, node};
-use mmoe::blob::kind;
+use mmoe::blob::LayerKind;
 use mmoe::layer::{Layer, PRelu};
 use mmoe::math::Libm;
 use mmoe::zerocopy::IntoBytes;
@@ -40,7 +40,7 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(Of::<PRelu<2, F32>>::load(&plain).is_ok());
     // The converter knows no such layer: its record and weights are a PReLU's but for the kind.
     let (mut header, weights) = read::split(&plain).unwrap();
-    header.layers[1].kind = kind::USER;
+    header.layers[1].kind = LayerKind::USER;
     let blob = assembled(&header, weights);
     let model = Of::<Bent<2>>::load(&blob).unwrap();
     let x = [0.5, -1.0, 2.0];
@@ -56,11 +56,10 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(matches!(
         Of::<Bent<2>>::load(&plain),
         Err(LoadError::Layer {
-            op: 0,
-            index: 0,
+            node,
             layer: 1,
             ..
-        })
+        }) if node.to_string() == "expert 0"
     ));
     assert!(matches!(
         Of::<PRelu<2, F32>>::load(&blob),
