@@ -25,7 +25,10 @@ fn run() -> Result<(), SelfTestError> {
     // Finds damage: the length and the checksum of all bytes must be right.
     let blob = Blob::open(edge::BLOB)?;
     let id = blob.id();
-    println!("model {}, version {}, checksum {:08x}", id.name, id.version, id.checksum);
+    println!(
+        "model {}, version {}, checksum {:08x}",
+        id.name, id.version, id.checksum
+    );
     // Finds another model: every layer must be the one that the type has in its place.
     let model = edge::Model::from_blob(&blob)?;
     // Finds a core, a compiler or a memory at fault: rows in the blob must give their stored bits.
