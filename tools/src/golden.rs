@@ -2,8 +2,8 @@
 
 use crate::data::{Data, DataError};
 use crate::engine::Runner;
+use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
-use crate::oracle::Evaluation;
 
 /// What must be known of a model to find its outputs in a golden file.
 #[derive(Debug, Clone)]

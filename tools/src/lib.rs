@@ -2,13 +2,13 @@
 //! and the oracle.
 
 pub mod blob;
-pub mod bound;
 pub mod codegen;
 pub mod convert;
 pub mod cost;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod eval;
 pub mod fixed_point;
 pub mod gate_stats;
 pub mod golden;
@@ -16,7 +16,6 @@ pub mod graph;
 pub mod import;
 pub mod metrics;
 pub mod model;
-pub mod oracle;
 pub mod pack;
 pub mod plan;
 pub mod quantize;

@@ -10,10 +10,10 @@ use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Converted, Precision};
 use mmoe_tools::data::Data;
 use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::eval;
 use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::graph::{Graph, Layer, Op};
 use mmoe_tools::model::{self, Recognised};
-use mmoe_tools::oracle;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::readback::{self, CheckError};
 
@@ -246,7 +246,7 @@ fn golden_import(graph: &Graph, golden: &Data) -> Result<String> {
     let evaluate = |graph: &Graph| {
         golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
             let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-            Ok(oracle::evaluate(graph, &x))
+            Ok(eval::evaluate(graph, &x))
         })
     };
     let (rows, differences) = evaluate(graph)?;
