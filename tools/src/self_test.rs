@@ -85,7 +85,7 @@ fn reaching(layer: &Layer, before: &[f64], live: &[bool], inputs: usize) -> Vec<
 fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
     let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
     let mut layers = Record(vec![Vec::new(); graph.nodes.len()]);
-    let pass = Pass::<Exact>::new(graph, graph.standardize(&x), &mut layers);
+    let pass = Pass::<Exact>::new(graph, graph.standardized(&x), &mut layers);
     let mut live: Vec<Vec<bool>> = (0..=graph.nodes.len())
         .map(|v| vec![false; graph.width(v)])
         .collect();

@@ -38,7 +38,7 @@ impl Value {
 /// As [`evaluate`](super::evaluate).
 #[must_use]
 pub fn bounds(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
-    let input = graph.standardize(x).into_iter().map(Rounded::exact);
+    let input = graph.standardized(x).into_iter().map(Rounded::exact);
     let pass = Pass::<Rounded>::new(graph, input.collect(), &mut ());
     let tasks = pass.tasks(graph).into_iter();
     tasks.map(|t| t.iter().map(|y| y.e).collect()).collect()

@@ -94,7 +94,7 @@ pub struct Pass<D: Domain> {
 
 impl<D: Domain> Pass<D> {
     /// Evaluates a graph, which must pass [`Graph::check`], on its input as the layers read it
-    /// ([`Graph::standardize`]).
+    /// ([`Graph::standardized`]).
     ///
     /// # Panics
     ///
@@ -302,7 +302,7 @@ impl Evaluation {
 /// ```
 #[must_use]
 pub fn evaluate(graph: &Graph, x: &[f64]) -> Evaluation {
-    Evaluation::of(graph, &Pass::new(graph, graph.standardize(x), &mut ()))
+    Evaluation::of(graph, &Pass::new(graph, graph.standardized(x), &mut ()))
 }
 
 /// What every layer makes of one row, node by node and layer by layer.
@@ -319,6 +319,6 @@ pub fn layers(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
         }
     }
     let mut made = Made(Vec::new());
-    Pass::<Exact>::new(graph, graph.standardize(x), &mut made);
+    Pass::<Exact>::new(graph, graph.standardized(x), &mut made);
     made.0
 }

@@ -129,7 +129,7 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
         rows: rows.len(),
     };
     for x in rows {
-        Pass::<Exact>::new(graph, graph.standardize(x), &mut measure);
+        Pass::<Exact>::new(graph, graph.standardized(x), &mut measure);
     }
     measure.tensors
 }
@@ -162,9 +162,9 @@ impl Observer<Span> for Bound {
 #[must_use]
 pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], tensors: Tensors) -> Tensors {
     let ends = graph
-        .standardize(low)
+        .standardized(low)
         .into_iter()
-        .zip(graph.standardize(high));
+        .zip(graph.standardized(high));
     let input = ends.map(|(a, b)| Span::between(a, b)).collect();
     let mut bound = Bound(tensors);
     Pass::<Interval>::new(graph, input, &mut bound);

@@ -156,7 +156,7 @@ pub fn calibrate(
 
 /// How far features that are used as they are lie from 0, as the weights expect them.
 pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) -> f64 {
-    let (a, b) = (graph.standardize(&c.low), graph.standardize(&c.high));
+    let (a, b) = (graph.standardized(&c.low), graph.standardized(&c.high));
     a.iter()
         .zip(&b)
         .zip(unscaled_features)
