@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use mmoe::blob::output;
+use mmoe::blob::OutputKind;
 
-use crate::blob::message::Header;
+use crate::blob::message::{Header, Task};
 use crate::rust_type::{NotTyped, typed};
 
 /// How names became identifiers, where they had to change: name, identifier.
@@ -214,10 +214,10 @@ impl Writer {
     /// The struct of towers.
     fn towers(&mut self, header: &Header, tasks: &[String]) {
         self.line(format_args!(""));
-        let kind = |t: u8| match t {
-            output::SIGMOID => "a probability",
-            output::SOFTMAX => "class probabilities",
-            _ => "raw values",
+        let kind = |t: &Task| match t.record().output() {
+            Some(OutputKind::Sigmoid) => "a probability",
+            Some(OutputKind::Softmax) => "class probabilities",
+            Some(OutputKind::Linear | OutputKind::Product) | None => "raw values",
         };
         self.line(format_args!("mmoe::tasks! {{"));
         self.line(format_args!("    /// The towers. Outputs:"));
@@ -228,7 +228,7 @@ impl Writer {
                 .iter()
                 .zip(&header.task_names)
                 .zip(tasks)
-                .filter(|((t, _), _)| t.output != output::PRODUCT)
+                .filter(|((t, _), _)| t.record().factors().is_none())
         };
         for ((task, name), id) in towers() {
             let width = if task.width == 1 {
@@ -239,7 +239,7 @@ impl Writer {
             self.line(format_args!(
                 "    /// - `{id}`: task {}, {}{width}",
                 doc(name),
-                kind(task.output)
+                kind(task)
             ));
         }
         let ids: Vec<&str> = towers().map(|(_, id)| id.as_str()).collect();
@@ -255,7 +255,7 @@ impl Writer {
     fn products(&mut self, header: &Header) {
         let named = header.tasks.iter().zip(&header.task_names);
         let products: Vec<&str> = named
-            .filter(|(t, _)| t.output == output::PRODUCT)
+            .filter(|(t, _)| t.record().factors().is_some())
             .map(|(_, n)| n.as_str())
             .collect();
         if products.is_empty() {

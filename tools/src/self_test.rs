@@ -6,7 +6,7 @@ use crate::eval::interval::{Interval, Span};
 use crate::eval::{Domain, Exact, Observer, Pass};
 use crate::graph::{Activation, Graph, Input, Layer, Op, Output};
 use crate::random::Random;
-use mmoe::blob::section;
+use mmoe::blob::SectionTag;
 use mmoe::{Dynamic, LoadError, SelfTestError};
 
 /// How many candidates a row is chosen from, for a model whose weights are few enough.
@@ -185,7 +185,7 @@ pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, LoadE
                 .flat_map(|v| v.to_le_bytes()),
         );
     }
-    blob.push_section(section::SELF_TEST, section);
+    blob.push_section(SectionTag::SelfTest, section);
     Ok(count(&touched) as f64 / size.max(1) as f64)
 }
 
@@ -223,7 +223,7 @@ fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
 pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
     let section = model
         .blob()
-        .section(section::SELF_TEST)
+        .section(SectionTag::SelfTest)
         .ok_or(SelfTestError::Missing)?;
     let (&rows, mut rest) = section.split_first().ok_or(SelfTestError::Section)?;
     let mut scratch = vec![0; model.scratch_words()];

@@ -86,7 +86,7 @@ fn differences(graph: Graph, folder: &str) -> Vec<Off> {
         let (low, high) = wanted
             .iter()
             .fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
-        let unit = if task.kind() == "linear" {
+        let unit = if task.output.name() == "linear" {
             high - low
         } else {
             1.0
