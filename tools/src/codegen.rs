@@ -1,12 +1,13 @@
 //! The Rust source of a typed model for a blob.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use mmoe::blob::OutputKind;
 
 use crate::blob::message::{Header, Task};
 use crate::rust_type::{NotTyped, typed};
+use crate::text::shown_in_line;
 
 /// How names became identifiers, where they had to change: name, identifier.
 pub type Mapping = Vec<(String, String)>;
@@ -48,7 +49,8 @@ const RESERVED: [&str; 57] = [
 
 /// Identifiers for names, each its own.
 fn identifiers(names: &[String]) -> Vec<String> {
-    let mut taken = BTreeSet::new();
+    let mut taken = HashSet::new();
+    let mut last: HashMap<String, usize> = HashMap::new();
     let mut make = |name: &String| {
         let mut id: String = name
             .chars()
@@ -66,24 +68,22 @@ fn identifiers(names: &[String]) -> Vec<String> {
         if RESERVED.contains(&id.as_str()) {
             id.push('_');
         }
+        // Counting on from the last number keeps many equal names from being tried one by one.
+        let n = last.entry(id.clone()).or_insert(1);
         let mut unique = id.clone();
-        let mut n = 2;
         while !taken.insert(unique.clone()) {
+            *n += 1;
             unique = format!("{id}_{n}");
-            n += 1;
         }
         unique
     };
     names.iter().map(&mut make).collect()
 }
 
-/// Text for a doc comment: one line, no links by accident.
+/// Text for a doc comment: one line, no links by accident, and nothing that turns it around, which
+/// the compiler refuses in comments.
 fn doc(text: &str) -> String {
-    let one_line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    format!("`{}`", one_line.replace('`', "'"))
+    format!("`{}`", shown_in_line(text).replace('`', "'"))
 }
 
 /// Writes the source of a module for the blob with this header.
