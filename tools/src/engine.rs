@@ -9,7 +9,7 @@ use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
-use crate::oracle::Evaluation;
+use crate::eval::Evaluation;
 
 /// The bytes of a blob, in memory that is aligned as the engine needs it. A `Vec<u8>` may lie at
 /// any address; this lies at a multiple of 8.
