@@ -300,12 +300,7 @@ fn arguments(level: &Ty) -> Option<(&'static str, Vec<Arg>)> {
     match level {
         Ty::Named("MmoeLevel", args) => Some(("Mmoe", args.clone())),
         Ty::Named("CgcLevel", args) => Some(("Cgc", args[..3].to_vec())),
-        Ty::Named("ExtractionLevel", args) => match args.as_slice() {
-            [Arg::Type(Ty::Named("CgcLevel", cgc)), gate] => {
-                Some(("Extraction", [&cgc[..3], &[gate.clone()]].concat()))
-            }
-            _ => None,
-        },
+        Ty::Named("ExtractionLevel", args) => Some(("Extraction", args.clone())),
         _ => None,
     }
 }
@@ -328,10 +323,11 @@ fn family(levels: &[Ty], one: bool, towers: &Arg, count: &Arg) -> Result<Option<
         Some([("Extraction", _)]) => {
             return refuse("its last level has a shared stream that nothing reads");
         }
-        Some([("Extraction", first), ("Cgc", last)]) => Some(Ty::Named(
-            "Ple",
-            with(&[&first[..], last].concat(), &[towers]),
-        )),
+        // This family takes its levels whole.
+        Some([("Extraction", _), ("Cgc", _)]) => {
+            let levels: Vec<Arg> = levels.iter().cloned().map(Arg::Type).collect();
+            Some(Ty::Named("Ple", with(&levels, &[towers])))
+        }
         _ => None,
     })
 }

@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, Ple, Regression};
+use mmoe::{Aligned, Binary, CgcLevel, Dense, ExtractionLevel, F32, Gate, LoadError, Logits, Ple, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;
@@ -29,7 +29,7 @@ mmoe::tasks! {
 }
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
-pub type Model = Ple<[Expert1; 2], [Expert1; 1], TaskGate1, StreamGate1, [Expert2; 2], [Expert2; 1], TaskGate2, Towers<Tower0, Tower1>>;
+pub type Model = Ple<ExtractionLevel<CgcLevel<[Expert1; 2], [Expert1; 1], TaskGate1, 2>, StreamGate1>, CgcLevel<[Expert2; 2], [Expert2; 1], TaskGate2, 2>, Towers<Tower0, Tower1>>;
 
 /// The blob, in flash.
 pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("ple.mmoe");
