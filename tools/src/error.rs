@@ -87,6 +87,18 @@ pub enum ModelError {
         /// What to do.
         remedy: String,
     },
+    /// Tensors that take part in nothing.
+    #[error(
+        "{}tensors that take part in no computation: {tensors}: say in the spec what they do, or \
+         `ignore = [\"…\"]` where they do nothing in inference (`*` stands for anything)",
+        .framework.as_ref().map_or_else(String::new, |f| format!("this looks like {f}, but it has "))
+    )]
+    Leftover {
+        /// Which framework; `None` where a spec says everything.
+        framework: Option<String>,
+        /// The first of them, and how many more.
+        tensors: String,
+    },
     /// The file does not say what its outputs are.
     #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}", .tasks.join(", "), example(.tasks))]
     UnknownTasks {

@@ -6,7 +6,8 @@ use crate::graph::Graph;
 use crate::graph::assemble;
 use crate::import::Weights;
 use crate::plan::Plan;
-use crate::plan::recognise::{self, Found};
+use crate::plan::open::{self, Question};
+use crate::plan::recognise::{self, Found, leftovers};
 use crate::plan::spec::Spec;
 
 /// What happens on the way.
@@ -26,8 +27,10 @@ pub struct Recognised {
     pub plan: Plan,
     /// The framework that wrote the file, or `spec`.
     pub framework: String,
-    /// What the file does not say and the framework's default or the spec's order supplied.
+    /// What a person should know of what was taken: names, orders, copies.
     pub assumptions: Vec<String>,
+    /// What neither the file nor the spec settles and was assumed.
+    pub open: Vec<Question>,
     /// What was folded into what.
     pub folded: Vec<String>,
     /// Tensors that inference does not need, each with the reason.
@@ -60,33 +63,28 @@ pub fn build(
             found
         }
     };
+    let ignored = spec.map(Spec::ignored).unwrap_or_default();
+    leftovers::refuse(&weights, &found, ignored)?;
+    let open = open::questions(&found.plan, &found.habits);
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
-    let listed = assembled
+    let dropped = assembled
         .unused
         .iter()
-        .filter(|(n, _)| !found.tables.contains(n));
-    let dropped = listed
-        .map(|(n, shape)| format!("`{n}` {shape:?}: {}", why_dropped(n, &found)))
+        .filter(|(n, _)| !found.tables.contains(n))
+        .filter_map(|(n, shape)| {
+            let why = leftovers::reason(n, &found, ignored)?;
+            Some(format!("`{n}` {shape:?}: {why}"))
+        })
         .collect();
     Ok(Recognised {
         graph: assembled.graph,
         plan: found.plan,
         framework: found.framework.into(),
         assumptions: found.assumptions,
+        open,
         folded: assembled.folded,
         dropped,
         placement: assembled.placement,
         embeddings: found.embeddings,
     })
-}
-
-fn why_dropped<'a>(name: &str, found: &'a Found) -> &'a str {
-    if name.ends_with("num_batches_tracked") {
-        return "counts training steps";
-    }
-    found
-        .dead
-        .iter()
-        .find(|(prefix, _)| name.starts_with(prefix.as_str()))
-        .map_or("no part of the model reads it", |(_, why)| why)
 }

@@ -6,7 +6,7 @@ use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, OutputPlan, Part, Plan,
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan, Part, Plan,
     Reads, TensorRef, Unit,
 };
 
@@ -44,7 +44,7 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
         .flat_map(|u| &u.layers)
         .any(|l| l.weight.is_some() && l.layout == Layout::InOut);
     let layout = if in_out { Layout::InOut } else { Layout::OutIn };
-    out.line(format_args!("layout = \"{}\"", layout_name(layout)));
+    out.line(format_args!("layout = \"{}\"", layout.name()));
     out.inputs(&plan.inputs);
     match plan.levels.as_slice() {
         [one] => out.level(one, "", layout, false),
@@ -65,9 +65,11 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
     for task in &plan.tasks {
         out.line(format_args!("\n[[tasks]]\nname = {}", quote(&task.name)));
         match task.output {
-            Some(OutputPlan::Linear) => out.line(format_args!("activation = \"linear\"")),
-            Some(OutputPlan::Sigmoid) => out.line(format_args!("activation = \"sigmoid\"")),
-            Some(OutputPlan::Softmax) => out.line(format_args!("activation = \"softmax\"")),
+            Some(OutputPlan::Clip { min, max }) => out.line(format_args!(
+                "activation = \"clip\"\nmin = {}\nmax = {}",
+                float(min),
+                float(max)
+            )),
             Some(OutputPlan::Product(a, b)) => {
                 let name = |i: usize| {
                     plan.tasks
@@ -80,6 +82,7 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
                     name(b)
                 ));
             }
+            Some(output) => out.line(format_args!("activation = \"{}\"", output.name())),
             None => out.line(format_args!(
                 "activation = \"linear\"   # THE FILE DOES NOT SAY: the tower's raw values; write \
                  \"sigmoid\" or \"softmax\" where it is one"
@@ -134,9 +137,6 @@ impl Writer {
 
     fn gate(&mut self, gate: &GatePlan, experts: usize, layout: Layout, later: bool) {
         let kind = match &gate.kind {
-            GateKindPlan::Softmax => "\"softmax\"".into(),
-            GateKindPlan::Sigmoid => "\"sigmoid\"".into(),
-            GateKindPlan::Hard => "\"hard\"".into(),
             GateKindPlan::TopK { k, renormalise } => {
                 format!("\"top_k\"\nk = {k}\nrenormalise = {renormalise}")
             }
@@ -144,8 +144,10 @@ impl Writer {
             GateKindPlan::Constant(weights) => {
                 format!("\"constant\"\nweights = {}", floats(weights))
             }
+            plain => format!("\"{}\"", plain.name()),
         };
-        self.line(format_args!("kind = {kind}"));
+        let doubt = if gate.open { "   # OPEN: the file does not say the kind" } else { "" };
+        self.line(format_args!("kind = {kind}{doubt}"));
         if !gate.sees.iter().copied().eq(0..experts) {
             self.line(format_args!("sees = {:?}", gate.sees));
         }
@@ -170,8 +172,9 @@ impl Writer {
         self.line(format_args!("layers = ["));
         for layer in &unit.layers {
             self.line(format_args!(
-                "  {{ {} }},",
-                layer_keys(layer, layout).join(", ")
+                "  {{ {} }},{}",
+                layer_keys(layer, layout).join(", "),
+                doubts(layer)
             ));
         }
         self.line(format_args!("]"));
@@ -198,7 +201,7 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     if let Some(weight) = &layer.weight {
         keys.push(format!("weight = {}", reference(weight)));
         if layer.layout != layout {
-            keys.push(format!("layout = \"{}\"", layout_name(layer.layout)));
+            keys.push(format!("layout = \"{}\"", layer.layout.name()));
         }
     }
     if let Some(bias) = &layer.bias {
@@ -210,26 +213,57 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     match &layer.activation {
         ActivationPlan::Linear if keys.is_empty() => keys.push("activation = \"linear\"".into()),
         ActivationPlan::Linear => {}
-        ActivationPlan::Relu => keys.push("activation = \"relu\"".into()),
         ActivationPlan::LeakyRelu(slope) => keys.push(format!(
             "activation = \"leaky_relu\", slope = {}",
             float(*slope)
         )),
+        ActivationPlan::Elu(alpha) if *alpha != 1.0 => {
+            keys.push(format!("activation = \"elu\", slope = {}", float(*alpha)));
+        }
         ActivationPlan::PRelu(slope) => keys.push(format!(
             "activation = \"prelu\", slope = {}",
             reference(slope)
         )),
-        ActivationPlan::Sigmoid => keys.push("activation = \"sigmoid\"".into()),
-        ActivationPlan::Tanh => keys.push("activation = \"tanh\"".into()),
+        ActivationPlan::Dice(dice) => {
+            let mut inner = vec![format!("alpha = {}", reference(&dice.alpha))];
+            match &dice.norm {
+                Some(norm) => inner.extend(norm_parts(norm)),
+                None => inner.push(format!("epsilon = {}", float(dice.epsilon))),
+            }
+            keys.push(format!("dice = {{ {} }}", inner.join(", ")));
+        }
+        named => keys.push(format!("activation = \"{}\"", named.name())),
+    }
+    if layer.residual {
+        keys.push("residual = true".into());
     }
     keys
 }
 
-fn norm_keys(norm: &Norm, after: bool) -> String {
-    let (mean, variance) = norm
-        .moments
-        .as_ref()
-        .map_or((None, None), |(m, v)| (Some(m), Some(v)));
+/// What the file leaves open about a layer, as a comment.
+fn doubts(layer: &LayerPlan) -> String {
+    let open = layer.open;
+    let named = [
+        (open.activation, "its activation"),
+        (open.norm, "the kind of its norm"),
+        (open.order, "whether its norm has after_activation = true"),
+        (open.epsilon, "epsilon"),
+        (open.layout, "its layout"),
+        (open.residual, "whether it has residual = true"),
+    ];
+    let list: Vec<&str> = named.iter().filter(|(open, _)| *open).map(|(_, what)| *what).collect();
+    if list.is_empty() {
+        String::new()
+    } else {
+        format!("   # OPEN: the file does not say {}", list.join(", "))
+    }
+}
+
+fn norm_parts(norm: &Norm) -> Vec<String> {
+    let (mean, variance) = match &norm.kind {
+        NormKind::Batch(mean, variance) => (Some(mean), Some(variance)),
+        _ => (None, None),
+    };
     let named = [
         ("gamma", norm.gamma.as_ref()),
         ("beta", norm.beta.as_ref()),
@@ -241,13 +275,24 @@ fn norm_keys(norm: &Norm, after: bool) -> String {
         .filter_map(|(key, r)| Some(format!("{key} = {}", reference(r?))))
         .collect();
     keys.push(format!("epsilon = {}", float(norm.epsilon)));
+    keys
+}
+
+fn norm_keys(norm: &Norm, after: bool) -> String {
+    let mut keys = norm_parts(norm);
+    if let NormKind::Group(groups) = norm.kind {
+        keys.push(format!("groups = {groups}"));
+    }
     if after {
         keys.push("after_activation = true".into());
     }
-    let kind = if norm.moments.is_some() {
-        "batch_norm"
-    } else {
-        "layer_norm"
+    let kind = match norm.kind {
+        NormKind::Batch(..) => "batch_norm",
+        NormKind::Layer => "layer_norm",
+        NormKind::Rms => "rms_norm",
+        NormKind::Group(_) => "group_norm",
+        NormKind::L2 => "l2_norm",
+        NormKind::Scale => "scale",
     };
     format!("{kind} = {{ {} }}", keys.join(", "))
 }
@@ -268,13 +313,6 @@ fn part(part: &Part) -> String {
             "{{ name = {}, axis = {axis}, index = {index} }}",
             quote(&part.name)
         ),
-    }
-}
-
-fn layout_name(layout: Layout) -> &'static str {
-    match layout {
-        Layout::OutIn => "out_in",
-        Layout::InOut => "in_out",
     }
 }
 
