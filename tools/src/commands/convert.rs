@@ -428,8 +428,10 @@ fn golden_engine(blob: &BlobBytes, golden: &Data, args: &Args) -> Result<String>
     let tolerance = args
         .tolerance
         .or((args.precision == Precision::F32).then_some(verify::F32));
-    if let Some(CheckFailed(text)) = tolerance.and_then(|t| verify::failed(&differences, t)) {
-        let table = verify::table(&differences, tolerance.unwrap_or_default());
+    // Without a limit any finite difference passes; NaN and infinity never do.
+    let limit = tolerance.unwrap_or(f64::MAX);
+    if let Some(CheckFailed(text)) = verify::failed(&differences, limit) {
+        let table = verify::table(&differences, limit);
         return Err(CheckFailed(format!(
             "{text}; the worst per array:\n{}\nnothing was written",
             table.trim_end()

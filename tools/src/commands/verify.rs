@@ -114,11 +114,7 @@ pub(super) fn table(differences: &[Difference], tolerance: f64) -> String {
         ],
     );
     for d in differences {
-        let verdict = if d.relative <= tolerance {
-            "ok"
-        } else {
-            "FAILED"
-        };
+        let verdict = if d.within(tolerance) { "ok" } else { "FAILED" };
         let numbers = [
             format!("{:.2e}", d.absolute),
             format!("{:.2e}", d.relative),
@@ -138,7 +134,7 @@ pub(super) fn table(differences: &[Difference], tolerance: f64) -> String {
 pub(super) fn failed(differences: &[Difference], tolerance: f64) -> Option<CheckFailed> {
     let bad: Vec<String> = differences
         .iter()
-        .filter(|d| d.relative > tolerance)
+        .filter(|d| !d.within(tolerance))
         .map(|d| format!("`{}`", d.name))
         .collect();
     (!bad.is_empty()).then(|| {

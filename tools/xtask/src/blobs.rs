@@ -1,6 +1,7 @@
-//! The blobs of the firmware examples, and what the host computes with them.
+//! The blobs of the test firmware, and what the host computes with them.
 
 use crate::seeded;
+use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::{
     Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small,
@@ -17,21 +18,16 @@ use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{self, Calibration, source};
 use mmoe_tools::{import, pack, self_test};
 use std::fs;
-use std::path::{Path, PathBuf};
 
-/// Where a file of the workspace is.
-pub(crate) fn workspace(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
-}
+/// The folder of the firmware's blobs and `.golden` files, in the workspace.
+pub(crate) const FOLDER: &str = "tests/firmware/models/blobs";
 
-/// A blob or a `.golden` file of `examples/firmware/models/blobs`, by name.
+/// A blob or a `.golden` file of `tests/firmware/models/blobs`, by name.
 pub(crate) type Made = (String, Vec<u8>);
 
 /// Writes all of them.
 pub(crate) fn make() -> Result<()> {
-    let folder = workspace("examples/firmware/models/blobs");
+    let folder = workspace(FOLDER);
     for (name, bytes) in committed()?.into_iter().chain(measured()?) {
         let path = folder.join(&name);
         fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;

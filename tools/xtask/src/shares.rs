@@ -1,6 +1,6 @@
 //! `docs/self-test.md`: of each fixture, how many changed weights the self-test finds.
 
-use crate::blobs::workspace;
+use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::Rng;
 use mmoe::SelfTestError;
