@@ -195,4 +195,6 @@ pub mod section {
     pub const SELF_TEST: u8 = 8;
     /// Gate temperatures that were folded into the weights.
     pub const TEMPERATURE: u8 = 10;
+    /// What the conversion assumed and nobody compared (sequence of str).
+    pub const ASSUMED: u8 = 12;
 }

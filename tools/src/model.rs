@@ -66,7 +66,20 @@ pub fn build(
     let ignored = spec.map(Spec::ignored).unwrap_or_default();
     leftovers::refuse(&weights, &found, ignored)?;
     let open = open::questions(&found.plan, &found.habits);
-    let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
+    let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)
+        .map_err(|e| match e {
+            ModelError::UnknownTasks { tasks, .. } => {
+                let also = open
+                    .iter()
+                    .filter(|q| q.assumed.is_some())
+                    .map(Question::text);
+                ModelError::UnknownTasks {
+                    tasks,
+                    also: also.collect(),
+                }
+            }
+            other => other,
+        })?;
     let dropped = assembled
         .unused
         .iter()

@@ -22,7 +22,7 @@ use mmoe_tools::readback::{self, CheckError};
 use mmoe_tools::self_test;
 
 use super::output::{Pending, count, grouped, print, progress};
-use super::{CheckFailed, verify};
+use super::{CheckFailed, assumed, verify};
 
 /// Makes a blob of trained weights, and checks it before it is put in its place.
 #[derive(Debug, clap::Args)]
@@ -65,6 +65,10 @@ pub(super) struct Args {
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
+    /// Go on where the file leaves open what changes the outputs, and neither the spec nor golden
+    /// rows decide: the blob then carries what was assumed.
+    #[arg(long)]
+    accept_assumptions: bool,
     /// Show where every tensor went, what was folded and what was dropped.
     #[arg(long)]
     explain: bool,
@@ -139,6 +143,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
     let weights = mmoe_tools::import::read(&args.weights)?;
     let mut report = Report::new(args, &weights);
+    let format = weights.format.clone();
     // Integer models keep the scaling: their input stage does it.
     let options = Options {
         fold_standardization: args.precision != Precision::I8,
@@ -146,11 +151,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let made = model::build(weights, spec.as_ref(), options)
         .with_context(|| args.weights.display().to_string())?;
     report.model(&made, args.explain);
-    let Recognised { graph, plan, .. } = made;
-    if let Some(golden) = &golden {
-        report.line("imported", &golden_import(&graph, golden)?);
+    if golden.is_none() && !made.open.is_empty() && !args.accept_assumptions {
+        return Err(assumed::stop(&made, &args.weights, &format));
     }
-    let packed = pack(graph, plan.inputs, args)?;
+    if let Some(golden) = &golden {
+        report.line("imported", &golden_import(&made, golden)?);
+    }
+    let Recognised {
+        graph, plan, open, ..
+    } = made;
+    let mut packed = pack(graph, plan.inputs, args)?;
+    if golden.is_none() {
+        assumed::record(&mut packed.header, &open);
+    }
     for note in &packed.notes {
         report.line("integers", note);
     }
@@ -344,7 +357,8 @@ fn float_checked(checked: &readback::Checked) -> String {
 
 /// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the
 /// precision, this must fit.
-fn golden_import(graph: &Graph, golden: &Data) -> Result<String> {
+fn golden_import(made: &Recognised, golden: &Data) -> Result<String> {
+    let graph = &made.graph;
     let outline = Outline::of_graph(graph);
     let evaluate = |graph: &Graph| {
         golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
@@ -363,6 +377,9 @@ fn golden_import(graph: &Graph, golden: &Data) -> Result<String> {
             Ok(verify::failed(&evaluate(g)?.1, verify::F32).is_none())
         })? {
             let _ = write!(text, "\n{hint}");
+        }
+        for question in &made.open {
+            let _ = write!(text, "\nopen: {}", question.text());
         }
         return Err(CheckFailed(format!("{text}\nnothing was written")).into());
     }
@@ -489,7 +506,10 @@ impl Report {
             self.line("as", &made.framework);
         }
         for assumption in &made.assumptions {
-            self.line("assumed", assumption);
+            self.line("taken", assumption);
+        }
+        for question in &made.open {
+            self.line("assumed", &question.text());
         }
         if let Some(embeddings) = &made.embeddings {
             self.line("embeddings", embeddings);

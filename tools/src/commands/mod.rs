@@ -1,5 +1,6 @@
 //! The commands.
 
+mod assumed;
 mod codegen;
 mod convert;
 mod device;

@@ -9,7 +9,7 @@ use mmoe_tools::golden::{self, Difference, Outline, What};
 use mmoe_tools::self_test;
 
 use super::output::{Table, count, print, short};
-use super::{CheckFailed, load, read_blob};
+use super::{CheckFailed, assumed, load, read_blob};
 
 /// Compares a blob's outputs with a golden file, what the framework itself computed; runs the
 /// self-test rows that it carries.
@@ -44,6 +44,7 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args) -> Result<()> {
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
+    print(&assumed::text(&runner))?;
     match self_test::check(&runner.model) {
         Ok(rows) => print(&format!(
             "{}: self-test passed, {}\n",

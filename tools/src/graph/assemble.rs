@@ -8,8 +8,8 @@ use crate::graph::{Activation, GateKind, Graph, Input, Layer, Node, Op, Output, 
 use crate::import::Weights;
 use crate::oracle;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, NormKind, OutputPlan, Plan, Reads, TensorRef,
-    Unit,
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, NormKind, OutputPlan, Plan, Reads,
+    TensorRef, Unit,
 };
 
 /// A graph, and what became of the tensors.
@@ -33,6 +33,7 @@ pub(crate) fn assemble(
 ) -> Result<Assembled, ModelError> {
     let unknown = || ModelError::UnknownTasks {
         tasks: plan.tasks.iter().map(|t| t.name.clone()).collect(),
+        also: Vec::new(),
     };
     let outputs: Vec<OutputPlan> = plan
         .tasks
@@ -148,7 +149,11 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
             .into_iter()
             .flatten()
             .find_map(|n| {
-                let mean = if let NormKind::Batch(mean, _) = &n.kind { Some(mean) } else { None };
+                let mean = if let NormKind::Batch(mean, _) = &n.kind {
+                    Some(mean)
+                } else {
+                    None
+                };
                 n.gamma.as_ref().or(mean)
             })
         {
@@ -651,7 +656,13 @@ impl Assembler {
         let gamma = optional(self, &norm.gamma, 1.0)?;
         let beta = optional(self, &norm.beta, 0.0)?;
         if norm.kind == NormKind::Scale {
-            return Ok(Step::Affine(Affine { gain: gamma, bias: beta }, place));
+            return Ok(Step::Affine(
+                Affine {
+                    gain: gamma,
+                    bias: beta,
+                },
+                place,
+            ));
         }
         #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
         let NormKind::Batch(mean, variance) = &norm.kind else {

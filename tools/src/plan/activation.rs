@@ -76,11 +76,19 @@ pub struct Dice {
 const NAMES: &[(Pointwise, &str, &[&str])] = &[
     (Pointwise::Silu, "silu", &["swish"]),
     (Pointwise::Gelu, "gelu", &["gelu_erf", "gelu_exact"]),
-    (Pointwise::GeluTanh, "gelu_tanh", &["gelu_approximate", "gelu_new"]),
+    (
+        Pointwise::GeluTanh,
+        "gelu_tanh",
+        &["gelu_approximate", "gelu_new"],
+    ),
     (Pointwise::Softplus, "softplus", &[]),
     (Pointwise::Selu, "selu", &[]),
     (Pointwise::Relu6, "relu6", &["relu_6"]),
-    (Pointwise::Hardswish, "hardswish", &["hard_swish", "hard_silu", "hardsilu"]),
+    (
+        Pointwise::Hardswish,
+        "hardswish",
+        &["hard_swish", "hard_silu", "hardsilu"],
+    ),
     (Pointwise::HardSigmoid, "hardsigmoid", &["hard_sigmoid"]),
     (Pointwise::HardSigmoidKeras2, "hardsigmoid_keras2", &[]),
     (Pointwise::Hardtanh, "hardtanh", &["hard_tanh"]),
@@ -98,7 +106,10 @@ impl Pointwise {
     /// Its name in a spec.
     #[must_use]
     pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(f, ..)| *f == self).map_or("?", |(_, name, _)| name)
+        NAMES
+            .iter()
+            .find(|(f, ..)| *f == self)
+            .map_or("?", |(_, name, _)| name)
     }
 }
 
@@ -129,7 +140,9 @@ impl ActivationPlan {
         let known = SPEC_NAMES.split(", ").chain(["softmax"]);
         let wanted = bare(text);
         known.clone().find(|n| bare(n) == wanted).or_else(|| {
-            known.filter(|n| strsim::osa_distance(&bare(n), &wanted) <= 1).min_by_key(|n| n.len())
+            known
+                .filter(|n| strsim::osa_distance(&bare(n), &wanted) <= 1)
+                .min_by_key(|n| n.len())
         })
     }
 
@@ -168,7 +181,12 @@ mod tests {
                 assert_eq!(plan.name(), name);
             }
         }
-        for (text, near) in [("ReLU", "relu"), ("GELU", "gelu"), ("hard-swish", "hardswish"), ("rleu", "relu")] {
+        for (text, near) in [
+            ("ReLU", "relu"),
+            ("GELU", "gelu"),
+            ("hard-swish", "hardswish"),
+            ("rleu", "relu"),
+        ] {
             assert_eq!(ActivationPlan::named(text), None, "{text}");
             assert_eq!(ActivationPlan::near(text), Some(near), "{text}");
         }

@@ -394,7 +394,10 @@ impl Norm {
             NormKind::Batch(mean, variance) => [Some(mean), Some(variance)],
             _ => [None, None],
         };
-        [self.gamma.as_ref(), self.beta.as_ref()].into_iter().chain(moments).flatten()
+        [self.gamma.as_ref(), self.beta.as_ref()]
+            .into_iter()
+            .chain(moments)
+            .flatten()
     }
 
     /// Whether it is a batch norm.
@@ -431,7 +434,9 @@ impl Norm {
             {
                 return None;
             }
-            let kind = mean.zip(variance).map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
+            let kind = mean
+                .zip(variance)
+                .map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
             (kind != NormKind::Layer || gamma.is_some()).then_some(Self {
                 gamma,
                 beta,

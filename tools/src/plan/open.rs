@@ -166,12 +166,23 @@ fn activations() -> Vec<Choice> {
         ActivationPlan::LeakyRelu(0.05),
     ];
     let rest = [
-        Selu, Softplus, GeluTanh, Relu6, Hardswish, Mish, HardSigmoid, Hardtanh, Softsign,
+        Selu,
+        Softplus,
+        GeluTanh,
+        Relu6,
+        Hardswish,
+        Mish,
+        HardSigmoid,
+        Hardtanh,
+        Softsign,
         HardSigmoidKeras2,
     ];
-    named.into_iter().chain(rest.map(ActivationPlan::Pointwise)).map(Choice::Activation).collect()
+    named
+        .into_iter()
+        .chain(rest.map(ActivationPlan::Pointwise))
+        .map(Choice::Activation)
+        .collect()
 }
-
 
 /// The epsilons that frameworks and people use, the likeliest first.
 const EPSILONS: [f64; 8] = [1e-5, 1e-3, 1e-6, 1e-8, 1e-12, 1e-4, 1e-2, 1e-1];
@@ -180,8 +191,8 @@ const EPSILONS: [f64; 8] = [1e-5, 1e-3, 1e-6, 1e-8, 1e-12, 1e-4, 1e-2, 1e-1];
 #[must_use]
 pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
     let mut asked: Vec<Question> = Vec::new();
-    let mut ask = |topic, part, at, assumed: Option<Choice>, others: fn() -> Vec<Choice>| {
-        match asked
+    let mut ask =
+        |topic, part, at, assumed: Option<Choice>, others: fn() -> Vec<Choice>| match asked
             .iter_mut()
             .find(|q| q.topic == topic && q.part == part && q.assumed == assumed)
         {
@@ -190,19 +201,25 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
                 topic,
                 part,
                 at: vec![at],
-                others: others().into_iter().filter(|c| Some(c) != assumed.as_ref()).collect(),
+                others: others()
+                    .into_iter()
+                    .filter(|c| Some(c) != assumed.as_ref())
+                    .collect(),
                 assumed,
                 source: habits.source.into(),
             }),
-        }
-    };
+        };
     for (t, task) in plan.tasks.iter().enumerate() {
         if task.output.is_none() {
             ask(Topic::Output, Part::Towers, At::Task(t), None, outputs);
         }
     }
     for (at, part, last, layer) in plan.places() {
-        let shared = if habits.one_activation { Part::All } else { part };
+        let shared = if habits.one_activation {
+            Part::All
+        } else {
+            part
+        };
         if layer.open.activation {
             let now = Some(Choice::Activation(layer.activation.clone()));
             if last && !habits.one_activation {
@@ -215,7 +232,11 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
             && let Some(kind) = layer.norm_choice()
         {
             // With a bias beside it a vector is no slope, no RMS norm and no bare factor.
-            let biased = layer.before.as_ref().or(layer.after.as_ref()).is_some_and(|n| n.beta.is_some());
+            let biased = layer
+                .before
+                .as_ref()
+                .or(layer.after.as_ref())
+                .is_some_and(|n| n.beta.is_some());
             let kinds = if kind == NormChoice::Nothing || !layer.has_vector() {
                 bare_norms
             } else if biased {
@@ -226,24 +247,54 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
             ask(Topic::NormKind, part, at, Some(Choice::Norm(kind)), kinds);
         }
         if layer.open.order {
-            ask(Topic::Order, part, at, Some(Choice::AfterActivation(layer.after.is_some())), || [false, true].map(Choice::AfterActivation).into());
+            ask(
+                Topic::Order,
+                part,
+                at,
+                Some(Choice::AfterActivation(layer.after.is_some())),
+                || [false, true].map(Choice::AfterActivation).into(),
+            );
         }
         if layer.open.epsilon
             && let Some(norm) = layer.before.as_ref().or(layer.after.as_ref())
         {
-            ask(Topic::Epsilon, Part::All, at, Some(Choice::Epsilon(norm.epsilon)), || EPSILONS.map(Choice::Epsilon).into());
+            ask(
+                Topic::Epsilon,
+                Part::All,
+                at,
+                Some(Choice::Epsilon(norm.epsilon)),
+                || EPSILONS.map(Choice::Epsilon).into(),
+            );
         }
         if layer.open.layout {
-            ask(Topic::Layout, Part::All, at, Some(Choice::Layout(layer.layout)), || [Layout::OutIn, Layout::InOut].map(Choice::Layout).into());
+            ask(
+                Topic::Layout,
+                Part::All,
+                at,
+                Some(Choice::Layout(layer.layout)),
+                || [Layout::OutIn, Layout::InOut].map(Choice::Layout).into(),
+            );
         }
         if layer.open.residual {
-            ask(Topic::Residual, part, at, Some(Choice::Residual(layer.residual)), || [false, true].map(Choice::Residual).into());
+            ask(
+                Topic::Residual,
+                part,
+                at,
+                Some(Choice::Residual(layer.residual)),
+                || [false, true].map(Choice::Residual).into(),
+            );
         }
     }
     for (l, level) in plan.levels.iter().enumerate() {
         for (g, gate) in level.gates.iter().enumerate().filter(|(_, g)| g.open) {
             let now = Choice::Gate(gate.kind.clone(), gate.temperature);
-            ask(Topic::GateKind, Part::Gates, At::Gate(l, g), Some(now), gate_kinds);
+            ask(
+                Topic::GateKind,
+                Part::Gates,
+                At::Gate(l, g),
+                Some(now),
+                gate_kinds,
+            );
         }
     }
     asked.sort_by_key(|q| (q.topic, q.part));
@@ -252,7 +303,9 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
 
 fn outputs() -> Vec<Choice> {
     use OutputPlan::{Exp, Linear, Relu, Sigmoid, Softmax, Softplus, Tanh};
-    [Sigmoid, Linear, Softmax, Relu, Softplus, Tanh, Exp].map(Choice::Output).into()
+    [Sigmoid, Linear, Softmax, Relu, Softplus, Tanh, Exp]
+        .map(Choice::Output)
+        .into()
 }
 
 fn gate_kinds() -> Vec<Choice> {
@@ -276,11 +329,16 @@ fn bare_norms() -> Vec<Choice> {
 
 fn biased_norms() -> Vec<Choice> {
     use NormChoice::{Group, Layer};
-    [Layer, Group(2), Group(4), Group(8), Group(1), Group(16)].map(Choice::Norm).into()
+    [Layer, Group(2), Group(4), Group(8), Group(1), Group(16)]
+        .map(Choice::Norm)
+        .into()
 }
 
 fn top_k(k: usize) -> GateKindPlan {
-    GateKindPlan::TopK { k, renormalise: true }
+    GateKindPlan::TopK {
+        k,
+        renormalise: true,
+    }
 }
 
 impl Question {
@@ -319,7 +377,10 @@ impl Question {
             Part::Towers => " of the towers",
         };
         let what = match self.topic {
-            Topic::Output => format!("how {} made", count(self.at.len(), "output is", "outputs are")),
+            Topic::Output => format!(
+                "how {} made",
+                count(self.at.len(), "output is", "outputs are")
+            ),
             Topic::Activation => format!("hidden layers{whose}"),
             Topic::LastActivation => format!("the last layer{whose}"),
             Topic::NormKind => format!("norms without statistics in the layers{whose}"),
@@ -337,8 +398,16 @@ impl Question {
         } else {
             format!(" ({})", self.source)
         };
-        let places = if self.topic == Topic::Output { 0 } else { self.at.len() };
-        let of = if places == 1 { "1 place".into() } else { format!("{places} places") };
+        let places = if self.topic == Topic::Output {
+            0
+        } else {
+            self.at.len()
+        };
+        let of = if places == 1 {
+            "1 place".into()
+        } else {
+            format!("{places} places")
+        };
         format!("{what}: {}, in {of}{source}", assumed.words())
     }
 
@@ -351,7 +420,11 @@ impl Question {
             Part::Gates => "[gates]",
             Part::Towers => "[towers]",
         };
-        let key = if self.topic == Topic::LastActivation { "last_activation" } else { "activation" };
+        let key = if self.topic == Topic::LastActivation {
+            "last_activation"
+        } else {
+            "activation"
+        };
         let line = match choice {
             Choice::Activation(ActivationPlan::LeakyRelu(slope)) => {
                 format!("{key} = \"leaky_relu\"\nslope = {slope:?}")
@@ -375,7 +448,11 @@ impl Question {
 }
 
 fn count(n: usize, one: &str, many: &str) -> String {
-    if n == 1 { format!("{n} {one}") } else { format!("{n} {many}") }
+    if n == 1 {
+        format!("{n} {one}")
+    } else {
+        format!("{n} {many}")
+    }
 }
 
 impl NormChoice {
@@ -505,7 +582,12 @@ impl LayerPlan {
             NormChoice::Scale => NormKind::Scale,
         };
         if self.before.is_none() && self.after.is_none() && !self.activation.is_trained() {
-            self.before = Some(Norm { gamma: None, beta: None, kind, epsilon: 1e-5 });
+            self.before = Some(Norm {
+                gamma: None,
+                beta: None,
+                kind,
+                epsilon: 1e-5,
+            });
             self.open.epsilon = true;
             return;
         }
@@ -524,7 +606,12 @@ impl Norm {
     /// A norm that has gains alone.
     #[must_use]
     pub fn lone(gamma: TensorRef, kind: NormKind) -> Self {
-        Self { gamma: Some(gamma), beta: None, kind, epsilon: 1e-5 }
+        Self {
+            gamma: Some(gamma),
+            beta: None,
+            kind,
+            epsilon: 1e-5,
+        }
     }
 }
 
@@ -535,12 +622,15 @@ impl Plan {
             let experts = level.experts.iter().enumerate().flat_map(move |(e, unit)| {
                 let end = unit.layers.len();
                 let layers = unit.layers.iter().enumerate();
-                layers.map(move |(i, layer)| (At::Expert(l, e, i), Part::Experts, i + 1 == end, layer))
+                layers.map(move |(i, layer)| {
+                    (At::Expert(l, e, i), Part::Experts, i + 1 == end, layer)
+                })
             });
             let gates = level.gates.iter().enumerate().flat_map(move |(g, gate)| {
                 let end = gate.unit.layers.len();
                 let layers = gate.unit.layers.iter().enumerate();
-                layers.map(move |(i, layer)| (At::Logits(l, g, i), Part::Gates, i + 1 == end, layer))
+                layers
+                    .map(move |(i, layer)| (At::Logits(l, g, i), Part::Gates, i + 1 == end, layer))
             });
             experts.chain(gates)
         });
@@ -555,10 +645,21 @@ impl Plan {
     /// The layer of a place; `None` where the place is no layer of this plan.
     pub fn layer_mut(&mut self, at: At) -> Option<&mut LayerPlan> {
         match at {
-            At::Expert(l, e, i) => self.levels.get_mut(l)?.experts.get_mut(e)?.layers.get_mut(i),
-            At::Logits(l, g, i) => {
-                self.levels.get_mut(l)?.gates.get_mut(g)?.unit.layers.get_mut(i)
-            }
+            At::Expert(l, e, i) => self
+                .levels
+                .get_mut(l)?
+                .experts
+                .get_mut(e)?
+                .layers
+                .get_mut(i),
+            At::Logits(l, g, i) => self
+                .levels
+                .get_mut(l)?
+                .gates
+                .get_mut(g)?
+                .unit
+                .layers
+                .get_mut(i),
             At::Tower(t, i) => self.towers.get_mut(t)?.layers.get_mut(i),
             At::Gate(..) | At::Task(_) => None,
         }

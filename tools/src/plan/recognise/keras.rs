@@ -7,8 +7,8 @@ use super::Found;
 use super::names::{Names, unit};
 use crate::error::ModelError;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan, Plan, Reads,
-    TaskPlan, TensorRef, Unit,
+    ActivationPlan, GateKindPlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan, Plan,
+    Reads, TaskPlan, TensorRef, Unit,
 };
 
 /// Keras's default epsilon of a batch norm.

@@ -10,28 +10,63 @@ use crate::plan::TensorRef;
 /// What training leaves behind, by words of a name's path, and what it is.
 const TRAINING: &[(&[&str], &str)] = &[
     (&["num_batches_tracked"], "counts training steps"),
-    (&["optimizer", "optimizer_state", "optim"], "the optimizer's state"),
+    (
+        &["optimizer", "optimizer_state", "optim"],
+        "the optimizer's state",
+    ),
     (&["metrics", "metric", "loss_tracker"], "a metric's state"),
     (
-        &["log_vars", "log_var", "log_sigma", "log_sigmas", "loss_weights", "loss_weight", "pos_weight",
-          "task_weights", "loss_scale", "criterion", "loss_fn", "loss", "uncertainty_weights"],
+        &[
+            "log_vars",
+            "log_var",
+            "log_sigma",
+            "log_sigmas",
+            "loss_weights",
+            "loss_weight",
+            "pos_weight",
+            "task_weights",
+            "loss_scale",
+            "criterion",
+            "loss_fn",
+            "loss",
+            "uncertainty_weights",
+        ],
         "belongs to the loss",
     ),
-    (&["n_averaged", "decay", "global_step", "epoch", "best_score", "best_metric"], "counts or sets training"),
+    (
+        &[
+            "n_averaged",
+            "decay",
+            "global_step",
+            "epoch",
+            "best_score",
+            "best_metric",
+        ],
+        "counts or sets training",
+    ),
     (&["seed_generator", "seed_generator_state"], "seeds dropout"),
 ];
 
 /// Why a tensor that the plan does not read may be left out; `None`: nothing explains it.
 pub(crate) fn reason<'a>(name: &str, found: &'a Found, ignored: &[String]) -> Option<&'a str> {
-    let word = |w: &str| TRAINING.iter().find(|(words, _)| words.contains(&w)).map(|(_, why)| *why);
+    let word = |w: &str| {
+        TRAINING
+            .iter()
+            .find(|(words, _)| words.contains(&w))
+            .map(|(_, why)| *why)
+    };
     if found.tables.contains(name) {
         return Some("stands before the model's input");
     }
     if ignored.iter().any(|pattern| matches(pattern, name)) {
         return Some("the spec says `ignore`");
     }
-    let dead = found.dead.iter().find(|(prefix, _)| name.starts_with(prefix.as_str()));
-    dead.map(|(_, why)| why.as_str()).or_else(|| name.split(['.', '/']).find_map(word))
+    let dead = found
+        .dead
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix.as_str()));
+    dead.map(|(_, why)| why.as_str())
+        .or_else(|| name.split(['.', '/']).find_map(word))
 }
 
 /// Refuses tensors that take part in nothing.
@@ -58,7 +93,11 @@ pub(crate) fn refuse(
     let by_spec = found.framework == "spec";
     let first: Vec<&str> = left.iter().take(4).map(String::as_str).collect();
     let more = left.len().saturating_sub(first.len());
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
     Err(ModelError::Leftover {
         framework: (!by_spec).then(|| found.framework.to_owned()),
         tensors: first.join(", ") + &more,

@@ -101,7 +101,10 @@ fn shared(names: Names<'_>) -> Result<Found, ModelError> {
     let mut tasks = Vec::new();
     for task in names.words("decoders.") {
         towers.push(names.module(&format!("decoders.{task}"), USER.ending_raw())?);
-        tasks.push(TaskPlan { name: task, output: None });
+        tasks.push(TaskPlan {
+            name: task,
+            output: None,
+        });
     }
     let encoder = names.module("encoder", USER)?;
     let mut found = Found {

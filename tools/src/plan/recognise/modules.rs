@@ -28,12 +28,24 @@ pub(super) struct Style {
 impl Style {
     /// The stacks of a framework that takes the activation as an argument.
     pub(super) const fn framework(epsilon: f64) -> Self {
-        Self { epsilon, dice: epsilon, raw: false, open: true, own: false }
+        Self {
+            epsilon,
+            dice: epsilon,
+            raw: false,
+            open: true,
+            own: false,
+        }
     }
 
     /// The stacks of a user.
     pub(super) const fn user() -> Self {
-        Self { epsilon: 1e-5, dice: 1e-8, raw: false, open: true, own: true }
+        Self {
+            epsilon: 1e-5,
+            dice: 1e-8,
+            raw: false,
+            open: true,
+            own: true,
+        }
     }
 
     /// The same, ending in raw values.
@@ -69,7 +81,9 @@ impl Names<'_> {
             return Ok(Some(Member::Matrix));
         }
         if let Some(dice) = self.dice(at, style.dice)? {
-            return Ok(Some(Member::Activation(ActivationPlan::Dice(Box::new(dice)))));
+            return Ok(Some(Member::Activation(ActivationPlan::Dice(Box::new(
+                dice,
+            )))));
         }
         let Some(norm) = self.norm(at, style.epsilon)? else {
             return Ok(None);
@@ -88,7 +102,11 @@ impl Names<'_> {
     /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm
     /// and the trained slope that stand behind it. Numbers that are missing are members without
     /// tensors, so where none is missing there is no activation.
-    pub(super) fn sequential(&self, prefix: &str, style: Style) -> Result<Vec<LayerPlan>, ModelError> {
+    pub(super) fn sequential(
+        &self,
+        prefix: &str,
+        style: Style,
+    ) -> Result<Vec<LayerPlan>, ModelError> {
         let numbers = self.numbers(&format!("{prefix}."));
         let mut front: Vec<LayerPlan> = Vec::new();
         let mut slots: Vec<Slot> = Vec::new();
@@ -108,12 +126,21 @@ impl Names<'_> {
                         slot.next = slot.next.or(Some(n));
                     }
                     let layer = self.linear(&at, ActivationPlan::Relu);
-                    slots.push(Slot { layer, at: n, norm: None, slope: None, next: None });
+                    slots.push(Slot {
+                        layer,
+                        at: n,
+                        norm: None,
+                        slope: None,
+                        next: None,
+                    });
                     continue;
                 }
                 // A norm of the input itself.
                 (Member::Norm(norm), None) if norm.is_batch() || style.own => {
-                    front.push(LayerPlan { before: Some(norm), ..LayerPlan::default() });
+                    front.push(LayerPlan {
+                        before: Some(norm),
+                        ..LayerPlan::default()
+                    });
                     continue;
                 }
                 (_, None) => return Err(self.unknown(&at)),
@@ -152,7 +179,11 @@ impl Names<'_> {
     /// A vector alone, taken for what its numbers look like.
     fn vector(&self, slot: &mut Slot, at: &str, n: usize) -> Result<(), ()> {
         let weight = format!("{at}.weight");
-        let data = self.weights.tensors.get(&weight).map_or(&[][..], |t| &t.data);
+        let data = self
+            .weights
+            .tensors
+            .get(&weight)
+            .map_or(&[][..], |t| &t.data);
         #[expect(clippy::cast_precision_loss, reason = "a mean needs no more")]
         let mean = data.iter().map(|v| v.abs()).sum::<f32>() / data.len().max(1) as f32;
         let vector = TensorRef::name(weight);
@@ -177,7 +208,12 @@ impl Names<'_> {
         Ok(layers)
     }
 
-    fn nested(&self, prefix: &str, style: Style, depth: usize) -> Result<Vec<LayerPlan>, ModelError> {
+    fn nested(
+        &self,
+        prefix: &str,
+        style: Style,
+        depth: usize,
+    ) -> Result<Vec<LayerPlan>, ModelError> {
         if depth == DEEPEST {
             return Err(self.wrong(
                 &format!("the layers of `{prefix}` stand more than {DEEPEST} names deep"),
@@ -192,7 +228,13 @@ impl Names<'_> {
             return Err(self.empty(prefix));
         }
         if words.iter().all(|w| w.parse::<usize>().is_ok()) {
-            return self.sequential(prefix, Style { raw: false, ..style });
+            return self.sequential(
+                prefix,
+                Style {
+                    raw: false,
+                    ..style
+                },
+            );
         }
         let mut layers: Vec<LayerPlan> = Vec::new();
         // Which part made a layer, for norms that are numbered like it.
@@ -211,16 +253,25 @@ impl Names<'_> {
                 let Member::Norm(norm) = norm else {
                     return Err(self.unknown(&format!("{prefix}.{word}")));
                 };
-                layers.push(LayerPlan { before: Some(norm), ..LayerPlan::default() });
+                layers.push(LayerPlan {
+                    before: Some(norm),
+                    ..LayerPlan::default()
+                });
                 made.push(word);
             }
         }
         for (word, norm) in norms {
             let at = format!("{prefix}.{word}");
-            let number = |w: &str| w.trim_start_matches(|c: char| !c.is_ascii_digit()).to_owned();
-            let alike = made.iter().position(|m| !number(m).is_empty() && number(m) == number(&word));
+            let number = |w: &str| {
+                w.trim_start_matches(|c: char| !c.is_ascii_digit())
+                    .to_owned()
+            };
+            let alike = made
+                .iter()
+                .position(|m| !number(m).is_empty() && number(m) == number(&word));
             let before = words.get_index_of(&word).and_then(|i| {
-                made.iter().rposition(|m| words.get_index_of(m).is_some_and(|m| m < i))
+                made.iter()
+                    .rposition(|m| words.get_index_of(m).is_some_and(|m| m < i))
             });
             let Some(layer) = alike.or(before).and_then(|i| layers.get_mut(i)) else {
                 return Err(self.unknown(&at));
@@ -240,7 +291,11 @@ impl Names<'_> {
             slot.layer.open.epsilon |= slot.layer.before.is_some();
             *layer = slot.layer;
         }
-        if layers.is_empty() { Err(self.empty(prefix)) } else { Ok(layers) }
+        if layers.is_empty() {
+            Err(self.empty(prefix))
+        } else {
+            Ok(layers)
+        }
     }
 
     /// A matrix of a user's module: nothing tells what follows it.
@@ -254,7 +309,13 @@ impl Names<'_> {
 impl Slot {
     /// A layer about which the numbers say nothing more.
     fn settled(layer: LayerPlan, at: usize) -> Self {
-        Self { layer, at, norm: None, slope: Some(at), next: Some(at) }
+        Self {
+            layer,
+            at,
+            norm: None,
+            slope: Some(at),
+            next: Some(at),
+        }
     }
 
     /// Puts a norm in the place that its number gives it; fails where one is there.
@@ -264,7 +325,11 @@ impl Slot {
         }
         // A slope with a lower number has been applied by then.
         let behind = self.layer.activation.is_trained() && self.slope.is_some_and(|s| s < n);
-        let place = if behind { &mut self.layer.after } else { &mut self.layer.before };
+        let place = if behind {
+            &mut self.layer.after
+        } else {
+            &mut self.layer.before
+        };
         *place = Some(norm);
         Ok(())
     }
@@ -284,7 +349,9 @@ impl Slot {
             return;
         }
         let gap_before = self.norm.map_or(0, |n| n - self.at - 1);
-        let gap_after = self.next.map(|next| next - self.norm.unwrap_or(self.at) - 1);
+        let gap_after = self
+            .next
+            .map(|next| next - self.norm.unwrap_or(self.at) - 1);
         match (self.norm, gap_before, gap_after) {
             (_, 0, Some(0)) => {
                 self.layer.activation = ActivationPlan::Linear;

@@ -19,12 +19,23 @@ const USER: Style = Style::user();
 /// Words that a part's name contains, in lower case.
 const EXPERTS: &[&str] = &["expert"];
 const GATES: &[&str] = &["gate", "gating", "router"];
-const TOWERS: &[&str] = &["tower", "head", "decoder", "classifier", "output", "task", "predict"];
-const BOTTOM: &[&str] = &["bottom", "shared", "encoder", "trunk", "backbone", "stem", "bridge", "base"];
+const TOWERS: &[&str] = &[
+    "tower",
+    "head",
+    "decoder",
+    "classifier",
+    "output",
+    "task",
+    "predict",
+];
+const BOTTOM: &[&str] = &[
+    "bottom", "shared", "encoder", "trunk", "backbone", "stem", "bridge", "base",
+];
 /// What a user's module calls its layers, as opposed to its tasks.
 const LAYERS: &[&str] = &[
     "weight", "bias", "fc", "linear", "lin", "layer", "net", "mlp", "bn", "norm", "ln", "hidden",
-    "dense", "out", "proj", "act", "prelu", "seq", "model", "module", "block", "dnn", "running", "num",
+    "dense", "out", "proj", "act", "prelu", "seq", "model", "module", "block", "dnn", "running",
+    "num",
 ];
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
@@ -64,7 +75,9 @@ fn parts(names: &Names<'_>, words: &[&str], but: &[&str]) -> Vec<Instance> {
     let mut roots: IndexMap<String, IndexSet<String>> = IndexMap::new();
     for name in names.weights.tensors.keys() {
         let segments: Vec<&str> = name.split('.').collect();
-        let Some(first) = segments.first() else { continue };
+        let Some(first) = segments.first() else {
+            continue;
+        };
         if !has(first, words) || has(first, but) || first.to_lowercase().starts_with("emb") {
             continue;
         }
@@ -80,16 +93,29 @@ fn parts(names: &Names<'_>, words: &[&str], but: &[&str]) -> Vec<Instance> {
         let tasks = !numbered && !below.iter().any(layer) && !below.contains("");
         if listed || tasks {
             for key in below.iter() {
-                found.push(Instance { key: key.clone(), prefix: format!("{root}.{key}") });
+                found.push(Instance {
+                    key: key.clone(),
+                    prefix: format!("{root}.{key}"),
+                });
             }
         } else {
-            found.push(Instance { key: String::new(), prefix: (*root).clone() });
+            found.push(Instance {
+                key: String::new(),
+                prefix: (*root).clone(),
+            });
         }
     } else {
         for root in roots.keys() {
             let digits = root.trim_start_matches(|c: char| !c.is_ascii_digit());
-            let key = if digits.is_empty() { task_of(root, words) } else { digits.to_owned() };
-            found.push(Instance { key, prefix: root.clone() });
+            let key = if digits.is_empty() {
+                task_of(root, words)
+            } else {
+                digits.to_owned()
+            };
+            found.push(Instance {
+                key,
+                prefix: root.clone(),
+            });
         }
     }
     if found.iter().all(|i| number(&i.key).is_some()) {
@@ -136,7 +162,12 @@ fn mixture(
     numbered(&names, &experts)?;
     let experts = match experts.as_slice() {
         [one] if one.key.is_empty() || is_packed(&names, &one.prefix) => packed(&names, "expert")?,
-        _ if names.weights.tensors.iter().any(|(n, t)| is_part(n, "expert") && t.shape.len() == 3) => {
+        _ if names
+            .weights
+            .tensors
+            .iter()
+            .any(|(n, t)| is_part(n, "expert") && t.shape.len() == 3) =>
+        {
             packed(&names, "expert")?
         }
         list => stacks(&names, list, USER)?,
@@ -166,7 +197,10 @@ fn shared_bottom(
     bottom: &Instance,
     towers: Vec<Instance>,
 ) -> Result<Found, ModelError> {
-    let names = Names { framework: "a plain PyTorch module (shared bottom)", ..names };
+    let names = Names {
+        framework: "a plain PyTorch module (shared bottom)",
+        ..names
+    };
     let bottom = names.module(&bottom.prefix, USER)?;
     let (towers, tasks, named) = towers_of(&names, towers)?;
     let mut found = Found {
@@ -190,11 +224,15 @@ fn finish(names: &Names<'_>, found: &mut Found) {
 
 fn numbered(names: &Names<'_>, list: &[Instance]) -> Result<(), ModelError> {
     let numbers: Option<Vec<usize>> = list.iter().map(|i| i.key.parse().ok()).collect();
-    let Some(numbers) = numbers else { return Ok(()) };
+    let Some(numbers) = numbers else {
+        return Ok(());
+    };
     let first = numbers.first().copied().unwrap_or(0).min(1);
     match numbers.iter().enumerate().find(|(i, n)| i + first != **n) {
         Some((i, _)) => {
-            let root = list[0].prefix.trim_end_matches(|c: char| c.is_ascii_digit());
+            let root = list[0]
+                .prefix
+                .trim_end_matches(|c: char| c.is_ascii_digit());
             Err(names.wrong(
                 &format!("`{root}{}` is missing between its neighbours", i + first),
                 "the file may be cut or pruned: save it whole, or describe it in a spec",
@@ -209,7 +247,9 @@ fn stacks(
     list: &[Instance],
     style: Style,
 ) -> Result<Vec<Vec<LayerPlan>>, ModelError> {
-    list.iter().map(|i| names.module(&i.prefix, style)).collect()
+    list.iter()
+        .map(|i| names.module(&i.prefix, style))
+        .collect()
 }
 
 type Towers = (Vec<Vec<LayerPlan>>, Vec<TaskPlan>, bool);
@@ -217,9 +257,16 @@ type Towers = (Vec<Vec<LayerPlan>>, Vec<TaskPlan>, bool);
 fn towers_of(names: &Names<'_>, list: Vec<Instance>) -> Result<Towers, ModelError> {
     numbered(names, &list)?;
     let towers = stacks(names, &list, USER.ending_raw())?;
-    let named = list.iter().all(|i| !i.key.is_empty() && i.key.parse::<usize>().is_err());
+    let named = list
+        .iter()
+        .all(|i| !i.key.is_empty() && i.key.parse::<usize>().is_err());
     let tasks = if named {
-        list.into_iter().map(|i| TaskPlan { name: i.key, output: None }).collect()
+        list.into_iter()
+            .map(|i| TaskPlan {
+                name: i.key,
+                output: None,
+            })
+            .collect()
     } else {
         unknown_tasks(list.len())
     };
@@ -236,7 +283,12 @@ fn gates_of(
     let mut gates = Vec::new();
     for gate in list {
         match names.shape(&gate.prefix) {
-            [_, _] => gates.push(vec![bare(names, TensorRef::name(&gate.prefix), experts, width)]),
+            [_, _] => gates.push(vec![bare(
+                names,
+                TensorRef::name(&gate.prefix),
+                experts,
+                width,
+            )]),
             &[count, ..] if names.shape(&gate.prefix).len() == 3 => {
                 for t in 0..count.min(crate::graph::rules::MAX_VALUES) {
                     let matrix = TensorRef::pick(&gate.prefix, 0, t);
@@ -259,18 +311,31 @@ fn bare(names: &Names<'_>, matrix: TensorRef, experts: usize, width: Option<usiz
     let square = shape.first() == shape.last();
     LayerPlan {
         weight: Some(matrix),
-        layout: if out_in && !square { Layout::OutIn } else { Layout::InOut },
-        open: Open { layout: square, ..Open::default() },
+        layout: if out_in && !square {
+            Layout::OutIn
+        } else {
+            Layout::InOut
+        },
+        open: Open {
+            layout: square,
+            ..Open::default()
+        },
         ..LayerPlan::default()
     }
 }
 
 fn is_part(name: &str, word: &str) -> bool {
-    name.split('.').next().is_some_and(|s| s.to_lowercase().contains(word))
+    name.split('.')
+        .next()
+        .is_some_and(|s| s.to_lowercase().contains(word))
 }
 
 fn is_packed(names: &Names<'_>, prefix: &str) -> bool {
-    names.weights.tensors.iter().any(|(n, t)| n.starts_with(prefix) && t.shape.len() == 3)
+    names
+        .weights
+        .tensors
+        .iter()
+        .any(|(n, t)| n.starts_with(prefix) && t.shape.len() == 3)
 }
 
 /// Experts packed into tensors `[experts, …, …]`, layer after layer in the order of the file, each
@@ -283,7 +348,10 @@ fn packed(names: &Names<'_>, word: &str) -> Result<Vec<Vec<LayerPlan>>, ModelErr
         .filter(|(n, _)| is_part(n, word))
         .map(|(n, t)| (n, t.shape.as_slice()))
         .collect();
-    let Some(&(_, &[count, ..])) = all.iter().find(|(_, s)| s.len() == 3 && s[1] > 1 && s[2] > 1) else {
+    let Some(&(_, &[count, ..])) = all
+        .iter()
+        .find(|(_, s)| s.len() == 3 && s[1] > 1 && s[2] > 1)
+    else {
         // One expert that is a module.
         let one = parts(names, EXPERTS, &[]);
         return stacks(names, &one, USER);
@@ -292,7 +360,13 @@ fn packed(names: &Names<'_>, word: &str) -> Result<Vec<Vec<LayerPlan>>, ModelErr
     for (name, shape) in &all {
         match **shape {
             [c, a, b] if c == count && a > 1 && b > 1 => {
-                layers.push((LayerPlanOf { weight: (*name).clone(), bias: None }, [a, b]));
+                layers.push((
+                    LayerPlanOf {
+                        weight: (*name).clone(),
+                        bias: None,
+                    },
+                    [a, b],
+                ));
             }
             [c, _] | [c, 1, _] if c == count => {
                 let Some((layer, _)) = layers.last_mut() else {
@@ -313,11 +387,17 @@ fn packed(names: &Names<'_>, word: &str) -> Result<Vec<Vec<LayerPlan>>, ModelErr
     let biased = |turn: bool| {
         layers.iter().all(|(l, s)| {
             let made = s[usize::from(!turn)];
-            l.bias.as_ref().is_none_or(|b| names.shape(b).last() == Some(&made))
+            l.bias
+                .as_ref()
+                .is_none_or(|b| names.shape(b).last() == Some(&made))
         })
     };
     let fits = |turn: bool| chains(turn) && biased(turn);
-    let layout = if fits(false) { Layout::InOut } else { Layout::OutIn };
+    let layout = if fits(false) {
+        Layout::InOut
+    } else {
+        Layout::OutIn
+    };
     let open = fits(false) && fits(true);
     let expert = |e: usize| {
         let layer = |(of, _): &(LayerPlanOf, [usize; 2])| LayerPlan {
@@ -325,12 +405,18 @@ fn packed(names: &Names<'_>, word: &str) -> Result<Vec<Vec<LayerPlan>>, ModelErr
             bias: of.bias.as_ref().map(|b| TensorRef::pick(b, 0, e)),
             layout,
             activation: crate::plan::ActivationPlan::Relu,
-            open: Open { activation: true, layout: open, ..Open::default() },
+            open: Open {
+                activation: true,
+                layout: open,
+                ..Open::default()
+            },
             ..LayerPlan::default()
         };
         layers.iter().map(layer).collect()
     };
-    Ok((0..count.min(crate::graph::rules::MAX_VALUES)).map(expert).collect())
+    Ok((0..count.min(crate::graph::rules::MAX_VALUES))
+        .map(expert)
+        .collect())
 }
 
 /// A packed layer's tensors.
@@ -367,14 +453,24 @@ pub(super) fn put_below(plan: &mut Plan, layers: Vec<LayerPlan>) {
         level.gates.iter_mut().for_each(|g| up(&mut g.unit.reads));
     }
     plan.towers.iter_mut().for_each(|t| up(&mut t.reads));
-    let stem = Level { experts: vec![unit("stem".into(), layers)], gates: Vec::new() };
+    let stem = Level {
+        experts: vec![unit("stem".into(), layers)],
+        gates: Vec::new(),
+    };
     plan.levels.insert(0, stem);
 }
 
 /// Hidden layers as wide as what they read may add it: a user's module does as it likes.
 fn doubt_residuals(names: &Names<'_>, plan: &mut Plan) {
-    let units = plan.levels.iter_mut().flat_map(|l| &mut l.experts).chain(&mut plan.towers);
-    for layer in units.flat_map(|u| &mut u.layers).filter(|l| l.open.activation) {
+    let units = plan
+        .levels
+        .iter_mut()
+        .flat_map(|l| &mut l.experts)
+        .chain(&mut plan.towers);
+    for layer in units
+        .flat_map(|u| &mut u.layers)
+        .filter(|l| l.open.activation)
+    {
         let square = layer.weight.as_ref().is_some_and(|w| {
             let part = &w.parts()[0];
             matches!(names.shape(&part.name), [a, b] if a == b && *a > 1 && part.pick.is_none())
@@ -388,13 +484,21 @@ fn doubt_residuals(names: &Names<'_>, plan: &mut Plan) {
 fn input_norm(names: &Names<'_>, plan: &mut Plan) {
     let mut norms: BTreeMap<String, LayerPlan> = BTreeMap::new();
     for name in names.weights.tensors.keys() {
-        let Some((root, _)) = name.split_once('.') else { continue };
+        let Some((root, _)) = name.split_once('.') else {
+            continue;
+        };
         let lower = root.to_lowercase();
         let input = ["input", "feat", "in_"].iter().any(|w| lower.contains(w));
         let norm = ["bn", "norm"].iter().any(|w| lower.contains(w));
-        if input && norm && let Ok(Some(norm)) = names.norm(root, USER.epsilon) {
+        if input
+            && norm
+            && let Ok(Some(norm)) = names.norm(root, USER.epsilon)
+        {
             let layer = LayerPlan {
-                open: Open { epsilon: true, ..Open::default() },
+                open: Open {
+                    epsilon: true,
+                    ..Open::default()
+                },
                 before: Some(norm),
                 ..LayerPlan::default()
             };
@@ -403,9 +507,14 @@ fn input_norm(names: &Names<'_>, plan: &mut Plan) {
     }
     for layer in norms.into_values() {
         let gates = plan.levels.iter_mut().flat_map(|l| {
-            l.experts.iter_mut().chain(l.gates.iter_mut().map(|g| &mut g.unit))
+            l.experts
+                .iter_mut()
+                .chain(l.gates.iter_mut().map(|g| &mut g.unit))
         });
-        for unit in gates.chain(&mut plan.towers).filter(|u| u.reads == Reads::Input) {
+        for unit in gates
+            .chain(&mut plan.towers)
+            .filter(|u| u.reads == Reads::Input)
+        {
             unit.layers.insert(0, layer.clone());
         }
     }

@@ -35,7 +35,10 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
         weight: Some(TensorRef::pick(&kernel, 2, i)),
         layout: Layout::InOut,
         bias: names.has(&bias).then(|| TensorRef::pick(&bias, 1, i)),
-        open: Open { activation: true, ..Open::default() },
+        open: Open {
+            activation: true,
+            ..Open::default()
+        },
         ..LayerPlan::default()
     };
     let gate = |t: usize| {

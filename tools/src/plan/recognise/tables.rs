@@ -61,7 +61,11 @@ pub(super) struct Spelled {
 
 impl Spelled {
     pub(super) const fn at(at: &'static str) -> Self {
-        Self { at, last: "", bias: "" }
+        Self {
+            at,
+            last: "",
+            bias: "",
+        }
     }
 
     pub(super) const fn with_last(at: &'static str, last: &'static str) -> Self {
@@ -70,7 +74,11 @@ impl Spelled {
 
     /// What counts its instances: the linear layer where there is one, for stacks may be empty.
     const fn counted(&self) -> &'static str {
-        if self.last.is_empty() { self.at } else { self.last }
+        if self.last.is_empty() {
+            self.at
+        } else {
+            self.last
+        }
     }
 }
 
@@ -123,7 +131,10 @@ pub(super) enum Outputs {
 
 /// Asks a file for the class of a table.
 pub(super) fn recognise(table: &Table, weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let names = Names { weights, framework: table.framework };
+    let names = Names {
+        weights,
+        framework: table.framework,
+    };
     let fits = table.has.iter().all(|p| names.any(p)) && !table.lacks.iter().any(|p| names.any(p));
     fits.then(|| Reader { names, table }.found())
 }
@@ -137,7 +148,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn found(&self) -> Result<Found, ModelError> {
         let table = self.table;
-        let mut found = Found { framework: table.framework, ..Found::default() };
+        let mut found = Found {
+            framework: table.framework,
+            ..Found::default()
+        };
         found.habits.source = table.source;
         found.habits.one_activation = true;
         found.plan = self.plan(&mut found)?;
@@ -201,7 +215,11 @@ impl Reader<'_> {
     ) -> Result<Plan, ModelError> {
         if !bottoms.is_empty() && bottoms.len() != towers.len() {
             return Err(self.names.wrong(
-                &format!("it has {} bottoms for {} towers", bottoms.len(), towers.len()),
+                &format!(
+                    "it has {} bottoms for {} towers",
+                    bottoms.len(),
+                    towers.len()
+                ),
                 "the file may be cut",
             ));
         }
@@ -232,7 +250,11 @@ impl Reader<'_> {
         for l in 0..depth {
             let level = l.to_string();
             let mut made = Extraction::default();
-            let all = if p.flat { self.count(p.specific, &[&level])? } else { 0 };
+            let all = if p.flat {
+                self.count(p.specific, &[&level])?
+            } else {
+                0
+            };
             if p.flat && all % count.max(1) != 0 {
                 return Err(self.names.wrong(
                     &format!("level {l} has {all} specific experts for {count} tasks"),
@@ -248,7 +270,11 @@ impl Reader<'_> {
                 };
                 let own = (0..each).map(|j| {
                     let (flat, j) = ((t * each + j).to_string(), j.to_string());
-                    let index: &[&str] = if p.flat { &[&level, &flat] } else { &[&level, &task, &j] };
+                    let index: &[&str] = if p.flat {
+                        &[&level, &flat]
+                    } else {
+                        &[&level, &task, &j]
+                    };
                     self.unit(Spelled::at(p.specific), index, false)
                 });
                 made.specific.push(own.collect::<Result<_, _>>()?);
@@ -295,11 +321,15 @@ impl Reader<'_> {
             .first()
             .and_then(|g| g.last()?.weight.as_ref())
             .and_then(|w| self.names.shape(&w.parts()[0].name).first().copied());
-        rows.map_or(built, |rows| rows.saturating_sub(own)).min(built)
+        rows.map_or(built, |rows| rows.saturating_sub(own))
+            .min(built)
     }
 
     fn tasks(&self, count: usize, found: &mut Found) -> Vec<TaskPlan> {
-        let sigmoid = |name: String| TaskPlan { name, output: Some(OutputPlan::Sigmoid) };
+        let sigmoid = |name: String| TaskPlan {
+            name,
+            output: Some(OutputPlan::Sigmoid),
+        };
         match self.table.outputs {
             Outputs::Unknown => unknown_tasks(count),
             Outputs::Sigmoid => {
@@ -313,7 +343,11 @@ impl Reader<'_> {
                     name: product.into(),
                     output: Some(OutputPlan::Product(a, b)),
                 };
-                tasks.iter().map(|t| sigmoid((*t).into())).chain([product]).collect()
+                tasks
+                    .iter()
+                    .map(|t| sigmoid((*t).into()))
+                    .chain([product])
+                    .collect()
             }
         }
     }
@@ -374,7 +408,11 @@ impl Reader<'_> {
         if let (Some(last), true) = (layers.last_mut(), names.has(bias)) {
             last.bias = Some(TensorRef::name(bias));
         }
-        if layers.is_empty() { Err(names.empty(at)) } else { Ok(layers) }
+        if layers.is_empty() {
+            Err(names.empty(at))
+        } else {
+            Ok(layers)
+        }
     }
 
     /// The layers of a `DNN`, which may have none: matrix, batch norm, activation.
@@ -383,7 +421,11 @@ impl Reader<'_> {
         let layer = |j: usize| {
             let mut layer = names.hidden(&format!("{prefix}.linears.{j}"));
             layer.before = names.norm(&format!("{prefix}.bn.{j}"), style.epsilon)?;
-            self.activation(&mut layer, &format!("{prefix}.activation_layers.{j}"), style)?;
+            self.activation(
+                &mut layer,
+                &format!("{prefix}.activation_layers.{j}"),
+                style,
+            )?;
             Ok(layer)
         };
         let end = names.count(&format!("{prefix}.linears."))?;

@@ -9,13 +9,25 @@ use super::wiring::Order;
 const EPSILON: f64 = 1e-5;
 const TAKEN: Style = Style::framework(EPSILON);
 /// A Dice of FuxiCTR and TorchEasyRec.
-const FINE_DICE: Style = Style { dice: 1e-9, ..TAKEN };
+const FINE_DICE: Style = Style {
+    dice: 1e-9,
+    ..TAKEN
+};
 /// A Dice of DeepCTR-Torch.
-const DNN: Style = Style { dice: 1e-8, ..TAKEN };
+const DNN: Style = Style {
+    dice: 1e-8,
+    ..TAKEN
+};
 /// A Dice of torch-rechub normalises the row itself.
-const RECHUB: Style = Style { dice: 1e-3, ..TAKEN };
+const RECHUB: Style = Style {
+    dice: 1e-3,
+    ..TAKEN
+};
 /// MTReclib writes relu into its classes.
-const FIXED: Style = Style { open: false, ..TAKEN };
+const FIXED: Style = Style {
+    open: false,
+    ..TAKEN
+};
 
 const DNN_SOURCE: &str = "`dnn_activation`, DeepCTR-Torch's default";
 const RECHUB_SOURCE: &str = "`activation`, torch-rechub's default";
@@ -23,9 +35,14 @@ const FUXI_SOURCE: &str = "`hidden_activations`, FuxiCTR's default";
 const FIXED_SOURCE: &str = "as MTReclib's classes have it";
 const PERCEPTRON_SOURCE: &str = "`activation`, TorchEasyRec's default";
 
-const LINEAR_MODEL: &[(&str, &str)] =
-    &[("linear_model.", "a linear part that this model does not use")];
-const SPECIFIC_FIRST: Order = Order { shared_first: false, shared_sees_shared: false };
+const LINEAR_MODEL: &[(&str, &str)] = &[(
+    "linear_model.",
+    "a linear part that this model does not use",
+)];
+const SPECIFIC_FIRST: Order = Order {
+    shared_first: false,
+    shared_sees_shared: false,
+};
 
 const DNN_TABLE: Table = Table {
     framework: "DeepCTR-Torch MMOE",
@@ -37,7 +54,11 @@ const DNN_TABLE: Table = Table {
         experts: Spelled::at("expert_dnn.{}"),
         gates: Spelled::with_last("gate_dnn.{}", "gate_dnn_final_layer.{}"),
     },
-    towers: Spelled { at: "tower_dnn.{}", last: "tower_dnn_final_layer.{}", bias: "out.{}.bias" },
+    towers: Spelled {
+        at: "tower_dnn.{}",
+        last: "tower_dnn_final_layer.{}",
+        bias: "out.{}.bias",
+    },
     outputs: Outputs::Unknown,
     source: DNN_SOURCE,
     before: &["embedding_dict."],
@@ -144,7 +165,11 @@ pub(super) const TABLES: &[Table] = &[
         framework: "DeepCTR-Torch ESMM",
         has: &["ctr_dnn.linears.0.weight", "cvr_dnn.linears.0.weight"],
         wiring: Wiring::Towers,
-        towers: Spelled { at: "{}_dnn", last: "{}_dnn_final_layer", bias: "out.bias" },
+        towers: Spelled {
+            at: "{}_dnn",
+            last: "{}_dnn_final_layer",
+            bias: "out.bias",
+        },
         outputs: Outputs::Product(["ctr", "cvr"], "ctcvr", [0, 1]),
         ..DNN_TABLE
     },
@@ -180,7 +205,9 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         framework: "torch-rechub AITM",
         has: &["info_gates.0.", "aits.0."],
-        wiring: Wiring::Joined { what: "AITM, whose towers read the towers before them," },
+        wiring: Wiring::Joined {
+            what: "AITM, whose towers read the towers before them,",
+        },
         ..RECHUB_TABLE
     },
     FUXI_TABLE,
@@ -195,7 +222,10 @@ pub(super) const TABLES: &[Table] = &[
             shared_gate: Spelled::at("cgc_layers.{}.gate.{tasks}.mlp"),
             levels: "cgc_layers.{}",
             // The paper's shared gate mixes all experts, this framework's the shared ones.
-            order: Order { shared_first: false, shared_sees_shared: true },
+            order: Order {
+                shared_first: false,
+                shared_sees_shared: true,
+            },
         }),
         ..FUXI_TABLE
     },
@@ -232,7 +262,9 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         framework: "MTReclib AITM",
         has: &["bottom.0.mlp.", "h1.", "h2.", "h3."],
-        wiring: Wiring::Joined { what: "AITM, whose towers read the towers before them," },
+        wiring: Wiring::Joined {
+            what: "AITM, whose towers read the towers before them,",
+        },
         ..MTRECLIB_TABLE
     },
     Table {

@@ -221,7 +221,9 @@ impl Expander<'_> {
                  [] for none",
             )
         })?;
-        let words = group.words().or(self.spec.raw.defaults.as_ref().map(Spanned::as_ref));
+        let words = group
+            .words()
+            .or(self.spec.raw.defaults.as_ref().map(Spanned::as_ref));
         for i in 0..count {
             let index = units.len();
             let task = (kind == Kind::Tower)
@@ -301,7 +303,9 @@ impl Expander<'_> {
         let own = words.last_activation.as_ref().filter(|_| last);
         if let Some(name) = own.or(words.activation.as_ref()) {
             let place = self.spec.place("`activation`", name.span());
-            let slope = words.slope.filter(|_| ["leaky_relu", "elu"].contains(&name.as_ref().as_str()));
+            let slope = words
+                .slope
+                .filter(|_| ["leaky_relu", "elu"].contains(&name.as_ref().as_str()));
             plan.activation = layers::activation(name.as_ref(), slope, place)?;
         }
         Ok(())

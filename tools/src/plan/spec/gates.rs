@@ -86,7 +86,9 @@ fn group(
         ));
     }
     let sees = sees(ex, group, experts, place)?;
-    let words = group.words().or(ex.spec.raw.defaults.as_ref().map(Spanned::as_ref));
+    let words = group
+        .words()
+        .or(ex.spec.raw.defaults.as_ref().map(Spanned::as_ref));
     for i in 0..count {
         let index = gates.len();
         let task = ex
@@ -105,8 +107,15 @@ fn group(
         );
         let (mut plans, mut outer) = (Vec::new(), None);
         for (l, layer) in group.layers.iter().flatten().enumerate() {
-            let (plan, named) =
-                layers::expand(ex, layer, &context, i, count, &format!("{name}, layer {l}"), &words)?;
+            let (plan, named) = layers::expand(
+                ex,
+                layer,
+                &context,
+                i,
+                count,
+                &format!("{name}, layer {l}"),
+                &words,
+            )?;
             let end = l + 1 == group.layers.iter().flatten().count();
             let mut plan = plan;
             if layer.as_ref().activation.is_none() && layer.as_ref().dice.is_none() && !end {
@@ -298,7 +307,8 @@ pub(super) fn kind(
             return Err(ModelError::Unsupported {
                 place: place.into(),
                 what: format!("gate kind `{other}`"),
-                remedy: "there are softmax, sigmoid, linear, hard, top_k, dselect_k, constant".into(),
+                remedy: "there are softmax, sigmoid, linear, hard, top_k, dselect_k, constant"
+                    .into(),
             });
         }
         None => {

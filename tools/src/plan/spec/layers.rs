@@ -74,12 +74,18 @@ pub(super) fn expand(
     let named = layer.activation.as_ref().map(|a| a.as_ref().as_str());
     if let Some(dice) = &layer.dice {
         if named.is_some() || layer.slope.is_some() {
-            return Err(invalid(here, "a dice and an activation", "write one of them"));
+            return Err(invalid(
+                here,
+                "a dice and an activation",
+                "write one of them",
+            ));
         }
         plan.activation = ActivationPlan::Dice(Box::new(names.dice(dice)?));
         return Ok((plan, None));
     }
-    let outer = named.filter(|n| ["sigmoid", "softmax"].contains(n)).map(str::to_owned);
+    let outer = named
+        .filter(|n| ["sigmoid", "softmax"].contains(n))
+        .map(str::to_owned);
     let tensor = match (&layer.slope, named) {
         (None, _) => None,
         (Some(slope), Some("prelu")) => Some(match slope.as_ref() {
@@ -164,7 +170,8 @@ pub(super) fn activation(
 
 /// The error for an activation that is none.
 fn unknown(name: &str, place: String) -> ModelError {
-    let near = ActivationPlan::near(name).map_or_else(String::new, |n| format!("did you mean `{n}`? "));
+    let near =
+        ActivationPlan::near(name).map_or_else(String::new, |n| format!("did you mean `{n}`? "));
     ModelError::Unsupported {
         place,
         what: format!("activation `{name}`"),
@@ -331,8 +338,15 @@ impl Names<'_> {
                 ),
             })?
         } else {
-            let kind = mean.zip(variance).map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
-            Norm { gamma, beta, kind, epsilon }
+            let kind = mean
+                .zip(variance)
+                .map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
+            Norm {
+                gamma,
+                beta,
+                kind,
+                epsilon,
+            }
         };
         if !epsilon.is_finite() || epsilon < 0.0 {
             return Err(self.wrong(
@@ -362,7 +376,11 @@ impl Names<'_> {
             "batch_norm" => found.kind,
             "rms_norm" => NormKind::Rms,
             "group_norm" => NormKind::Group(norm.groups.ok_or_else(|| {
-                missing(&self.here(offset), "groups", "groups = 2 for two groups of units")
+                missing(
+                    &self.here(offset),
+                    "groups",
+                    "groups = 2 for two groups of units",
+                )
             })?),
             "l2_norm" => NormKind::L2,
             "scale" => NormKind::Scale,
@@ -391,7 +409,11 @@ impl Names<'_> {
                 ));
             }
         };
-        Ok(Dice { alpha: self.reference(&dice.alpha)?, norm, epsilon: dice.epsilon })
+        Ok(Dice {
+            alpha: self.reference(&dice.alpha)?,
+            norm,
+            epsilon: dice.epsilon,
+        })
     }
 
     fn here(&self, offset: usize) -> String {

@@ -135,7 +135,9 @@ impl Spec {
         {
             // The one name that is left is the one tower that is left.
             let free = (0..old.len()).find(|i| !at.contains(&Some(*i)));
-            at.iter_mut().filter(|a| a.is_none()).for_each(|a| *a = free);
+            at.iter_mut()
+                .filter(|a| a.is_none())
+                .for_each(|a| *a = free);
         }
         if at.iter().all(Option::is_some) {
             // The same names, perhaps in another order: the outputs stand in the spec's.
@@ -215,7 +217,7 @@ impl Spec {
                             key: "min and max".into(),
                             remedy: "a clipped output has both, min below max: min = 0.0, max = \
                                      5.0"
-                                .into(),
+                            .into(),
                         });
                     }
                 },

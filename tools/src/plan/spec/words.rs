@@ -52,7 +52,9 @@ fn kinds(found: &mut Found, raw: &Spanned<raw::Gates>, place: &str) -> Result<()
 
 /// The layers of a part.
 fn places(plan: &Plan, of: Part) -> Vec<(At, Part, bool)> {
-    let all = plan.places().filter(|(_, part, ..)| of == Part::All || *part == of);
+    let all = plan
+        .places()
+        .filter(|(_, part, ..)| of == Part::All || *part == of);
     all.map(|(at, part, last, _)| (at, part, last)).collect()
 }
 
@@ -60,7 +62,9 @@ fn part(found: &mut Found, of: Part, words: &raw::Words, place: &str) -> Result<
     let named = |name: &Option<Spanned<String>>| {
         name.as_ref()
             .map(|n| {
-                let slope = words.slope.filter(|_| ["leaky_relu", "elu"].contains(&n.as_ref().as_str()));
+                let slope = words
+                    .slope
+                    .filter(|_| ["leaky_relu", "elu"].contains(&n.as_ref().as_str()));
                 layers::activation(n.as_ref(), slope, place.to_owned())
             })
             .transpose()
@@ -75,10 +79,18 @@ fn part(found: &mut Found, of: Part, words: &raw::Words, place: &str) -> Result<
         activations(found, of, hidden.as_ref(), last.as_ref(), one, place)?;
     }
     let rest = [
-        (Topic::Order, words.after_activation.map(Choice::AfterActivation)),
+        (
+            Topic::Order,
+            words.after_activation.map(Choice::AfterActivation),
+        ),
         (Topic::Epsilon, words.epsilon.map(Choice::Epsilon)),
         (Topic::Residual, words.residual.map(Choice::Residual)),
-        (Topic::Layout, words.layout.map(|l| Choice::Layout(layers::layout(Some(l))))),
+        (
+            Topic::Layout,
+            words
+                .layout
+                .map(|l| Choice::Layout(layers::layout(Some(l)))),
+        ),
     ];
     for (topic, choice) in rest {
         if let Some(choice) = choice {
@@ -141,7 +153,9 @@ fn activations(
     }
     for (at, _, end) in meant {
         let own = last.filter(|_| end);
-        let Some(layer) = plan.layer_mut(at) else { continue };
+        let Some(layer) = plan.layer_mut(at) else {
+            continue;
+        };
         if let Some(activation) = own.or(hidden) {
             layer.activation = activation.clone();
             // What the last layer does is a question of its own, unless one setting gives all.
@@ -176,7 +190,8 @@ fn choose(
     if meant.is_empty() && matches!(topic, Topic::Order | Topic::Epsilon) {
         meant = all.iter().map(|(at, ..)| *at).collect();
         meant.retain(|at| {
-            plan.layer_mut(*at).is_some_and(|l| l.before.is_some() || l.after.is_some())
+            plan.layer_mut(*at)
+                .is_some_and(|l| l.before.is_some() || l.after.is_some())
         });
     }
     if meant.is_empty() && of != Part::All {

@@ -6,8 +6,8 @@ use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan, Part, Plan,
-    Reads, TensorRef, Unit,
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan,
+    Part, Plan, Reads, TensorRef, Unit,
 };
 
 /// A spec that describes what was recognised, tensor by tensor: converting with it gives the same
@@ -146,7 +146,11 @@ impl Writer {
             }
             plain => format!("\"{}\"", plain.name()),
         };
-        let doubt = if gate.open { "   # OPEN: the file does not say the kind" } else { "" };
+        let doubt = if gate.open {
+            "   # OPEN: the file does not say the kind"
+        } else {
+            ""
+        };
         self.line(format_args!("kind = {kind}{doubt}"));
         if !gate.sees.iter().copied().eq(0..experts) {
             self.line(format_args!("sees = {:?}", gate.sees));
@@ -251,7 +255,11 @@ fn doubts(layer: &LayerPlan) -> String {
         (open.layout, "its layout"),
         (open.residual, "whether it has residual = true"),
     ];
-    let list: Vec<&str> = named.iter().filter(|(open, _)| *open).map(|(_, what)| *what).collect();
+    let list: Vec<&str> = named
+        .iter()
+        .filter(|(open, _)| *open)
+        .map(|(_, what)| *what)
+        .collect();
     if list.is_empty() {
         String::new()
     } else {
