@@ -2,6 +2,7 @@
 
 use super::rules;
 use mmoe::{LoadError, Shape};
+use mmoe_tools::engine::BlobBytes;
 use std::collections::BTreeSet;
 
 const FORMAT: &str = include_str!("../../docs/format.md");
@@ -180,7 +181,7 @@ fn the_worked_example_is_a_blob() {
         .flat_map(str::split_whitespace)
         .map(|b| u8::from_str_radix(b, 16).unwrap_or_else(|_| panic!("{b}")))
         .collect();
-    let bytes = crate::seeded::Bytes::new(&bytes);
+    let bytes = BlobBytes::new(&bytes);
     type Example = mmoe::SharedBottom<
         mmoe::Dense<2, 5, mmoe::W8>,
         [mmoe::Binary<mmoe::Head<5, 1, mmoe::W8>>; 1],

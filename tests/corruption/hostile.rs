@@ -1,12 +1,14 @@
 //! Headers that were written to be wrong, with as many weights as they ask for.
 
-use super::{Bytes, both, erased, packing_of, subjects, typed};
-use crate::seeded::{self, NARROW, Rng, integer};
+use super::{both, erased, packing_of, subjects, typed};
+use crate::seeded::assembled;
+use crate::seeded::{self, Rng, integer};
 use mmoe::blob::{activation, kind, op, packing, precision, section};
 use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert::Precision;
+use mmoe_tools::engine::BlobBytes;
 
 fn shape(kind: u8, activation: u8, precision: u8, inputs: u32, outputs: u32) -> Shape {
     Shape {
@@ -22,7 +24,7 @@ fn another_shape_is_named_with_both_shapes() {
         [Gate<5, 2, P>; 2],
         [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2],
     >;
-    let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Float::F32);
+    let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Precision::F32);
     let layer = |outputs| shape(kind::DENSE, activation::RELU, precision::F32, 6, outputs);
     let error = Wider::<F32>::load(&blob).unwrap_err();
     assert_eq!(
@@ -110,13 +112,13 @@ fn another_precision_or_packing_is_named() {
 /// A change of a header.
 type Edit = fn(&mut Header);
 
-fn edited(blob: &[u8], edit: impl FnOnce(&mut Header), weights: Option<usize>) -> Bytes {
+fn edited(blob: &[u8], edit: impl FnOnce(&mut Header), weights: Option<usize>) -> BlobBytes {
     let (mut header, old) = read::split(blob).unwrap();
     edit(&mut header);
     let mut weights = vec![0x55; weights.unwrap_or(old.len())];
     let n = weights.len().min(old.len());
     weights[..n].copy_from_slice(&old[..n]);
-    Bytes::new(&file::write(&header, &weights))
+    assembled(&header, &weights)
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn sizes_that_overflow_are_refused() {
         let mut lists = blob.to_vec();
         lists.splice(14..15, [0xff, 0xff, 0xff, 0xff, 0x0f]);
         file::seal(&mut lists);
-        assert_eq!(both(&Bytes::new(&lists), load), LoadError::Header);
+        assert_eq!(both(&BlobBytes::new(&lists), load), LoadError::Header);
         let names = 14 + 1 + 8 + 1 + 6 * 16 + 1 + 10 * 8 + 1 + 16;
         assert_eq!(blob[names], 2, "two task names");
         for huge in [
@@ -180,7 +182,7 @@ fn sizes_that_overflow_are_refused() {
                 let mut bytes = blob.to_vec();
                 bytes.splice(at..=at, huge.iter().copied());
                 file::seal(&mut bytes);
-                assert_eq!(both(&Bytes::new(&bytes), load), LoadError::Header);
+                assert_eq!(both(&BlobBytes::new(&bytes), load), LoadError::Header);
             }
         }
     }
@@ -375,8 +377,8 @@ fn headers_that_ask_for_other_weights_get_them_and_are_safe() {
     let mut rng = Rng::new(3);
     let rich = super::rules::rich();
     let subjects = [
-        seeded::blob(&rich, Float::F32),
-        seeded::blob(&rich, NARROW),
+        seeded::blob(&rich, Precision::F32),
+        seeded::blob(&rich, Precision::W8),
         integer::blob(&rich, integer::Wide::Heads, encode::Packing::Quad, &mut rng),
         integer::blob(&rich, integer::Wide::All, encode::Packing::Panels, &mut rng),
     ]
@@ -394,17 +396,17 @@ fn headers_that_ask_for_other_weights_get_them_and_are_safe() {
             }
         }
         let mut weights = old.clone();
-        let mut bytes = Bytes::new(&file::write(&header, &weights));
+        let mut bytes = assembled(&header, &weights);
         if let Err(LoadError::Weights { expected, .. }) = erased(&bytes)
             && expected < 1 << 20
         {
             weights.resize_with(expected as usize, || rng.bits() as u8);
-            bytes = Bytes::new(&file::write(&header, &weights));
+            bytes = assembled(&header, &weights);
         }
         // Now and then every weight is noise: rows, shifts and scales with it.
         if rng.one_in(4) {
             weights.fill_with(|| rng.bits() as u8);
-            bytes = Bytes::new(&file::write(&header, &weights));
+            bytes = assembled(&header, &weights);
         }
         accepted += usize::from(erased(&bytes).is_ok());
     }

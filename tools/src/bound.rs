@@ -248,14 +248,7 @@ mod tests {
             outputs: 1,
             layers: vec![Layer::Dense(dense)],
         };
-        let input = Input {
-            name: "x".into(),
-            count: 100,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        };
+        let input = Input::new("x", 100);
         let graph = Graph {
             name: String::new(),
             version: 0,

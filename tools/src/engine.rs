@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use mmoe::blob::{MAGIC, output};
@@ -10,10 +11,11 @@ use zerocopy::IntoBytes;
 
 use crate::oracle::Evaluation;
 
-/// A blob's bytes at an address that the engine accepts.
-#[derive(Debug)]
+/// The bytes of a blob, in memory that is aligned as the engine needs it. A `Vec<u8>` may lie at
+/// any address; this lies at a multiple of 8.
+#[derive(Debug, Clone)]
 pub struct BlobBytes {
-    words: Vec<u32>,
+    words: Vec<u64>,
     len: usize,
 }
 
@@ -32,36 +34,55 @@ impl BlobBytes {
         if !metadata.is_file() {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            return Ok(Self::from(bytes.as_slice()));
+            return Ok(Self::new(&bytes));
         }
         let len =
             usize::try_from(metadata.len()).map_err(|_| io::Error::other("it is too large"))?;
-        let mut words = vec![0u32; len.div_ceil(4)];
-        file.read_exact(&mut words.as_mut_bytes()[..len])?;
-        Ok(Self { words, len })
+        let mut bytes = Self::zeros(len);
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A copy of these bytes.
+    #[must_use]
+    pub fn new(from: &[u8]) -> Self {
+        let mut bytes = Self::zeros(from.len());
+        bytes.copy_from_slice(from);
+        bytes
+    }
+
+    /// This many zeros.
+    #[must_use]
+    pub fn zeros(len: usize) -> Self {
+        Self {
+            words: vec![0; len.div_ceil(8)],
+            len,
+        }
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        &self.words.as_bytes()[..self.len]
+        self
     }
 
     /// Whether they begin as a blob does.
     #[must_use]
     pub fn is_blob(&self) -> bool {
-        self.as_slice().starts_with(&MAGIC.to_le_bytes())
+        self.starts_with(&MAGIC.to_le_bytes())
     }
 }
 
-impl From<&[u8]> for BlobBytes {
-    fn from(bytes: &[u8]) -> Self {
-        let mut words = vec![0u32; bytes.len().div_ceil(4)];
-        words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
-        Self {
-            words,
-            len: bytes.len(),
-        }
+impl Deref for BlobBytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.words.as_bytes()[..self.len]
+    }
+}
+
+impl DerefMut for BlobBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.words.as_mut_bytes()[..self.len]
     }
 }
 

@@ -6,7 +6,7 @@ use crate::graph::Graph;
 use crate::graph::assemble;
 use crate::import::Weights;
 use crate::plan::Plan;
-use crate::plan::open::{self, Question};
+use crate::plan::open::Question;
 use crate::plan::recognise::{self, Found, leftovers};
 use crate::plan::spec::Spec;
 
@@ -53,7 +53,11 @@ pub fn build(
     options: Options,
 ) -> Result<Recognised, ModelError> {
     let found = match spec {
-        Some(spec) if !spec.is_partial() => Found::by_spec(spec.plan(&weights.tensors)?),
+        Some(spec) if !spec.is_partial() => {
+            let mut found = Found::by_spec(spec.plan(&weights.tensors)?);
+            spec.answer(&mut found)?;
+            found
+        }
         _ => {
             let mut found = recognise::recognise(&weights)?;
             if let Some(spec) = spec {
@@ -64,8 +68,13 @@ pub fn build(
         }
     };
     let ignored = spec.map(Spec::ignored).unwrap_or_default();
-    leftovers::refuse(&weights, &found, ignored)?;
-    let open = open::questions(&found.plan, &found.habits);
+    // Of a file that was recognised a tensor too many says that it is another model; a spec's own
+    // mistakes, such as a wrong name, come first.
+    let by_spec = found.framework == Found::SPEC;
+    if !by_spec {
+        leftovers::refuse(&leftovers::unread(&weights, &found), &found, ignored)?;
+    }
+    let open = found.open();
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)
         .map_err(|e| match e {
             ModelError::UnknownTasks { tasks, .. } => {
@@ -80,6 +89,9 @@ pub fn build(
             }
             other => other,
         })?;
+    if by_spec {
+        leftovers::refuse(&assembled.unused, &found, ignored)?;
+    }
     let dropped = assembled
         .unused
         .iter()

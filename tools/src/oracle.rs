@@ -106,14 +106,7 @@ fn standardize(graph: &Graph, x: &[f64]) -> Vec<f64> {
         graph.width(0),
         "the row is not as wide as the input"
     );
-    let scales = graph
-        .inputs
-        .iter()
-        .flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count));
-    x.iter()
-        .zip(scales)
-        .map(|(x, (mean, std))| (x - mean) / std)
-        .collect()
+    graph.standardize(x)
 }
 
 fn run(node: &Node, x: &[f64]) -> Vec<f64> {

@@ -1,5 +1,7 @@
-//! A graph to a blob.
+//! The last step of a conversion: a graph's layers in the order and encoding of a blob.
+//! [`crate::convert`] calls it after everything that has to come before.
 
+use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role};
 use crate::blob::message::{Header, Input, Node, Task};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
@@ -7,21 +9,19 @@ use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
 use mmoe::blob::{input, op, output, section};
 
-/// Precisions of float models.
+/// Which dense layers of a float model are stored as int8 rows; the others stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Float {
-    /// f32 weights.
-    F32,
-    /// int8 weights with a scale per row; the towers' last layers stay f32 unless `narrow_heads`.
-    W8 {
-        /// int8 in the towers' last layers as well.
-        narrow_heads: bool,
-    },
+pub(crate) enum Int8Rows {
+    /// None: F32.
+    None,
+    /// All but the towers' last layers: W8.
+    Hidden,
+    /// All: W8 with narrow heads.
+    All,
 }
 
-/// A graph's header and weights in a float precision. The graph must pass [`Graph::check`].
-#[must_use]
-pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
+/// The blob of a float model. The graph must pass [`Graph::check`].
+pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     let mut to = Encoder::default();
     for node in &graph.nodes {
         let last = node.layers.len().saturating_sub(1);
@@ -30,12 +30,11 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
                 Layer::Dense(d) => {
                     let role = role(&node.op, i == last);
                     let head = node.op == Op::Tower && i == last;
-                    match precision {
-                        Float::W8 { narrow_heads } if narrow_heads || !head => {
-                            let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
-                            to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
-                        }
-                        _ => to.dense_f32(role, d.activation, &d.weight, &d.bias),
+                    if int8 == Int8Rows::All || (int8 == Int8Rows::Hidden && !head) {
+                        let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
+                        to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
+                    } else {
+                        to.dense_f32(role, d.activation, &d.weight, &d.bias);
                     }
                 }
                 Layer::Affine { gain, bias } => to.affine_f32(gain, bias),
@@ -49,12 +48,15 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
             }
         }
     }
-    (header(graph, to.layers), to.weights)
+    Blob {
+        header: header(graph, to.layers),
+        weights: to.weights,
+    }
 }
 
-/// An integer model's header and weights.
+/// The blob of an integer model: `graph` is the one that `quantized` was made of.
 #[must_use]
-pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Header, Vec<u8>) {
+pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     let mut to = Encoder::default();
     to.input_scales(&quantized.input);
     for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
@@ -89,12 +91,15 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Heade
         }
     }
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
-    let mut header = header(graph, to.layers);
-    header.sections.push((
+    let mut blob = Blob {
+        header: header(graph, to.layers),
+        weights: to.weights,
+    };
+    blob.push_section(
         section::QUANTIZATION,
         postcard::to_stdvec(&report).unwrap_or_default(),
-    ));
-    (header, to.weights)
+    );
+    blob
 }
 
 /// What the outputs of a node's dense layer are.

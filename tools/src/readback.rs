@@ -135,14 +135,15 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
     rows
 }
 
+/// Rows of a check go this many standard deviations out: far, and yet where values occur.
+const DEVIATIONS: f64 = 3.0;
+
 fn low(i: &Input) -> Option<f64> {
-    i.min
-        .or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) - 3.0 * s))
+    i.range(DEVIATIONS).map(|r| r.0).or(i.min)
 }
 
 fn high(i: &Input) -> Option<f64> {
-    i.max
-        .or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) + 3.0 * s))
+    i.range(DEVIATIONS).map(|r| r.1).or(i.max)
 }
 
 /// Compares a float blob with an f64 evaluation of its stored weights. `inputs` are the graph's,

@@ -1,8 +1,7 @@
 //! Self-test rows: inputs that touch many weights, with the exact outputs that the device must
 //! give.
 
-use crate::blob::message::Header;
-use crate::engine::BlobBytes;
+use crate::blob::Blob;
 use crate::graph::{Activation, Graph, Input, Layer};
 use crate::quantize::stats;
 use crate::random::Random;
@@ -14,15 +13,15 @@ const CANDIDATES: usize = 64;
 /// Weights looked at in all; larger models get fewer candidates.
 const WORK: usize = 50_000_000;
 
-/// A row within the declared ranges; where none is declared within two deviations, or −1 … 1.
+/// Rows go this many standard deviations out, where no range is declared: farther out, hidden
+/// layers saturate and hide their weights.
+const DEVIATIONS: f64 = 2.0;
+
+/// A row within the expected ranges; where none is known within −1 … 1.
 fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
     let mut x = Vec::new();
     for i in inputs {
-        let (low, high) = match (i.min, i.max, i.mean, i.std) {
-            (Some(a), Some(b), ..) => (a, b),
-            (_, _, m, Some(s)) => (m.unwrap_or(0.0) - 2.0 * s, m.unwrap_or(0.0) + 2.0 * s),
-            _ => (-1.0, 1.0),
-        };
+        let (low, high) = i.range(DEVIATIONS).unwrap_or((-1.0, 1.0));
         x.extend((0..i.count).map(|_| random.within(low, high) as f32));
     }
     x
@@ -55,19 +54,12 @@ fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
 }
 
 /// Chooses `rows` rows, each the candidate that touches the most weights not yet touched, and adds
-/// their section to the header. `inputs` are the inputs as declared. Gives the share of all weights
-/// that the rows touch.
+/// their section to the blob. Returns the share of all weights that the rows touch.
 ///
 /// # Errors
 ///
 /// A blob that the engine does not accept: a fault of ours.
-pub fn add(
-    graph: &Graph,
-    inputs: &[Input],
-    header: &mut Header,
-    weights: &[u8],
-    rows: usize,
-) -> Result<f64, LoadError> {
+pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, LoadError> {
     let size: usize = graph
         .nodes
         .iter()
@@ -80,18 +72,18 @@ pub fn add(
             }
         })
         .sum();
-    let candidates = (WORK / size.max(1) / rows.max(1)).clamp(1, CANDIDATES);
-    let bytes = BlobBytes::from(crate::blob::file::write(header, weights).as_slice());
-    let model = Dynamic::load(bytes.as_slice())?;
+    let candidates = (WORK / size.max(1) / usize::from(rows.max(1))).clamp(1, CANDIDATES);
+    let bytes = blob.bytes();
+    let model = Dynamic::load(&bytes)?;
     let mut scratch = vec![0; model.scratch_words()];
     let mut random = Random::new(0x5E1F_7E57);
     let mut touched = vec![false; size];
-    let mut section = vec![rows as u8];
+    let mut section = vec![rows];
     let count = |t: &[bool]| t.iter().filter(|t| **t).count();
     for _ in 0..rows {
         let mut best: Option<(usize, Vec<bool>, Vec<f32>)> = None;
         for _ in 0..candidates {
-            let x = row(inputs, &mut random);
+            let x = row(&graph.inputs, &mut random);
             let mut with = touched.clone();
             touch(graph, &x, &mut with);
             let score = count(&with);
@@ -115,7 +107,7 @@ pub fn add(
                 .flat_map(|v| v.to_le_bytes()),
         );
     }
-    header.sections.push((section::SELF_TEST, section));
+    blob.push_section(section::SELF_TEST, section);
     Ok(count(&touched) as f64 / size.max(1) as f64)
 }
 

@@ -1,5 +1,6 @@
 //! The blob's postcard message as any postcard reader sees it. See `docs/format.md`.
 
+use mmoe::blob::op;
 use serde::{Deserialize, Serialize};
 
 /// One input.
@@ -44,6 +45,14 @@ pub struct Node {
     /// Gates: mask of the values mixed.
     #[serde(with = "postcard::fixint::le")]
     pub sees: u32,
+}
+
+impl Node {
+    /// Whether it weighs experts.
+    #[must_use]
+    pub fn is_gate(&self) -> bool {
+        !matches!(self.op, op::EXPERT | op::TOWER)
+    }
 }
 
 /// One layer.
@@ -101,4 +110,16 @@ pub struct Header {
     pub feature_names: Vec<String>,
     /// Tag and contents.
     pub sections: Vec<(u8, Vec<u8>)>,
+}
+
+impl Header {
+    /// Each node with its layers; fewer than it says where the header ends before.
+    pub fn nodes_with_layers(&self) -> impl Iterator<Item = (&Node, &[Layer])> {
+        let mut rest = self.layers.as_slice();
+        self.nodes.iter().map(move |n| {
+            let (own, after) = rest.split_at(usize::from(n.layers).min(rest.len()));
+            rest = after;
+            (n, own)
+        })
+    }
 }

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
-use mmoe::blob::section;
-use mmoe_tools::blob::message::Header;
+use mmoe_tools::describe;
 use mmoe_tools::engine::Runner;
 use mmoe_tools::model::Recognised;
 use mmoe_tools::plan::open::{Choice, Question};
@@ -97,27 +96,9 @@ fn python(made: &Recognised, weights: &Path, format: &str) -> String {
     )
 }
 
-/// Puts what was assumed into the blob.
-pub(super) fn record(header: &mut Header, open: &[Question]) {
-    if open.is_empty() {
-        return;
-    }
-    let said: Vec<String> = open.iter().map(Question::text).collect();
-    let content = postcard::to_stdvec(&said).unwrap_or_default();
-    header.sections.push((section::ASSUMED, content));
-}
-
-/// What a blob's conversion assumed and nobody compared.
-pub(super) fn of(runner: &Runner<'_>) -> Vec<String> {
-    let content = runner.model.blob().section(section::ASSUMED);
-    content
-        .and_then(|c| postcard::from_bytes(c).ok())
-        .unwrap_or_default()
-}
-
-/// The same as lines for a person; nothing where there is nothing.
+/// What a blob's conversion assumed, as lines for a person; nothing where there is nothing.
 pub(super) fn text(runner: &Runner<'_>) -> String {
-    let said = of(runner);
+    let said = describe::assumed(runner);
     if said.is_empty() {
         return String::new();
     }

@@ -41,7 +41,9 @@ pub(crate) fn assemble(
         .map(|t| t.output)
         .collect::<Option<_>>()
         .ok_or_else(unknown)?;
-    let tensors = Tensors::new(weights.tensors, plan);
+    let mut tensors = Tensors::new(weights.tensors, plan);
+    let plan = &*plan.settled();
+    tensors.recount(plan);
     let inputs = if plan.inputs.is_empty() {
         vec![infer_input(plan, &tensors)?]
     } else {
@@ -161,14 +163,7 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
         } else {
             continue;
         };
-        return Ok(Input {
-            name: "x".into(),
-            count,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        });
+        return Ok(Input::new("x", count));
     }
     Err(ModelError::MissingKey {
         place: "the spec".into(),
@@ -194,8 +189,8 @@ fn feature_names(inputs: &[Input]) -> Vec<String> {
     inputs.iter().flat_map(of).collect()
 }
 
-/// `(x − mean) / std` as an affine step per feature, taken off the inputs; `None` where there is
-/// nothing to do.
+/// `(x − mean) / std` as an affine step per feature, for the layers that read the input; the
+/// inputs are marked as folded. `None` where there is nothing to do.
 fn take_scaling(inputs: &mut [Input]) -> Result<Option<Affine>, ModelError> {
     if let Some(bad) = inputs.iter().find(|i| {
         i.std.is_some_and(|s| s <= 0.0 || !s.is_finite()) || i.mean.is_some_and(|m| !m.is_finite())
@@ -214,10 +209,8 @@ fn take_scaling(inputs: &mut [Input]) -> Result<Option<Affine>, ModelError> {
         bias: Vec::new(),
     };
     for input in inputs {
-        let (mean, std) = (
-            input.mean.take().unwrap_or(0.0),
-            input.std.take().unwrap_or(1.0),
-        );
+        let (mean, std) = input.scaling();
+        input.folded = true;
         affine
             .gain
             .extend(std::iter::repeat_n(1.0 / std, input.count));

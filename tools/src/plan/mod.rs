@@ -9,6 +9,8 @@ pub mod open;
 pub mod recognise;
 pub mod spec;
 
+use std::borrow::Cow;
+
 use crate::graph::Input;
 
 pub use activation::{ActivationPlan, Dice, Pointwise, SPEC_NAMES};
@@ -23,12 +25,28 @@ pub struct Plan {
     pub version: u32,
     /// The inputs; empty: one, as wide as the first layers say.
     pub inputs: Vec<Input>,
+    /// Layers between the model's raw input and what experts and gates read.
+    pub front: Option<Front>,
     /// Experts and gates, level by level; none for independent towers.
     pub levels: Vec<Level>,
     /// One per task that is not a product, in the order of the tasks.
     pub towers: Vec<Unit>,
     /// The outputs, in order.
     pub tasks: Vec<TaskPlan>,
+}
+
+/// Layers before all that reads the input. Rows of data may hold what enters them or what leaves
+/// them, and the file does not say which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Front {
+    /// In order.
+    pub layers: Vec<LayerPlan>,
+    /// Whether the blob runs them: its input is then the raw one.
+    pub runs: bool,
+    /// Whether that is an open question.
+    pub open: bool,
+    /// What they are called in the file, for people.
+    pub name: String,
 }
 
 /// Experts that run side by side, and the gates that mix them.
@@ -362,11 +380,59 @@ impl Plan {
         }
     }
 
-    /// Every reference to tensors.
+    /// Every reference to tensors, those of the front among them whether or not it runs.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
-        self.units()
-            .flat_map(|u| &u.layers)
+        let front = self.front.iter().flat_map(|f| &f.layers);
+        front
+            .chain(self.units().flat_map(|u| &u.layers))
             .flat_map(LayerPlan::references)
+    }
+
+    /// The plan with its front, where that runs, made a part of it: norms are repeated in all that
+    /// reads the input, since they fold into it; matrices become a level of their own.
+    #[must_use]
+    pub fn settled(&self) -> Cow<'_, Self> {
+        if self.front.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut plan = self.clone();
+        let Some(front) = plan.front.take().filter(|f| f.runs) else {
+            return Cow::Owned(plan);
+        };
+        if front.layers.iter().any(|l| l.weight.is_some()) {
+            plan.put_below(front.layers);
+        } else {
+            for unit in plan.units_mut().filter(|u| u.reads == Reads::Input) {
+                unit.layers.splice(0..0, front.layers.iter().cloned());
+            }
+        }
+        Cow::Owned(plan)
+    }
+
+    /// Makes layers that all experts and gates read a level of their own below them.
+    pub fn put_below(&mut self, layers: Vec<LayerPlan>) {
+        for unit in self.units_mut().filter(|u| u.reads == Reads::Input) {
+            unit.reads = Reads::Stream(0);
+        }
+        let stem = Unit {
+            name: "stem".into(),
+            reads: Reads::Input,
+            slice: None,
+            layers,
+        };
+        let stem = Level {
+            experts: vec![stem],
+            gates: Vec::new(),
+        };
+        self.levels.insert(0, stem);
+    }
+
+    fn units_mut(&mut self) -> impl Iterator<Item = &mut Unit> {
+        let levels = self.levels.iter_mut().flat_map(|l| {
+            let gates = l.gates.iter_mut().map(|g| &mut g.unit);
+            l.experts.iter_mut().chain(gates)
+        });
+        levels.chain(&mut self.towers)
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Topic {
     Epsilon,
     /// From logits to weights.
     GateKind,
+    /// What rows of data hold where layers stand before all the others.
+    Front,
     /// Which way round square matrices lie.
     Layout,
     /// Whether layers add their input.
@@ -78,6 +80,8 @@ pub enum At {
     Tower(usize, usize),
     /// Task.
     Task(usize),
+    /// The layers before all the others.
+    Front,
 }
 
 /// One answer.
@@ -99,6 +103,8 @@ pub enum Choice {
     Residual(bool),
     /// The output is made so.
     Output(OutputPlan),
+    /// The blob runs the layers in front (`true`): rows hold what enters these.
+    Front(bool),
 }
 
 /// What a trained vector without statistics can be.
@@ -213,6 +219,16 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
         if task.output.is_none() {
             ask(Topic::Output, Part::Towers, At::Task(t), None, outputs);
         }
+    }
+    if let Some(front) = plan.front.as_ref().filter(|f| f.open) {
+        let both = || [false, true].map(Choice::Front).into();
+        ask(
+            Topic::Front,
+            Part::All,
+            At::Front,
+            Some(Choice::Front(front.runs)),
+            both,
+        );
     }
     for (at, part, last, layer) in plan.places() {
         let shared = if habits.one_activation {
@@ -351,6 +367,12 @@ impl Question {
                         task.output = Some(*output);
                     }
                 }
+                (Choice::Front(runs), At::Front) => {
+                    if let Some(front) = &mut plan.front {
+                        front.runs = *runs;
+                        front.open = false;
+                    }
+                }
                 (Choice::Gate(kind, temperature), At::Gate(l, g)) => {
                     if let Some(gate) = plan.levels.get_mut(*l).and_then(|l| l.gates.get_mut(*g)) {
                         gate.kind = kind.clone();
@@ -387,6 +409,7 @@ impl Question {
             Topic::Order => format!("norms{whose} stand"),
             Topic::Epsilon => "norms add to the variance".into(),
             Topic::GateKind => "logits become weights by".into(),
+            Topic::Front => "rows of data hold".into(),
             Topic::Layout => "square matrices lie".into(),
             Topic::Residual => format!("layers{whose}"),
         };
@@ -442,6 +465,8 @@ impl Question {
             Choice::Layout(layout) => format!("layout = \"{}\"", layout.name()),
             Choice::Residual(on) => format!("residual = {on}"),
             Choice::Output(output) => format!("activation = \"{}\"", output.name()),
+            Choice::Front(true) => "rows = \"raw\"".into(),
+            Choice::Front(false) => "rows = \"prepared\"".into(),
         };
         (table, line)
     }
@@ -489,6 +514,8 @@ impl Choice {
             Self::Residual(true) => "add their input".into(),
             Self::Residual(false) => "do not add their input".into(),
             Self::Output(output) => output.name().into(),
+            Self::Front(true) => "the raw input of the first layers".into(),
+            Self::Front(false) => "what the layers before experts and gates made".into(),
         }
     }
 }
@@ -552,7 +579,7 @@ impl LayerPlan {
                 self.residual = *on;
                 self.open.residual = false;
             }
-            Choice::Gate(..) | Choice::Output(_) => {}
+            Choice::Gate(..) | Choice::Output(_) | Choice::Front(_) => {}
         }
     }
 
@@ -661,7 +688,7 @@ impl Plan {
                 .layers
                 .get_mut(i),
             At::Tower(t, i) => self.towers.get_mut(t)?.layers.get_mut(i),
-            At::Gate(..) | At::Task(_) => None,
+            At::Gate(..) | At::Task(_) | At::Front => None,
         }
     }
 }

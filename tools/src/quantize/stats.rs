@@ -99,19 +99,6 @@ fn width(l: &Layer) -> usize {
     }
 }
 
-/// Raw features as the weights expect them.
-#[must_use]
-pub fn standardized(graph: &Graph, x: &[f64]) -> Vec<f64> {
-    let mut out = Vec::with_capacity(x.len());
-    for i in &graph.inputs {
-        for _ in 0..i.count {
-            let v = x[out.len()];
-            out.push((v - i.mean.unwrap_or(0.0)) / i.std.unwrap_or(1.0));
-        }
-    }
-    out
-}
-
 fn activate(a: Activation, v: f64) -> f64 {
     match a {
         Activation::Linear => v,
@@ -141,7 +128,7 @@ fn dense(d: &Dense, x: &[f64]) -> Vec<f64> {
 pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
     let mut t = Tensors::new(graph);
     for x in rows {
-        let mut values = vec![standardized(graph, x)];
+        let mut values = vec![graph.standardize(x)];
         t.input.add(&values[0], rows.len());
         for (n, node) in graph.nodes.iter().enumerate() {
             let mut v = values[node.src][node.start..node.start + node.inputs].to_vec();
@@ -196,7 +183,7 @@ pub fn measured(graph: &Graph, rows: &[Vec<f64>]) -> Tensors {
 /// `t`.
 #[must_use]
 pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], mut t: Tensors) -> Tensors {
-    let (a, b) = (standardized(graph, low), standardized(graph, high));
+    let (a, b) = (graph.standardize(low), graph.standardize(high));
     let mut values: Vec<Vec<(f64, f64)>> = vec![
         a.iter()
             .zip(&b)

@@ -4,7 +4,6 @@ use mmoe::blob::{activation, kind, op, output, packing, precision};
 
 use super::{NotTyped, Sizes, WORD, refuse};
 use crate::blob::message::{Header, Layer, Task};
-use crate::cost;
 
 /// An expert's, a gate's or a tower's type.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,9 +97,10 @@ pub(super) fn bank(
 }
 
 fn own_layers(header: &Header, n: usize) -> Vec<Layer> {
-    cost::layers_of(header)
-        .get(n)
-        .map(|l| l.to_vec())
+    header
+        .nodes_with_layers()
+        .nth(n)
+        .map(|(_, l)| l.to_vec())
         .unwrap_or_default()
 }
 

@@ -12,7 +12,8 @@ use mmoe::blob::op;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
 use mmoe_tools::cost;
-use mmoe_tools::cost::cores::{Code, Inference, Measurements, Work};
+use mmoe_tools::cost::Work;
+use mmoe_tools::cost::cores::{Code, Inference, Measurements};
 use mmoe_tools::text::grouped;
 use std::fmt::Write as _;
 use std::fs;
@@ -242,7 +243,7 @@ fn gates(
         };
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
-        for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
+        for (node, layers) in header.nodes_with_layers() {
             let own: u64 = layers.iter().map(cost::macs).sum();
             if node.op == op::EXPERT {
                 (expert, wide) = (own, u64::from(node.outputs));

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use maud::{Markup, html};
 use mmoe::blob::{op, output};
 use mmoe_tools::blob::message::{Header, Layer, Node};
-use mmoe_tools::cost;
-
-use super::super::gates;
-use super::super::inspect;
+use mmoe_tools::describe;
 
 const WIDTH: usize = 170;
 const HEIGHT: usize = 42;
@@ -43,7 +40,7 @@ fn about(node: &Node, layers: &[Layer], of: u32) -> String {
     }
     match layers.last() {
         None => text + " as it is",
-        Some(l) if node.op == op::EXPERT => format!("{text} {}", inspect::activation_name(l)),
+        Some(l) if node.op == op::EXPERT => format!("{text} {}", describe::activation(l)),
         Some(_) => text,
     }
 }
@@ -73,7 +70,7 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
         }
     };
     let (mut last, mut numbers) = (None, [0; 3]);
-    for (at, (node, layers)) in header.nodes.iter().zip(cost::layers_of(header)).enumerate() {
+    for (at, (node, layers)) in header.nodes_with_layers().enumerate() {
         if last != Some(role(node)) {
             columns.push(Vec::new());
             last = Some(role(node));
@@ -85,7 +82,7 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             0 => part("expert", format!("expert {number}"), about),
             1 => part(
                 "gate",
-                format!("gate {number}: {}", gates::kind(node.op)),
+                format!("gate {number}: {}", describe::gate_kind(node.op)),
                 format!("{about} → mixture of {}", node.outputs),
             ),
             _ => {

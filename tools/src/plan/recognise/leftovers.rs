@@ -69,28 +69,35 @@ pub(crate) fn reason<'a>(name: &str, found: &'a Found, ignored: &[String]) -> Op
         .or_else(|| name.split(['.', '/']).find_map(word))
 }
 
-/// Refuses tensors that take part in nothing.
-pub(crate) fn refuse(
-    weights: &Weights,
-    found: &Found,
-    ignored: &[String],
-) -> Result<(), ModelError> {
+/// The tensors that no part of a plan reads, with their shapes.
+pub(crate) fn unread(weights: &Weights, found: &Found) -> Vec<(String, Vec<usize>)> {
     let used: HashSet<&str> = found
         .plan
         .references()
         .flat_map(TensorRef::parts)
         .map(|p| p.name.as_str())
         .collect();
-    let left: Vec<String> = weights
-        .tensors
+    let all = weights.tensors.iter();
+    all.filter(|(n, _)| !used.contains(n.as_str()))
+        .map(|(n, t)| (n.clone(), t.shape.clone()))
+        .collect()
+}
+
+/// Refuses tensors that take part in nothing; `unused` are those that no part of the plan reads.
+pub(crate) fn refuse(
+    unused: &[(String, Vec<usize>)],
+    found: &Found,
+    ignored: &[String],
+) -> Result<(), ModelError> {
+    let left: Vec<String> = unused
         .iter()
-        .filter(|(n, _)| !used.contains(n.as_str()) && reason(n, found, ignored).is_none())
-        .map(|(n, t)| format!("`{n}` {:?}", t.shape))
+        .filter(|(n, _)| reason(n, found, ignored).is_none())
+        .map(|(n, shape)| format!("`{n}` {shape:?}"))
         .collect();
     if left.is_empty() {
         return Ok(());
     }
-    let by_spec = found.framework == "spec";
+    let by_spec = found.framework == Found::SPEC;
     let first: Vec<&str> = left.iter().take(4).map(String::as_str).collect();
     let more = left.len().saturating_sub(first.len());
     let more = if more == 0 {

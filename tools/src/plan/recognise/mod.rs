@@ -22,7 +22,7 @@ use std::collections::HashSet;
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::Plan;
-use crate::plan::open::Habits;
+use crate::plan::open::{Habits, Question, questions};
 
 /// What recognition found: a plan, and what a person should know about it.
 #[derive(Debug, Default)]
@@ -46,14 +46,23 @@ pub struct Found {
 }
 
 impl Found {
+    /// What stands for the framework where a spec says everything.
+    pub const SPEC: &'static str = "spec";
+
     /// What a whole spec says.
     #[must_use]
     pub fn by_spec(plan: Plan) -> Self {
         Self {
-            framework: "spec",
+            framework: Self::SPEC,
             plan,
             ..Self::default()
         }
+    }
+
+    /// What neither the file nor a spec settles: the outputs' kinds, activations, norms.
+    #[must_use]
+    pub fn open(&self) -> Vec<Question> {
+        questions(&self.plan, &self.habits)
     }
 
     /// What the file leaves open, each with the key of the spec that says it.

@@ -2,17 +2,15 @@
 //! called gates, something called towers (or heads), in lists, dictionaries, attributes or packed
 //! into one tensor.
 
-use std::collections::BTreeMap;
-
 use indexmap::{IndexMap, IndexSet};
 
 use super::Found;
 use super::modules::Style;
-use super::names::{Names, unit, unknown_tasks};
+use super::names::{Names, unknown_tasks};
 use super::wiring::one_level;
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{LayerPlan, Layout, Level, Open, Plan, Reads, TaskPlan, TensorRef};
+use crate::plan::{Front, LayerPlan, Layout, Open, Plan, TaskPlan, TensorRef};
 
 const USER: Style = Style::user();
 
@@ -183,7 +181,7 @@ fn mixture(
         ..Found::default()
     };
     if let [stem] = bottom.as_slice() {
-        put_below(&mut found.plan, names.module(&stem.prefix, USER)?);
+        found.plan.put_below(names.module(&stem.prefix, USER)?);
     }
     for level in &mut found.plan.levels {
         level.gates.iter_mut().for_each(|g| g.open = true);
@@ -441,25 +439,6 @@ fn input_width(names: &Names<'_>, layers: &[LayerPlan]) -> Option<usize> {
     }
 }
 
-/// Makes layers that all experts and gates read a level of their own below them.
-pub(super) fn put_below(plan: &mut Plan, layers: Vec<LayerPlan>) {
-    let up = |reads: &mut Reads| {
-        if *reads == Reads::Input {
-            *reads = Reads::Stream(0);
-        }
-    };
-    for level in &mut plan.levels {
-        level.experts.iter_mut().for_each(|u| up(&mut u.reads));
-        level.gates.iter_mut().for_each(|g| up(&mut g.unit.reads));
-    }
-    plan.towers.iter_mut().for_each(|t| up(&mut t.reads));
-    let stem = Level {
-        experts: vec![unit("stem".into(), layers)],
-        gates: Vec::new(),
-    };
-    plan.levels.insert(0, stem);
-}
-
 /// Hidden layers as wide as what they read may add it: a user's module does as it likes.
 fn doubt_residuals(names: &Names<'_>, plan: &mut Plan) {
     let units = plan
@@ -479,21 +458,15 @@ fn doubt_residuals(names: &Names<'_>, plan: &mut Plan) {
     }
 }
 
-/// A batch norm of the input itself, which a user's module calls so: every part that reads the
-/// input starts with it.
+/// A batch norm of the input itself, which a user's module calls so.
 fn input_norm(names: &Names<'_>, plan: &mut Plan) {
-    let mut norms: BTreeMap<String, LayerPlan> = BTreeMap::new();
     for name in names.weights.tensors.keys() {
-        let Some((root, _)) = name.split_once('.') else {
+        let Some((root, "running_mean")) = name.split_once('.') else {
             continue;
         };
         let lower = root.to_lowercase();
         let input = ["input", "feat", "in_"].iter().any(|w| lower.contains(w));
-        let norm = ["bn", "norm"].iter().any(|w| lower.contains(w));
-        if input
-            && norm
-            && let Ok(Some(norm)) = names.norm(root, USER.epsilon)
-        {
+        if input && let Ok(Some(norm)) = names.norm(root, USER.epsilon) {
             let layer = LayerPlan {
                 open: Open {
                     epsilon: true,
@@ -502,20 +475,14 @@ fn input_norm(names: &Names<'_>, plan: &mut Plan) {
                 before: Some(norm),
                 ..LayerPlan::default()
             };
-            norms.insert(root.to_owned(), layer);
-        }
-    }
-    for layer in norms.into_values() {
-        let gates = plan.levels.iter_mut().flat_map(|l| {
-            l.experts
-                .iter_mut()
-                .chain(l.gates.iter_mut().map(|g| &mut g.unit))
-        });
-        for unit in gates
-            .chain(&mut plan.towers)
-            .filter(|u| u.reads == Reads::Input)
-        {
-            unit.layers.insert(0, layer.clone());
+            let name = root.to_owned();
+            plan.front = Some(Front {
+                layers: vec![layer],
+                runs: false,
+                open: true,
+                name,
+            });
+            return;
         }
     }
 }

@@ -243,7 +243,7 @@ pub(super) const TABLES: &[Table] = &[
             flat: false,
             shared: "share_experts.{}.{}.mlp",
             gates: Spelled::with_last("", "task_gates.{}.{}.0"),
-            shared_gate: Spelled::with_last("share_gates.{}", "share_gates.{}.0"),
+            shared_gate: Spelled::with_last("", "share_gates.{}.0"),
             levels: "task_experts.{}",
             order: SPECIFIC_FIRST,
         }),

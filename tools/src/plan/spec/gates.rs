@@ -180,7 +180,7 @@ fn group(
             sees: sees.clone(),
             temperature,
             priors,
-            open: false,
+            open: !group.open.is_empty(),
         });
     }
     Ok(())

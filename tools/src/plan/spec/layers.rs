@@ -7,7 +7,7 @@ use super::pattern::Context;
 use super::raw;
 use crate::error::ModelError;
 use crate::plan::{
-    ActivationPlan, Dice, LayerPlan, Layout, Norm, NormKind, Part, SPEC_NAMES, TensorRef,
+    ActivationPlan, Dice, LayerPlan, Layout, Norm, NormKind, Open, Part, SPEC_NAMES, TensorRef,
 };
 
 /// A layer for one unit, the `i`-th of `count` alike; beside it its activation as the spec spells
@@ -45,6 +45,7 @@ pub(super) fn expand(
         bias,
         layout: layout(layer.layout.or(ex.spec.raw.layout)),
         residual: layer.residual || words.residual == Some(true),
+        open: doubts(&layer.open),
         ..LayerPlan::default()
     };
     if plan.weight.is_some() && layer.layout.is_none() && ex.spec.raw.layout.is_none() {
@@ -128,6 +129,19 @@ pub(super) fn expand(
         (named, _) => activation(named.unwrap_or("linear"), number, here)?,
     };
     Ok((plan, outer))
+}
+
+/// What a draft leaves open about a layer.
+fn doubts(list: &[Spanned<raw::Doubt>]) -> Open {
+    let has = |doubt: raw::Doubt| list.iter().any(|d| *d.as_ref() == doubt);
+    Open {
+        activation: has(raw::Doubt::Activation),
+        order: has(raw::Doubt::AfterActivation),
+        norm: has(raw::Doubt::Norm),
+        epsilon: has(raw::Doubt::Epsilon),
+        layout: has(raw::Doubt::Layout),
+        residual: has(raw::Doubt::Residual),
+    }
 }
 
 /// The norms that a layer may have, each with its key.

@@ -72,13 +72,22 @@ impl Spec {
         expand::expand(self, tensors)
     }
 
+    /// Answers with the spec's words what a whole spec's layers leave open.
+    ///
+    /// # Errors
+    ///
+    /// Words that are none.
+    pub fn answer(&self, found: &mut Found) -> Result<(), ModelError> {
+        words::apply(self, found, false)
+    }
+
     /// Names and completes what recognition found; the spec's word counts.
     ///
     /// # Errors
     ///
     /// Tasks that do not fit the towers that were found.
     pub fn complete(&self, found: &mut Found) -> Result<(), ModelError> {
-        words::apply(self, found)?;
+        words::apply(self, found, true)?;
         let plan = &mut found.plan;
         if let Some(name) = &self.raw.name {
             plan.name.clone_from(name);
@@ -188,6 +197,7 @@ impl Spec {
             max: i.max,
             mean: i.mean,
             std: i.std,
+            folded: false,
         };
         self.raw.inputs.iter().map(input).collect()
     }
@@ -205,6 +215,12 @@ impl Spec {
                 "sigmoid" => OutputPlan::Sigmoid,
                 "softmax" => OutputPlan::Softmax,
                 "product" => self.product(task, &tasks)?,
+                // A draft's question.
+                "?" => {
+                    let name = task.name.clone();
+                    tasks.push(TaskPlan { name, output: None });
+                    continue;
+                }
                 "relu" => OutputPlan::Relu,
                 "softplus" => OutputPlan::Softplus,
                 "exp" => OutputPlan::Exp,

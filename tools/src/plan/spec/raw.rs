@@ -88,6 +88,17 @@ pub(super) struct Words {
     pub(super) epsilon: Option<f64>,
     pub(super) residual: Option<bool>,
     pub(super) layout: Option<Layout>,
+    pub(super) rows: Option<Rows>,
+}
+
+/// What rows of data hold.
+#[derive(Debug, Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Rows {
+    /// What enters the first layers.
+    Raw,
+    /// What enters experts and gates.
+    Prepared,
 }
 
 macro_rules! words {
@@ -105,6 +116,7 @@ macro_rules! words {
                     epsilon: self.epsilon,
                     residual: self.residual,
                     layout: None,
+                    rows: None,
                 }
             }
         }
@@ -128,6 +140,7 @@ impl Words {
             epsilon: self.epsilon.or(other.epsilon),
             residual: self.residual.or(other.residual),
             layout: self.layout.or(other.layout),
+            rows: self.rows.or(other.rows),
         }
     }
 }
@@ -176,6 +189,9 @@ pub(super) struct Gates {
     pub(super) sees: Option<Vec<Spanned<ExpertName>>>,
     pub(super) priors: Option<Vec<PerGate>>,
     pub(super) weights: Option<Vec<PerGate>>,
+    /// What is not answered yet.
+    #[serde(default)]
+    pub(super) open: Vec<Spanned<Doubt>>,
     pub(super) activation: Option<Spanned<String>>,
     pub(super) last_activation: Option<Spanned<String>>,
     pub(super) slope: Option<f64>,
@@ -241,6 +257,22 @@ pub(super) struct Layer {
     pub(super) dice: Option<Spanned<Dice>>,
     #[serde(default)]
     pub(super) residual: bool,
+    /// What is not answered yet.
+    #[serde(default)]
+    pub(super) open: Vec<Spanned<Doubt>>,
+}
+
+/// What a draft leaves open about a layer or a gate.
+#[derive(Debug, Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Doubt {
+    Activation,
+    Norm,
+    AfterActivation,
+    Epsilon,
+    Layout,
+    Residual,
+    Kind,
 }
 
 /// A Dice: its slope, and the batch norm that decides; without one each row decides for itself.

@@ -10,11 +10,16 @@ use crate::plan::open::{At, Choice, NormChoice, Part, Topic};
 use crate::plan::recognise::Found;
 use crate::plan::{ActivationPlan, Plan};
 
-/// Puts the spec's words into the plan that was found.
-pub(super) fn apply(spec: &Spec, found: &mut Found) -> Result<(), ModelError> {
+/// Puts the spec's words into the plan that was found; `strict`: a word that says nothing is an
+/// error.
+pub(super) fn apply(spec: &Spec, found: &mut Found, strict: bool) -> Result<(), ModelError> {
     if let Some(defaults) = &spec.raw.defaults {
         let place = spec.place("[defaults]", defaults.span());
-        part(found, Part::All, defaults.as_ref(), &place)?;
+        part(found, Part::All, defaults.as_ref(), &place, false)?;
+        if let (Some(rows), Some(front)) = (defaults.as_ref().rows, &mut found.plan.front) {
+            front.runs = rows == raw::Rows::Raw;
+            front.open = false;
+        }
     }
     let units = [
         (&spec.raw.experts, Part::Experts, "[experts]"),
@@ -23,13 +28,15 @@ pub(super) fn apply(spec: &Spec, found: &mut Found) -> Result<(), ModelError> {
     for (raw, of, title) in units {
         if let Some(raw) = raw {
             let place = spec.place(title, raw.span());
-            part(found, of, &raw.as_ref().words(), &place)?;
+            part(found, of, &raw.as_ref().words(), &place, strict)?;
         }
     }
     if let Some(raw) = &spec.raw.gates {
         let place = spec.place("[gates]", raw.span());
-        part(found, Part::Gates, &raw.as_ref().words(), &place)?;
-        kinds(found, raw, &place)?;
+        part(found, Part::Gates, &raw.as_ref().words(), &place, strict)?;
+        if strict {
+            kinds(found, raw, &place)?;
+        }
     }
     Ok(())
 }
@@ -58,7 +65,14 @@ fn places(plan: &Plan, of: Part) -> Vec<(At, Part, bool)> {
     all.map(|(at, part, last, _)| (at, part, last)).collect()
 }
 
-fn part(found: &mut Found, of: Part, words: &raw::Words, place: &str) -> Result<(), ModelError> {
+fn part(
+    found: &mut Found,
+    of: Part,
+    words: &raw::Words,
+    place: &str,
+    strict: bool,
+) -> Result<(), ModelError> {
+    let to = To { of, place, strict };
     let named = |name: &Option<Spanned<String>>| {
         name.as_ref()
             .map(|n| {
@@ -73,10 +87,10 @@ fn part(found: &mut Found, of: Part, words: &raw::Words, place: &str) -> Result<
     let one = found.habits.one_activation;
     if let Some(kind) = &words.norm {
         let choice = Choice::Norm(norm(kind.as_ref(), words.groups, place)?);
-        choose(found, of, Topic::NormKind, &choice, place)?;
+        to.choose(found, Topic::NormKind, &choice)?;
     }
     if hidden.is_some() || last.is_some() {
-        activations(found, of, hidden.as_ref(), last.as_ref(), one, place)?;
+        to.activations(found, hidden.as_ref(), last.as_ref(), one)?;
     }
     let rest = [
         (
@@ -94,7 +108,7 @@ fn part(found: &mut Found, of: Part, words: &raw::Words, place: &str) -> Result<
     ];
     for (topic, choice) in rest {
         if let Some(choice) = choice {
-            choose(found, of, topic, &choice, place)?;
+            to.choose(found, topic, &choice)?;
         }
     }
     Ok(())
@@ -126,96 +140,101 @@ fn norm(name: &str, groups: Option<usize>, place: &str) -> Result<NormChoice, Mo
     })
 }
 
-/// Sets the functions of the layers that leave theirs open; where none does, of those that a
-/// framework fixed.
-fn activations(
-    found: &mut Found,
+/// Where words go.
+struct To<'a> {
     of: Part,
-    hidden: Option<&ActivationPlan>,
-    last: Option<&ActivationPlan>,
-    one: bool,
-    place: &str,
-) -> Result<(), ModelError> {
-    let all = places(&found.plan, of);
-    let plan = &mut found.plan;
-    let mut meant: Vec<_> = all.clone();
-    meant.retain(|(at, ..)| plan.layer_mut(*at).is_some_and(|l| l.open.activation));
-    if meant.is_empty() {
-        meant = all;
-        meant.retain(|(at, ..)| {
-            plan.layer_mut(*at).is_some_and(|l| {
-                l.activation != ActivationPlan::Linear && !l.activation.is_trained()
+    place: &'a str,
+    /// Whether a word that says nothing is an error.
+    strict: bool,
+}
+
+impl To<'_> {
+    /// Sets the functions of the layers that leave theirs open; where none does, of those that a
+    /// framework fixed.
+    fn activations(
+        &self,
+        found: &mut Found,
+        hidden: Option<&ActivationPlan>,
+        last: Option<&ActivationPlan>,
+        one: bool,
+    ) -> Result<(), ModelError> {
+        let all = places(&found.plan, self.of);
+        let plan = &mut found.plan;
+        let mut meant: Vec<_> = all.clone();
+        meant.retain(|(at, ..)| plan.layer_mut(*at).is_some_and(|l| l.open.activation));
+        if meant.is_empty() && self.strict {
+            meant = all;
+            meant.retain(|(at, ..)| {
+                plan.layer_mut(*at).is_some_and(|l| {
+                    l.activation != ActivationPlan::Linear && !l.activation.is_trained()
+                })
+            });
+        }
+        if meant.is_empty() {
+            return self.nothing("activation");
+        }
+        for (at, _, end) in meant {
+            let own = last.filter(|_| end);
+            let Some(layer) = plan.layer_mut(at) else {
+                continue;
+            };
+            if let Some(activation) = own.or(hidden) {
+                layer.activation = activation.clone();
+                // What the last layer does is a question of its own, unless one setting gives all.
+                layer.open.activation = end && !one && own.is_none();
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles a doubt wherever it stands; where nowhere does, the norms that a framework fixed.
+    fn choose(&self, found: &mut Found, topic: Topic, choice: &Choice) -> Result<(), ModelError> {
+        let all = places(&found.plan, self.of);
+        let plan = &mut found.plan;
+        let open = |plan: &mut Plan, at: At| {
+            plan.layer_mut(at).is_some_and(|l| match topic {
+                Topic::NormKind => l.open.norm,
+                Topic::Order => l.open.order,
+                Topic::Epsilon => l.open.epsilon,
+                Topic::Residual => l.open.residual,
+                Topic::Layout => l.open.layout,
+                _ => false,
             })
-        });
-    }
-    if meant.is_empty() && of != Part::All {
-        return Err(nothing(place, "activation"));
-    }
-    for (at, _, end) in meant {
-        let own = last.filter(|_| end);
-        let Some(layer) = plan.layer_mut(at) else {
-            continue;
         };
-        if let Some(activation) = own.or(hidden) {
-            layer.activation = activation.clone();
-            // What the last layer does is a question of its own, unless one setting gives all.
-            layer.open.activation = end && !one && own.is_none();
+        let mut meant: Vec<At> = all.iter().map(|(at, ..)| *at).collect();
+        meant.retain(|at| open(plan, *at));
+        if meant.is_empty() && self.strict && matches!(topic, Topic::Order | Topic::Epsilon) {
+            meant = all.iter().map(|(at, ..)| *at).collect();
+            meant.retain(|at| {
+                plan.layer_mut(*at)
+                    .is_some_and(|l| l.before.is_some() || l.after.is_some())
+            });
         }
-    }
-    Ok(())
-}
-
-/// Settles a doubt wherever it stands; where nowhere does, the norms that a framework fixed.
-fn choose(
-    found: &mut Found,
-    of: Part,
-    topic: Topic,
-    choice: &Choice,
-    place: &str,
-) -> Result<(), ModelError> {
-    let all = places(&found.plan, of);
-    let plan = &mut found.plan;
-    let open = |plan: &mut Plan, at: At| {
-        plan.layer_mut(at).is_some_and(|l| match topic {
-            Topic::NormKind => l.open.norm,
-            Topic::Order => l.open.order,
-            Topic::Epsilon => l.open.epsilon,
-            Topic::Residual => l.open.residual,
-            Topic::Layout => l.open.layout,
-            _ => false,
-        })
-    };
-    let mut meant: Vec<At> = all.iter().map(|(at, ..)| *at).collect();
-    meant.retain(|at| open(plan, *at));
-    if meant.is_empty() && matches!(topic, Topic::Order | Topic::Epsilon) {
-        meant = all.iter().map(|(at, ..)| *at).collect();
-        meant.retain(|at| {
-            plan.layer_mut(*at)
-                .is_some_and(|l| l.before.is_some() || l.after.is_some())
-        });
-    }
-    if meant.is_empty() && of != Part::All {
-        let key = match topic {
-            Topic::NormKind => "norm",
-            Topic::Order => "after_activation",
-            Topic::Epsilon => "epsilon",
-            Topic::Layout => "layout",
-            _ => "residual",
-        };
-        return Err(nothing(place, key));
-    }
-    for at in meant {
-        if let Some(layer) = plan.layer_mut(at) {
-            layer.choose(choice);
+        if meant.is_empty() {
+            return self.nothing(match topic {
+                Topic::NormKind => "norm",
+                Topic::Order => "after_activation",
+                Topic::Epsilon => "epsilon",
+                Topic::Layout => "layout",
+                _ => "residual",
+            });
         }
+        for at in meant {
+            if let Some(layer) = plan.layer_mut(at) {
+                layer.choose(choice);
+            }
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn nothing(place: &str, key: &str) -> ModelError {
-    invalid(
-        place.into(),
-        &format!("`{key}` says nothing here: the file settles it for every layer"),
-        "remove it, or describe the layers in full (`mmoe inspect WEIGHTS --write-spec S.toml`)",
-    )
+    fn nothing(&self, key: &str) -> Result<(), ModelError> {
+        if !self.strict {
+            return Ok(());
+        }
+        Err(invalid(
+            self.place.into(),
+            &format!("`{key}` says nothing here: the file settles it for every layer"),
+            "remove it, or describe the layers in full (`mmoe inspect WEIGHTS --write-spec S.toml`)",
+        ))
+    }
 }

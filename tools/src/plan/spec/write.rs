@@ -1,13 +1,14 @@
 //! From a plan back to the text of a spec that describes it.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan,
-    Part, Plan, Reads, TensorRef, Unit,
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, Open,
+    OutputPlan, Part, Plan, Reads, TensorRef, Unit,
 };
 
 /// A spec that describes what was recognised, tensor by tensor: converting with it gives the same
@@ -15,25 +16,47 @@ use crate::plan::{
 #[must_use]
 pub fn write_spec(weights: &Weights, recognised: &Recognised) -> String {
     write_plan(
-        &weights.format,
+        weights,
         &recognised.framework,
         &recognised.assumptions,
         &recognised.plan,
     )
 }
 
-/// The same for a plan of which not even the tasks are known; they are written as linear, with a
-/// comment to fill in.
+/// The same for a plan of which not even the tasks are known: what nobody answered stands in it as
+/// `open`, and a conversion asks for it.
 #[must_use]
-pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &Plan) -> String {
+pub fn write_plan(
+    weights: &Weights,
+    framework: &str,
+    assumptions: &[String],
+    plan: &Plan,
+) -> String {
+    if let Some(front) = plan.front.as_ref().filter(|f| !f.runs) {
+        let mut text = write_plan(weights, framework, assumptions, &plan.settled());
+        let note = format!(
+            "# Rows hold what `{}` and the layers with it made; recognition with [defaults] rows = \
+             \"raw\" runs them in the blob.\n",
+            one_line(&front.name)
+        );
+        text.insert_str(0, &note);
+        return text;
+    }
+    let plan = &*plan.settled();
     let mut out = Writer(String::new());
     out.line(format_args!(
         "# From a {} ({}).",
-        one_line(format),
+        one_line(&weights.format),
         one_line(framework)
     ));
     for assumption in assumptions {
-        out.line(format_args!("# Assumed: {}", one_line(assumption)));
+        out.line(format_args!("# Taken: {}", one_line(assumption)));
+    }
+    if plan.places().any(|(.., l)| l.open != Open::default()) {
+        out.line(format_args!(
+            "# `open` lists what the file does not say. Correct the layer and take the word out, or \
+             answer for all\n# at once: [defaults] with activation, epsilon, … (docs/spec.md)."
+        ));
     }
     out.line(format_args!("name = {}", quote(&plan.name)));
     if plan.version != 0 {
@@ -45,6 +68,10 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
         .any(|l| l.weight.is_some() && l.layout == Layout::InOut);
     let layout = if in_out { Layout::InOut } else { Layout::OutIn };
     out.line(format_args!("layout = \"{}\"", layout.name()));
+    let ignored = unread(weights, plan);
+    if !ignored.is_empty() {
+        out.line(format_args!("ignore = [\n  {},\n]", ignored.join(",\n  ")));
+    }
     out.inputs(&plan.inputs);
     match plan.levels.as_slice() {
         [one] => out.level(one, "", layout, false),
@@ -84,8 +111,8 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
             }
             Some(output) => out.line(format_args!("activation = \"{}\"", output.name())),
             None => out.line(format_args!(
-                "activation = \"linear\"   # THE FILE DOES NOT SAY: the tower's raw values; write \
-                 \"sigmoid\" or \"softmax\" where it is one"
+                "activation = \"?\"   # THE FILE DOES NOT SAY: write \"linear\" for the tower's raw \
+                 values, \"sigmoid\", \"softmax\", …"
             )),
         }
     }
@@ -176,9 +203,8 @@ impl Writer {
         self.line(format_args!("layers = ["));
         for layer in &unit.layers {
             self.line(format_args!(
-                "  {{ {} }},{}",
-                layer_keys(layer, layout).join(", "),
-                doubts(layer)
+                "  {{ {} }},",
+                layer_keys(layer, layout).join(", ")
             ));
         }
         self.line(format_args!("]"));
@@ -241,30 +267,56 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     if layer.residual {
         keys.push("residual = true".into());
     }
+    keys.extend(doubts(layer));
     keys
 }
 
-/// What the file leaves open about a layer, as a comment.
-fn doubts(layer: &LayerPlan) -> String {
+/// What the file leaves open about a layer.
+fn doubts(layer: &LayerPlan) -> Option<String> {
     let open = layer.open;
     let named = [
-        (open.activation, "its activation"),
-        (open.norm, "the kind of its norm"),
-        (open.order, "whether its norm has after_activation = true"),
-        (open.epsilon, "epsilon"),
-        (open.layout, "its layout"),
-        (open.residual, "whether it has residual = true"),
+        (open.activation, "\"activation\""),
+        (open.norm, "\"norm\""),
+        (open.order, "\"after_activation\""),
+        (open.epsilon, "\"epsilon\""),
+        (open.layout, "\"layout\""),
+        (open.residual, "\"residual\""),
     ];
     let list: Vec<&str> = named
         .iter()
         .filter(|(open, _)| *open)
         .map(|(_, what)| *what)
         .collect();
-    if list.is_empty() {
-        String::new()
-    } else {
-        format!("   # OPEN: the file does not say {}", list.join(", "))
+    (!list.is_empty()).then(|| format!("open = [{}]", list.join(", ")))
+}
+
+/// Patterns of the tensors that the plan does not read.
+fn unread(weights: &Weights, plan: &Plan) -> Vec<String> {
+    let used: HashSet<&str> = plan
+        .references()
+        .flat_map(TensorRef::parts)
+        .map(|p| p.name.as_str())
+        .collect();
+    let root = |n: &str| n.find(['.', '/']).map_or(n.len(), |at| at + 1);
+    let mut patterns: Vec<String> = Vec::new();
+    for name in weights
+        .tensors
+        .keys()
+        .filter(|n| !used.contains(n.as_str()))
+    {
+        let under = &name[..root(name)];
+        // A module of which nothing is read is named as a whole.
+        let whole = under.len() < name.len() && !used.iter().any(|u| u.starts_with(under));
+        let pattern = quote(&if whole {
+            format!("{under}*")
+        } else {
+            name.clone()
+        });
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
     }
+    patterns
 }
 
 fn norm_parts(norm: &Norm) -> Vec<String> {

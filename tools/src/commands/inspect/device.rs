@@ -7,20 +7,20 @@ use anyhow::{Context, Result};
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::cost::Cost;
 use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements};
+use mmoe_tools::text::{grouped, rounded};
 use serde_json::{Value, json};
 
-use super::CheckFailed;
-use super::output::grouped;
+use crate::commands::CheckFailed;
 
 /// A core to estimate for.
 #[derive(Debug, clap::Args)]
 pub(super) struct DeviceArgs {
     /// Also estimate instructions, code and stack on this core, from what was measured in
     /// emulation.
-    #[arg(long, value_name = "CORE", value_parser = CORES.map(|(name, _)| name))]
+    #[arg(long, value_name = "CORE", ignore_case = true, value_parser = CORES.map(|(name, _)| name))]
     core: Option<String>,
     /// The firmware's opt-level.
-    #[arg(long, value_name = "LEVEL", value_parser = ["3", "s"], default_value = "3", requires = "core")]
+    #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = ["3", "s"], default_value = "3", requires = "core")]
     opt_level: String,
     /// Its clock, for a time.
     #[arg(long, value_name = "MHZ", value_parser = clock, requires = "core")]
@@ -89,8 +89,8 @@ fn size(text: &str) -> Result<u64, String> {
 pub(super) struct Device<'a> {
     args: &'a DeviceArgs,
     cost: &'a Cost,
-    /// The core's name, and the estimate.
-    core: Option<(&'static str, Estimate)>,
+    /// What the core is called in arguments and by people, and the estimate.
+    core: Option<(&'static str, &'static str, Estimate)>,
 }
 
 impl<'a> Device<'a> {
@@ -98,34 +98,32 @@ impl<'a> Device<'a> {
         let core = match &args.core {
             None => None,
             Some(wanted) => {
-                let name = CORES
+                let known = CORES
                     .iter()
-                    .find(|(core, _)| core == wanted)
-                    .map_or("", |(_, name)| name);
+                    .find(|(core, _)| core.eq_ignore_ascii_case(wanted));
+                let (core, name) = known.with_context(|| format!("there is no core {wanted}"))?;
                 let estimate =
-                    Measurements::built_in().estimate(wanted, &args.opt_level, header, cost);
-                Some((
-                    name,
-                    estimate.with_context(|| {
-                        format!("nothing like this model was measured on {wanted}")
-                    })?,
-                ))
+                    Measurements::built_in().estimate(core, &args.opt_level, header, cost);
+                let estimate = estimate
+                    .with_context(|| format!("nothing like this model was measured on {core}"))?;
+                Some((*core, *name, estimate))
             }
         };
         Ok(Self { args, cost, core })
     }
 
     fn flash(&self) -> u64 {
-        self.cost.blob as u64 + self.core.map_or(0, |(_, e)| e.code)
+        self.cost.blob as u64 + self.core.map_or(0, |(_, _, e)| e.code)
     }
 
     fn ram(&self) -> u64 {
-        self.core.map_or(self.cost.ram() as u64, |(_, e)| e.stack)
+        self.core
+            .map_or(self.cost.ram() as u64, |(_, _, e)| e.stack)
     }
 
     /// Milliseconds of a row, from and to.
     fn time(&self) -> Option<(f64, f64)> {
-        let ((_, e), mhz) = self.core.zip(self.args.mhz)?;
+        let ((_, _, e), mhz) = self.core.zip(self.args.mhz)?;
         let at = |cycles: f64| e.predict * cycles / (1000.0 * mhz);
         Some((at(CYCLES.0), at(CYCLES.1)))
     }
@@ -136,7 +134,7 @@ impl<'a> Device<'a> {
         let mut line = |what: &str, value: String| {
             let _ = writeln!(text, "{what:<12} {value}");
         };
-        if let Some((name, e)) = self.core {
+        if let Some((_, name, e)) = self.core {
             let within = (100.0 * e.error).ceil();
             line(
                 "core",
@@ -149,8 +147,8 @@ impl<'a> Device<'a> {
                 "instructions",
                 format!(
                     "{} a row, within {within:.0} %; {} from activations",
-                    grouped(round(e.predict)),
-                    grouped(round(e.predict_q))
+                    grouped(rounded(e.predict)),
+                    grouped(rounded(e.predict_q))
                 ),
             );
             if let (Some((low, high)), Some(mhz)) = (self.time(), self.args.mhz) {
@@ -206,16 +204,16 @@ impl<'a> Device<'a> {
 
     /// The same for programs; nothing where nothing was asked.
     pub(super) fn json(&self) -> Option<Value> {
-        let (name, e) = self.core?;
+        let (core, name, e) = self.core?;
         let time = self
             .time()
             .map(|(low, high)| json!({"mhz": self.args.mhz, "ms": [low, high]}));
         Some(json!({
-            "core": self.args.core,
+            "core": core,
             "name": name,
             "opt_level": self.args.opt_level,
-            "instructions": round(e.predict),
-            "instructions_from_activations": round(e.predict_q),
+            "instructions": rounded(e.predict),
+            "instructions_from_activations": rounded(e.predict_q),
             "error": e.error,
             "time": time,
             "code": e.code,
@@ -248,13 +246,6 @@ impl<'a> Device<'a> {
             Err(CheckFailed(format!("over budget: {}", over.join("; "))))
         }
     }
-}
-
-/// Three digits.
-pub(super) fn round(n: f64) -> u64 {
-    // Three digits, which is more than the error leaves.
-    let unit = 10f64.powf((n.max(1.0).log10().floor() - 2.0).max(0.0));
-    ((n / unit).round() * unit) as u64
 }
 
 #[cfg(test)]
@@ -297,13 +288,5 @@ mod tests {
             let error = text.parse::<Budget>().unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn rounding() {
-        assert_eq!(
-            [0.4, 7.0, 123.4, 98_765.0, 1_234_567.0].map(round),
-            [0, 7, 123, 98_800, 1_230_000]
-        );
     }
 }

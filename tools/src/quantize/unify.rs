@@ -1,4 +1,8 @@
-//! One step for all experts of a level, also where only some end in sigmoid or tanh.
+//! Experts of one level are mixed, so their outputs must share one scale. That of sigmoid and tanh
+//! is fixed at 2⁻¹⁵, so a level where only some experts end in one of them needs a step that brings
+//! those to the scale of the others.
+
+use std::borrow::Cow;
 
 use crate::graph::{Activation, Graph, Layer, Node, Op};
 
@@ -28,14 +32,18 @@ pub(super) fn uneven(graph: &Graph) -> Vec<usize> {
     found
 }
 
-/// Appends to each such expert an affine layer that changes nothing but the step.
-/// [`quantize`](super::quantize) asks for it.
-pub fn even(graph: &mut Graph) {
+/// Appends an identity affine layer, which has a scale of its own, to every expert that ends in
+/// sigmoid or tanh beside experts that do not. The graph is copied only where there is one.
+/// [`quantize`](super::quantize) refuses what would saturate without it.
+#[must_use]
+pub fn unify_expert_scales(graph: &Graph) -> Cow<'_, Graph> {
+    let mut unified = Cow::Borrowed(graph);
     for n in uneven(graph) {
-        let node = &mut graph.nodes[n];
+        let node = &mut unified.to_mut().nodes[n];
         node.layers.push(Layer::Affine {
             gain: vec![1.0; node.outputs],
             bias: vec![0.0; node.outputs],
         });
     }
+    unified
 }

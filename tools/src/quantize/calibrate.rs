@@ -1,9 +1,9 @@
-//! What the inputs take: from calibration rows, from declared ranges, from mean and standard
-//! deviation; and the input stage's scales.
+//! What values a model's inputs and tensors take: from calibration rows, from declared ranges, from
+//! mean and standard deviation; and the input stage's scales.
 
 use super::QuantizeError;
 use super::proof::Span;
-use super::rows::Columns;
+use super::rows::InputColumns;
 use super::stats::{self, Stats, Tensors};
 use crate::graph::{Graph, Layer};
 use crate::random::Random;
@@ -25,21 +25,14 @@ pub struct Calibration {
     pub notes: Vec<String>,
 }
 
-/// Deviations on each side that `mean` and `std` stand for.
+/// A feature within this many standard deviations keeps its integer; one farther out saturates.
 const DEVIATIONS: f64 = 6.0;
 
 /// The declared range of every feature, where there is one.
 fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
     let mut out = Vec::new();
     for i in &graph.inputs {
-        let range = match (i.min, i.max, i.mean, i.std) {
-            (Some(a), Some(b), ..) => Some((a, b)),
-            (_, _, m, Some(s)) => Some((
-                m.unwrap_or(0.0) - DEVIATIONS * s,
-                m.unwrap_or(0.0) + DEVIATIONS * s,
-            )),
-            _ => None,
-        };
+        let range = i.range(DEVIATIONS);
         out.extend(std::iter::repeat_n((i.name.clone(), range), i.count));
     }
     out
@@ -51,7 +44,10 @@ fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
 /// # Errors
 ///
 /// Rows of another width, none, with NaN or infinities; no rows and no declared range.
-pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibration, QuantizeError> {
+pub fn calibrate(
+    graph: &Graph,
+    rows: Option<(&[f32], usize)>,
+) -> Result<Calibration, QuantizeError> {
     let width = graph.width(0);
     let ranges = declared(graph);
     let mut notes = Vec::new();
@@ -159,37 +155,34 @@ pub fn source(graph: &Graph, rows: Option<(&[f32], usize)>) -> Result<Calibratio
 }
 
 /// How far features that are used as they are lie from 0, as the weights expect them.
-pub(super) fn reach(graph: &Graph, c: &Calibration, as_is: &[bool]) -> f64 {
-    let (a, b) = (
-        stats::standardized(graph, &c.low),
-        stats::standardized(graph, &c.high),
-    );
+pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) -> f64 {
+    let (a, b) = (graph.standardize(&c.low), graph.standardize(&c.high));
     a.iter()
         .zip(&b)
-        .zip(as_is)
+        .zip(unscaled_features)
         .filter(|(_, used)| **used)
         .fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
 }
 
 /// The input stage's scales, and the columns that the first layers read.
 ///
-/// Columns are scaled so that their weights have equal sizes (a row's int8 steps then serve every
+/// InputColumns are scaled so that their weights have equal sizes (a row's int8 steps then serve every
 /// column), as far as 15 bits reach for the column whose range times weight is largest.
 ///
-/// Features whose integers are used as they are (`as_is`) share a step, at least `least`, and their
+/// Features whose integers are used as they are (`unscaled_features`) share a step, at least `least`, and their
 /// integer 0 stands for 0.
 pub(super) fn input(
     graph: &Graph,
     c: &Calibration,
     wide: impl Fn((usize, usize)) -> bool,
-    as_is: &[bool],
+    unscaled_features: &[bool],
     least: f64,
-) -> (Vec<InputScale>, Columns) {
+) -> (Vec<InputScale>, InputColumns) {
     let width = graph.width(0);
     let moments: Vec<(f64, f64)> = graph
         .inputs
         .iter()
-        .flat_map(|i| std::iter::repeat_n((i.mean.unwrap_or(0.0), i.std.unwrap_or(1.0)), i.count))
+        .flat_map(|i| std::iter::repeat_n(i.scaling(), i.count))
         .collect();
     // Importance of a column: its weight's share of its row's largest.
     let mut share = vec![0.0f64; width];
@@ -216,7 +209,7 @@ pub(super) fn input(
     let spans: Vec<(f64, f64)> = (0..width)
         .map(|j| {
             let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
-            let centre = if as_is[j] || std != 1.0 || mean != 0.0 {
+            let centre = if unscaled_features[j] || std != 1.0 || mean != 0.0 {
                 mean
             } else if a <= 0.0 && b >= 0.0 {
                 0.0
@@ -263,10 +256,10 @@ pub(super) fn input(
     }
     let shared = reach
         .iter()
-        .zip(as_is)
+        .zip(unscaled_features)
         .filter(|(_, a)| **a)
         .fold(least, |m, (r, _)| m.max(r / 32767.0));
-    for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| **a) {
+    for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| **a) {
         *s = shared;
     }
     // Fewer levels where the narrow accumulators ask for it.
@@ -301,7 +294,7 @@ pub(super) fn input(
             }
         }
     }
-    for (s, _) in step.iter_mut().zip(as_is).filter(|(_, a)| !**a) {
+    for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| !**a) {
         *s *= shrink;
     }
     let scales: Vec<InputScale> = (0..width)
@@ -311,7 +304,7 @@ pub(super) fn input(
         })
         .collect();
     // What the stored f32 numbers say is what counts.
-    let mut columns = Columns {
+    let mut columns = InputColumns {
         step: vec![],
         zero: vec![],
         span: vec![],
@@ -350,9 +343,9 @@ pub(super) fn input(
 }
 
 /// Some of the columns.
-pub(super) fn slice(c: &Columns, start: usize, n: usize) -> Columns {
+pub(super) fn slice(c: &InputColumns, start: usize, n: usize) -> InputColumns {
     let cut = |v: &[f64]| v[start..start + n].to_vec();
-    Columns {
+    InputColumns {
         step: cut(&c.step),
         zero: cut(&c.zero),
         span: c.span[start..start + n].to_vec(),
@@ -362,10 +355,10 @@ pub(super) fn slice(c: &Columns, start: usize, n: usize) -> Columns {
     }
 }
 
-/// Columns of one step.
-pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> Columns {
+/// InputColumns of one step.
+pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> InputColumns {
     let n = s.mean.len();
-    Columns {
+    InputColumns {
         step: vec![step; n],
         zero: vec![0.0; n],
         span,
