@@ -7,7 +7,6 @@ extern crate std;
 pub mod blob;
 mod bytes;
 mod dynamic;
-mod error;
 mod gate;
 mod input;
 #[doc(hidden)]
@@ -26,9 +25,9 @@ mod stats;
 mod tower;
 mod trunk;
 
+pub use blob::{LoadError, SelfTestError, Shape};
 pub use bytes::{Aligned, Buffer, InPlace, Pod};
 pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
-pub use error::{LoadError, Shape};
 pub use gate::{
     ConstantGate, DSelectKGate, Gate, HardGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate,
 };
@@ -51,7 +50,6 @@ pub use precision::{
 };
 pub use prefix::{Context, Prefixed, PrefixedParallel};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};
-pub use self_test::SelfTestError;
 pub use stats::GateStats;
 #[doc(hidden)]
 pub use tower::describe as describe_tower;

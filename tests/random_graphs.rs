@@ -8,8 +8,8 @@ use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
-use mmoe_tools::oracle::evaluate;
 use seeded::integer::{self, Wide};
 use seeded::{Rng, close, gates_read};
 

@@ -130,7 +130,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
         model.macs(),
         model.blob().id(),
         model.blob().feature_names().count(),
-        model.blob().section(9),
+        model.blob().section_of(9),
     );
     Ok(y)
 }
@@ -163,5 +163,5 @@ fn both(bytes: &[u8], load: Load) -> LoadError {
 }
 
 fn packing_of<K: Packing>() -> u32 {
-    u32::from(K::CODE)
+    u32::from(K::CODE.code())
 }

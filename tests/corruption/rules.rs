@@ -4,7 +4,7 @@ use super::erased;
 use crate::seeded::assembled;
 use crate::seeded::{self, Rng, node};
 use mmoe::LoadError;
-use mmoe::blob::{kind, op, precision};
+use mmoe::blob::{LayerKind, NodeOp, PrecisionKind};
 use mmoe_tools::blob::message::{Header, Layer};
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::{Conversion, Precision};
@@ -92,8 +92,8 @@ const BREAKS: &[Break] = &[
     (2, 255, |h| h.nodes = vec![h.nodes[0].clone(); 255]),
     (3, 0, |h| h.nodes[0].op = 2),
     (3, 4, |h| h.nodes[GATE].op = 15),
-    (4, 3, |h| h.nodes[2].op = op::TOWER),
-    (4, 16, |h| h.nodes[EMPTY + 1].op = op::EXPERT),
+    (4, 3, |h| h.nodes[2].op = NodeOp::Tower.code()),
+    (4, 16, |h| h.nodes[EMPTY + 1].op = NodeOp::Expert.code()),
     (5, 0, |h| h.nodes[0].reserved = 1),
     (5, 0, |h| h.nodes[0].src = 1),
     (5, 4, |h| h.nodes[GATE].src = 1),
@@ -106,20 +106,20 @@ const BREAKS: &[Break] = &[
     (6, 1, |h| h.nodes[1].inputs = 0),
     (7, 16, |h| h.layers.truncate(h.layers.len() - 1)),
     (7, 17, |h| h.layers.push(h.layers[0])),
-    (8, 0, |h| h.layers[0].kind = kind::LOGITS),
-    (8, 0, |h| h.layers[1].kind = kind::LOGITS),
-    (8, 0, |h| h.layers[1].kind = kind::CONSTANT),
-    (8, 4, |h| gate_layer(h).kind = kind::DENSE),
+    (8, 0, |h| h.layers[0].kind = LayerKind::Logits.code()),
+    (8, 0, |h| h.layers[1].kind = LayerKind::Logits.code()),
+    (8, 0, |h| h.layers[1].kind = LayerKind::Constant.code()),
+    (8, 4, |h| gate_layer(h).kind = LayerKind::Dense.code()),
     (8, 0, |h| h.layers[1].inputs = 6),
-    (8, 0, |h| h.layers[1].precision = precision::I8),
+    (8, 0, |h| h.layers[1].precision = PrecisionKind::I8.code()),
     (9, 0, |h| h.layers[0].outputs = 0),
     (9, 0, |h| h.layers[0].packing = 1),
     (9, 0, |h| h.layers[0].packing = 2),
     (9, 0, |h| h.layers[0].activation = 5),
     (9, 4, |h| gate_layer(h).activation = 1),
     (9, 0, |h| h.layers[0].kind = 6),
-    (9, 0, |h| h.layers[0].kind = kind::USER),
-    (9, 0, |h| h.layers[0].kind = kind::AFFINE),
+    (9, 0, |h| h.layers[0].kind = LayerKind::USER),
+    (9, 0, |h| h.layers[0].kind = LayerKind::Affine.code()),
     (10, 4, |h| h.nodes[GATE].sees = 0),
     (10, 4, |h| h.nodes[GATE].sees = 0x1f),
     (10, 4, |h| h.nodes[GATE].first = 0),

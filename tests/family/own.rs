@@ -1,7 +1,7 @@
 //! What a user adds: a layer, and an input stage in front.
 
 use crate::seeded::{self, Rng, assembled, node};
-use mmoe::blob::{Check, LayerRecord, activation, kind, packing, precision};
+use mmoe::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
 use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use mmoe::*;
 use mmoe_tools::blob::read;
@@ -20,18 +20,7 @@ impl<const N: usize> Layer for Bent<N> {
     type In = [f32; N];
     type Out = [f32; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::USER,
-                    activation::LINEAR,
-                    precision::F32,
-                    packing::PANELS,
-                    N,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::user(LayerKind::USER, PrecisionKind::F32, N, N) });
     }
     fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
         for ((y, x), s) in y.iter_mut().zip(x).zip(&self.shift) {
@@ -55,7 +44,7 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(Of::<PRelu<2, F32>>::load(&plain).is_ok());
     // The converter knows no such layer: its record and weights are a PReLU's but for the kind.
     let (mut header, weights) = read::split(&plain).unwrap();
-    header.layers[1].kind = kind::USER;
+    header.layers[1].kind = LayerKind::USER;
     let blob = assembled(&header, weights);
     let model = Of::<Bent<2>>::load(&blob).unwrap();
     let x = [0.5, -1.0, 2.0];
@@ -71,11 +60,10 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(matches!(
         Of::<Bent<2>>::load(&plain),
         Err(LoadError::Layer {
-            op: 0,
-            index: 0,
+            node,
             layer: 1,
             ..
-        })
+        }) if node.to_string() == "expert 0"
     ));
     assert!(matches!(
         Of::<PRelu<2, F32>>::load(&blob),

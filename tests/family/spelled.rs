@@ -7,8 +7,8 @@ use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
-use mmoe_tools::oracle::evaluate;
 
 /// Outputs or gate weights, one after the other.
 pub(crate) trait Flat {

@@ -7,7 +7,6 @@
 
 pub mod integer;
 
-use mmoe::blob::op;
 use mmoe_tools::blob::Blob;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::convert::Conversion;
@@ -260,11 +259,6 @@ pub fn gates_read(graph: &Graph) -> Vec<bool> {
     }
     gates.reverse();
     gates
-}
-
-/// Whether this code of a step is a gate's.
-pub fn is_gate(code: u8) -> bool {
-    code >= op::GATES
 }
 
 /// Whether a number is what an f64 evaluation says, within 1e-5 of the larger of 1 and itself.

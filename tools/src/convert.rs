@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use mmoe::LoadError;
-use mmoe::blob::section;
+use mmoe::blob::SectionTag;
 
 use crate::blob::Blob;
 use crate::blob::encode::Packing;
@@ -182,7 +182,7 @@ impl Conversion {
         check_size(&done.blob)?;
         if !self.assumed.is_empty() {
             let content = postcard::to_stdvec(&self.assumed).unwrap_or_default();
-            done.blob.push_section(section::ASSUMED, content);
+            done.blob.push_section(SectionTag::Assumed, content);
         }
         if let Some(rows) = self.self_test {
             let coverage = self_test::add(&done.graph, &mut done.blob, rows);

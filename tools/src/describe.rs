@@ -1,9 +1,8 @@
 //! What the parts of a blob are called, in every command the same.
 
-use mmoe::blob::{activation, kind, op, precision, section};
+use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PrecisionKind, SectionTag};
 
-use crate::blob::message::{Header, Layer, Node};
-use crate::cost;
+use crate::blob::message::{Header, Layer};
 use crate::engine::Runner;
 use crate::quantize::LayerReport;
 
@@ -13,7 +12,7 @@ pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
     runner
         .model
         .blob()
-        .section(section::PRODUCER)
+        .section(SectionTag::Producer)
         .and_then(|b| postcard::from_bytes(b).ok())
         .unwrap_or("?")
 }
@@ -21,7 +20,7 @@ pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
 /// What the blob's conversion assumed and nobody compared with the framework's outputs.
 #[must_use]
 pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
-    let section = runner.model.blob().section(section::ASSUMED);
+    let section = runner.model.blob().section(SectionTag::Assumed);
     section
         .and_then(|b| postcard::from_bytes(b).ok())
         .unwrap_or_default()
@@ -31,24 +30,22 @@ pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
 /// `expert 2`.
 #[must_use]
 pub fn nodes(header: &Header) -> Vec<String> {
-    let mut numbers = [0; 3];
-    let mut name = |node: &Node| {
-        let (role, number) = match node.op {
-            op::EXPERT => ("expert", &mut numbers[0]),
-            op::TOWER => ("tower", &mut numbers[1]),
-            _ => ("gate", &mut numbers[2]),
-        };
-        *number += 1;
-        format!("{role} {}", *number - 1)
-    };
-    header.nodes.iter().map(&mut name).collect()
+    let roles: Vec<&str> = header
+        .nodes
+        .iter()
+        .map(|n| n.record().op().map_or("?", NodeOp::role))
+        .collect();
+    let number = |at: usize| roles[..at].iter().filter(|r| **r == roles[at]).count();
+    (0..roles.len())
+        .map(|at| format!("{} {}", roles[at], number(at)))
+        .collect()
 }
 
 /// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes;
 /// nothing in float models.
 #[must_use]
 pub fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String, LayerReport)> {
-    let section = runner.model.blob().section(section::QUANTIZATION);
+    let section = runner.model.blob().section(SectionTag::Quantization);
     let reports: Vec<LayerReport> = section
         .and_then(|b| postcard::from_bytes(b).ok())
         .unwrap_or_default();
@@ -56,7 +53,10 @@ pub fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String, LayerR
         .into_iter()
         .zip(header.nodes_with_layers())
         .flat_map(|(node, (_, own))| {
-            let dense = own.iter().enumerate().filter(|(_, l)| cost::is_matrix(l));
+            let dense = own
+                .iter()
+                .enumerate()
+                .filter(|(_, l)| l.record().is_matrix());
             dense
                 .map(move |(i, _)| format!("{}.{i}", node.replace(' ', "")))
                 .collect::<Vec<_>>()
@@ -80,58 +80,22 @@ pub fn gate(runner: &Runner<'_>, number: usize) -> String {
     }
 }
 
-/// The kind of a gate with this code.
-#[must_use]
-pub fn gate_kind(code: u8) -> &'static str {
-    match code {
-        op::SOFTMAX => "softmax",
-        op::SIGMOID => "sigmoid",
-        op::HARD => "hard",
-        op::TOP_K => "top-k",
-        op::TOP_K_RAW => "top-k, not renormalised",
-        op::CONSTANT => "constant",
-        op::D_SELECT_K => "DSelect-k",
-        _ => "?",
-    }
-}
-
 /// The kind of a layer.
 #[must_use]
 pub fn layer_kind(l: &Layer) -> &'static str {
-    match l.kind {
-        kind::DENSE => "dense",
-        kind::LOGITS => "logits",
-        kind::AFFINE => "affine",
-        kind::PRELU => "prelu",
-        kind::LAYER_NORM => "layer norm",
-        kind::CONSTANT => "constant",
-        _ => "?",
-    }
+    l.record().kind().map_or("?", LayerKind::name)
 }
 
 /// A layer's activation.
 #[must_use]
 pub fn activation(l: &Layer) -> &'static str {
-    match l.activation {
-        activation::LINEAR => "linear",
-        activation::RELU => "relu",
-        activation::LEAKY_RELU => "leaky relu",
-        activation::SIGMOID => "sigmoid",
-        activation::TANH => "tanh",
-        _ => "?",
-    }
+    l.record().activation().map_or("?", ActivationKind::name)
 }
 
 /// A layer's precision.
 #[must_use]
 pub fn precision(l: &Layer) -> &'static str {
-    match l.precision {
-        precision::F32 => "F32",
-        precision::W8 => "W8",
-        precision::I8 => "I8",
-        precision::I16 => "I16",
-        _ => "?",
-    }
+    l.record().precision().map_or("?", PrecisionKind::name)
 }
 
 /// A layer in a few words, such as `dense 64→32 relu`.
@@ -139,9 +103,8 @@ pub fn precision(l: &Layer) -> &'static str {
 pub fn layer(l: &Layer) -> String {
     let kind = layer_kind(l);
     let (inputs, outputs) = (l.inputs, l.outputs);
-    if l.activation == activation::LINEAR {
-        format!("{kind} {inputs}→{outputs}")
-    } else {
-        format!("{kind} {inputs}→{outputs} {}", activation(l))
+    match l.record().activation() {
+        Some(ActivationKind::Linear) => format!("{kind} {inputs}→{outputs}"),
+        _ => format!("{kind} {inputs}→{outputs} {}", activation(l)),
     }
 }

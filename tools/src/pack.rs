@@ -7,7 +7,7 @@ use crate::blob::message::{Header, Input, Node, Task};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
-use mmoe::blob::{input, op, output, section};
+use mmoe::blob::{InputKind, NodeOp, OutputKind, SectionTag};
 
 /// Which dense layers of a float model are stored as int8 rows; the others stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
         weights: to.weights,
     };
     blob.push_section(
-        section::QUANTIZATION,
+        SectionTag::Quantization,
         postcard::to_stdvec(&report).unwrap_or_default(),
     );
     blob
@@ -156,8 +156,8 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .iter()
         .map(|n| {
             let (code, k, first, sees) = match &n.op {
-                Op::Expert => (op::EXPERT, 0, 0, 0),
-                Op::Tower => (op::TOWER, 0, 0, 0),
+                Op::Expert => (NodeOp::Expert, 0, 0, 0),
+                Op::Tower => (NodeOp::Tower, 0, 0, 0),
                 Op::Gate { kind, sees, .. } => {
                     // `first` is the level's first expert, whether this gate sees it or not: one
                     // rule for typed models and blobs.
@@ -172,7 +172,7 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 }
             };
             Node {
-                op: code,
+                op: code.code(),
                 k,
                 layers: n.layers.len() as u8,
                 src: n.src as u8,
@@ -190,13 +190,13 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .iter()
         .map(|t| {
             let (output, a, b, width) = match t.output {
-                Output::Linear { value } => (output::LINEAR, value, 0, graph.width(value)),
-                Output::Sigmoid { value } => (output::SIGMOID, value, 0, graph.width(value)),
-                Output::Softmax { value } => (output::SOFTMAX, value, 0, graph.width(value)),
-                Output::Product { a, b } => (output::PRODUCT, a, b, 1),
+                Output::Linear { value } => (OutputKind::Linear, value, 0, graph.width(value)),
+                Output::Sigmoid { value } => (OutputKind::Sigmoid, value, 0, graph.width(value)),
+                Output::Softmax { value } => (OutputKind::Softmax, value, 0, graph.width(value)),
+                Output::Product { a, b } => (OutputKind::Product, a, b, 1),
             };
             Task {
-                output,
+                output: output.code(),
                 a: a as u8,
                 b: b as u8,
                 reserved: 0,
@@ -207,11 +207,11 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     let mut sections = vec![
         (
-            section::IDENTITY,
+            SectionTag::Identity.code(),
             postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default(),
         ),
         (
-            section::PRODUCER,
+            SectionTag::Producer.code(),
             postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
         ),
     ];
@@ -228,13 +228,13 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     if temperatures.iter().any(|t| *t != 1.0) {
         sections.push((
-            section::TEMPERATURE,
+            SectionTag::Temperature.code(),
             postcard::to_stdvec(&temperatures).unwrap_or_default(),
         ));
     }
     Header {
         inputs: vec![Input {
-            kind: input::RAW,
+            kind: InputKind::Raw.code(),
             flags: 0,
             reserved: 0,
             count: inputs as u32,
@@ -259,20 +259,20 @@ fn level_first(graph: &Graph, v: usize) -> usize {
 
 /// Code and k of a gate.
 #[must_use]
-pub fn gate(kind: GateKind) -> (u8, u8) {
+pub fn gate(kind: GateKind) -> (NodeOp, u8) {
     match kind {
-        GateKind::Softmax => (op::SOFTMAX, 0),
-        GateKind::Sigmoid => (op::SIGMOID, 0),
-        GateKind::Hard => (op::HARD, 0),
+        GateKind::Softmax => (NodeOp::Softmax, 0),
+        GateKind::Sigmoid => (NodeOp::Sigmoid, 0),
+        GateKind::Hard => (NodeOp::Hard, 0),
         GateKind::TopK {
             k,
             renormalise: true,
-        } => (op::TOP_K, k as u8),
+        } => (NodeOp::TopK, k as u8),
         GateKind::TopK {
             k,
             renormalise: false,
-        } => (op::TOP_K_RAW, k as u8),
-        GateKind::Constant => (op::CONSTANT, 0),
-        GateKind::DSelectK { k } => (op::D_SELECT_K, k as u8),
+        } => (NodeOp::TopKRaw, k as u8),
+        GateKind::Constant => (NodeOp::Constant, 0),
+        GateKind::DSelectK { k } => (NodeOp::DSelectK, k as u8),
     }
 }

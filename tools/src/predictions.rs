@@ -1,6 +1,6 @@
 //! One pass over rows: everything that commands show of it is kept.
 
-use mmoe::blob::op;
+use mmoe::blob::NodeOp;
 use mmoe::{RunError, SkipBelow};
 
 use crate::cost::NodeWork;
@@ -130,7 +130,8 @@ impl Predictions {
         let total = (0..self.rows)
             .map(|row| {
                 let gates = runner.gates.iter().enumerate().map(|(g, gate)| {
-                    let runs_at_zero = least == 0.0 && matches!(gate.op, op::SOFTMAX | op::SIGMOID);
+                    let runs_at_zero =
+                        least == 0.0 && matches!(gate.op, NodeOp::Softmax | NodeOp::Sigmoid);
                     let weights = self.weights(g, row).iter();
                     let runs = weights.map(move |w| runs_at_zero || (*w >= least && *w > 0.0));
                     gate.experts.iter().copied().zip(runs)

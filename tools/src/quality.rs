@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mmoe::blob::output;
+use mmoe::blob::OutputKind;
 use thiserror::Error;
 
 use crate::data::{Data, DataError, Rows};
@@ -88,7 +88,7 @@ pub fn comparable(one: (&Path, &Runner<'_>), other: (&Path, &[Task], usize)) -> 
         };
         let tasks: Vec<String> = tasks
             .iter()
-            .map(|t| format!("{} ({}{})", t.name, t.kind(), width(t)))
+            .map(|t| format!("{} ({}{})", t.name, t.output.name(), width(t)))
             .collect();
         let what = format!("{}, tasks {}", count(inputs, "input"), tasks.join(", "));
         (path.display().to_string(), what)
@@ -104,7 +104,7 @@ pub fn comparable(one: (&Path, &Runner<'_>), other: (&Path, &[Task], usize)) -> 
 /// Columns of labels that a task has: classes are one number.
 #[must_use]
 pub fn label_width(task: &Task) -> usize {
-    if task.output == output::SOFTMAX {
+    if task.output == OutputKind::Softmax {
         1
     } else {
         task.width
@@ -153,7 +153,7 @@ pub fn features(runner: &Runner<'_>, data: &Data) -> Result<Rows, DataError> {
 pub fn scores(predictions: &Predictions, task: &Task) -> Option<Vec<f64>> {
     let at = match (task.output, task.width) {
         (_, 1) => task.start,
-        (output::SOFTMAX, 2) => task.start + 1,
+        (OutputKind::Softmax, 2) => task.start + 1,
         _ => return None,
     };
     Some(predictions.each().map(|r| f64::from(r[at])).collect())
@@ -184,7 +184,7 @@ pub fn judge(
 /// Judges one task: `y` are its outputs, row by row.
 fn one(t: &Task, y: &[f64], labels: &[f32]) -> Result<Quality, QualityError> {
     let labels64: Vec<f64> = labels.iter().map(|l| f64::from(*l)).collect();
-    if matches!(t.output, output::LINEAR) {
+    if matches!(t.output, OutputKind::Linear) {
         if let Some(at) = labels.iter().position(|l| !l.is_finite()) {
             return Err(QualityError::Number {
                 task: t.name.clone(),

@@ -6,10 +6,10 @@ use common::{fixture, golden, made, read};
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;
 use mmoe_tools::engine::Runner;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize;
 
@@ -86,7 +86,7 @@ fn differences(graph: Graph, folder: &str) -> Vec<Off> {
         let (low, high) = wanted
             .iter()
             .fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
-        let unit = if task.kind() == "linear" {
+        let unit = if task.output.name() == "linear" {
             high - low
         } else {
             1.0

@@ -1,6 +1,6 @@
 //! The blob's postcard message as any postcard reader sees it. See `docs/format.md`.
 
-use mmoe::blob::op;
+use mmoe::blob::{LayerRecord, NodeRecord, TaskRecord};
 use serde::{Deserialize, Serialize};
 
 /// One input.
@@ -45,14 +45,6 @@ pub struct Node {
     /// Gates: mask of the values mixed.
     #[serde(with = "postcard::fixint::le")]
     pub sees: u32,
-}
-
-impl Node {
-    /// Whether it weighs experts.
-    #[must_use]
-    pub fn is_gate(&self) -> bool {
-        !matches!(self.op, op::EXPERT | op::TOWER)
-    }
 }
 
 /// One layer.
@@ -110,6 +102,68 @@ pub struct Header {
     pub feature_names: Vec<String>,
     /// Tag and contents.
     pub sections: Vec<(u8, Vec<u8>)>,
+}
+
+impl Node {
+    /// The record as the engine has it, whose methods say what follows from it.
+    #[must_use]
+    pub fn record(&self) -> NodeRecord {
+        NodeRecord {
+            op: self.op,
+            k: self.k,
+            layers: self.layers,
+            src: self.src,
+            first: self.first,
+            reserved: self.reserved,
+            start: self.start.into(),
+            inputs: self.inputs.into(),
+            outputs: self.outputs.into(),
+            sees: self.sees.into(),
+        }
+    }
+}
+
+impl Layer {
+    /// The record as the engine has it, whose methods say what follows from it.
+    #[must_use]
+    pub fn record(&self) -> LayerRecord {
+        LayerRecord {
+            kind: self.kind,
+            activation: self.activation,
+            precision: self.precision,
+            packing: self.packing,
+            inputs: self.inputs.into(),
+            outputs: self.outputs.into(),
+        }
+    }
+}
+
+impl From<LayerRecord> for Layer {
+    fn from(l: LayerRecord) -> Self {
+        Self {
+            kind: l.kind,
+            activation: l.activation,
+            precision: l.precision,
+            packing: l.packing,
+            inputs: l.inputs.get(),
+            outputs: l.outputs.get(),
+        }
+    }
+}
+
+impl Task {
+    /// The record as the engine has it, whose methods say what follows from it.
+    #[must_use]
+    pub fn record(&self) -> TaskRecord {
+        TaskRecord {
+            output: self.output,
+            a: self.a,
+            b: self.b,
+            reserved: self.reserved,
+            width: self.width.into(),
+            reserved2: self.reserved2.into(),
+        }
+    }
 }
 
 impl Header {

@@ -7,6 +7,7 @@ pub mod read;
 
 use crate::engine::BlobBytes;
 use message::Header;
+use mmoe::blob::SectionTag;
 
 /// A blob in its two parts: what describes the model, and the weights in the order of that
 /// description. [`Conversion`](crate::convert::Conversion) makes it; [`bytes`](Self::bytes) is the
@@ -20,9 +21,9 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// Adds a section, tagged as [`mmoe::blob::section`] says, behind those that are there.
-    pub fn push_section(&mut self, section: u8, content: Vec<u8>) {
-        self.header.sections.push((section, content));
+    /// Adds a section behind those that are there.
+    pub fn push_section(&mut self, section: SectionTag, content: Vec<u8>) {
+        self.header.sections.push((section.code(), content));
     }
 
     /// The file's bytes, at an address from which the engine can run them.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use mmoe_tools::data::Data;
-use mmoe_tools::describe::gate_kind;
 use mmoe_tools::engine::{Gate, Runner};
 use mmoe_tools::gate_stats::{GateStats, Gating};
 use mmoe_tools::predictions::Predictions;
@@ -59,7 +58,7 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
             text,
             "\n{} ({}), entropy {:.3} (0: one expert alone, 1: all alike)",
             gate.name,
-            gate_kind(about.op),
+            about.op.name(),
             gate.entropy()
         );
         let mut table = Table::new(1, &["", "mean", "max", "leads", ""]);
@@ -112,7 +111,7 @@ fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Valu
     let gate = |(g, about): (&GateStats, &Gate)| {
         json!({
             "name": g.name,
-            "kind": gate_kind(about.op),
+            "kind": about.op.name(),
             "tasks": about.tasks.iter().map(|t| &runner.tasks[*t].name).collect::<Vec<_>>(),
             "experts": g.experts,
             "mean": g.mean(),

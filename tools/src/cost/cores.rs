@@ -10,7 +10,7 @@
 //! software, a few hundred instructions of an exponential drown in how much a product varies with
 //! its operands).
 
-use mmoe::blob::{packing, precision};
+use mmoe::blob::{LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::message::Header;
@@ -64,14 +64,14 @@ pub struct Code {
 /// The precision of a whole model, as [`Inference::precision`] names it.
 #[must_use]
 pub fn precision_of(header: &Header) -> &'static str {
-    let any = |p: u8| header.layers.iter().any(|l| l.precision == p);
-    if any(precision::I8) || any(precision::I16) {
-        if header.layers.iter().any(|l| l.packing == packing::QUAD) {
+    let any = |of: fn(&LayerRecord) -> bool| header.layers.iter().any(|l| of(&l.record()));
+    if any(LayerRecord::is_integer) {
+        if any(|l| l.packing() == Some(PackingKind::Quad)) {
             "I8-quad"
         } else {
             "I8"
         }
-    } else if any(precision::W8) {
+    } else if any(|l| l.precision() == Some(PrecisionKind::W8)) {
         "W8"
     } else {
         "F32"

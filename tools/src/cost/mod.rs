@@ -3,7 +3,7 @@
 pub mod cores;
 mod work;
 
-use mmoe::blob::{activation, kind, precision};
+use mmoe::blob::{ActivationKind, LayerKind};
 
 use crate::blob::message::Layer;
 use crate::blob::read::{self, ReadError};
@@ -58,51 +58,10 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
 #[must_use]
 pub fn parameters(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    match l.kind {
-        kind::DENSE | kind::LOGITS => i * o + o + u64::from(l.activation == activation::LEAKY_RELU),
-        kind::AFFINE | kind::LAYER_NORM => 2 * o,
-        _ => o,
-    }
-}
-
-/// Whether a layer multiplies by a matrix.
-#[must_use]
-pub fn is_matrix(l: &Layer) -> bool {
-    matches!(l.kind, kind::DENSE | kind::LOGITS)
-}
-
-/// Multiply-accumulates of a layer.
-#[must_use]
-pub fn macs(l: &Layer) -> u64 {
-    if is_matrix(l) {
-        u64::from(l.inputs) * u64::from(l.outputs)
-    } else {
-        0
-    }
-}
-
-/// Bytes of a layer's weights.
-#[must_use]
-pub fn bytes(l: &Layer) -> u64 {
-    let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let float = l.precision <= precision::W8;
-    let padded = |n: u64| n.next_multiple_of(4);
-    match l.kind {
-        kind::DENSE | kind::LOGITS => {
-            let matrix = match l.precision {
-                precision::F32 => 4 * (i * o + o),
-                precision::I16 => padded(2 * i * o) + 12 * o,
-                _ => padded(i * o) + 8 * o,
-            };
-            matrix
-                + if l.activation == activation::LEAKY_RELU {
-                    4
-                } else {
-                    0
-                }
-        }
-        kind::AFFINE => 8 * o,
-        kind::LAYER_NORM => 8 * o + 4,
-        _ => padded(o * if float { 4 } else { 2 }),
+    let leaky = l.record().activation() == Some(ActivationKind::LeakyRelu);
+    match l.record().kind() {
+        Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
+        Some(LayerKind::Affine | LayerKind::LayerNorm) => 2 * o,
+        Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
     }
 }

@@ -1,9 +1,8 @@
 //! What a prediction has to do: all of it, and node by node.
 
-use mmoe::blob::{activation, op, output, precision};
+use mmoe::blob::{ActivationKind, NodeOp, OutputKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
-use super::{is_matrix, macs};
 use crate::blob::message::Header;
 
 /// What an inference has to do.
@@ -32,32 +31,35 @@ impl Work {
             ..Self::default()
         };
         for layer in &header.layers {
-            let macs = macs(layer);
-            work.macs += macs;
-            if layer.precision == precision::I16 {
-                work.wide += macs;
+            let record = layer.record();
+            work.macs += record.macs();
+            if record.precision() == Some(PrecisionKind::I16) {
+                work.wide += record.macs();
             }
-            if is_matrix(layer) {
+            if record.is_matrix() {
                 work.rows += u64::from(layer.outputs);
             }
-            if matches!(layer.activation, activation::SIGMOID | activation::TANH) {
-                work.exponentials += u64::from(layer.outputs);
-            }
+            work.exponentials += match record.activation() {
+                Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => u64::from(layer.outputs),
+                Some(ActivationKind::Linear | ActivationKind::Relu | ActivationKind::LeakyRelu)
+                | None => 0,
+            };
         }
-        for node in header.nodes.iter().filter(|n| n.is_gate()) {
-            let seen = u64::from(node.sees.count_ones());
-            work.macs += seen * u64::from(node.outputs);
-            work.exponentials += match node.op {
-                op::SOFTMAX | op::SIGMOID | op::TOP_K_RAW => seen,
-                op::TOP_K | op::D_SELECT_K => u64::from(node.k),
-                _ => 0,
+        for node in &header.nodes {
+            let record = node.record();
+            work.macs += record.mixing_macs();
+            work.exponentials += match record.op() {
+                Some(NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw) => record.seen() as u64,
+                Some(NodeOp::TopK | NodeOp::DSelectK) => u64::from(node.k),
+                Some(NodeOp::Hard | NodeOp::Constant | NodeOp::Expert | NodeOp::Tower) | None => 0,
             };
         }
         for task in &header.tasks {
             work.outputs += u64::from(task.width);
-            if matches!(task.output, output::SIGMOID | output::SOFTMAX) {
-                work.exponentials += u64::from(task.width);
-            }
+            work.exponentials += match task.record().output() {
+                Some(OutputKind::Sigmoid | OutputKind::Softmax) => u64::from(task.width),
+                Some(OutputKind::Linear | OutputKind::Product) | None => 0,
+            };
         }
         work
     }
@@ -89,13 +91,14 @@ impl NodeWork {
             mixing: Vec::new(),
         };
         for (node, layers) in header.nodes_with_layers() {
-            let own: u64 = layers.iter().map(macs).sum();
-            if node.op == op::EXPERT {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            let node = node.record();
+            if node.is_expert() {
                 work.experts.push(own);
             } else {
                 work.fixed += own;
                 if node.is_gate() {
-                    work.mixing.push(u64::from(node.outputs));
+                    work.mixing.push(u64::from(node.outputs.get()));
                 }
             }
         }

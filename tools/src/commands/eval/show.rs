@@ -119,7 +119,7 @@ pub(super) fn text(evaluation: &Evaluation<'_>) -> String {
     }
     text.push('\n');
     for (i, t) in tasks.iter().enumerate() {
-        let _ = writeln!(text, "\n{} ({})", t.name, t.kind());
+        let _ = writeln!(text, "\n{} ({})", t.name, t.output.name());
         let mut header = vec![""];
         header.extend(
             all.first()

@@ -102,7 +102,7 @@ impl Blob<'_> {
             } else {
                 format!(", {} values", t.width)
             };
-            line("task", format!("{} ({}{width})", t.name, t.kind()));
+            line("task", format!("{} ({}{width})", t.name, t.output.name()));
         }
         let c = self.cost;
         line("parameters", grouped(c.parameters));
@@ -180,7 +180,12 @@ impl Blob<'_> {
                 );
             }
             for (i, l) in own.iter().enumerate() {
-                let numbers = [cost::parameters(l), cost::bytes(l), cost::macs(l)].map(grouped);
+                let numbers = [
+                    cost::parameters(l),
+                    l.record().weight_bytes().unwrap_or(0) as u64,
+                    l.record().macs(),
+                ]
+                .map(grouped);
                 let first = if i == 0 { step.clone() } else { String::new() };
                 let reads = if i == 0 { reads.clone() } else { String::new() };
                 table.row(
@@ -239,7 +244,7 @@ impl Blob<'_> {
             .runner
             .tasks
             .iter()
-            .map(|t| json!({"name": t.name, "output": t.kind(), "width": t.width}));
+            .map(|t| json!({"name": t.name, "output": t.output.name(), "width": t.width}));
         let mut value = json!({
             "name": id.name,
             "version": id.version,
@@ -274,8 +279,8 @@ impl Blob<'_> {
                             "inputs": l.inputs,
                             "outputs": l.outputs,
                             "parameters": cost::parameters(l),
-                            "bytes": cost::bytes(l),
-                            "macs": cost::macs(l),
+                            "bytes": l.record().weight_bytes().unwrap_or(0) as u64,
+                            "macs": l.record().macs(),
                         })
                     })
                 });

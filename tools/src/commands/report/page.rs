@@ -61,7 +61,7 @@ fn summary(r: &Report<'_>) -> Markup {
             h2 { "In short" }
             dl {
                 dt { "tasks" }
-                dd { @for (i, t) in r.runner.tasks.iter().enumerate() { @if i > 0 { ", " } (t.name) " (" (t.kind()) ")" } }
+                dd { @for (i, t) in r.runner.tasks.iter().enumerate() { @if i > 0 { ", " } (t.name) " (" (t.output.name()) ")" } }
                 dt { "size" }
                 dd { (grouped(c.parameters)) " parameters, " (grouped(c.macs)) " multiply-accumulates a row" }
                 dt { "flash" }
@@ -361,8 +361,8 @@ fn row(step: &str, index: usize, layer: &Layer) -> Markup {
             td class="words" { (describe::layer(layer)) }
             td { (describe::precision(layer)) }
             td { (grouped(cost::parameters(layer))) }
-            td { (grouped(cost::bytes(layer))) }
-            td { (grouped(cost::macs(layer))) }
+            td { (grouped(layer.record().weight_bytes().unwrap_or(0) as u64)) }
+            td { (grouped(layer.record().macs())) }
         }
     }
 }
