@@ -29,6 +29,13 @@ impl Names<'_> {
         self.weights.tensors.keys().any(|n| n.starts_with(prefix))
     }
 
+    /// The first tensor whose name starts with one of these.
+    pub(super) fn first(&self, prefixes: &[&str]) -> &str {
+        let mut all = self.weights.tensors.keys();
+        all.find(|n| prefixes.iter().any(|p| n.starts_with(p)))
+            .map_or("", String::as_str)
+    }
+
     /// Shape of a tensor; empty if there is none.
     pub(super) fn shape(&self, name: &str) -> &[usize] {
         self.weights.tensors.get(name).map_or(&[], |t| &t.shape)

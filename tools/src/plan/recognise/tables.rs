@@ -166,7 +166,7 @@ impl Reader<'_> {
         let table = self.table;
         if let Wiring::Joined { what } = &table.wiring {
             return Err(ModelError::Unsupported {
-                place: table.framework.into(),
+                place: format!("{} (`{}`)", table.framework, self.names.first(table.has)),
                 what: (*what).into(),
                 remedy: "towers read mixtures, or the input; a task may be the product of two \
                          others (ESMM)"

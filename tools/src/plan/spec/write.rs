@@ -173,12 +173,10 @@ impl Writer {
             }
             plain => format!("\"{}\"", plain.name()),
         };
-        let doubt = if gate.open {
-            "   # OPEN: the file does not say the kind"
-        } else {
-            ""
-        };
-        self.line(format_args!("kind = {kind}{doubt}"));
+        self.line(format_args!("kind = {kind}"));
+        if gate.open {
+            self.line(format_args!("open = [\"kind\"]"));
+        }
         if !gate.sees.iter().copied().eq(0..experts) {
             self.line(format_args!("sees = {:?}", gate.sees));
         }
