@@ -6,7 +6,7 @@ use crate::input::InputStage;
 use crate::level::All;
 use crate::math::Libm;
 use crate::model::Model;
-use crate::number::Element;
+use crate::number::{Element, read};
 use crate::tower::Towers;
 use crate::trunk::Trunk;
 use zerocopy::FromZeros;
@@ -42,12 +42,7 @@ where
         let count = rows.rows();
         let mut x = <[A; I]>::new_zeroed();
         for row in rows {
-            let mut bytes = row.activations;
-            for x in &mut x {
-                let (v, rest) = A::read(bytes).ok_or(SelfTestError::Section)?;
-                *x = v;
-                bytes = rest;
-            }
+            read(row.activations, &mut x)?;
             let mut raw = T::Out::new_zeroed();
             self.run::<Libm, All>(&x, u32::MAX, All, &mut L::Gates::new_zeroed(), &mut raw);
             let mut compare = Compare::new(&row);

@@ -7,7 +7,7 @@ mod i16;
 pub use crate::kernel::Affine32;
 pub use fixed::{Q15, Q16, Q31};
 
-use crate::blob::PrecisionKind;
+use crate::blob::{PrecisionKind, SelfTestError};
 use crate::bytes::{Buffer, InPlace, Pod};
 use crate::math::Math;
 
@@ -103,4 +103,17 @@ pub trait Element: Pod + Default {
     fn tanh_all<M: Math>(y: &mut [Self]);
     /// `gain·y + bias` per unit.
     fn affine(y: &mut [Self], p: &[Self::Affine]);
+}
+
+/// Reads activations from their little-endian bytes.
+// Out of line, for any length: inlined where the length is a constant, the loop is unrolled into
+// kilobytes for each model.
+#[inline(never)]
+pub(crate) fn read<A: Element>(mut bytes: &[u8], x: &mut [A]) -> Result<(), SelfTestError> {
+    for x in x {
+        let (v, rest) = A::read(bytes).ok_or(SelfTestError::Section)?;
+        *x = v;
+        bytes = rest;
+    }
+    Ok(())
 }
