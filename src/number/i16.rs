@@ -1,7 +1,8 @@
 //! Integer models: int16 activations, and fixed point for the rest.
 
 use super::{Element, Q15, Q16, Q31};
-use crate::kernel::{self, AffineRow, InputScale};
+use crate::blob::PrecisionKind;
+use crate::kernel::{self, AffineRow, InputCounts, InputScale};
 use crate::math::Math;
 use zerocopy::FromZeros;
 
@@ -16,18 +17,18 @@ impl Element for i16 {
     type Affine = AffineRow;
 
     const NONE: Q15 = Q15(0);
-    const PRECISION: u8 = crate::blob::precision::I16;
+    const PRECISION: PrecisionKind = PrecisionKind::I16;
     const CONVERTS: bool = true;
     type Scales<const N: usize> = [InputScale; N];
 
     fn with_features<const N: usize, R>(
         scales: &[InputScale; N],
         x: &[f32; N],
-        f: impl FnOnce(&[i16; N]) -> R,
+        f: impl FnOnce(&[i16; N], InputCounts) -> R,
     ) -> R {
         let mut q = <[i16; N]>::new_zeroed();
-        let _ = kernel::quantize_f32(x, scales, &mut q);
-        f(&q)
+        let counts = kernel::quantize_f32(x, scales, &mut q);
+        f(&q, counts)
     }
     fn features<const N: usize>(scales: &[InputScale; N], start: usize, x: &[f32], y: &mut [i16]) {
         if let Some(scales) = scales.get(start..) {
@@ -68,7 +69,7 @@ impl Element for i16 {
     fn mix(m: &mut [i32], g: Q15, h: &[i16]) {
         kernel::mix_i16(m, g.0, h);
     }
-    fn settle(m: &[i32], h: &mut [i16]) {
+    fn round_mixture(m: &[i32], h: &mut [i16]) {
         kernel::settle_i16(m, h);
     }
     fn softmax<M: Math>(z: &[Q16], p: &mut [Q31]) {

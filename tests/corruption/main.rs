@@ -8,28 +8,37 @@ mod rules;
 mod seeded;
 
 use mmoe::blob::Blob;
-use mmoe::zerocopy::FromZeros;
 use mmoe::{
-    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad,
-    Regression, Seq, SkipBelow, Towers, W8,
+    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Regression, Seq, SkipBelow,
+    TaskMask, W8,
+    precision::{Packing, Precision, Quad},
 };
 use mmoe_tools::blob::encode;
-use mmoe_tools::pack::Float;
-use seeded::{Bytes, NARROW, Rng, integer};
+use mmoe_tools::convert;
+use mmoe_tools::engine::BlobBytes;
+use seeded::{Rng, integer};
 
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;
-type Pair<P> = mmoe::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
+type Pair<P> = mmoe::parallel::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 /// The type of [`seeded::small`].
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
 /// Blobs of [`seeded::small`], each with what loads it and runs it.
-fn subjects() -> [(&'static str, Bytes, Load); 4] {
+fn subjects() -> [(&'static str, BlobBytes, Load); 4] {
     let mut rng = Rng::new(1);
     let graph = seeded::small(&mut rng);
     [
-        ("F32", seeded::blob(&graph, Float::F32), typed::<F32>),
-        ("W8", seeded::blob(&graph, NARROW), typed::<W8>),
+        (
+            "F32",
+            seeded::blob(&graph, convert::Precision::F32),
+            typed::<F32>,
+        ),
+        (
+            "W8",
+            seeded::blob(&graph, convert::Precision::W8),
+            typed::<W8>,
+        ),
         (
             "I8",
             integer::blob(
@@ -69,8 +78,7 @@ fn typed<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
         f32::MAX,
         f32::MIN,
     ]);
-    let mut raw = <Pair<P> as Towers>::Out::new_zeroed();
-    model.predict_tasks(&x, 2, &mut raw);
+    let _ = model.predict_tasks(&x, TaskMask::only(1), &mut (0.0, 0.0));
     Ok([a, b])
 }
 
@@ -87,7 +95,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
     let mut more = y.clone();
     for (k, _) in model.tasks().enumerate() {
         model
-            .predict_tasks(&x, &mut scratch, &mut more, 1 << k)
+            .predict_tasks(&x, TaskMask::only(k), &mut scratch, &mut more)
             .unwrap();
     }
     for (g, info) in model.gates().enumerate() {
@@ -98,7 +106,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
         );
     }
     model
-        .predict_skipping(&x, &mut scratch, &mut more, SkipBelow::new(0.3).unwrap())
+        .predict_skipping(&x, SkipBelow::new(0.3).unwrap(), &mut scratch, &mut more)
         .unwrap();
     let mut words = vec![0; model.outputs()];
     if model.is_integer() {
@@ -121,7 +129,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
         model.macs(),
         model.blob().id(),
         model.blob().feature_names().count(),
-        model.blob().section(9),
+        model.blob().section_of(9),
     );
     Ok(y)
 }
@@ -154,5 +162,5 @@ fn both(bytes: &[u8], load: Load) -> LoadError {
 }
 
 fn packing_of<K: Packing>() -> u32 {
-    u32::from(K::CODE)
+    u32::from(K::CODE.code())
 }

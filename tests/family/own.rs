@@ -1,44 +1,29 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use crate::seeded::{self, Bytes, Rng, node};
-use mmoe::blob::{Check, LayerRecord, activation, kind, packing, precision};
-use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use crate::seeded::{self, Rng, assembled, node};
+use mmoe::blob::LayerKind;
+use mmoe::layer::{Layer, PRelu};
+use mmoe::math::Libm;
+use mmoe::zerocopy::IntoBytes;
 use mmoe::*;
-use mmoe_tools::blob::{file, read};
+use mmoe_tools::blob::read;
+use mmoe_tools::convert::Precision;
 use mmoe_tools::graph::{Activation, GateKind, Op, Output};
-use mmoe_tools::pack::Float;
 
-/// `x + shift·x²`, unit by unit.
-#[derive(FromBytes, KnownLayout, Immutable)]
-#[repr(C, align(4))]
-struct Bent<const N: usize> {
-    shift: [f32; N],
-}
-
-impl<const N: usize> Layer for Bent<N> {
-    type Act = f32;
-    type In = [f32; N];
-    type Out = [f32; N];
-    fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::USER,
-                    activation::LINEAR,
-                    precision::F32,
-                    packing::PANELS,
-                    N,
-                    N,
-                )
-            },
-        );
-    }
-    fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
-        for ((y, x), s) in y.iter_mut().zip(x).zip(&self.shift) {
-            *y = x + s * x * x;
-        }
-    }
-}
+#[path = "../../docs/own/layer.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "the text of an example, public where it is copied to"
+)]
+mod layer_of_ones_own;
+use layer_of_ones_own::Bent;
+#[path = "../../docs/own/input.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "the text of an example, public where it is copied to"
+)]
+mod input_of_ones_own;
+use input_of_ones_own::{Embedding, Query};
 
 #[test]
 fn a_layer_of_the_users_own_loads_and_runs() {
@@ -51,17 +36,17 @@ fn a_layer_of_the_users_own_loads_and_runs() {
         node(Op::Tower, 1, 0, 2, 2, vec![]),
     ];
     let graph = seeded::graph(3, nodes, &[Output::Linear { value: 2 }]);
-    let plain = seeded::blob(&graph, Float::F32);
+    let plain = seeded::blob(&graph, Precision::F32);
     assert!(Of::<PRelu<2, F32>>::load(&plain).is_ok());
     // The converter knows no such layer: its record and weights are a PReLU's but for the kind.
     let (mut header, weights) = read::split(&plain).unwrap();
-    header.layers[1].kind = kind::USER;
-    let blob = Bytes::new(&file::write(&header, weights));
+    header.layers[1].kind = LayerKind::USER;
+    let blob = assembled(&header, weights);
     let model = Of::<Bent<2>>::load(&blob).unwrap();
     let x = [0.5, -1.0, 2.0];
     let mut h = [0.0; 2];
     model.trunk.0.0.forward::<Libm>(&x, &mut h);
-    let s = model.trunk.0.1.shift;
+    let s = model.trunk.0.1.bend;
     assert_eq!(
         model.predict(&x),
         [[h[0] + s[0] * h[0] * h[0], h[1] + s[1] * h[1] * h[1]]]
@@ -71,11 +56,10 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(matches!(
         Of::<Bent<2>>::load(&plain),
         Err(LoadError::Layer {
-            op: 0,
-            index: 0,
+            node,
             layer: 1,
             ..
-        })
+        }) if node.to_string() == "expert 0"
     ));
     assert!(matches!(
         Of::<PRelu<2, F32>>::load(&blob),
@@ -87,50 +71,13 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     );
 }
 
-/// An id, looked up in a table of `IDS` rows, in front of `NUMBERS` plain features: `WIDE` = `DIM`
-/// + `NUMBERS` in all.
-#[derive(FromBytes, KnownLayout, Immutable)]
-#[repr(C)]
-struct Embedding<const IDS: usize, const DIM: usize, const NUMBERS: usize, const WIDE: usize> {
-    table: [[f32; DIM]; IDS],
-}
-
-/// What it takes.
-struct Query<const NUMBERS: usize> {
-    id: u32,
-    numbers: [f32; NUMBERS],
-}
-
-impl<const IDS: usize, const DIM: usize, const NUMBERS: usize, const WIDE: usize> InputStage
-    for Embedding<IDS, DIM, NUMBERS, WIDE>
-{
-    type From = Query<NUMBERS>;
-    type Out = [f32; WIDE];
-    const COUNT: usize = WIDE;
-    const SCRATCH: usize = size_of::<[f32; WIDE]>();
-    fn with<R>(&self, x: &Query<NUMBERS>, f: impl FnOnce(&[f32; WIDE]) -> R) -> R {
-        const {
-            assert!(
-                DIM + NUMBERS == WIDE,
-                "the embedding and the numbers fill the trunk's input"
-            )
-        };
-        let mut all = [0.0; WIDE];
-        // An id beyond the table is nobody: zeros.
-        let row = self.table.get(x.id as usize).unwrap_or(&[0.0; DIM]);
-        for (to, from) in all.iter_mut().zip(row.iter().chain(&x.numbers)) {
-            *to = *from;
-        }
-        f(&all)
-    }
-}
-
 #[test]
 fn an_embedding_in_front_is_an_input_stage() {
-    type Trunk = MmoeLevel<[Dense<5, 4, F32>; 2], [Gate<5, 2, F32>; 2]>;
+    type Experts = [Dense<5, 4, F32>; 2];
+    type Gates = [Gate<5, 2, F32>; 2];
     type Towers = [Binary<Head<4, 1, F32>>; 2];
-    type Plain = Model<Raw<[f32; 5]>, Trunk, Towers>;
-    type Embedded = Model<Embedding<7, 3, 2, 5>, Trunk, Towers>;
+    type Plain = Mmoe<Experts, Gates, Towers>;
+    type Embedded = Mmoe<Experts, Gates, Towers, Embedding<7, 3, 2, 5>>;
     let mut rng = Rng::new(31);
     let mut nodes: Vec<_> = (0..2)
         .map(|_| seeded::expert(&mut rng, 0, &[5, 4]))
@@ -142,11 +89,11 @@ fn an_embedding_in_front_is_an_input_stage() {
         nodes,
         &[Output::Sigmoid { value: 5 }, Output::Sigmoid { value: 6 }],
     );
-    let plain = seeded::blob(&graph, Float::F32);
+    let plain = seeded::blob(&graph, Precision::F32);
     // The table lies before the layers.
     let table: Vec<f32> = rng.reals(7 * 3);
     let (header, weights) = read::split(&plain).unwrap();
-    let blob = Bytes::new(&file::write(&header, &[table.as_bytes(), weights].concat()));
+    let blob = assembled(&header, &[table.as_bytes(), weights].concat());
     let (plain, embedded) = (Plain::load(&plain).unwrap(), Embedded::load(&blob).unwrap());
     for id in 0..8 {
         let mut x = [0.0, 0.0, 0.0, 0.25, -1.5];

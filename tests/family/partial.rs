@@ -1,16 +1,21 @@
 //! What is not asked for is not computed, and what is skipped changes nothing.
 
-use crate::seeded::{self, Bytes, NARROW, Rng, integer};
+use crate::seeded::{self, Rng, assembled, integer};
 use crate::shapes;
 use crate::spelled::bits;
 use mmoe::blob::Check;
+use mmoe::gate::{HardGate, MaskedGate, SoftmaxGate, TopKGate};
 use mmoe::kernel::Row;
+use mmoe::layer::Layer;
+use mmoe::math::{Libm, Math};
+use mmoe::parallel::List2;
+use mmoe::precision::Precision;
 use mmoe::zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 use mmoe::*;
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::{file, read};
+use mmoe_tools::blob::read;
+use mmoe_tools::convert;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Op, Output};
-use mmoe_tools::pack::Float;
 use std::cell::Cell;
 
 thread_local! {
@@ -67,49 +72,30 @@ fn parted(r: &mut Rng) -> Graph {
     )
 }
 
-fn pays_for_its_tasks<P: Precision>(blob: &[u8])
-where
-    <P::Act as Element>::Prob: From<<P::Act as Element>::Prob>,
-{
+fn pays_for_its_tasks<P: Precision>(blob: &[u8]) {
     let model = Parted::<P>::load(blob).unwrap();
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
     let [y0, y1] = model.predict(&x);
     // Per task two experts, a gate and a tower.
     assert_eq!(runs(|| _ = model.predict(&x)), 8);
-    let untouched = <P::Act as Element>::Prob::default();
-    for (want, runs_wanted) in [(0, 0), (1, 4), (2, 4), (3, 8)] {
-        let mut raw = [untouched; 2];
-        assert_eq!(
-            runs(|| model.predict_tasks(&x, want, &mut raw)),
-            runs_wanted,
-            "tasks {want:b}"
-        );
-        let shown: [f32; 2] = model.show(&raw);
-        let default: f32 = untouched.into();
-        let expected = [
-            if want & 1 != 0 { y0 } else { default },
-            if want & 2 != 0 { y1 } else { default },
-        ];
-        assert_eq!(shown, expected, "tasks {want:b}");
-    }
     let erased = Dynamic::load(blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
-    for (want, experts) in [(0, 0), (1, 2), (2, 2), (3, 4)] {
+    for (bits, runs_wanted, experts) in [(0, 0, 0), (1, 4, 2), (2, 4, 2), (3, 8, 4)] {
+        let tasks = TaskMask::from_bits(bits);
+        let expected = [0, 1].map(|k| if tasks.contains(k) { [y0, y1][k] } else { 9.0 });
         let mut y = [9.0; 2];
+        let mut run = Run::default();
+        let ran = runs(|| run = model.predict_tasks(&x, tasks, &mut y));
         assert_eq!(
-            erased
-                .predict_tasks(&x, &mut scratch, &mut y, want)
-                .unwrap()
-                .experts,
-            experts
+            (ran, run.experts, y),
+            (runs_wanted, experts, expected),
+            "{tasks:?}"
         );
-        assert_eq!(
-            y,
-            [
-                if want & 1 != 0 { y0 } else { 9.0 },
-                if want & 2 != 0 { y1 } else { 9.0 }
-            ]
-        );
+        let mut y = [9.0; 2];
+        let run = erased
+            .predict_tasks(&x, tasks, &mut scratch, &mut y)
+            .unwrap();
+        assert_eq!((run.experts, y), (experts, expected), "{tasks:?}");
     }
 }
 
@@ -117,8 +103,8 @@ where
 fn a_subset_of_the_tasks_costs_what_it_needs_and_leaves_the_others() {
     let mut rng = Rng::new(40);
     let graph = parted(&mut rng);
-    pays_for_its_tasks::<F32>(&seeded::blob(&graph, Float::F32));
-    pays_for_its_tasks::<W8>(&seeded::blob(&graph, NARROW));
+    pays_for_its_tasks::<F32>(&seeded::blob(&graph, convert::Precision::F32));
+    pays_for_its_tasks::<W8>(&seeded::blob(&graph, convert::Precision::W8));
     pays_for_its_tasks::<I8>(&integer::blob(
         &graph,
         integer::Wide::Heads,
@@ -148,8 +134,8 @@ fn is_its_rows<P: Precision>(blob: &[u8], rng: &mut Rng) {
 fn a_batch_is_its_rows_one_by_one() {
     let mut rng = Rng::new(47);
     let graph = parted(&mut rng);
-    is_its_rows::<F32>(&seeded::blob(&graph, Float::F32), &mut rng);
-    is_its_rows::<W8>(&seeded::blob(&graph, NARROW), &mut rng);
+    is_its_rows::<F32>(&seeded::blob(&graph, convert::Precision::F32), &mut rng);
+    is_its_rows::<W8>(&seeded::blob(&graph, convert::Precision::W8), &mut rng);
     is_its_rows::<I8>(
         &integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng),
         &mut rng,
@@ -158,42 +144,56 @@ fn a_batch_is_its_rows_one_by_one() {
 
 #[test]
 fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
-    let blob = seeded::blob(&shapes::two_levels_of_ple(&mut Rng::new(41)), Float::F32);
+    let blob = seeded::blob(
+        &shapes::two_levels_of_ple(&mut Rng::new(41)),
+        convert::Precision::F32,
+    );
     let model = shapes::PleOf::<F32>::load(&blob).unwrap();
     let erased = Dynamic::load(&blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
     let all = model.predict(&x);
     for k in 0..2 {
-        let mut raw = [7.0; 2];
-        model.predict_tasks(&x, 1 << k, &mut raw);
+        let mut y = [7.0; 2];
+        let typed = model.predict_tasks(&x, TaskMask::only(k), &mut y);
         let mut expected = [7.0; 2];
         expected[k] = all[k];
-        assert_eq!(raw, expected);
+        assert_eq!(y, expected);
         let mut y = [7.0; 2];
         // The shared stream's gate sees all three experts; above, the other task's expert is not
         // needed.
-        assert_eq!(
-            erased
-                .predict_tasks(&x, &mut scratch, &mut y, 1 << k)
-                .unwrap()
-                .experts,
-            3 + 2
-        );
+        let run = erased
+            .predict_tasks(&x, TaskMask::only(k), &mut scratch, &mut y)
+            .unwrap();
+        assert_eq!((run.experts, typed.experts), (3 + 2, 3 + 2));
         assert_eq!(y, expected);
     }
 }
 
 #[test]
 fn a_product_that_is_asked_for_alone_makes_its_factors() {
-    let blob = seeded::blob(&shapes::product_of_two_tasks(&mut Rng::new(42)), Float::F32);
+    let blob = seeded::blob(
+        &shapes::product_of_two_tasks(&mut Rng::new(42)),
+        convert::Precision::F32,
+    );
     let erased = Dynamic::load(&blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
     let (mut all, mut one) = ([0.0; 4], [7.0; 4]);
     erased.predict(&x, &mut scratch, &mut all).unwrap();
-    erased.predict_tasks(&x, &mut scratch, &mut one, 8).unwrap();
+    let product = TaskMask::only(3);
+    erased
+        .predict_tasks(&x, product, &mut scratch, &mut one)
+        .unwrap();
     assert_eq!(one, [7.0, 7.0, 7.0, all[2] * all[0]]);
+    // The typed model does the same.
+    let model = shapes::WithProduct::<F32>::load(&blob).unwrap();
+    let mut y = ProductOutput {
+        towers: [7.0; 3],
+        product: 7.0,
+    };
+    model.predict_tasks(&x, product, &mut y);
+    assert_eq!((y.towers, y.product), ([7.0; 3], all[2] * all[0]));
     assert_eq!(all[3], all[2] * all[0]);
 }
 
@@ -220,14 +220,14 @@ fn skipping_structural_zeros_changes_no_bit() {
     ));
     nodes.push(seeded::tower(&mut rng, 5, &[4, 1]));
     let top = seeded::graph(6, nodes, &[Output::Linear { value: 6 }]);
-    let blob = seeded::blob(&top, Float::F32);
+    let blob = seeded::blob(&top, convert::Precision::F32);
     let model = Of::<TopKGate<Z, 2, false>>::load(&blob).unwrap();
     for _ in 0..50 {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
         let mut traced = None;
         assert_eq!(runs(|| traced = Some(model.predict_traced(&x))), 2);
         let traced = traced.unwrap();
-        assert_eq!(traced.experts_run, 2);
+        assert_eq!(traced.run.experts, 2);
         // Everything run, the weights of 0 included.
         let mut m = [0.0; 4];
         for (g, e) in traced.gates[0].iter().zip(&model.trunk.experts) {
@@ -244,7 +244,7 @@ fn skipping_structural_zeros_changes_no_bit() {
             traced
         );
         let less = model.predict_skipping(&x, SkipBelow::new(0.999).unwrap());
-        assert!(less.experts_run < 2);
+        assert!(less.run.experts < 2);
     }
 }
 
@@ -283,7 +283,7 @@ fn experts_in_groups_are_as_experts_in_turn() {
             nodes,
             &[Output::Linear { value: 12 }, Output::Linear { value: 13 }],
         ),
-        Float::F32,
+        convert::Precision::F32,
     );
     let (grouped, in_turn) = (
         Of::<Tanh4>::load(&blob).unwrap(),
@@ -293,12 +293,15 @@ fn experts_in_groups_are_as_experts_in_turn() {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
         let (a, b) = (grouped.predict_traced(&x), in_turn.predict_traced(&x));
         assert_eq!(
-            (bits(&a.tasks), a.gates, a.experts_run),
+            (bits(&a.tasks), a.gates, a.run.experts),
             (bits(&b.tasks), b.gates, 8)
         );
         let (mut a, mut b) = ([0.0; 2], [0.0; 2]);
-        grouped.predict_tasks(&x, 0b10, &mut a);
-        assert_eq!(runs(|| in_turn.predict_tasks(&x, 0b10, &mut b)), 8);
+        grouped.predict_tasks(&x, TaskMask::only(1), &mut a);
+        assert_eq!(
+            runs(|| _ = in_turn.predict_tasks(&x, TaskMask::only(1), &mut b)),
+            8
+        );
         assert_eq!(bits(&a), bits(&b));
     }
 }
@@ -329,7 +332,8 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         assert_eq!(
             model
                 .predict_skipping(&x, SkipBelow::new(0.01).unwrap())
-                .experts_run,
+                .run
+                .experts,
             1
         );
     }
@@ -347,8 +351,8 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
     ));
     nodes.push(seeded::tower(&mut rng, 3, &[4, 1]));
     let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 4 }]);
-    runs_all::<F32>(&seeded::blob(&graph, Float::F32));
-    runs_all::<W8>(&seeded::blob(&graph, NARROW));
+    runs_all::<F32>(&seeded::blob(&graph, convert::Precision::F32));
+    runs_all::<W8>(&seeded::blob(&graph, convert::Precision::W8));
     let (header, mut weights) = {
         let blob = integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng);
         read::split(&blob).map(|(h, w)| (h, w.to_vec())).unwrap()
@@ -365,7 +369,7 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         },
     );
     weights[at..at + 8].copy_from_slice(row.as_bytes());
-    runs_all::<I8>(&Bytes::new(&file::write(&header, &weights)));
+    runs_all::<I8>(&assembled(&header, &weights));
 }
 
 /// Half of the experts chosen by hard gates: only those run, in the erased view as in the typed
@@ -384,7 +388,7 @@ fn hard_gates_run_one_expert_each() {
         nodes,
         &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }],
     );
-    let blob = seeded::blob(&graph, Float::F32);
+    let blob = seeded::blob(&graph, convert::Precision::F32);
     type Of = Mmoe<[E<F32>; 4], [HardGate<Logits<6, 4, F32>>; 2], [Binary<Head<4, 1, F32>>; 2]>;
     let (model, erased) = (Of::load(&blob).unwrap(), Dynamic::load(&blob).unwrap());
     let mut scratch = vec![0; erased.scratch_words()];

@@ -2,8 +2,11 @@
 
 use crate::data::{Data, DataError};
 use crate::engine::Runner;
+use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
-use crate::oracle::Evaluation;
+
+/// What F32 outputs are held to where nobody says otherwise.
+pub const TOLERANCE: f64 = 1e-5;
 
 /// What must be known of a model to find its outputs in a golden file.
 #[derive(Debug, Clone)]

@@ -45,7 +45,7 @@ macro_rules! holds {
             let x: [f32; module::INPUTS] = std::array::from_fn(|i| (i as f32 * 1.7).sin() * 2.0);
             let $y = module::load().unwrap().predict(&x);
             let flat: Vec<f32> = $flat;
-            let bytes = BlobBytes::from(blob);
+            let bytes = BlobBytes::new(blob);
             let mut runner = Runner::load(&bytes).unwrap();
             let expected = runner.predict(&x).unwrap().0.to_vec();
             assert_eq!(
@@ -84,11 +84,16 @@ holds!(mixed_i8, |y| [
 ]
 .concat());
 holds!(ple_i8, |y| vec![y.a, y.b]);
-holds!(product, |y| vec![y.0.ctr, y.0.cvr, y.1]);
+holds!(product, |y| vec![y.towers.ctr, y.towers.cvr, y.product]);
 holds!(products, |y| [
-    &[y.0.0.ctr][..],
-    &y.0.0.kind,
-    &[y.0.0.cvr, y.0.0.dwell, y.0.1, y.1]
+    &[y.towers.towers.ctr][..],
+    &y.towers.towers.kind,
+    &[
+        y.towers.towers.cvr,
+        y.towers.towers.dwell,
+        y.towers.product,
+        y.product
+    ]
 ]
 .concat());
 

@@ -8,11 +8,10 @@ use crate::firmware::image;
 use crate::ranking;
 use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
-use mmoe::blob::op;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
-use mmoe_tools::cost;
-use mmoe_tools::cost::cores::{Code, Inference, Measurements, Work};
+use mmoe_tools::cost::Work;
+use mmoe_tools::cost::cores::{Code, Inference, Measurements};
 use mmoe_tools::text::grouped;
 use std::fmt::Write as _;
 use std::fs;
@@ -242,9 +241,9 @@ fn gates(
         };
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
-        for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
-            let own: u64 = layers.iter().map(cost::macs).sum();
-            if node.op == op::EXPERT {
+        for (node, layers) in header.nodes_with_layers() {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            if node.record().is_expert() {
                 (expert, wide) = (own, u64::from(node.outputs));
             } else {
                 fixed += own;
