@@ -295,8 +295,12 @@ fn inspect_weights_and_start_a_spec_that_converts() {
     let draft = std::fs::read_to_string(&spec).unwrap();
     let output = place.at("m.mmoe");
     let convert = format!("convert {weights} --spec {spec} -o {output}");
-    let (code, text) = run(&convert);
-    assert!(code == 2 && text.contains("nothing says how these outputs are made"), "{text}");
+    let done = run(&convert);
+    let (code, text) = (done.code, done.err);
+    assert!(
+        code == 2 && text.contains("nothing says how these outputs are made"),
+        "{text}"
+    );
     let answered = draft
         .replace("activation = \"?\"", "activation = \"linear\"")
         .replace(", open = [\"activation\"]", "")
@@ -323,7 +327,8 @@ fn what_a_file_leaves_open_stops_a_conversion_or_is_written_into_the_blob() {
     let spec = place.write("s.toml", tasks);
     let output = place.at("m.mmoe");
     let convert = format!("convert {weights} --spec {spec} -o {output}");
-    let (code, text) = run(&convert);
+    let done = run(&convert);
+    let (code, text) = (done.code, done.err);
     assert_eq!(code, 2, "{text}");
     for part in [
         "hidden layers of the experts: relu, in 4 places (a state dict has no activations)",
