@@ -2,7 +2,8 @@
 
 use super::record::width;
 use super::{
-    Blob, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind, TaskRecord, TaskShape,
+    Blob, InputRecord, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind,
+    TaskRecord, TaskShape,
 };
 
 /// Type-level description of the node that a stack of layers becomes in the blob: gate kind, `k`,
@@ -40,6 +41,7 @@ impl NodeInfo {
 /// model's description is straight-line calls.
 #[derive(Debug)]
 pub struct Check<'a> {
+    inputs: &'a [InputRecord],
     nodes: &'a [NodeRecord],
     layers: &'a [LayerRecord],
     tasks: &'a [TaskRecord],
@@ -57,6 +59,7 @@ pub struct Check<'a> {
 impl<'a> Check<'a> {
     fn new(blob: &Blob<'a>) -> Self {
         Self {
+            inputs: blob.inputs,
             nodes: blob.nodes,
             layers: blob.layers,
             tasks: blob.tasks,
@@ -67,6 +70,28 @@ impl<'a> Check<'a> {
             error: None,
             widths: false,
         }
+    }
+
+    /// The model's input. A blob has one.
+    #[inline(never)]
+    pub fn input(&mut self, want: &InputRecord) {
+        let found = match self.inputs {
+            [found] if found == want => return,
+            // Another number of the same kind.
+            [found]
+                if (InputRecord {
+                    count: want.count,
+                    ..*found
+                }) == *want =>
+            {
+                found.count.get()
+            }
+            _ => 0,
+        };
+        self.error = self.error.or(Some(LoadError::Inputs {
+            expected: want.count.get(),
+            found,
+        }));
     }
 
     /// The next node: `want` reading value `src`, a gate over the values from `first` on that are
@@ -186,7 +211,12 @@ impl<'a> Check<'a> {
         match &mut self.error {
             Some(LoadError::Nodes { expected, found }) => (*expected, *found) = (self.node, nodes),
             // Where the counts differ, they explain that tasks read other values.
-            Some(LoadError::Task { .. }) if self.task != tasks => self.error = None,
+            Some(LoadError::Task { .. }) if self.task != tasks => {
+                self.error = Some(LoadError::Tasks {
+                    expected: self.task,
+                    found: tasks,
+                });
+            }
             Some(error) => error.name(blob.nodes),
             None => {}
         }
@@ -216,20 +246,13 @@ impl<'a> Check<'a> {
 /// do, so it speaks first.
 const WIDTHS: u32 = 2;
 
-/// Compares a blob with a type that describes itself by `describe`; returns the weights.
+/// Compares a blob with a type that describes itself by `describe` and has `size` bytes of weights.
 #[inline(never)]
-pub(crate) fn compare<'a>(
-    blob: &Blob<'a>,
+pub(crate) fn compare(
+    blob: &Blob<'_>,
     describe: fn(&mut Check<'_>),
-    inputs: u32,
     size: usize,
-) -> Result<&'a [u8], LoadError> {
-    if blob.input_count() != inputs {
-        return Err(LoadError::Inputs {
-            expected: inputs,
-            found: blob.input_count(),
-        });
-    }
+) -> Result<(), LoadError> {
     let mut check = Check::new(blob);
     describe(&mut check);
     check.finish(blob)?;
@@ -239,5 +262,5 @@ pub(crate) fn compare<'a>(
             found: blob.weights.len() as u32,
         });
     }
-    Ok(blob.weights)
+    Ok(())
 }

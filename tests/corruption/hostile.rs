@@ -7,9 +7,9 @@ use mmoe::blob::{
     ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, OutputKind, PackingKind,
     PrecisionKind, SectionTag,
 };
+use mmoe::precision::{Panels, Quad};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, MmoeLevel, Model, Panels, Quad, Raw, Seq,
-    Shape, Stacked, W8,
+    Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, MmoeLevel, Model, Raw, Seq, Shape, W8,
 };
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
@@ -207,12 +207,15 @@ fn errors_name_the_level() {
     let blob = seeded::blob(&seeded::graph(3, nodes, &tasks), Precision::F32);
     type First<const W: usize> = MmoeLevel<
         [Dense<3, W, F32>; 2],
-        mmoe::List2<Gate<3, 2, F32>, mmoe::HardGate<mmoe::Logits<3, 2, F32>>>,
+        mmoe::parallel::List2<Gate<3, 2, F32>, mmoe::gate::HardGate<mmoe::Logits<3, 2, F32>>>,
     >;
     type Second<const W: usize, const H: usize> =
         MmoeLevel<[Dense<W, H, F32>; 2], [Gate<W, 2, F32>; 2]>;
-    type Two<const W: usize, const H: usize, const T: usize> =
-        Model<Raw<[f32; 3]>, Stacked<First<W>, Second<W, H>>, [Binary<Head<T, 1, F32>>; 2]>;
+    type Two<const W: usize, const H: usize, const T: usize> = Model<
+        Raw<[f32; 3]>,
+        mmoe::trunk::Stacked<First<W>, Second<W, H>>,
+        [Binary<Head<T, 1, F32>>; 2],
+    >;
     let said = |e: LoadError| e.to_string();
     assert_eq!(
         said(Two::<5, 4, 4>::load(&blob).unwrap_err()),

@@ -9,7 +9,7 @@ use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
-use crate::oracle::Evaluation;
+use crate::eval::Evaluation;
 
 /// The bytes of a blob, in memory that is aligned as the engine needs it. A `Vec<u8>` may lie at
 /// any address; this lies at a multiple of 8.
@@ -225,7 +225,7 @@ impl<'a> Runner<'a> {
     ) -> Result<(&[f32], mmoe::Run), RunError> {
         let run = self
             .model
-            .predict_skipping(x, &mut self.scratch, &mut self.y, skip)?;
+            .predict_skipping(x, skip, &mut self.scratch, &mut self.y)?;
         Ok((&self.y, run))
     }
 

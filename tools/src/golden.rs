@@ -2,8 +2,8 @@
 
 use crate::data::{Data, DataError};
 use crate::engine::Runner;
+use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
-use crate::oracle::Evaluation;
 
 /// What F32 outputs are held to where nobody says otherwise.
 pub const TOLERANCE: f64 = 1e-5;

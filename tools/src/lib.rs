@@ -2,7 +2,6 @@
 //! and the oracle.
 
 pub mod blob;
-pub mod bound;
 pub mod codegen;
 pub mod convert;
 pub mod cost;
@@ -10,6 +9,7 @@ pub mod data;
 pub mod describe;
 pub mod engine;
 pub mod error;
+pub mod eval;
 pub mod fixed_point;
 pub mod gate_stats;
 pub mod golden;
@@ -17,7 +17,6 @@ pub mod graph;
 pub mod import;
 pub mod metrics;
 pub mod model;
-pub mod oracle;
 pub mod pack;
 pub mod plan;
 pub mod predictions;

@@ -6,10 +6,10 @@ use common::{fixture, golden, made, read};
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;
 use mmoe_tools::engine::Runner;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize;
 

@@ -10,9 +10,9 @@ use mmoe_tools::cost::cores::Measurements;
 use mmoe_tools::cost::cost;
 use mmoe_tools::data::Rows;
 use mmoe_tools::engine::Runner;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::text::grouped;
 

@@ -4,7 +4,8 @@
 //! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
 //! model and writes nothing.
 
-use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, List3, Mmoe, Regression, Seq, W8};
+use mmoe::parallel::List3;
+use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, Mmoe, Regression, Seq, W8};
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;
 use mmoe_tools::graph::{
@@ -12,7 +13,7 @@ use mmoe_tools::graph::{
 };
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::{import, oracle, plan::spec::Spec};
+use mmoe_tools::{eval, import, plan::spec::Spec};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -545,7 +546,7 @@ fn agree(graph: &Graph, tract: &mut Tract, x: &[f32], inputs: usize) {
         .collect();
     for (row, x) in x.chunks(inputs).enumerate() {
         let wanted =
-            oracle::evaluate(graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).tasks;
+            eval::evaluate(graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).tasks;
         for (task, y) in wanted.iter().zip(&outputs) {
             for (a, b) in task.iter().zip(&y[row * task.len()..]) {
                 assert!(

@@ -1,12 +1,12 @@
 //! From a plan and the tensors that it names to a [`Graph`].
 
 use crate::error::ModelError;
+use crate::eval;
 use crate::graph::fold::{self, Affine, Matrix, Step};
 use crate::graph::rules::MAX_WIDTH;
 use crate::graph::tensors::Tensors;
 use crate::graph::{Activation, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use crate::import::Weights;
-use crate::oracle;
 use crate::plan::{
     ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, OutputPlan, Plan, Reads, TensorRef,
     Unit,
@@ -374,7 +374,7 @@ impl Assembler {
             ));
             return Ok((
                 GateKind::Constant,
-                constant(oracle::gate_weights(kind, order.len(), &logits).into_iter()),
+                constant(eval::gate_weights(kind, order.len(), &logits).into_iter()),
             ));
         }
         let mut steps = self.steps(&gate.unit, src, start, inputs)?;
@@ -437,7 +437,7 @@ impl Assembler {
             last.select(order);
         }
         if last.is_constant() {
-            let weights = oracle::gate_weights(kind, order.len(), &last.bias);
+            let weights = eval::gate_weights(kind, order.len(), &last.bias);
             self.folded.push(format!(
                 "{name}: its kernel `{}` is zero, so its weights are the same for every input → a \
                  constant gate",

@@ -286,7 +286,8 @@ impl Output {
 impl Graph {
     /// Raw features as the first layers expect them: `(x − mean) / std` where that is not folded
     /// into the layers.
-    pub(crate) fn standardize(&self, x: &[f64]) -> Vec<f64> {
+    #[must_use]
+    pub fn standardized(&self, x: &[f64]) -> Vec<f64> {
         let scaling = self
             .inputs
             .iter()

@@ -4,7 +4,7 @@
 use super::QuantizeError;
 use super::proof::Span;
 use super::rows::InputColumns;
-use super::stats::{self, Stats, Tensors};
+use crate::eval::statistics::{self, Stats, Tensors};
 use crate::graph::{Graph, Layer};
 use crate::random::Random;
 use mmoe::kernel::InputScale;
@@ -119,7 +119,7 @@ pub fn calibrate(
             ));
         }
         return Ok(Calibration {
-            tensors: stats::measured(graph, &rows),
+            tensors: statistics::measured(graph, &rows),
             low,
             high,
             random: None,
@@ -144,9 +144,9 @@ pub fn calibrate(
          fewer bits than rows would allow"
             .into(),
     );
-    let random = stats::measured(graph, &rows);
+    let random = statistics::measured(graph, &rows);
     Ok(Calibration {
-        tensors: stats::bounded(graph, &low, &high, random.clone()),
+        tensors: statistics::bounded(graph, &low, &high, random.clone()),
         low,
         high,
         random: Some(random),
@@ -156,7 +156,7 @@ pub fn calibrate(
 
 /// How far features that are used as they are lie from 0, as the weights expect them.
 pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) -> f64 {
-    let (a, b) = (graph.standardize(&c.low), graph.standardize(&c.high));
+    let (a, b) = (graph.standardized(&c.low), graph.standardized(&c.high));
     a.iter()
         .zip(&b)
         .zip(unscaled_features)

@@ -6,20 +6,19 @@ mod error;
 pub mod proof;
 pub mod rows;
 mod scales;
-pub mod stats;
 mod unify;
 
 pub use calibrate::{Calibration, calibrate};
 pub use error::QuantizeError;
 pub use unify::unify_expert_scales;
 
+use crate::eval::statistics::Tensors;
 use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};
 use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
 use proof::Span;
 use rows::{InputColumns, Target};
 use scales::ScaleGroups;
 use serde::{Deserialize, Serialize};
-use stats::Tensors;
 use std::collections::BTreeSet;
 
 /// What a person may ask for.

@@ -5,11 +5,11 @@ use crate::random::blob;
 use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Graph, Input, Layer, Op, Output};
 use mmoe_tools::import::Tensor;
 use mmoe_tools::metrics::{auc, mse};
 use mmoe_tools::model::{self, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{Options, Quantized, calibrate, quantize};
 

@@ -6,8 +6,8 @@ use crate::random::blob;
 use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Dense, Graph, Layer};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::quantize::{Options, QLayer, Quantized, calibrate, quantize};
 
 fn rows() -> Vec<f32> {

@@ -6,9 +6,9 @@ use anyhow::Result;
 use mmoe_tools::convert::{Conversion, Converted, Precision};
 use mmoe_tools::data::Data;
 use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::eval;
 use mmoe_tools::golden::{self, Outline, TOLERANCE, What};
 use mmoe_tools::graph::{Graph, Layer};
-use mmoe_tools::oracle;
 use mmoe_tools::readback::{self, CheckError};
 use mmoe_tools::text::count;
 
@@ -77,7 +77,7 @@ pub(super) fn imported(graph: &Graph, golden: &Data) -> Result<String> {
     let evaluate = |graph: &Graph| {
         golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
             let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-            Ok(oracle::evaluate(graph, &x))
+            Ok(eval::evaluate(graph, &x))
         })
     };
     let (rows, differences) = evaluate(graph)?;

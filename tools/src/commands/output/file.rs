@@ -72,11 +72,9 @@ impl Target {
         builder.prefix(".mmoe-");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder
-            .tempfile_in(folder(&self.path))
+        let mut file = interrupts::unfinished(|| builder.tempfile_in(folder(&self.path)))
             .map_err(plain)
             .with_context(failed)?;
-        interrupts::remove(Some(file.path()));
         write(file.as_file_mut(), bytes).with_context(failed)?;
         // What stands there now may have been closed to others on purpose.
         if let Ok(old) = std::fs::metadata(&self.path) {
@@ -143,23 +141,42 @@ impl Pending {
             .map(drop)
             .map_err(|e| e.error)
             .with_context(|| format!("{}: cannot be written", self.path.display()));
-        interrupts::remove(None);
+        interrupts::finished();
         done
     }
 }
 
 /// A command that is interrupted takes its unfinished file along.
 mod interrupts {
-    use std::path::{Path, PathBuf};
-    use std::sync::{Mutex, Once, PoisonError};
+    use std::io;
+    use std::path::PathBuf;
+    use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+    use tempfile::NamedTempFile;
+
+    /// The file to remove if a signal ends the program.
     static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
     static LISTENING: Once = Once::new();
 
-    /// The file to remove if a signal ends the program.
-    pub(super) fn remove(file: Option<&Path>) {
-        *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = file.map(Path::to_owned);
+    fn lock() -> MutexGuard<'static, Option<PathBuf>> {
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a file that a signal removes. The lock is held meanwhile, so that there is no moment
+    /// in which the file is there and nobody knows of it.
+    pub(super) fn unfinished(
+        make: impl FnOnce() -> io::Result<NamedTempFile>,
+    ) -> io::Result<NamedTempFile> {
         LISTENING.call_once(listen);
+        let mut unfinished = lock();
+        let file = make()?;
+        *unfinished = Some(file.path().to_owned());
+        Ok(file)
+    }
+
+    /// The file is in its place.
+    pub(super) fn finished() {
+        *lock() = None;
     }
 
     #[cfg(unix)]
@@ -171,11 +188,9 @@ mod interrupts {
         };
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                let file = UNFINISHED
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take();
-                if let Some(file) = file {
+                // Held to the end: no other file comes into being.
+                let mut unfinished = lock();
+                if let Some(file) = unfinished.take() {
                     let _ = std::fs::remove_file(file);
                 }
                 let _ = signal_hook::low_level::emulate_default_handler(signal);

@@ -15,7 +15,6 @@ use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::{BlobBytes, Runner, Task};
 use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
-use mmoe_tools::oracle;
 use mmoe_tools::predictions::Predictions;
 use mmoe_tools::quality::{self, Apart};
 use mmoe_tools::self_test;
@@ -267,7 +266,7 @@ fn layers(
         vec![Vec::new(); graph.nodes.iter().map(|n| n.layers.len()).sum()];
     for row in x.into_iter().flat_map(Rows::iter).take(SHOWN) {
         let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
-        for (all, values) in made.iter_mut().zip(oracle::layers(&graph, &row)) {
+        for (all, values) in made.iter_mut().zip(mmoe_tools::eval::layers(&graph, &row)) {
             all.extend(values);
         }
     }

@@ -1,11 +1,11 @@
-//! How far f32 rounding alone can take an engine's outputs from the exact ones: a running error
-//! bound beside an f64 evaluation.
+//! The domain of values with an error: how far f32 rounding alone can take an engine's outputs from
+//! the exact ones, as a running bound beside an f64 evaluation.
 //!
 //! Each value carries the largest error that it can have. Where a gate must choose between experts
 //! whose logits lie closer than their errors, its weights may be anything from 0 to 1.
 
-use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Op, Output};
-use crate::oracle;
+use super::{Domain, Pass, gate_weights};
+use crate::graph::{Activation, Dense, GateKind, Graph};
 
 /// Half the distance from 1 to the next f32.
 const U: f64 = 1.0 / (1u64 << 24) as f64;
@@ -14,13 +14,14 @@ const FUNCTION: f64 = 4.0 * U;
 
 /// A value and the bound of its error.
 #[derive(Debug, Clone, Copy)]
-struct Value {
-    v: f64,
-    e: f64,
+pub struct Value {
+    /// The value as f64 has it.
+    pub v: f64,
+    /// How far f32 may be off; infinite where f32 has no such number.
+    pub e: f64,
 }
 
 impl Value {
-    /// Infinite where f32 has no such number.
     fn new(v: f64, e: f64) -> Self {
         let broken = e.is_nan() || v.is_nan() || v.abs() + e > f64::from(f32::MAX);
         Self {
@@ -34,106 +35,78 @@ impl Value {
 ///
 /// # Panics
 ///
-/// As [`oracle::evaluate`].
+/// As [`evaluate`](super::evaluate).
 #[must_use]
-pub fn evaluate(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
-    let mut values: Vec<Vec<Value>> = vec![x.iter().map(|v| Value::new(*v, 0.0)).collect()];
-    for node in &graph.nodes {
-        let made = run(
-            node,
-            &values[node.src][node.start..node.start + node.inputs],
-        );
-        let value = match &node.op {
-            Op::Expert | Op::Tower => made,
-            Op::Gate { kind, sees, .. } => {
-                let weights = gate(*kind, sees.len(), &made);
-                (0..node.outputs)
-                    .map(|h| mix(sees.iter().map(|v| values[*v][h]).zip(&weights)))
-                    .collect()
-            }
-        };
-        values.push(value);
-    }
-    let mut tasks: Vec<Vec<Value>> = Vec::new();
-    for task in &graph.tasks {
-        tasks.push(match task.output {
-            Output::Linear { value } => values[value].clone(),
-            Output::Sigmoid { value } => values[value].iter().map(|z| sigmoid(*z)).collect(),
-            Output::Softmax { value } => {
-                gate(GateKind::Softmax, values[value].len(), &values[value])
-            }
-            Output::Product { a, b } => {
-                let (a, b) = (tasks[a][0], tasks[b][0]);
-                vec![Value::new(a.v * b.v, a.v * b.e + b.v * a.e + a.e * b.e + U)]
-            }
-        });
-    }
-    tasks
-        .into_iter()
-        .map(|t| t.into_iter().map(|y| y.e).collect())
-        .collect()
+pub fn bounds(graph: &Graph, x: &[f64]) -> Vec<Vec<f64>> {
+    let input = graph.standardized(x).into_iter().map(Rounded::exact);
+    let pass = Pass::<Rounded>::new(graph, input.collect(), &mut ());
+    let tasks = pass.tasks(graph).into_iter();
+    tasks.map(|t| t.iter().map(|y| y.e).collect()).collect()
 }
 
-fn run(node: &Node, x: &[Value]) -> Vec<Value> {
-    node.layers
-        .iter()
-        .fold(x.to_vec(), |x, layer| forward(layer, &x))
-}
+/// Values as f32 arithmetic may round them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounded;
 
-fn forward(layer: &Layer, x: &[Value]) -> Vec<Value> {
-    match layer {
-        Layer::Dense(d) => (0..d.outputs)
-            .map(|o| activate(d.activation, row(d, o, x)))
-            .collect(),
-        Layer::Affine { gain, bias } => x
-            .iter()
-            .zip(gain.iter().zip(bias))
-            .map(|(x, (g, b))| {
-                let (g, b) = (f64::from(*g), f64::from(*b));
-                Value::new(
-                    g * x.v + b,
-                    g.abs() * x.e + 3.0 * U * ((g * x.v).abs() + b.abs()),
-                )
-            })
-            .collect(),
-        Layer::PRelu { slope } => x
-            .iter()
-            .zip(slope)
-            .map(|(x, s)| leaky(*x, f64::from(*s)))
-            .collect(),
-        Layer::LayerNorm {
-            gain,
-            bias,
-            epsilon,
-        } => layer_norm(x, gain, bias, f64::from(*epsilon)),
-        Layer::Constant { weights } => weights
-            .iter()
-            .map(|w| Value::new(f64::from(*w), 0.0))
-            .collect(),
+impl Domain for Rounded {
+    type Number = Value;
+
+    fn exact(v: f64) -> Value {
+        Value::new(v, 0.0)
+    }
+
+    fn dense(layer: &Dense, x: &[Value]) -> Vec<Value> {
+        let rows = layer.weight.chunks(layer.inputs.max(1)).zip(&layer.bias);
+        rows.map(|(w, b)| row(w, f64::from(*b), x)).collect()
+    }
+
+    fn activate(activation: Activation, x: Value) -> Value {
+        match activation {
+            Activation::Linear => x,
+            Activation::Relu => Value::new(x.v.max(0.0), x.e),
+            Activation::LeakyRelu { slope } => leaky(x, f64::from(slope)),
+            Activation::Sigmoid => sigmoid(x),
+            Activation::Tanh => Value::new(x.v.tanh(), x.e.min(2.0) + FUNCTION),
+        }
+    }
+
+    fn affine(gain: f64, bias: f64, x: Value) -> Value {
+        Value::new(
+            gain * x.v + bias,
+            gain.abs() * x.e + 3.0 * U * ((gain * x.v).abs() + bias.abs()),
+        )
+    }
+
+    fn layer_norm(gain: &[f32], bias: &[f32], epsilon: f64, x: &[Value]) -> Vec<Value> {
+        layer_norm(x, gain, bias, epsilon)
+    }
+
+    fn gate(kind: GateKind, experts: usize, logits: &[Value]) -> Vec<Value> {
+        gate(kind, experts, logits)
+    }
+
+    fn mix(_: GateKind, weights: &[Value], seen: &[Value]) -> Value {
+        mix(seen.iter().copied().zip(weights))
+    }
+
+    fn product(a: Value, b: Value) -> Value {
+        Value::new(a.v * b.v, a.v * b.e + b.v * a.e + a.e * b.e + U)
     }
 }
 
 /// One row of a dense layer. W8 takes two more operations than F32; the bound has room for both.
-fn row(d: &Dense, o: usize, x: &[Value]) -> Value {
-    let bias = f64::from(d.bias[o]);
+fn row(weights: &[f32], bias: f64, x: &[Value]) -> Value {
     let (mut sum, mut size, mut e) = (bias, bias.abs(), 0.0);
-    for (w, x) in d.weight[o * d.inputs..(o + 1) * d.inputs].iter().zip(x) {
+    for (w, x) in weights.iter().zip(x) {
         let w = f64::from(*w);
         sum += w * x.v;
         size += (w * x.v).abs();
         e += w.abs() * x.e;
     }
-    Value::new(sum, e + (d.inputs as f64 + 4.0) * U * 1.01 * (size + e))
-}
-
-fn activate(activation: Activation, x: Value) -> Value {
-    match activation {
-        Activation::Linear => x,
-        Activation::Relu => Value::new(x.v.max(0.0), x.e),
-        Activation::LeakyRelu { slope } => leaky(x, f64::from(slope)),
-        Activation::Sigmoid => sigmoid(x),
-        Activation::Tanh => Value::new(x.v.tanh(), x.e.min(2.0) + FUNCTION),
-    }
+    Value::new(
+        sum,
+        e + (weights.len() as f64 + 4.0) * U * 1.01 * (size + e),
+    )
 }
 
 fn leaky(x: Value, slope: f64) -> Value {
@@ -184,7 +157,7 @@ fn mix<'a>(seen: impl Iterator<Item = (Value, &'a Value)>) -> Value {
 fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
     let logits: Vec<f64> = z.iter().map(|z| z.v).collect();
     let e = z.iter().map(|z| z.e).fold(0.0, f64::max);
-    let weights = oracle::gate_weights(kind, experts, &logits);
+    let weights = gate_weights(kind, experts, &logits);
     // A softmax of logits that are off by e is off by this share.
     let share = (2.0 * e).exp_m1() + (logits.len() as f64 + 10.0) * U;
     let soft = |w: f64| Value::new(w, (w * share).min(1.0) + U * U);
@@ -223,7 +196,7 @@ fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{U, Value, evaluate, gate, layer_norm};
+    use super::{U, Value, bounds, gate, layer_norm};
     use crate::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 
     /// What f32 makes of a sum that cancels stays within the bound, and the bound is not idle.
@@ -262,7 +235,7 @@ mod tests {
         };
         let x: Vec<f32> = (0..100).map(|i| 3.3 + i as f32 * 0.01).collect();
         let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-        let bound = evaluate(&graph, &wide)[0][0];
+        let bound = bounds(&graph, &wide)[0][0];
         let exact: f64 = weight
             .iter()
             .zip(&wide)
