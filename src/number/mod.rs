@@ -108,6 +108,9 @@ pub trait Element: Pod + Default {
 }
 
 /// Reads activations from their little-endian bytes.
+// Out of line, for any length: inlined where the length is a constant, the loop is unrolled into
+// kilobytes for each model.
+#[inline(never)]
 pub(crate) fn read<A: Element>(mut bytes: &[u8], x: &mut [A]) -> Result<(), SelfTestError> {
     for x in x {
         let (v, rest) = A::read(bytes).ok_or(SelfTestError::Section)?;
