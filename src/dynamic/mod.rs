@@ -33,12 +33,13 @@ use zerocopy::{FromBytes, IntoBytes};
 ///     model.predict_tasks(&x, TaskMask::only(0), &mut scratch, &mut y)?;
 ///     Ok(y[0])
 /// }
-/// let blob = std::fs::read("tests/firmware/models/blobs/census.f32.mmoe")?;
-/// # let mut words = vec![0u32; blob.len().div_ceil(4)];
-/// # use zerocopy::IntoBytes;
-/// # words.as_mut_bytes()[..blob.len()].copy_from_slice(&blob);
-/// # let blob = words.as_bytes();
-/// assert!((0.0..=1.0).contains(&first(&blob)?));
+/// # let edge = include_bytes!(concat!(
+/// #     env!("CARGO_MANIFEST_DIR"),
+/// #     "/tests/firmware/models/blobs/edge.f32.mmoe"
+/// # ));
+/// // In firmware: mmoe::include_blob!("edge.mmoe").
+/// let blob = mmoe::Aligned(*edge);
+/// assert!((0.0..=1.0).contains(&first(&blob[..])?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
