@@ -1,21 +1,10 @@
 //! Ranking with a shared context gives the bits of plain predictions, in every precision.
 
-mod common;
-
-use common::{float, graph, integer, read};
-use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Panels, Precision, Quad, Regression, Seq, W8,
-};
+use mmoe::{F32, I8, Panels, Precision, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert;
-
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+use testkit::fixtures::{float, graph, integer, read};
+use testkit::models::Edge;
 
 fn check<P: Precision>(blob: &[u8]) {
     let model = Edge::<P>::load(blob).unwrap();

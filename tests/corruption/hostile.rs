@@ -1,8 +1,6 @@
 //! Headers that were written to be wrong, with as many weights as they ask for.
 
 use super::{both, erased, packing_of, subjects, typed};
-use crate::seeded::assembled;
-use crate::seeded::{self, Rng, integer};
 use mmoe::blob::{
     ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, PackingKind, PrecisionKind,
     SectionTag,
@@ -12,6 +10,9 @@ use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
+use testkit::graphs::assembled;
+use testkit::graphs::{self as seeded};
+use testkit::{Rng, integer};
 
 fn dense(precision: PrecisionKind, inputs: usize, outputs: usize) -> Shape {
     let format = (precision, PackingKind::Panels);

@@ -1,12 +1,13 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use crate::seeded::{self, Rng, assembled, node};
 use mmoe::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
 use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use mmoe::*;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
 use mmoe_tools::graph::{Activation, GateKind, Op, Output};
+use testkit::Rng;
+use testkit::graphs::{self as seeded, assembled, node};
 
 /// `x + shift·x²`, unit by unit.
 #[derive(FromBytes, KnownLayout, Immutable)]

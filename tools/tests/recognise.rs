@@ -1,15 +1,13 @@
 //! What each framework's names are taken for: the wiring, what was assumed, what was dropped, and
 //! that the spec written from it converts to the same graph.
 
-mod common;
-
-use common::{made, read};
 use mmoe_tools::graph::{GateKind, Graph, Op, Output};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
 use mmoe_tools::plan::recognise::recognise;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::plan::spec::write::{write_plan, write_spec};
+use testkit::fixtures::{made, read};
 
 /// A list of tensors in the making.
 #[derive(Default)]
