@@ -1,7 +1,8 @@
 //! Models of frameworks, converted, run typed and shape-erased, held against the frameworks' own
 //! outputs.
 
-use mmoe::{Dynamic, F32, Precision, W8};
+use mmoe::precision::Precision;
+use mmoe::{Dynamic, F32, W8};
 use mmoe_tools::convert;
 use testkit::fixtures::{float, graph, read};
 use testkit::models::Edge;

@@ -1,7 +1,8 @@
 //! Float models give the same bits on every target and at every optimization level: the committed
 //! hash of 1,000 rows. The firmware makes the same rows and the same hash.
 
-use mmoe::{Dynamic, F32, Precision, W8};
+use mmoe::precision::Precision;
+use mmoe::{Dynamic, F32, W8};
 use mmoe_tools::convert::{self, Conversion};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::import;
