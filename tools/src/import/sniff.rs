@@ -21,6 +21,7 @@ pub(super) enum ZipKind {
     Npz,
     Keras,
     Torch,
+    TorchScript,
 }
 
 const SAVE_KERAS: &str =
@@ -30,8 +31,15 @@ const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
                            torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
                            model.save(\"model.keras\")                     # Keras";
 
-const SAVE_STATE: &str = "Save its state dict, in Python:\n    \
-                          torch.save(torch.jit.load(\"FILE\").state_dict(), \"model.pt\")";
+const SAVE_EXPORTED: &str = "Save its state dict, in Python:\n    \
+                             torch.save(torch.export.load(\"FILE\").state_dict, \"model.pt\")";
+
+const DISTRIBUTED: Reason = Reason::Unsupported {
+    kind: "a checkpoint of torch.distributed, or a part of one",
+    remedy: "Gather it into one file, in Python:\n    from \
+             torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
+             dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
+};
 
 const SAVED_MODEL: Reason = Reason::Unsupported {
     kind: "a TensorFlow SavedModel",
@@ -108,8 +116,15 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
 pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
     let unsupported = |kind, remedy| Err(Reason::Unsupported { kind, remedy });
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|n| test(n));
+    if any(&|n| {
+        n.ends_with("serialized_exported_program.json")
+            || n.ends_with("archive_format")
+            || n.contains("data/aotinductor/")
+    }) {
+        return unsupported("an exported PyTorch program (.pt2)", SAVE_EXPORTED);
+    }
     if any(&|n| n.ends_with("/constants.pkl") || n.contains("/code/")) {
-        return unsupported("a TorchScript archive", SAVE_STATE);
+        return Ok(ZipKind::TorchScript);
     }
     if any(&|n| n.ends_with("saved_model.pb")) {
         return Err(SAVED_MODEL);
@@ -140,6 +155,13 @@ pub(super) fn is_checkpoint_data(path: &Path) -> bool {
     name.contains(".data-") && name.contains("-of-")
 }
 
+/// What a file is by its name alone: a part of a distributed checkpoint is several torch files one
+/// after the other, of which the last would read as a tensor without a name.
+pub(super) fn named(path: &Path) -> Option<Reason> {
+    let is_part = path.extension().is_some_and(|e| e == "distcp");
+    (is_part || path.file_name().is_some_and(|n| n == ".metadata")).then_some(DISTRIBUTED)
+}
+
 /// Why a directory is no weights file.
 pub(super) fn directory(path: &Path) -> Reason {
     if path.join("saved_model.pb").exists() {
@@ -149,12 +171,7 @@ pub(super) fn directory(path: &Path) -> Reason {
         return CHECKPOINT;
     }
     if path.join(".metadata").exists() {
-        return Reason::Unsupported {
-            kind: "a checkpoint of torch.distributed",
-            remedy: "Gather it into one file, in Python:\n    from \
-                     torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
-                     dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
-        };
+        return DISTRIBUTED;
     }
     Reason::Directory
 }
