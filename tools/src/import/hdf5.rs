@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, elements};
 use super::metered::Metered;
-use super::{Reason, Weights, json};
+use super::{Reason, Weights, json, keras};
 
 /// Groups stand in groups no deeper than this; a group that contains itself stands in itself for
 /// ever.
@@ -45,7 +45,11 @@ pub(super) fn read(bytes: Vec<u8>, mut budget: Budget) -> Result<Weights, Reason
     let root = file.root();
     let attrs = root.attrs().map_err(damaged)?;
     let config = match attrs.get("model_config").and_then(AttrValue::as_str) {
-        Some(text) => Some(json::parse(text.as_bytes(), "its model_config", &mut budget)?),
+        Some(text) => {
+            let config = json::parse(text.as_bytes(), "its model_config", &mut budget)?;
+            keras::refuse_quantized(&config)?;
+            Some(config)
+        }
         None => None,
     };
     let (groups, _) = members(&root)?;
