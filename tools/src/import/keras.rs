@@ -29,7 +29,8 @@ pub(super) fn read(archive: &mut Archive<'_>, mut budget: Budget) -> Result<Weig
         let mut named = IndexMap::new();
         name_layers(&config, "", 0, &mut named);
         let has_weights = |path: &str| {
-            let inside = |name: &String| name.strip_prefix(path).is_some_and(|r| r.starts_with('/'));
+            let inside =
+                |name: &String| name.strip_prefix(path).is_some_and(|r| r.starts_with('/'));
             weights.tensors.keys().any(inside)
         };
         named.retain(|path, _| has_weights(path));
@@ -47,9 +48,8 @@ pub(super) fn refuse_quantized(config: &Value) -> Result<(), Reason> {
             Value::Array(values) => rest.extend(values),
             Value::Object(entries) => {
                 let text = |key: &str| entries.get(key).and_then(Value::as_str);
-                let policy = text("class_name").is_some_and(|c| {
-                    c.starts_with("Quantized") && c.ends_with("DTypePolicy")
-                });
+                let policy = text("class_name")
+                    .is_some_and(|c| c.starts_with("Quantized") && c.ends_with("DTypePolicy"));
                 let mode = entries.get("quantization_mode");
                 if policy || mode.is_some_and(|mode| !mode.is_null()) {
                     return Err(Reason::Unsupported {

@@ -181,6 +181,7 @@ fn zip(bytes: &[u8]) -> Result<Weights, Reason> {
         sniff::ZipKind::Npz => numpy::read_npz(&mut archive, budget),
         sniff::ZipKind::Keras => keras::read(&mut archive, budget),
         sniff::ZipKind::Torch => torch::read_zip(&mut archive, budget),
+        sniff::ZipKind::TorchExport => torch::export::read(&mut archive, budget),
         sniff::ZipKind::TorchScript => torch::read_script(&mut archive, budget),
     }
 }

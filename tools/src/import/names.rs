@@ -19,6 +19,25 @@ const WRAPPERS: [&str; 6] = [
 /// share them.
 const HOLDERS: [&str; 3] = ["model", "net", "network"];
 
+/// Words of what a training class keeps beside its model: losses, metrics, and the counters of an
+/// averaged copy.
+const BESIDE: [&str; 14] = [
+    "criterion",
+    "loss",
+    "losses",
+    "metric",
+    "metrics",
+    "auc",
+    "auroc",
+    "acc",
+    "accuracy",
+    "decay",
+    "averaged",
+    "updates",
+    "optimizer",
+    "scheduler",
+];
+
 /// One thing that was done to the names.
 #[derive(Debug)]
 enum Step {
@@ -51,11 +70,9 @@ impl Unwrapped {
 }
 
 /// Takes the wrappers off the names of all tensors, and notes what it did.
-pub(super) fn unwrap(
-    tensors: &mut IndexMap<String, Tensor>,
-    notes: &mut Vec<String>,
-) -> Unwrapped {
+pub(super) fn unwrap(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<String>) -> Unwrapped {
     let mut done = Unwrapped::default();
+    leave_out_beside(tensors, notes);
     prefixes(tensors, &mut done, notes);
     for segment in WRAPPERS {
         let count = tensors.keys().filter(|k| stands_in(k, segment)).count();
@@ -72,6 +89,39 @@ pub(super) fn unwrap(
     done
 }
 
+/// Leaves out what stands beside a model that has a wrapper to itself, if it is all of training's:
+/// `criterion.pos_weight` beside `model.…`, `n_averaged` beside `module.…`.
+fn leave_out_beside(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<String>) {
+    let is_beside = |name: &String| {
+        let first = name.split('.').next().unwrap_or_default().to_lowercase();
+        first.split('_').any(|word| BESIDE.contains(&word))
+    };
+    let mut others = tensors.keys().filter(|name| !is_beside(name));
+    let Some(first) = others.next().and_then(|name| Some(name.split_once('.')?.0)) else {
+        return;
+    };
+    let is_wrapper = WRAPPERS.iter().chain(&HOLDERS).any(|w| *w == first);
+    let within = |name: &String| name.split_once('.').is_some_and(|(f, _)| f == first);
+    if !is_wrapper || !others.all(within) {
+        return;
+    }
+    let beside: Vec<String> = tensors.keys().filter(|n| is_beside(n)).cloned().collect();
+    if beside.is_empty() {
+        return;
+    }
+    let shown: Vec<String> = beside.iter().take(6).map(|n| format!("`{n}`")).collect();
+    let more = if beside.len() > shown.len() {
+        ", …"
+    } else {
+        ""
+    };
+    notes.push(format!(
+        "left out, as training's, beside `{first}.`: {}{more}",
+        shown.join(", ")
+    ));
+    tensors.retain(|name, _| !is_beside(name));
+}
+
 /// Takes off the wrappers that all names begin with.
 fn prefixes(tensors: &mut IndexMap<String, Tensor>, done: &mut Unwrapped, notes: &mut Vec<String>) {
     let mut taken = String::new();
@@ -84,7 +134,9 @@ fn prefixes(tensors: &mut IndexMap<String, Tensor>, done: &mut Unwrapped, notes:
         taken.push_str(&prefix);
     }
     if !taken.is_empty() {
-        notes.push(format!("took the common prefix `{taken}` off all tensor names"));
+        notes.push(format!(
+            "took the common prefix `{taken}` off all tensor names"
+        ));
         done.0.push(Step::Prefix(taken));
     }
 }

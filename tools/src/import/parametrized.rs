@@ -74,7 +74,11 @@ pub(super) fn compute(
         .collect();
     for (what, names) in counts {
         let shown: Vec<String> = names.iter().take(3).map(|n| format!("`{n}`")).collect();
-        let more = if names.len() > shown.len() { ", …" } else { "" };
+        let more = if names.len() > shown.len() {
+            ", …"
+        } else {
+            ""
+        };
         notes.push(format!(
             "computed {} from the parts that {what} keeps: {}{more}",
             match names.len() {
@@ -119,7 +123,10 @@ fn recognise(
     let part = |base: &str, suffix: &str| format!("{base}{suffix}");
     let has = |base: &str, suffix: &str| tensors.contains_key(&part(base, suffix));
     if let Some(base) = name.strip_suffix("_g")
-        && base.rsplit('.').next().is_some_and(|n| n.starts_with("weight"))
+        && base
+            .rsplit('.')
+            .next()
+            .is_some_and(|n| n.starts_with("weight"))
         && has(base, "_v")
     {
         return made(
@@ -174,10 +181,24 @@ fn weight_norm(g: &Tensor, v: &Tensor) -> Option<Tensor> {
             1 => Some(false),
             _ => None,
         };
-        g.shape.iter().zip(&v.shape).map(along).collect::<Option<_>>()?
+        g.shape
+            .iter()
+            .zip(&v.shape)
+            .map(along)
+            .collect::<Option<_>>()?
     } else {
         return None;
     };
+    // `g` runs along one axis at most; a pair of the same shape is something else.
+    if own
+        .iter()
+        .zip(&v.shape)
+        .filter(|(own, size)| **own && **size > 1)
+        .count()
+        > 1
+    {
+        return None;
+    }
     let group = |element: usize| {
         let (mut rest, mut step, mut group) = (element, 1, 0);
         for (&size, &own) in v.shape.iter().zip(&own).rev() {
@@ -202,7 +223,12 @@ fn weight_norm(g: &Tensor, v: &Tensor) -> Option<Tensor> {
     let scaled = |(i, &x): (usize, &f32)| Some((f64::from(x) * scales.get(group(i))?) as f32);
     Some(Tensor {
         shape: v.shape.clone(),
-        data: v.data.iter().enumerate().map(scaled).collect::<Option<_>>()?,
+        data: v
+            .data
+            .iter()
+            .enumerate()
+            .map(scaled)
+            .collect::<Option<_>>()?,
     })
 }
 
@@ -225,7 +251,11 @@ fn spectral_norm(w: &Tensor, u: &Tensor, v: &Tensor) -> Option<Tensor> {
         .sum();
     Some(Tensor {
         shape: w.shape.clone(),
-        data: w.data.iter().map(|&w| (f64::from(w) / sigma) as f32).collect(),
+        data: w
+            .data
+            .iter()
+            .map(|&w| (f64::from(w) / sigma) as f32)
+            .collect(),
     })
 }
 

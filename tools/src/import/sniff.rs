@@ -22,6 +22,7 @@ pub(super) enum ZipKind {
     Keras,
     Torch,
     TorchScript,
+    TorchExport,
 }
 
 const SAVE_KERAS: &str =
@@ -31,8 +32,12 @@ const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
                            torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
                            model.save(\"model.keras\")                     # Keras";
 
-const SAVE_EXPORTED: &str = "Save its state dict, in Python:\n    \
-                             torch.save(torch.export.load(\"FILE\").state_dict, \"model.pt\")";
+pub(super) const EXPORTED: Reason = Reason::Unsupported {
+    kind: "an exported PyTorch program (.pt2) without the weights of one model, such as a compiled \
+           package",
+    remedy: "Save the state dict of the model it was made from, in Python:\n    \
+             torch.save(model.state_dict(), \"model.pt\")",
+};
 
 const DISTRIBUTED: Reason = Reason::Unsupported {
     kind: "a checkpoint of torch.distributed, or a part of one",
@@ -114,14 +119,13 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
 
 /// What a zip archive is, by the names of its members.
 pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
-    let unsupported = |kind, remedy| Err(Reason::Unsupported { kind, remedy });
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|n| test(n));
     if any(&|n| {
         n.ends_with("serialized_exported_program.json")
             || n.ends_with("archive_format")
             || n.contains("data/aotinductor/")
     }) {
-        return unsupported("an exported PyTorch program (.pt2)", SAVE_EXPORTED);
+        return Ok(ZipKind::TorchExport);
     }
     if any(&|n| n.ends_with("/constants.pkl") || n.contains("/code/")) {
         return Ok(ZipKind::TorchScript);

@@ -216,9 +216,7 @@ impl<'a> Calls<'_, 'a> {
                 _ => return None,
             },
             (Class::Reconstructor, &[class, ..]) => match self.value(class) {
-                Value::Class(Class::Unknown { module, name }) => {
-                    unknown(module, name, arguments)
-                }
+                Value::Class(Class::Unknown { module, name }) => unknown(module, name, arguments),
                 Value::Class(Class::Dict) => Value::Dict(Vec::new()),
                 Value::Class(Class::List) => Value::List(Vec::new()),
                 _ => Value::Other,

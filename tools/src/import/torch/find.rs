@@ -44,7 +44,9 @@ const TRAINING: [&str; 13] = [
 ];
 
 /// Words in the keys of averaged copies of a model.
-const AVERAGED: [&str; 7] = ["ema", "swa", "average", "averaged", "avg", "shadow", "teacher"];
+const AVERAGED: [&str; 7] = [
+    "ema", "swa", "average", "averaged", "avg", "shadow", "teacher",
+];
 
 /// Containers stand in containers no deeper than this.
 const DEEPEST: usize = 10;
@@ -382,10 +384,7 @@ fn take(
     let mut others = Vec::new();
     for (key, value) in children(objects, id) {
         let Some(key) = key else { continue };
-        budget.take(
-            prefix.len() as u64 + 64,
-            "its list of tensors",
-        )?;
+        budget.take(prefix.len() as u64 + 64, "its list of tensors")?;
         let name = format!("{prefix}{}", key.name());
         match objects.get(value) {
             Value::Tensor(_) => found.tensors.push((name, value)),
@@ -409,7 +408,11 @@ fn take(
 }
 
 fn list(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(NAMED).map(|n| format!("{n:.80}")).collect();
+    let shown: Vec<String> = names
+        .iter()
+        .take(NAMED)
+        .map(|n| format!("{n:.80}"))
+        .collect();
     match names.len() - shown.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -464,7 +467,8 @@ fn note_choice(
     match (chosen, &averaged[..]) {
         (_, []) => {}
         ([first, ..], _) if first.role == Role::Averaged => notes.push(
-            "these are an averaged copy (EMA or SWA) of the model: the file has no other".to_owned(),
+            "these are an averaged copy (EMA or SWA) of the model: the file has no other"
+                .to_owned(),
         ),
         (_, [copy, ..]) if !is_chosen(copy) => notes.push(format!(
             "took the model's own weights, not the averaged copy under `{}`; for that one, in \

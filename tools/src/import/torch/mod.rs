@@ -9,6 +9,7 @@ use super::collect::{Budget, ByteOrder, Collector, Raw, Strided};
 use super::pickle::{self, Buffer, Class, Id, TensorRef, Unpickled, Value};
 use super::{Reason, Weights};
 
+pub(super) mod export;
 mod find;
 mod modules;
 
@@ -167,7 +168,10 @@ fn convert<'s>(
             Buffer::Latin1(text, order) => {
                 out.budget
                     .take(text.len() as u64, &format!("tensor `{name}`"))?;
-                let bytes = text.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>();
+                let bytes = text
+                    .chars()
+                    .map(u8::try_from)
+                    .collect::<Result<Vec<u8>, _>>();
                 let bytes = bytes.map_err(|e| out.damaged(e))?;
                 push(&mut out, name, tensor, order, &bytes, booked)?;
                 out.budget.give_back(text.len());
