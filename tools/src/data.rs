@@ -151,7 +151,13 @@ impl Data {
         } else if path.is_dir() {
             return Err(DataError::Directory { path: shown() });
         } else {
-            std::fs::read(path).map_err(io)?
+            import::read_bounded(path, import::LONGEST).map_err(|reason| match reason {
+                import::Reason::Io(error) => io(error),
+                reason => DataError::Arrays {
+                    path: shown(),
+                    reason,
+                },
+            })?
         };
         Self::from_bytes(path, bytes)
     }

@@ -282,6 +282,36 @@ fn hdf5_types_layouts_and_seeds() {
     );
 }
 
+/// Keras before 3.6 writes no names into its weights: they follow from the order of the layers.
+#[test]
+fn keras_layers_without_names() {
+    let w = read("readers/unnamed.keras");
+    let names: Vec<(&str, &str)> = w
+        .layer_names
+        .iter()
+        .map(|(path, name)| (path.as_str(), name.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("layers/m_mo_e", "m_mo_e"),
+            ("layers/dense", "dense_5"),
+            ("layers/dense_1", "dense_6"),
+            ("layers/dense_2", "click"),
+            ("layers/dense_3", "like")
+        ]
+    );
+}
+
+/// As Keras 3 writes it under a policy of bfloat16: opaque bytes, and an attribute.
+#[test]
+fn bfloat16_of_keras() {
+    let w = read("readers/bf16.weights.h5");
+    let bf16 = &w.tensors["layers/dense/vars/0"];
+    assert_eq!(bf16.data, [1.5, -2.25, 0.007_812_5, 1.000_255_55e30]);
+    assert_eq!(w.tensors["layers/dense/vars/1"].data, [1.0, 2.0]);
+}
+
 #[test]
 fn attributes_that_keras_split() {
     let w = read("readers/split.h5");
@@ -392,6 +422,11 @@ fn what_is_not_read_is_refused_by_name_with_a_remedy() {
             "tensor `weight` would take",
             "bytes of memory",
         ),
+        (
+            "readers/int8.weights.h5",
+            "tensor `layers/dense/vars/0` is of 8-bit integers, as in a quantized layer",
+            "--precision i8",
+        ),
         ("readers", "is a directory", "the weights file itself"),
         ("readers/no such file", "cannot be read: No such file", ""),
         (
@@ -446,6 +481,11 @@ fn directories_and_other_things_that_are_no_files() {
         import::read(std::path::Path::new("/dev/zero"))
             .unwrap_err()
             .to_string()
-            .contains("not a regular file")
+            .contains("is a device")
     );
+    #[cfg(unix)]
+    {
+        let said = mmoe_tools::data::Data::read(std::path::Path::new("/dev/zero"));
+        assert!(said.unwrap_err().to_string().contains("is a device"));
+    }
 }

@@ -308,11 +308,7 @@ fn any_object_beside_the_weights_is_skipped_and_never_executed() {
             "`pathlib.PosixPath`",
         ),
         ("a type", global("torch.float32"), ""),
-        (
-            "a device",
-            call("torch.device", &[text("cpu")]),
-            "`torch.device`",
-        ),
+        ("a device", call("torch.device", &[text("cpu")]), ""),
         ("a class", global("my.Model"), "`my.Model`"),
         ("arguments by name", with_names, "`my.Config`"),
         (
@@ -501,6 +497,7 @@ fn module(class: &str, parameters: &[(&str, Piece)], modules: &[(&str, Piece)]) 
                 set_items(call("collections.OrderedDict", &[]), modules),
             ),
             ("negative_slope", float(0.25)),
+            ("act", global("torch.nn.functional.silu")),
         ],
     )
 }
@@ -524,7 +521,9 @@ fn whole_models_are_walked_without_making_them() {
         assert_eq!(w.tensors["expert.weight"].data, [5.0, 6.0]);
         assert_eq!(w.modules[""].class, "my.Net");
         assert_eq!(w.modules["expert"].class, "my.Expert");
-        assert_eq!(w.modules["expert"].settings["negative_slope"], 0.25);
+        let settings = &w.modules["expert"].settings;
+        assert_eq!(settings["negative_slope"], 0.25);
+        assert_eq!(settings["act"], "torch.nn.functional.silu");
         assert!(
             w.notes.iter().all(|n| !n.contains("skipped")),
             "{:?}",

@@ -248,6 +248,20 @@ fn other_archives() {
         ),
         (vec![config("{}"), weights()], "damaged HDF5"),
         (
+            vec![
+                config(r#"{"config": {"dtype": {"class_name": "QuantizedDTypePolicy"}}}"#),
+                weights(),
+            ],
+            "a Keras model with quantized layers",
+        ),
+        (
+            vec![
+                config(r#"{"layers": [{"config": {"quantization_mode": "int8"}}]}"#),
+                weights(),
+            ],
+            "before `model.quantize(…)`",
+        ),
+        (
             vec![text("a.npy", "nothing")],
             "array `a`: it is not an array file",
         ),

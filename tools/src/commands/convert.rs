@@ -275,7 +275,11 @@ fn self_test(
 }
 
 fn read_spec(path: &Path) -> Result<Spec> {
-    let text = std::fs::read_to_string(path)
+    /// A spec is written by hand; so many bytes are of something else.
+    const LONGEST_SPEC: u64 = 16 << 20;
+    let text = mmoe_tools::import::read_bounded(path, LONGEST_SPEC)
+        .map_err(anyhow::Error::new)
+        .and_then(|bytes| Ok(String::from_utf8(bytes)?))
         .with_context(|| format!("{}: cannot be read", path.display()))?;
     Spec::parse(&text).with_context(|| path.display().to_string())
 }

@@ -25,8 +25,8 @@ pub enum Reason {
     /// A directory of no kind that is known.
     #[error("is a directory; give the weights file itself")]
     Directory,
-    /// A device, pipe or socket.
-    #[error("is not a regular file")]
+    /// A device, whose bytes may have no end.
+    #[error("is a device, not a regular file")]
     NotAFile,
     /// No bytes at all.
     #[error("is empty (0 bytes); was it fully written?")]
@@ -101,11 +101,8 @@ pub enum Reason {
         /// What to save instead.
         remedy: &'static str,
     },
-    /// The file is larger than any that is read.
-    #[error(
-        "has {length} bytes; mmoe reads files of at most {most}. Save the model without its \
-         optimizer, and large embedding tables apart"
-    )]
+    /// The file is longer than any of its kind that is read.
+    #[error("has {length} bytes or more, and at most {most} are read; is it the right file?")]
     TooLong {
         /// How long it is.
         length: u64,

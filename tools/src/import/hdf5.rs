@@ -180,7 +180,24 @@ impl Reader {
         }
         let broken = |e: hdf5_pure::Error| damaged(format_args!("tensor `{name}`: {e}"));
         let datatype = dataset.datatype().map_err(broken)?;
-        let (dtype, order) = dtype(&datatype).ok_or_else(|| Reason::Dtype {
+        let known = match datatype {
+            // Keras 3 writes bfloat16 as bytes, and says so beside them.
+            Datatype::Opaque { size: 2, .. } => {
+                let attrs = dataset.attrs().map_err(broken)?;
+                let said = attrs.get("dtype").and_then(AttrValue::as_str);
+                (said == Some("bfloat16")).then_some((Dtype::Bf16, ByteOrder::Little))
+            }
+            _ => dtype(&datatype),
+        };
+        // No layer but a quantized one has weights of 8 bits.
+        if known.is_some_and(|(dtype, _)| dtype == Dtype::I8) && parts().any(|p| p == "vars") {
+            return Err(Reason::Kind {
+                tensor: name.to_owned(),
+                kind: "of 8-bit integers, as in a quantized layer".to_owned(),
+                remedy: keras::BEFORE_QUANTIZE,
+            });
+        }
+        let (dtype, order) = known.ok_or_else(|| Reason::Dtype {
             tensor: name.to_owned(),
             dtype: dataset
                 .dtype()

@@ -14,6 +14,10 @@ pub(super) const CONFIG: &str = "config.json";
 /// See [`CONFIG`].
 pub(super) const WEIGHTS: &str = "model.weights.h5";
 
+/// What to save instead of a quantized model.
+pub(super) const BEFORE_QUANTIZE: &str = "Save the model as it was before `model.quantize(…)`; mmoe quantizes it itself:\n    mmoe \
+     convert model.keras --precision i8 …";
+
 /// Models stand in models no deeper than this.
 const DEEPEST: usize = 16;
 
@@ -54,9 +58,7 @@ pub(super) fn refuse_quantized(config: &Value) -> Result<(), Reason> {
                 if policy || mode.is_some_and(|mode| !mode.is_null()) {
                     return Err(Reason::Unsupported {
                         kind: "a Keras model with quantized layers",
-                        remedy: "Save the model as it was before `model.quantize(…)`; mmoe \
-                                 quantizes it itself:\n    mmoe convert model.keras --precision \
-                                 i8 …",
+                        remedy: BEFORE_QUANTIZE,
                     });
                 }
                 rest.extend(entries.values());

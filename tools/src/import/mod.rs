@@ -5,12 +5,12 @@
 //! file claims.
 
 use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 use indexmap::IndexMap;
 
 mod archive;
+mod bounded;
 mod collect;
 mod error;
 mod hdf5;
@@ -25,6 +25,7 @@ mod safetensors;
 mod sniff;
 mod torch;
 
+pub use bounded::read_bounded;
 pub use error::{ImportError, Reason};
 use sniff::Kind;
 
@@ -56,7 +57,8 @@ pub struct Weights {
 pub struct Module {
     /// Its class: `torch.nn.modules.activation.SiLU`.
     pub class: String,
-    /// Its attributes that are numbers, strings or booleans: `eps`, `negative_slope`, ….
+    /// Its attributes that are numbers, strings, booleans or functions: `eps`, `negative_slope`,
+    /// `activation` with `torch.nn.functional.silu`, ….
     pub settings: IndexMap<String, serde_json::Value>,
 }
 
@@ -81,6 +83,9 @@ impl Tensor {
     }
 }
 
+/// Models for small devices are far from this many bytes; a file of holes may claim any number.
+pub const LONGEST: u64 = 4 << 30;
+
 /// Reads a weights file of any kind that is known, by its content.
 ///
 /// # Errors
@@ -94,7 +99,7 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         if let Some(reason) = sniff::named(path) {
             return Err(reason);
         }
-        match read_bytes(read_whole(path)?) {
+        match read_bytes(read_bounded(path, LONGEST)?) {
             // A checkpoint's data are bare numbers: no content tells what they are.
             Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => {
                 Err(sniff::CHECKPOINT)
@@ -106,39 +111,6 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         path: path.to_owned(),
         reason,
     })
-}
-
-/// Larger files are not read: models for small devices are far from it, and a file of holes may
-/// claim any length.
-const LONGEST: u64 = 4 << 30;
-
-/// The bytes of a regular file of at most 4 GiB.
-///
-/// # Errors
-///
-/// When the file is a device or a pipe, whose bytes may have no end, is longer than that, or cannot
-/// be read.
-pub fn read_whole(path: &Path) -> Result<Vec<u8>, Reason> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(Reason::NotAFile);
-    }
-    let length = metadata.len();
-    if length > LONGEST {
-        return Err(Reason::TooLong {
-            length,
-            most: LONGEST,
-        });
-    }
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(length as usize)
-        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    // One that grows meanwhile is read no further.
-    fs::File::open(path)?
-        .take(LONGEST)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Reads the content of a weights file.

@@ -35,6 +35,8 @@ pub(in super::super) enum Class<'a> {
     NumpyScalar,
     /// `_codecs.encode`.
     Encode,
+    /// Tensors' and arrays' own classes, and `object`: they say nothing.
+    Plain,
     Unknown {
         module: &'a str,
         name: &'a str,
@@ -136,6 +138,10 @@ impl<'a> Class<'a> {
             }
             ("numpy", "dtype") => Class::NumpyType,
             ("_codecs", "encode") => Class::Encode,
+            ("numpy", "ndarray")
+            | ("__builtin__" | "builtins", "object")
+            | ("torch", "Tensor" | "device")
+            | ("torch.nn.parameter", "Parameter" | "Buffer") => Class::Plain,
             _ => Class::Unknown { module, name },
         }
     }
@@ -230,7 +236,7 @@ impl<'a> Calls<'_, 'a> {
             (Class::NumpyType, &[name, ..]) => {
                 Value::NumpyType(self.text(name).unwrap_or_default(), ByteOrder::Little)
             }
-            (Class::NumpyScalar | Class::TorchType(_), _) => Value::Other,
+            (Class::NumpyScalar | Class::TorchType(_) | Class::Plain, _) => Value::Other,
             (Class::Encode, &[text, ..]) => match self.value(text) {
                 Value::Text(text) => Value::Latin1(text),
                 _ => Value::Other,

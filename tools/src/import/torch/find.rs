@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::super::collect::Budget;
-use super::super::pickle::{Id, Object, Unpickled, Value};
+use super::super::pickle::{Class, Id, Object, Unpickled, Value};
 use super::super::{Module, Reason};
 use super::modules;
 
@@ -341,7 +341,11 @@ fn nothing(objects: &Unpickled<'_>, candidates: &[Candidate]) -> Reason {
             "a single tensor without a name; save the model's state dict".to_owned()
         }
         _ => match unknown_classes(objects).next() {
-            Some(global) => return Reason::ForbiddenGlobal { global },
+            Some((module, name)) => {
+                return Reason::ForbiddenGlobal {
+                    global: format!("{module:.100}.{name:.100}"),
+                };
+            }
             None => match objects.items(objects.root) {
                 Some(items) => {
                     let keys = items.iter().filter_map(|(key, _)| objects.text(*key));
@@ -480,32 +484,38 @@ fn note_choice(
     }
 }
 
-/// Names of the classes that mean nothing to us, each once.
-fn unknown_classes<'o>(objects: &'o Unpickled<'_>) -> impl Iterator<Item = String> + 'o {
+/// The classes that mean nothing to us, each once: of objects that are no modules, and on their own.
+/// Functions of torch's that a module calls are no news.
+fn unknown_classes<'o>(
+    objects: &'o Unpickled<'_>,
+) -> impl Iterator<Item = (&'o str, &'o str)> + 'o {
     let mut seen = HashSet::new();
-    objects.all().filter_map(move |value| {
-        let (module, name) = super::unknown_class(value)?;
-        let new = seen.insert((module, name));
-        new.then(|| format!("{module:.100}.{name:.100}"))
-    })
+    objects
+        .all()
+        .filter_map(|value| match value {
+            Value::Object(object) if modules::is_module(objects, object) => None,
+            Value::Object(object) => Some((object.module, object.name)),
+            Value::Class(Class::Unknown { module, name }) => Some((*module, *name)),
+            _ => None,
+        })
+        .filter(move |class| seen.insert(*class))
 }
 
 /// Says what was asked for beside tensors: an object that is not executed is no danger, but its
 /// owner may want to know of it.
 fn note_unknown(objects: &Unpickled<'_>, notes: &mut Vec<String>) {
-    let is_module = |value: &Value<'_>| match value {
-        Value::Object(object) => modules::is_module(objects, object),
-        _ => false,
-    };
     let modules: HashSet<(&str, &str)> = objects
         .all()
-        .filter(|v| is_module(v))
-        .filter_map(super::unknown_class)
+        .filter_map(|value| match value {
+            Value::Object(object) if modules::is_module(objects, object) => {
+                Some((object.module, object.name))
+            }
+            _ => None,
+        })
         .collect();
-    let mut seen = HashSet::new();
-    let names = objects.all().filter_map(super::unknown_class);
-    let names: Vec<String> = names
-        .filter(|class| !modules.contains(class) && seen.insert(*class))
+    let is_torch = |module: &str| module == "torch" || module.starts_with("torch.");
+    let names: Vec<String> = unknown_classes(objects)
+        .filter(|class| !modules.contains(class) && !is_torch(class.0))
         .map(|(module, name)| format!("`{module:.100}.{name:.100}`"))
         .collect();
     if !names.is_empty() {

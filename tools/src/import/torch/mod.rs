@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::archive::Archive;
 use super::collect::{Budget, ByteOrder, Collector, Raw, Strided};
-use super::pickle::{self, Buffer, Class, Id, TensorRef, Unpickled, Value};
+use super::pickle::{self, Buffer, Id, TensorRef, Unpickled, Value};
 use super::{Reason, Weights};
 
 pub(super) mod export;
@@ -123,15 +123,6 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Weights, Reason> {
         )),
     };
     convert(out, &objects, order, load)
-}
-
-/// Module and name of a class that is not known, of an object or on its own.
-fn unknown_class<'a>(value: &Value<'a>) -> Option<(&'a str, &'a str)> {
-    match value {
-        Value::Object(object) => Some((object.module, object.name)),
-        Value::Class(Class::Unknown { module, name }) => Some((module, name)),
-        _ => None,
-    }
 }
 
 fn convert<'s>(

@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 
 use super::super::collect::Budget;
-use super::super::pickle::{Id, Object, SHARDED, Unpickled, Value};
+use super::super::pickle::{Class, Id, Object, SHARDED, Unpickled, Value};
 use super::super::{Module, Reason};
 use super::find::{Found, attribute};
 
@@ -131,6 +131,8 @@ pub(super) fn take(
                 Value::Int(n) => n.into(),
                 Value::Float(x) => x.into(),
                 Value::Text(text) => text.into(),
+                // A function that the module calls: `torch.nn.functional.silu`.
+                Value::Class(Class::Unknown { module, name }) => format!("{module}.{name}").into(),
                 _ => continue,
             };
             if !name.starts_with('_') && name != "training" {
