@@ -474,6 +474,20 @@ fn directories_and_other_things_that_are_no_files() {
         std::fs::write(dir.path().join("half"), &bytes[..bytes.len() / 2]).unwrap();
         assert!(said("half").contains(complaint), "{}", said("half"));
     }
+    for (content, kind, remedy) in [
+        ("<!DOCTYPE html><html>", "a web page", "Download"),
+        (
+            r#"{"metadata": {}, "weight_map": {"w": "model-00001-of-00002.safetensors"}}"#,
+            "the index of a model in several files",
+            "torch.save(",
+        ),
+    ] {
+        std::fs::write(dir.path().join("other"), content).unwrap();
+        let said = said("other");
+        assert!(said.contains(kind) && said.contains(remedy), "{said}");
+    }
+    std::fs::write(dir.path().join("squeezed"), b"\x1f\x8b\x08").unwrap();
+    assert!(said("squeezed").contains("compressed with gzip"));
     std::fs::write(dir.path().join("empty"), b"").unwrap();
     assert!(said("empty").contains("is empty (0 bytes)"));
     #[cfg(unix)]

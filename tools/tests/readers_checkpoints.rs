@@ -432,6 +432,10 @@ fn tensors_of_kinds_that_are_not_read_are_refused_by_name() {
             tuple(&[int(1)]),
         ],
     );
+    let flat = dict(&[("_fsdp_wrapped_module._flat_param", tensor("0", &[4]))]);
+    let said = complaint(checkpoint(&flat));
+    assert!(said.contains("is a flat parameter of FSDP"), "{said}");
+    assert!(said.contains("full_state_dict=True"), "{said}");
     for (value, kind, remedy) in [
         (sparse, "is sparse", "to_dense()"),
         (quantized, "is quantized", "--precision i8"),
@@ -734,6 +738,33 @@ fn a_tensor_that_is_not_finite_is_read_and_told() {
         "tensor `mask` has -inf at element 1 (and 1 more such tensors)",
     );
     assert_eq!(w.tensors["mask"].not_finite(), Some((1, f32::NEG_INFINITY)));
+}
+
+/// Read, it is refused as soon as a model needs it; beside the model it does no harm.
+#[test]
+fn a_tensor_that_is_not_finite_is_refused_where_it_is_used() {
+    use mmoe_tools::error::ModelError;
+    use mmoe_tools::model::{Options, build};
+    use mmoe_tools::spec::Spec;
+    let spec = Spec::parse(
+        "[[tasks]]\nname = \"a\"\nactivation = \"sigmoid\"\n\
+         [[tasks]]\nname = \"b\"\nactivation = \"sigmoid\"\n\
+         [[tasks]]\nname = \"c\"\nactivation = \"linear\"\n",
+    )
+    .unwrap();
+    let mut weights = fixture("../pytorch-edge/state_dict.pt");
+    weights.tensors["experts.1.0.bias"].data[2] = f32::NAN;
+    let refused = build(weights, Some(&spec), Options::default()).unwrap_err();
+    match &refused {
+        ModelError::NotFinite { name, index, .. } => {
+            assert_eq!((name.as_str(), *index), ("experts.1.0.bias", 2));
+        }
+        other => panic!("{other}"),
+    }
+    assert!(
+        refused.to_string().contains("has NaN at element 2"),
+        "{refused}"
+    );
 }
 
 /// The zip library takes the directory to begin where a zip64 record of 76 bytes before its end

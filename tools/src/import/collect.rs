@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use half::{bf16, f16};
 use indexmap::IndexMap;
 
-use super::{Module, Reason, Tensor, Weights, names, parametrized};
+use super::{Module, Reason, Tensor, Weights, names, parametrized, pickle};
 
 /// A reader may allocate this many times the file's size: bytes become f32 (four times), and a
 /// compressed file of real weights is at worst a few times smaller than what it holds.
@@ -351,6 +351,14 @@ impl Collector {
     /// Finishes tensors that have the names of a PyTorch module's: their wrappers are taken off,
     /// and parametrized weights are computed.
     pub(super) fn finish_modules(mut self) -> Result<Weights, Reason> {
+        let is_flat = |name: &&String| name.rsplit('.').next() == Some("_flat_param");
+        if let Some(name) = self.tensors.keys().find(is_flat) {
+            return Err(Reason::Kind {
+                tensor: name.clone(),
+                kind: "a flat parameter of FSDP, which holds several layers in one".to_owned(),
+                remedy: pickle::SHARDED.remedy,
+            });
+        }
         let unwrapped = names::unwrap(&mut self.tensors, &mut self.notes);
         parametrized::compute(&mut self.tensors, &mut self.notes)?;
         let modules = std::mem::take(&mut self.modules);

@@ -95,6 +95,31 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
             "Fetch the file:\n    git lfs pull",
         );
     }
+    if bytes.starts_with(b"\x1f\x8b") {
+        return unsupported(
+            "compressed with gzip",
+            "Decompress it first:\n    gunzip --keep FILE",
+        );
+    }
+    let start = bytes.trim_ascii_start();
+    let tag = |tag: &[u8]| {
+        start
+            .get(..tag.len())
+            .is_some_and(|s| s.eq_ignore_ascii_case(tag))
+    };
+    if tag(b"<!doctype html") || tag(b"<html") {
+        return unsupported(
+            "a web page, not the file itself",
+            "Download the file again; the link that was followed leads to a page about it",
+        );
+    }
+    if start.starts_with(b"{") && find(bytes, b"\"weight_map\"") {
+        return unsupported(
+            "the index of a model in several files",
+            "Load the model and save it as one file, in Python:\n    \
+             torch.save(model.state_dict(), \"model.pt\")",
+        );
+    }
     if bytes.starts_with(b"model_checkpoint_path:") || bytes.ends_with(&LEVELDB_TABLE) {
         return Err(CHECKPOINT);
     }
@@ -115,6 +140,13 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
             })
         }
     }
+}
+
+/// Whether a text contains another, looked for where an index begins.
+fn find(bytes: &[u8], wanted: &[u8]) -> bool {
+    const LOOK_AT: usize = 1 << 20;
+    let start = &bytes[..bytes.len().min(LOOK_AT)];
+    start.windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// What a zip archive is, by the names of its members.
