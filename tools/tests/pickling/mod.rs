@@ -1,7 +1,10 @@
-//! Pickles and torch archives, written a piece at a time as Python writes them.
+//! Pickles and torch archives, written a piece at a time as Python writes them, and how they read.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::io::{Cursor, Write};
+use std::path::PathBuf;
 
+use mmoe_tools::import::{self, Weights};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -183,4 +186,42 @@ pub(crate) fn saved(root: &Piece, storages: &[(&str, &[f32])]) -> Vec<u8> {
         members.push((name, floats(values)));
     }
     stored(&members)
+}
+
+/// Three storages, the numbers of which tell them apart.
+const STORAGES: [(&str, &[f32]); 3] = [
+    ("0", &[1.0, 2.0, 3.0, 4.0]),
+    ("1", &[5.0, 6.0, 7.0, 8.0]),
+    ("2", &[9.0]),
+];
+
+/// What `torch.save` writes of this object and of [`STORAGES`].
+pub(crate) fn checkpoint(root: &Piece) -> Vec<u8> {
+    saved(root, &STORAGES)
+}
+
+/// A file that a framework wrote.
+pub(crate) fn fixture(name: &str) -> Weights {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/readers");
+    import::read(&folder.join(name)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+pub(crate) fn read(bytes: Vec<u8>) -> Weights {
+    import::read_bytes(bytes).unwrap_or_else(|e| panic!("{e}"))
+}
+
+pub(crate) fn complaint(bytes: Vec<u8>) -> String {
+    match import::read_bytes(bytes) {
+        Ok(w) => panic!("reads as {} of {:?}", w.format, w.tensors.keys()),
+        Err(reason) => reason.to_string(),
+    }
+}
+
+pub(crate) fn names(w: &Weights) -> Vec<&str> {
+    w.tensors.keys().map(String::as_str).collect()
+}
+
+pub(crate) fn assert_note(w: &Weights, part: &str) {
+    let said = w.notes.iter().any(|n| n.contains(part));
+    assert!(said, "no note says `{part}`: {:?}", w.notes);
 }

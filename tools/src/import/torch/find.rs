@@ -6,9 +6,9 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::super::collect::Budget;
-use super::super::pickle::{Class, Id, Object, Unpickled, Value};
+use super::super::pickle::{Id, Object, Unpickled, Value};
 use super::super::{Module, Reason};
-use super::modules;
+use super::{modules, notes};
 
 /// Keys under which checkpoints keep the model's state dict, the more usual first.
 const USUAL_KEYS: [&str; 12] = [
@@ -51,9 +51,6 @@ const AVERAGED: [&str; 7] = [
 /// Containers stand in containers no deeper than this.
 const DEEPEST: usize = 10;
 
-/// A note names this many keys at most.
-const NAMED: usize = 12;
-
 /// The tensors of a model.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -67,7 +64,7 @@ pub(super) struct Found {
 
 /// What a container of tensors is for, by its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
+pub(super) enum Role {
     Model,
     Averaged,
     Training,
@@ -75,24 +72,24 @@ enum Role {
 
 /// A container that holds tensors.
 #[derive(Debug, Clone)]
-struct Candidate {
-    id: Id,
+pub(super) struct Candidate {
+    pub(super) id: Id,
     /// The keys that lead to it.
-    path: Vec<Key>,
-    role: Role,
+    pub(super) path: Vec<Key>,
+    pub(super) role: Role,
     /// How many tensors it holds, and whether all of them are single numbers.
     tensors: usize,
-    scalars: bool,
+    pub(super) scalars: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Key {
+pub(super) enum Key {
     Name(String),
     Index(usize),
 }
 
 impl Key {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Key::Name(name) => name.clone(),
             Key::Index(i) => i.to_string(),
@@ -109,12 +106,12 @@ impl Key {
 }
 
 impl Candidate {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let names: Vec<String> = self.path.iter().map(Key::name).collect();
         names.join(".")
     }
 
-    fn subscript(&self) -> String {
+    pub(super) fn subscript(&self) -> String {
         self.path.iter().map(Key::subscript).collect()
     }
 
@@ -150,8 +147,8 @@ pub(super) fn find(
         };
         take(objects, candidate.id, &prefix, &mut found, budget, notes)?;
     }
-    note_choice(objects, &candidates, &chosen, notes);
-    note_unknown(objects, notes);
+    notes::choice(objects, &candidates, &chosen, notes);
+    notes::unknown(objects, notes);
     Ok(found)
 }
 
@@ -223,7 +220,7 @@ impl Finder<'_, '_> {
 }
 
 /// What a container holds: keys are `None` where they are neither text nor numbers.
-fn children<'o>(
+pub(super) fn children<'o>(
     objects: &'o Unpickled<'_>,
     id: Id,
 ) -> Box<dyn Iterator<Item = (Option<Key>, Id)> + 'o> {
@@ -340,7 +337,7 @@ fn nothing(objects: &Unpickled<'_>, candidates: &[Candidate]) -> Reason {
         Value::Tensor(_) | Value::Odd(_) => {
             "a single tensor without a name; save the model's state dict".to_owned()
         }
-        _ => match unknown_classes(objects).next() {
+        _ => match notes::unknown_classes(objects).next() {
             Some((module, name)) => {
                 return Reason::ForbiddenGlobal {
                     global: format!("{module:.100}.{name:.100}"),
@@ -349,7 +346,7 @@ fn nothing(objects: &Unpickled<'_>, candidates: &[Candidate]) -> Reason {
             None => match objects.items(objects.root) {
                 Some(items) => {
                     let keys = items.iter().filter_map(|(key, _)| objects.text(*key));
-                    let keys: Vec<&str> = keys.take(NAMED).collect();
+                    let keys: Vec<&str> = keys.take(notes::NAMED).collect();
                     let keys = keys.join(", ");
                     format!("a dictionary without tensors (its keys: {keys:.200})")
                 }
@@ -406,124 +403,9 @@ fn take(
         }
     }
     if !others.is_empty() {
-        notes.push(format!("left out, as no tensors: {}", list(&others)));
+        notes.push(format!("left out, as no tensors: {}", notes::list(&others)));
     }
     Ok(())
-}
-
-fn list(names: &[String]) -> String {
-    let shown: Vec<String> = names
-        .iter()
-        .take(NAMED)
-        .map(|n| format!("{n:.80}"))
-        .collect();
-    match names.len() - shown.len() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// Says which candidates were taken, and what stands beside them.
-fn note_choice(
-    objects: &Unpickled<'_>,
-    candidates: &[Candidate],
-    chosen: &[&Candidate],
-    notes: &mut Vec<String>,
-) {
-    let is_chosen = |c: &Candidate| chosen.iter().any(|taken| taken.id == c.id);
-    if let [only] = chosen
-        && !only.path.is_empty()
-    {
-        let mut others = Vec::new();
-        let mut at = objects.root;
-        for step in &only.path {
-            let mut inner = None;
-            for (key, value) in children(objects, at) {
-                match key {
-                    Some(key) if key == *step => inner = Some(value),
-                    Some(key) => others.push(key.name()),
-                    None => {}
-                }
-            }
-            let Some(inner) = inner else { break };
-            at = inner;
-        }
-        let mut note = format!("took the state dict under `{}`", only.name());
-        if !others.is_empty() {
-            note.push_str(&format!("; left out beside it: {}", list(&others)));
-        }
-        notes.insert(0, note);
-    } else if chosen.len() > 1 {
-        let names: Vec<String> = chosen.iter().map(|c| format!("`{}`", c.name())).collect();
-        notes.insert(
-            0,
-            format!(
-                "joined {} dictionaries of tensors into one, each under its own key: {}",
-                chosen.len(),
-                list(&names)
-            ),
-        );
-    }
-    let averaged: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|c| c.role == Role::Averaged && !c.scalars)
-        .collect();
-    match (chosen, &averaged[..]) {
-        (_, []) => {}
-        ([first, ..], _) if first.role == Role::Averaged => notes.push(
-            "these are an averaged copy (EMA or SWA) of the model: the file has no other"
-                .to_owned(),
-        ),
-        (_, [copy, ..]) if !is_chosen(copy) => notes.push(format!(
-            "took the model's own weights, not the averaged copy under `{}`; for that one, in \
-             Python: torch.save(torch.load(\"FILE\"){}, \"model.pt\")",
-            copy.name(),
-            copy.subscript()
-        )),
-        _ => {}
-    }
-}
-
-/// The classes that mean nothing to us, each once: of objects that are no modules, and on their own.
-/// Functions of torch's that a module calls are no news.
-fn unknown_classes<'o>(
-    objects: &'o Unpickled<'_>,
-) -> impl Iterator<Item = (&'o str, &'o str)> + 'o {
-    let mut seen = HashSet::new();
-    objects
-        .all()
-        .filter_map(|value| match value {
-            Value::Object(object) if modules::is_module(objects, object) => None,
-            Value::Object(object) => Some((object.module, object.name)),
-            Value::Class(Class::Unknown { module, name }) => Some((*module, *name)),
-            _ => None,
-        })
-        .filter(move |class| seen.insert(*class))
-}
-
-/// Says what was asked for beside tensors: an object that is not executed is no danger, but its
-/// owner may want to know of it.
-fn note_unknown(objects: &Unpickled<'_>, notes: &mut Vec<String>) {
-    let modules: HashSet<(&str, &str)> = objects
-        .all()
-        .filter_map(|value| match value {
-            Value::Object(object) if modules::is_module(objects, object) => {
-                Some((object.module, object.name))
-            }
-            _ => None,
-        })
-        .collect();
-    let is_torch = |module: &str| module == "torch" || module.starts_with("torch.");
-    let names: Vec<String> = unknown_classes(objects)
-        .filter(|class| !modules.contains(class) && !is_torch(class.0))
-        .map(|(module, name)| format!("`{module:.100}.{name:.100}`"))
-        .collect();
-    if !names.is_empty() {
-        notes.push(format!(
-            "skipped objects that are no tensors, without executing anything: {}",
-            list(&names)
-        ));
-    }
 }
 
 /// Attributes of an object, for those who look into it.

@@ -12,6 +12,7 @@ use super::{Reason, Weights};
 pub(super) mod export;
 mod find;
 mod modules;
+mod notes;
 
 /// The member of an archive that holds the pickle; it stands in a folder of any name.
 pub(super) const PICKLE: &str = "data.pkl";
