@@ -5,17 +5,17 @@
     reason = "zerocopy's derives write helper types without it when a macro calls them"
 )]
 
-use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
-use crate::element::Element;
+use crate::blob::{Check, LayerKind, LayerRecord, NodeInfo, NodeOp};
 use crate::layer::{Layer, Logits};
 use crate::math::Math;
+use crate::number::Element;
 use crate::precision::Precision;
 use crate::prefix::Prefixed;
 use core::marker::PhantomData;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// The textbook gate: `softmax(W x + b)` over `N` experts.
-pub type Gate<const IN: usize, const N: usize, P> = Softmax<Logits<IN, N, P>>;
+pub type Gate<const IN: usize, const N: usize, P> = SoftmaxGate<Logits<IN, N, P>>;
 
 macro_rules! gate {
     ($(#[$doc:meta])* $name:ident<L $(, const $c:ident: $ct:ty)*>, $op:expr, $k:expr, |$z:ident, $y:ident, $M:ident| $run:expr) => {
@@ -66,25 +66,25 @@ macro_rules! gate {
 
 gate!(
     /// `softmax(z)`. In integer models the weights add up to exactly one.
-    Softmax<L>, op::SOFTMAX, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
+    SoftmaxGate<L>, NodeOp::Softmax, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
 );
 gate!(
     /// `sigmoid(z)` for each expert, not normalised.
-    SigmoidGate<L>, op::SIGMOID, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
+    SigmoidGate<L>, NodeOp::Sigmoid, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
 );
 gate!(
     /// One for the expert with the largest logit, nothing for the others; ties to the lowest index.
     ///
     /// Experts that no requested task chooses are not run, so the work depends on the input.
-    Hard<L>, op::HARD, 0, |z, y, M| A::gate_hard(&z, y)
+    HardGate<L>, NodeOp::Hard, 0, |z, y, M| A::gate_hard(&z, y)
 );
 gate!(
     /// Softmax over the `K` largest logits (`RENORMALISE`), or the full softmax's weights of those; ties to the lowest index.
     ///
     /// Experts that no requested task chooses are not run, so the work depends on the input.
-    TopK<L, const K: usize, const RENORMALISE: bool>,
-    if RENORMALISE { op::TOP_K } else { op::TOP_K_RAW },
-    { assert!(K >= 1 && K <= N, "TopK: K must lie in 1 ..= the number of experts"); K as u8 },
+    TopKGate<L, const K: usize, const RENORMALISE: bool>,
+    if RENORMALISE { NodeOp::TopK } else { NodeOp::TopKRaw },
+    { assert!(K >= 1 && K <= N, "TopKGate: K must lie in 1 ..= the number of experts"); K as u8 },
     |z, y, M| A::gate_top_k::<M>(K, RENORMALISE, &mut z, y)
 );
 
@@ -95,13 +95,13 @@ gate!(
 /// Experts that no requested task chooses are not run, so the work depends on the input.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct DSelectK<L, const N: usize, const K: usize>(
+pub struct DSelectKGate<L, const N: usize, const K: usize>(
     /// The layers that make the logits.
     pub L,
 );
 
 impl<A: Element, const IN: usize, const Z: usize, L, const N: usize, const K: usize> Layer
-    for DSelectK<L, N, K>
+    for DSelectKGate<L, N, K>
 where
     L: Layer<Act = A, In = [A; IN], Out = [A::Logit; Z]>,
 {
@@ -111,10 +111,10 @@ where
     const NODE: NodeInfo = {
         assert!(
             N >= 2 && Z == K * (usize::BITS - (N - 1).leading_zeros() + 1) as usize,
-            "DSelectK: the layers must make K·(⌈log2 N⌉ + 1) logits"
+            "DSelectKGate: the layers must make K·(⌈log2 N⌉ + 1) logits"
         );
         NodeInfo {
-            op: op::D_SELECT_K,
+            op: NodeOp::DSelectK,
             k: K as u8,
             ..L::NODE
         }
@@ -134,43 +134,32 @@ where
 /// A gate that does not look at the input: stored weights, no product computed.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
-pub struct Constant<const IN: usize, const N: usize, P: Precision> {
+pub struct ConstantGate<const IN: usize, const N: usize, P: Precision> {
     /// One per expert.
     pub weights: [<P::Act as Element>::Gate; N],
     /// The precision.
     pub precision: PhantomData<P>,
 }
 
-impl<const IN: usize, const N: usize, P: Precision> Layer for Constant<IN, N, P> {
+impl<const IN: usize, const N: usize, P: Precision> Layer for ConstantGate<IN, N, P> {
     type Act = P::Act;
     type In = [P::Act; IN];
     type Out = [<P::Act as Element>::Gate; N];
     const NODE: NodeInfo = NodeInfo {
-        op: op::CONSTANT,
+        op: NodeOp::Constant,
         ..NodeInfo::plain(IN)
     };
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::CONSTANT,
-                    activation::LINEAR,
-                    P::Act::PRECISION,
-                    packing::PANELS,
-                    IN,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::vector(LayerKind::Constant, P::Act::PRECISION, IN, N) });
     }
     fn forward<M: Math>(&self, _: &[P::Act; IN], y: &mut Self::Out) {
         *y = self.weights;
     }
 }
 
-impl<const IN: usize, const N: usize, P: Precision> core::fmt::Debug for Constant<IN, N, P> {
+impl<const IN: usize, const N: usize, P: Precision> core::fmt::Debug for ConstantGate<IN, N, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Constant<{IN}, {N}>")
+        write!(f, "ConstantGate<{IN}, {N}>")
     }
 }
 
@@ -178,13 +167,13 @@ impl<const IN: usize, const N: usize, P: Precision> core::fmt::Debug for Constan
 /// each bit set, in order.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Sees<G, const MASK: u32, const N: usize>(
+pub struct MaskedGate<G, const MASK: u32, const N: usize>(
     /// The gate over the experts seen.
     pub G,
 );
 
 impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Layer
-    for Sees<G, MASK, N>
+    for MaskedGate<G, MASK, N>
 where
     G: Layer<Act = A, In = [A; IN], Out = [A::Gate; S]>,
 {
@@ -194,7 +183,7 @@ where
     const NODE: NodeInfo = {
         assert!(
             N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S,
-            "Sees: MASK must name as many of the N experts as the gate weighs"
+            "MaskedGate: MASK must name as many of the N experts as the gate weighs"
         );
         NodeInfo {
             sees: MASK,
@@ -213,7 +202,7 @@ where
     }
 }
 
-impl<G, const MASK: u32, const N: usize> Sees<G, MASK, N> {
+impl<G, const MASK: u32, const N: usize> MaskedGate<G, MASK, N> {
     /// The weights of the experts seen, each to its place.
     pub(crate) fn spread<W: Copy + Default>(seen: &[W], y: &mut [W]) {
         let mut seen = seen.iter();

@@ -1,14 +1,14 @@
 //! The input stage: from what the caller has to activations.
 
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::kernel;
-use crate::precision::Flash;
+use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 pub use crate::kernel::InputCounts;
 
 /// How f32 features become a trunk's input.
-pub trait InputStage: Flash {
+pub trait InputStage: InPlace {
     /// What the caller gives.
     type From: ?Sized;
     /// What the trunk reads.
@@ -41,7 +41,7 @@ pub trait Features: 'static {
     /// What the caller gives.
     type From: 'static;
     /// What the stage stores.
-    type Scales: Flash;
+    type Scales: InPlace;
     /// N.
     const COUNT: usize;
     /// Bytes of the buffer that conversion needs.

@@ -5,9 +5,8 @@
 extern crate std;
 
 pub mod blob;
+mod bytes;
 mod dynamic;
-mod element;
-mod error;
 mod gate;
 mod input;
 #[doc(hidden)]
@@ -17,6 +16,7 @@ mod level;
 mod list;
 mod math;
 mod model;
+mod number;
 mod precision;
 mod prefix;
 mod rank;
@@ -25,33 +25,37 @@ mod stats;
 mod tower;
 mod trunk;
 
-pub use blob::Aligned;
+pub use blob::{LoadError, SelfTestError, Shape};
+pub use bytes::{Aligned, Buffer, InPlace, Pod};
 pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
-pub use element::{Affine32, Buffer, Element, Pod, Q15, Q16, Q31};
-pub use error::{LoadError, Shape};
-pub use gate::{Constant, DSelectK, Gate, Hard, Sees, SigmoidGate, Softmax, TopK};
+pub use gate::{
+    ConstantGate, DSelectKGate, Gate, HardGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate,
+};
 pub use input::{Features, InputCounts, InputStage, Raw};
 pub use layer::{
     Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq,
-    Seq3, Seq4, Sigmoid, Slice, Tanh,
+    Seq3, Sigmoid, Slice, Tanh,
 };
 pub use level::{
-    All, Cgc, Choice, Extract, Level, Mix, Pair, SkipBelow, Source, Streams, TypedLevel,
+    All, CgcLevel, Choice, ExtractionLevel, Level, MmoeLevel, Pair, SkipBelow, Source, Streams,
+    TypedLevel,
 };
-pub use list::{Bank, List2, List3, List4, List5, List6, List7, List8, Place};
+pub use list::{List2, List3, List4, List5, List6, List7, List8, Parallel, Place};
 pub use math::{Libm, Math, Micromath};
-pub use model::{CgcModel, Extraction, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
+pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
+pub use number::{Affine32, Element, Q15, Q16, Q31};
 pub use precision::{
-    F32, Flash, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels,
-    Precision, Quad, W8, Wide,
+    F32, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision,
+    Quad, W8, Wide,
 };
-pub use prefix::{Context, Prefixed, PrefixedBank};
+pub use prefix::{Context, Prefixed, PrefixedParallel};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};
-pub use self_test::SelfTestError;
 pub use stats::GateStats;
 #[doc(hidden)]
 pub use tower::describe as describe_tower;
-pub use tower::{Binary, Classes, Empty, Product, Scalar, Tower, Towers, Vector};
-pub use trunk::{Bottom, First, Mixtures, One, Shared, Stack, Through, Trunk};
+pub use tower::{
+    Binary, MixtureOutput, MultiRegression, Multiclass, Product, Regression, Tower, Towers,
+};
+pub use trunk::{First, Mixtures, Passthrough, Shared, SharedExpert, SingleGate, Stacked, Trunk};
 /// The crate whose traits a model's types derive; for [`tasks!`] and for layers of your own.
 pub use zerocopy;

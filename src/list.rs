@@ -5,17 +5,17 @@
     reason = "zerocopy's derives write helper types without it when a macro calls them"
 )]
 
-use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
-use crate::element::{Buffer, Element};
+use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord, OutputKind};
+use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, max};
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::number::Element;
 use crate::tower::{self, Tower, Towers};
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
 /// Experts or gates side by side, with equal input and output: `[L; N]` or a list such as
 /// [`List2`].
-pub trait Bank: Flash {
+pub trait Parallel: InPlace {
     /// Activations.
     type Act: Element;
     /// What each reads.
@@ -69,7 +69,7 @@ pub enum Place {
 pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, place: &Place) {
     match *place {
         Place::Expert(src) => {
-            to.node(&const { NodeRecord::new(&L::NODE, op::EXPERT, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
+            to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
         }
         Place::Gate {
             src,
@@ -105,7 +105,7 @@ pub(crate) const fn mask(n: usize) -> u32 {
     if n >= 32 { u32::MAX } else { (1 << n) - 1 }
 }
 
-impl<L: Layer, const N: usize> Bank for [L; N] {
+impl<L: Layer, const N: usize> Parallel for [L; N] {
     type Act = L::Act;
     type In = L::In;
     type Out = L::Out;
@@ -140,7 +140,7 @@ where
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = if T::OUTPUT == output::SIGMOID {
+    const PROBABILITIES: u32 = if matches!(T::OUTPUT, OutputKind::Sigmoid) {
         mask(N)
     } else {
         0
@@ -182,7 +182,7 @@ macro_rules! list {
             pub $T
         ),+);
 
-        impl<$($T: Layer<Act = A, In = X, Out = Y>),+, A: Element, X: Buffer, Y: Buffer> Bank for $List<$($T),+> {
+        impl<$($T: Layer<Act = A, In = X, Out = Y>),+, A: Element, X: Buffer, Y: Buffer> Parallel for $List<$($T),+> {
             type Act = A;
             type In = X;
             type Out = Y;
@@ -208,7 +208,7 @@ macro_rules! list {
             type Count = [(); $n];
             const COUNT: usize = $n;
             const SCRATCH: usize = { let m = 0; $(let m = max(m, $T::SCRATCH);)+ m };
-            const PROBABILITIES: u32 = $(((($T::OUTPUT == output::SIGMOID) as u32) << $i))|+;
+            const PROBABILITIES: u32 = $(((matches!($T::OUTPUT, OutputKind::Sigmoid) as u32) << $i))|+;
             fn describe(to: &mut Check<'_>, src: u8, step: u8) {
                 $(tower::describe::<$T>(to, src.wrapping_add(step.wrapping_mul($i)));)+
             }
@@ -316,7 +316,7 @@ macro_rules! tasks {
             };
             const PROBABILITIES: u32 = {
                 let (bits, i) = (0, 0);
-                $(let (bits, i) = (bits | (($name::OUTPUT == $crate::blob::output::SIGMOID) as u32) << (i & 31), i + 1);)+
+                $(let (bits, i) = (bits | (matches!($name::OUTPUT, $crate::blob::OutputKind::Sigmoid) as u32) << (i & 31), i + 1);)+
                 let _ = i;
                 bits
             };

@@ -1,22 +1,21 @@
 //! Models: an input stage, a trunk, towers. The families of the literature are aliases.
 
-use crate::blob::{self, Check};
-use crate::element::Element;
-use crate::error::LoadError;
+use crate::blob::{self, Blob, Check, LoadError};
+use crate::bytes::InPlace;
 use crate::input::{InputStage, Raw};
 use crate::layer::max;
-use crate::level::{All, Cgc, Choice, Extract, Mix, SkipBelow, asks};
-use crate::list::Bank;
+use crate::level::{All, CgcLevel, Choice, MmoeLevel, SkipBelow, asks};
+use crate::list::Parallel;
 use crate::math::{Libm, Math};
-use crate::precision::Flash;
+use crate::number::Element;
 use crate::tower::Towers;
-use crate::trunk::{Bottom, Mixtures, One, Stack, Through, Trunk};
+use crate::trunk::{Mixtures, Passthrough, SharedExpert, SingleGate, Stacked, Trunk};
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A model: exactly the weights of its blob, used where they lie.
 ///
 /// A loaded model is a `&Model`: one pointer of RAM. Spell a model by its family: [`Mmoe`],
-/// [`Omoe`], [`SharedBottom`], [`CgcModel`], [`Ple`], [`Independent`]; `mmoe codegen` writes the
+/// [`Omoe`], [`SharedBottom`], [`Cgc`], [`Ple`], [`Independent`]; `mmoe codegen` writes the
 /// type for a blob.
 ///
 /// ```
@@ -46,19 +45,19 @@ pub struct Model<S, L, T> {
 }
 
 /// Multi-gate mixture of experts (Ma et al., KDD 2018): experts `B`, a gate and a tower per task.
-pub type Mmoe<B, G, T> = Model<Raw<<B as Bank>::In>, Mix<B, G>, T>;
+pub type Mmoe<B, G, T> = Model<Raw<<B as Parallel>::In>, MmoeLevel<B, G>, T>;
 /// One-gate mixture of experts: `K` towers on one mixture.
-pub type Omoe<B, G, T, const K: usize> = Model<Raw<<B as Bank>::In>, One<Mix<B, [G; 1]>, K>, T>;
+pub type Omoe<B, G, T, const K: usize> =
+    Model<Raw<<B as Parallel>::In>, SingleGate<MmoeLevel<B, [G; 1]>, K>, T>;
 /// Shared bottom: `K` towers on one expert.
-pub type SharedBottom<E, T, const K: usize> = Model<Raw<<E as crate::Layer>::In>, Bottom<E, K>, T>;
+pub type SharedBottom<E, T, const K: usize> =
+    Model<Raw<<E as crate::Layer>::In>, SharedExpert<E, K>, T>;
 /// Customised gate control (Tang et al., RecSys 2020): experts `E` per task, shared experts `S`.
-pub type CgcModel<E, S, G, T, const K: usize> = Model<Raw<<E as Bank>::In>, Cgc<E, S, G, K>, T>;
-/// Two levels of progressive layered extraction; `Model<_, Stack<Stack<A, B>, C>, _>` for three.
-pub type Ple<L1, L2, T> = Model<Raw<<L1 as Trunk>::In>, Stack<L1, L2>, T>;
-/// A PLE level that is not the last one.
-pub type Extraction<E, S, G, Q, const K: usize> = Extract<Cgc<E, S, G, K>, Q>;
+pub type Cgc<E, S, G, T, const K: usize> = Model<Raw<<E as Parallel>::In>, CgcLevel<E, S, G, K>, T>;
+/// Two levels of progressive layered extraction; `Model<_, Stacked<Stacked<A, B>, C>, _>` for three.
+pub type Ple<L1, L2, T> = Model<Raw<<L1 as Trunk>::In>, Stacked<L1, L2>, T>;
 /// `K` towers on the input itself: independent models in one blob.
-pub type Independent<X, T, const K: usize> = Model<Raw<X>, Through<X, K>, T>;
+pub type Independent<X, T, const K: usize> = Model<Raw<X>, Passthrough<X, K>, T>;
 
 /// A prediction with what led to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,7 +73,7 @@ pub struct Traced<Y, G> {
 
 impl<S, L, T> Model<S, L, T>
 where
-    Self: Flash,
+    Self: InPlace,
 {
     /// A blob's weights as a model, after checking all of it: magic, version, length, checksum,
     /// header, and every record against this type. Nothing is copied; the model is the blob's
@@ -87,6 +86,21 @@ where
     ///
     /// Each of [`LoadError`]'s cases but [`Record`](LoadError::Record), the first that applies.
     pub fn load<A: Element, const I: usize>(blob: &[u8]) -> Result<&Self, LoadError>
+    where
+        S: InputStage<Out = [A; I]>,
+        L: Trunk<Act = A, In = [A; I]>,
+        T: Towers<Act = A, In = L::H, Count = L::Count>,
+    {
+        Self::from_blob(&Blob::open(blob)?)
+    }
+
+    /// [`load`](Self::load) for a blob that was opened already, so that its checksum is computed
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load) that are not about the bytes as a whole.
+    pub fn from_blob<'b, A: Element, const I: usize>(blob: &Blob<'b>) -> Result<&'b Self, LoadError>
     where
         S: InputStage<Out = [A; I]>,
         L: Trunk<Act = A, In = [A; I]>,

@@ -1,15 +1,16 @@
 //! Scoring many inputs that share their first elements: the first layers' sums over those are
 //! computed once.
 
-use crate::element::Element;
-use crate::gate::{Constant, Sees};
+use crate::bytes::InPlace;
+use crate::gate::{ConstantGate, MaskedGate};
 use crate::input::Raw;
 use crate::layer::{Activation, Dense, Layer, Logits, Seq};
-use crate::level::{All, Level, Mix, Source, walk};
-use crate::list::Bank;
+use crate::level::{All, Level, MmoeLevel, Source, walk};
+use crate::list::Parallel;
 use crate::math::{Libm, Math};
 use crate::model::Model;
-use crate::precision::{Flash, Matrix, Precision};
+use crate::number::Element;
+use crate::precision::{Matrix, Precision};
 use crate::tower::Towers;
 use crate::trunk::Mixtures;
 use zerocopy::FromZeros;
@@ -82,7 +83,7 @@ impl<A: Prefixed, B: Layer<Act = A::Act, In = A::Out>> Prefixed for Seq<A, B> {
     }
 }
 
-impl<const IN: usize, const N: usize, P: Precision> Prefixed for Constant<IN, N, P> {
+impl<const IN: usize, const N: usize, P: Precision> Prefixed for ConstantGate<IN, N, P> {
     type Partial = [u8; 0];
     fn begin(&self, _: &[P::Act], _: &mut [u8; 0]) {}
     fn resume<M: Math>(&self, _: &[u8; 0], _: usize, _: &[P::Act], y: &mut Self::Out) {
@@ -91,7 +92,7 @@ impl<const IN: usize, const N: usize, P: Precision> Prefixed for Constant<IN, N,
 }
 
 impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Prefixed
-    for Sees<G, MASK, N>
+    for MaskedGate<G, MASK, N>
 where
     G: Prefixed<Act = A, In = [A; IN], Out = [A::Gate; S]>,
 {
@@ -107,7 +108,7 @@ where
 }
 
 /// Experts or gates side by side, all [`Prefixed`].
-pub trait PrefixedBank: Bank {
+pub trait PrefixedParallel: Parallel {
     /// The sums of each.
     type Partials: FromZeros;
     /// All take the first part.
@@ -123,7 +124,7 @@ pub trait PrefixedBank: Bank {
     );
 }
 
-impl<L: Prefixed, const N: usize> PrefixedBank for [L; N]
+impl<L: Prefixed, const N: usize> PrefixedParallel for [L; N]
 where
     [L::Partial; N]: FromZeros,
 {
@@ -149,14 +150,14 @@ where
 
 /// What a model knows of the first `C` elements of its input.
 #[derive(Debug)]
-pub struct Context<B: PrefixedBank, G: PrefixedBank, const C: usize> {
+pub struct Context<B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
     experts: B::Partials,
     gates: G::Partials,
 }
 
 /// A level whose first layers have their first part already.
-struct Resumed<'a, B: PrefixedBank, G: PrefixedBank, const C: usize> {
-    level: &'a Mix<B, G>,
+struct Resumed<'a, B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
+    level: &'a MmoeLevel<B, G>,
     context: &'a Context<B, G, C>,
 }
 
@@ -183,14 +184,14 @@ impl<
     const C: usize,
 > Level for Resumed<'_, B, G, C>
 where
-    B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
-    G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
     type A = A;
-    type One = [A];
+    type Stream = [A];
     type Rows = [[A::Gate; N]; K];
     type H = [A; H];
-    type Mixes = [[A::Mix; H]; K];
+    type Mixes = [[A::MixtureSum; H]; K];
     type Count = [(); K];
     const INNER: usize = 0;
     fn experts(&self) -> usize {
@@ -228,18 +229,18 @@ where
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::Mix] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
         self.level.mixture(m, o)
     }
 }
 
 impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
-    Model<Raw<[A; I]>, Mix<B, G>, T>
+    Model<Raw<[A; I]>, MmoeLevel<B, G>, T>
 where
-    B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
-    G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
     T: Towers<Act = A, In = [A; H], Count = [(); K]>,
-    Mix<B, G>: Flash,
+    MmoeLevel<B, G>: InPlace,
 {
     /// Takes the first `C` features, which many inputs share.
     ///
@@ -294,7 +295,7 @@ where
         let mut raw = T::Out::new_zeroed();
         let (mut h, mut m, mut gates) = (
             <[A; H]>::new_zeroed(),
-            <[[A::Mix; H]; K]>::new_zeroed(),
+            <[[A::MixtureSum; H]; K]>::new_zeroed(),
             <[[A::Gate; N]; K]>::new_zeroed(),
         );
         walk::<Libm, All, _, _>(

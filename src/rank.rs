@@ -1,11 +1,11 @@
 //! The best of many candidates, in fixed memory.
 
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::input::Raw;
-use crate::level::Mix;
+use crate::level::MmoeLevel;
 use crate::model::Model;
-use crate::precision::Flash;
-use crate::prefix::PrefixedBank;
+use crate::number::Element;
+use crate::prefix::PrefixedParallel;
 use crate::tower::Towers;
 use heapless::Vec;
 
@@ -80,12 +80,12 @@ pub fn weighted_product(weights: &[f32], y: &[f32]) -> f32 {
 }
 
 impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
-    Model<Raw<[A; I]>, Mix<B, G>, T>
+    Model<Raw<[A; I]>, MmoeLevel<B, G>, T>
 where
-    B: PrefixedBank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
-    G: PrefixedBank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
     T: Towers<Act = A, In = [A; H], Count = [(); K]>,
-    Mix<B, G>: Flash,
+    MmoeLevel<B, G>: InPlace,
 {
     /// Scores every item in one context and keeps the best `TOP`: an input is the context's `C`
     /// features and then the item's `R`.

@@ -1,16 +1,16 @@
 //! Towers: layers whose output is what the user asked for, and the wrappers that say what it is.
 
-use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
-use crate::element::{Buffer, Element, Pod};
+use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord, OutputKind};
+use crate::bytes::{Buffer, InPlace, Pod};
 use crate::layer::Layer;
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A layer at the end of a model.
 pub trait Tower: Layer {
     /// The code of [`output`] in the task's record.
-    const OUTPUT: u8;
+    const OUTPUT: OutputKind;
     /// The output as f32.
     type Shown: Pod;
     /// Raw output to f32.
@@ -31,13 +31,13 @@ pub struct Binary<L>(pub L);
 /// Class probabilities, `softmax` over the layers' logits. Raw: f32, or [`Q31`](crate::Q31).
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Classes<L>(pub L);
+pub struct Multiclass<L>(pub L);
 
 /// One real number, the layers' logit as it is (or the log-odds of a binary task). Raw: f32, or
 /// [`Q16`](crate::Q16) in `unit`s.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Scalar<L: Layer> {
+pub struct Regression<L: Layer> {
     /// The layers.
     pub layers: L,
     /// In integer models the f32 value of the logit 1.
@@ -47,7 +47,7 @@ pub struct Scalar<L: Layer> {
 /// Several real numbers. Raw: f32, or [`Q16`](crate::Q16) in `unit`s.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Vector<L: Layer> {
+pub struct MultiRegression<L: Layer> {
     /// The layers.
     pub layers: L,
     /// In integer models the f32 value of the logit 1.
@@ -57,24 +57,24 @@ pub struct Vector<L: Layer> {
 /// No layers: the mixture of `H` values is the output. Raw: activations.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Empty<const H: usize, P: crate::Precision> {
+pub struct MixtureOutput<const H: usize, P: crate::Precision> {
     /// In integer models the f32 value of one step of the activations.
     pub unit: <P::Act as Element>::Unit,
 }
 
-impl<L: Layer> core::fmt::Debug for Scalar<L> {
+impl<L: Layer> core::fmt::Debug for Regression<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Scalar")
+        f.write_str("Regression")
     }
 }
-impl<L: Layer> core::fmt::Debug for Vector<L> {
+impl<L: Layer> core::fmt::Debug for MultiRegression<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Vector")
+        f.write_str("MultiRegression")
     }
 }
-impl<const H: usize, P: crate::Precision> core::fmt::Debug for Empty<H, P> {
+impl<const H: usize, P: crate::Precision> core::fmt::Debug for MixtureOutput<H, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Empty<{H}>")
+        write!(f, "MixtureOutput<{H}>")
     }
 }
 
@@ -100,7 +100,7 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
     for Binary<L>
 {
-    const OUTPUT: u8 = output::SIGMOID;
+    const OUTPUT: OutputKind = OutputKind::Sigmoid;
     type Shown = f32;
     fn show(&self, raw: &A::Prob) -> f32 {
         (*raw).into()
@@ -118,7 +118,7 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Layer for Classes<L>
+> Layer for Multiclass<L>
 {
     type Act = A;
     type In = [A; I];
@@ -140,9 +140,9 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Tower for Classes<L>
+> Tower for Multiclass<L>
 {
-    const OUTPUT: u8 = output::SOFTMAX;
+    const OUTPUT: OutputKind = OutputKind::Softmax;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Prob; N]) -> [f32; N] {
         raw.map(Into::into)
@@ -153,7 +153,7 @@ impl<
 }
 
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer
-    for Scalar<L>
+    for Regression<L>
 {
     type Act = A;
     type In = [A; I];
@@ -172,9 +172,9 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
     }
 }
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
-    for Scalar<L>
+    for Regression<L>
 {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = f32;
     fn show(&self, raw: &A::Logit) -> f32 {
         A::in_unit(*raw, &self.unit)
@@ -189,7 +189,7 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Layer for Vector<L>
+> Layer for MultiRegression<L>
 {
     type Act = A;
     type In = [A; I];
@@ -209,9 +209,9 @@ impl<
     const I: usize,
     const N: usize,
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
-> Tower for Vector<L>
+> Tower for MultiRegression<L>
 {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Logit; N]) -> [f32; N] {
         raw.map(|z| A::in_unit(z, &self.unit))
@@ -221,7 +221,7 @@ impl<
     }
 }
 
-impl<const H: usize, P: crate::Precision> Layer for Empty<H, P> {
+impl<const H: usize, P: crate::Precision> Layer for MixtureOutput<H, P> {
     type Act = P::Act;
     type In = [P::Act; H];
     type Out = [P::Act; H];
@@ -231,8 +231,8 @@ impl<const H: usize, P: crate::Precision> Layer for Empty<H, P> {
         *y = *x;
     }
 }
-impl<const H: usize, P: crate::Precision> Tower for Empty<H, P> {
-    const OUTPUT: u8 = output::LINEAR;
+impl<const H: usize, P: crate::Precision> Tower for MixtureOutput<H, P> {
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; H];
     fn show(&self, raw: &[P::Act; H]) -> [f32; H] {
         raw.map(|v| P::Act::activation_in_unit(v, &self.unit))
@@ -246,7 +246,7 @@ impl<const H: usize, P: crate::Precision> Tower for Empty<H, P> {
 #[doc(hidden)]
 pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
     let value = to.node(
-        &const { NodeRecord::new(&T::NODE, op::TOWER, T::LAYERS, <T::Out as Buffer>::LEN) },
+        &const { NodeRecord::new(&T::NODE, NodeOp::Tower, T::LAYERS, <T::Out as Buffer>::LEN) },
         src,
         0,
         0,
@@ -262,7 +262,7 @@ pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
 
 /// Several towers side by side: `[T; K]`, a list such as [`List2`](crate::List2), or named ones by
 /// [`tasks!`](crate::tasks).
-pub trait Towers: Flash {
+pub trait Towers: InPlace {
     /// Activations.
     type Act: Element;
     /// What each reads: a mixture.
@@ -320,7 +320,7 @@ impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
             )
         };
         T::describe(to, src, step);
-        to.task(output::PRODUCT, A as u8, B as u8, 1);
+        to.task(OutputKind::Product, A as u8, B as u8, 1);
     }
     fn run<M: Math>(&self, k: usize, x: &T::In, out: &mut Self::Out) {
         self.0.run::<M>(k, x, &mut out.0);

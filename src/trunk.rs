@@ -1,12 +1,12 @@
 //! Trunks: from the input to the mixtures that the towers read.
 
 use crate::blob::Check;
-use crate::element::{Buffer, Element};
+use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, max};
 use crate::level::{Choice, Pair, Source, Streams, TypedLevel, walk};
 use crate::list::{self, Place};
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::number::Element;
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, TryFromBytes};
 
@@ -22,7 +22,7 @@ pub trait Mixtures<A: Element>: FromZeros {
     fn one(&self, k: usize, h: &mut Self::H);
 }
 
-impl<A: Element, const H: usize, const K: usize> Mixtures<A> for [[A::Mix; H]; K] {
+impl<A: Element, const H: usize, const K: usize> Mixtures<A> for [[A::MixtureSum; H]; K] {
     type H = [A; H];
     type Settled = [[A; H]; K];
     fn settle(&self, to: &mut [[A; H]; K]) {
@@ -37,7 +37,7 @@ impl<A: Element, const H: usize, const K: usize> Mixtures<A> for [[A::Mix; H]; K
     }
 }
 
-impl<A: Element, const H: usize, const K: usize> Mixtures<A> for Streams<[A::Mix; H], K> {
+impl<A: Element, const H: usize, const K: usize> Mixtures<A> for Streams<[A::MixtureSum; H], K> {
     type H = [A; H];
     type Settled = Streams<[A; H], K>;
     fn settle(&self, to: &mut Self::Settled) {
@@ -53,12 +53,12 @@ impl<A: Element, const H: usize, const K: usize> Mixtures<A> for Streams<[A::Mix
     }
 }
 
-/// Everything between the input and the towers. A level is a trunk, and so are [`Stack`], [`One`],
-/// [`Bottom`] and [`Through`].
+/// Everything between the input and the towers. A level is a trunk, and so are [`Stacked`], [`SingleGate`],
+/// [`SharedExpert`] and [`Passthrough`].
 ///
 /// It runs in two calls, so that the buffers of all levels but the last are gone when the last
 /// one's are made.
-pub trait Trunk: Flash {
+pub trait Trunk: InPlace {
     /// Activations.
     type Act: Element;
     /// The input.
@@ -106,10 +106,10 @@ pub trait Trunk: Flash {
 
 impl<A: Element, const I: usize, L> Trunk for L
 where
-    L: Flash
+    L: InPlace
         + TypedLevel<
             A = A,
-            One = [A; I],
+            Stream = [A; I],
             H: FromZeros + Sized,
             Mixes: Sized + Mixtures<A, H = L::H>,
             Rows: FromZeros + Sized,
@@ -151,22 +151,22 @@ where
     }
 }
 
-/// `L1`, and then the level `L2` on its mixtures. `Stack<Stack<A, B>, C>` for three.
+/// `L1`, and then the level `L2` on its mixtures. `Stacked<Stacked<A, B>, C>` for three.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Stack<L1, L2>(pub L1, pub L2);
+pub struct Stacked<L1, L2>(pub L1, pub L2);
 
-impl<A: Element, L1, L2> Trunk for Stack<L1, L2>
+impl<A: Element, L1, L2> Trunk for Stacked<L1, L2>
 where
     L1: Trunk<Act = A>,
-    L2: Flash
+    L2: InPlace
         + TypedLevel<
             A = A,
             H: FromZeros + Sized,
             Mixes: Sized + Mixtures<A, H = L2::H>,
             Rows: FromZeros + Sized,
         >,
-    <L1::Mixes as Mixtures<A>>::Settled: Source<L2::One>,
+    <L1::Mixes as Mixtures<A>>::Settled: Source<L2::Stream>,
 {
     type Act = A;
     type In = L1::In;
@@ -237,12 +237,12 @@ fn settled<M: Math, C: Choice, L: Trunk<Act = A>, A: Element>(
     run
 }
 
-/// One gate for all `K` towers: they read mixture 0. `One<Mix<[E; N], [G; 1]>, K>`.
+/// One gate for all `K` towers: they read mixture 0. `SingleGate<MmoeLevel<[E; N], [G; 1]>, K>`.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct One<L, const K: usize>(pub L);
+pub struct SingleGate<L, const K: usize>(pub L);
 
-impl<L: Trunk, const K: usize> Trunk for One<L, K> {
+impl<L: Trunk, const K: usize> Trunk for SingleGate<L, K> {
     type Act = L::Act;
     type In = L::In;
     type H = L::H;
@@ -304,10 +304,10 @@ where
 }
 
 /// One expert, no gate: the shared bottom of `K` towers; an autoencoder with an
-/// [`Empty`](crate::Empty) tower.
+/// [`MixtureOutput`](crate::Empty) tower.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Bottom<E, const K: usize>(pub E);
+pub struct SharedExpert<E, const K: usize>(pub E);
 
 /// One stream of activations that every tower reads.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
@@ -331,7 +331,7 @@ impl<
     const H: usize,
     E: Layer<Act = A, In = [A; I], Out = [A; H]>,
     const K: usize,
-> Trunk for Bottom<E, K>
+> Trunk for SharedExpert<E, K>
 {
     type Act = A;
     type In = [A; I];
@@ -379,11 +379,11 @@ impl<
 /// No level at all: each of `K` towers reads the input. Independent models.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Through<X, const K: usize>(PhantomData<X>);
+pub struct Passthrough<X, const K: usize>(PhantomData<X>);
 
-impl<A: Element, const I: usize, const K: usize> Trunk for Through<[A; I], K>
+impl<A: Element, const I: usize, const K: usize> Trunk for Passthrough<[A; I], K>
 where
-    Self: Flash,
+    Self: InPlace,
 {
     type Act = A;
     type In = [A; I];

@@ -4,17 +4,17 @@ mod common;
 
 use common::{float, graph, integer, read};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Panels, Precision, Quad, Scalar, Seq, W8,
+    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Panels, Precision, Quad, Regression, Seq, W8,
 };
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
 type Edge<P> = Mmoe<
     [Expert<P>; 4],
     [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Scalar<Tower<P>>>,
+    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
 fn check<P: Precision>(blob: &[u8]) {
@@ -54,15 +54,8 @@ fn check<P: Precision>(blob: &[u8]) {
 fn context_and_rest_are_the_whole() {
     let edge = graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml");
     let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
-    check::<F32>(&float(&edge, Float::F32)[..]);
-    check::<W8>(
-        &float(
-            &edge,
-            Float::W8 {
-                narrow_heads: false,
-            },
-        )[..],
-    );
+    check::<F32>(&float(&edge, convert::Precision::F32)[..]);
+    check::<W8>(&float(&edge, convert::Precision::W8)[..]);
     check::<I8<Panels>>(&integer(&edge, rows, Packing::Panels)[..]);
     check::<I8<Quad>>(&integer(&edge, rows, Packing::Quad)[..]);
 }
@@ -77,5 +70,5 @@ fn the_wrong_packing_is_named() {
     );
     let error = Edge::<I8<Panels>>::load(&blob[..]).unwrap_err();
     assert_eq!(error.code(), 0x34);
-    assert!(error.to_string().contains("--target"), "{error}");
+    assert!(error.to_string().contains("--packing"), "{error}");
 }

@@ -10,7 +10,9 @@ mod row;
 
 pub use order::{Order, panel_index, quad_biased};
 pub use portable::*;
-pub use row::{AffineRow, InputCounts, InputScale, Row, WideRow};
+pub use row::{
+    Affine32, AffineRow, CURVE_KNOTS, CurveTable, InputCounts, InputScale, NormEnergy, Row, WideRow,
+};
 
 #[cfg(test)]
 mod tests;

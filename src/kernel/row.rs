@@ -55,6 +55,16 @@ impl WideRow {
     }
 }
 
+/// One unit of a float affine layer (8 bytes): `x·gain + bias`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Affine32 {
+    /// Factor.
+    pub gain: f32,
+    /// Addend.
+    pub bias: f32,
+}
+
 /// One unit of an integer affine layer (8 bytes): `(v·gain + bias) / 2^shift`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -88,4 +98,42 @@ pub struct InputCounts {
     pub nan: u32,
     /// Features beyond ±32767 steps, which became ±32767.
     pub saturated: u32,
+}
+
+/// Values that a [`CurveTable`] stores: one for every 256th int16, one more for the end of the last
+/// interval, and one that fills the last word.
+pub const CURVE_KNOTS: usize = 258;
+
+/// A pointwise function of an integer model (516 bytes): its values at −32768, −32512, …, 32768.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(4))]
+pub struct CurveTable {
+    /// 257 values in the order of their inputs, and a zero.
+    pub values: [i16; CURVE_KNOTS],
+}
+
+/// The ε of an integer normalization, as a sum of squared deviations (8 bytes, aligned to 4).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct NormEnergy {
+    /// The two words of the number, low word first; see [`NormEnergy::value`].
+    pub words: [u32; 2],
+}
+
+impl NormEnergy {
+    /// The energy of a sum of squares.
+    pub const fn new(value: u64) -> Self {
+        Self {
+            words: [value as u32, (value >> 32) as u32],
+        }
+    }
+
+    /// The sum of squares.
+    #[inline]
+    pub const fn value(&self) -> u64 {
+        let [low, high] = self.words;
+        low as u64 | (high as u64) << 32
+    }
 }

@@ -9,21 +9,21 @@ mod slice;
 pub use activation::{Activation, LeakyRelu, Linear, Relu, Sigmoid, Tanh};
 pub use dense::{Dense, Head, Logits};
 pub use pointwise::{Affine, LayerNorm, PRelu};
-pub use seq::{Seq, Seq3, Seq4};
+pub use seq::{Seq, Seq3};
 pub use slice::Slice;
 
 use crate::blob::{Check, NodeInfo};
-use crate::element::{Buffer, Element};
+use crate::bytes::{Buffer, InPlace};
 use crate::math::Math;
-use crate::precision::Flash;
+use crate::number::Element;
 
 /// From `In` to `Out`, with weights that are used where they lie.
 ///
 /// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`,
 /// `KnownLayout` and `Immutable`, and implements this trait: it describes itself by one record of a
-/// kind from [`kind::USER`](crate::blob::kind::USER) on, and runs. (The shape-erased view and the
+/// kind from [`LayerKind::USER`](crate::blob::LayerKind::USER) on, and runs. (The shape-erased view and the
 /// converter know only the crate's own layers.)
-pub trait Layer: Flash {
+pub trait Layer: InPlace {
     /// The model's activations.
     type Act: Element;
     /// What it reads.

@@ -5,16 +5,14 @@ use crate::blob::{Check, NodeInfo};
 use crate::math::Math;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// First `A`, then `B`. Nest four layers as two pairs ([`Seq4`]): a chain nested to one side keeps
-/// dead buffers on the stack.
+/// First `A`, then `B`. Nest four layers as two pairs, `Seq<Seq<A, B>, Seq<C, D>>`: a chain nested
+/// to one side keeps dead buffers on the stack.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Seq<A, B>(pub A, pub B);
 
 /// Three layers.
 pub type Seq3<A, B, C> = Seq<Seq<A, B>, C>;
-/// Four layers.
-pub type Seq4<A, B, C, D> = Seq<Seq<A, B>, Seq<C, D>>;
 
 impl<A: Layer, B: Layer<Act = A::Act, In = A::Out>> Layer for Seq<A, B> {
     type Act = A::Act;

@@ -2,17 +2,17 @@
 
 use super::{Level, Pair, Source, Streams, TypedLevel};
 use crate::blob::Check;
-use crate::element::Element;
 use crate::layer::{Layer, max};
-use crate::list::{self, Bank, Place};
+use crate::list::{self, Parallel, Place};
 use crate::math::Math;
+use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// Experts `T` for each of `K` tasks, shared experts `S`, and for each task a gate `G` over its own
 /// and then the shared ones (Tang et al., RecSys 2020).
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Cgc<T, S, G, const K: usize> {
+pub struct CgcLevel<T, S, G, const K: usize> {
     /// Each task's experts.
     pub tasks: [T; K],
     /// The shared experts.
@@ -32,17 +32,17 @@ impl<
     const NS: usize,
     const N: usize,
     const K: usize,
-> Level for Cgc<T, S, G, K>
+> Level for CgcLevel<T, S, G, K>
 where
-    T: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
-    S: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
+    T: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
+    S: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
     G: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
     type A = A;
-    type One = [A; I];
+    type Stream = [A; I];
     type Rows = [[A::Gate; N]; K];
     type H = [A; H];
-    type Mixes = [[A::Mix; H]; K];
+    type Mixes = [[A::MixtureSum; H]; K];
     type Count = [(); K];
     const INNER: usize = max(max(T::SCRATCH, S::SCRATCH), G::SCRATCH);
 
@@ -50,11 +50,11 @@ where
         want | 1 << K
     }
     fn experts(&self) -> usize {
-        const { assert!(K < crate::blob::MAX_TASKS, "Cgc: at most 31 tasks") };
+        const { assert!(K < crate::blob::MAX_TASKS, "CgcLevel: at most 31 tasks") };
         const {
             assert!(
                 NT + NS == N,
-                "Cgc: a gate weighs its task's experts and the shared ones"
+                "CgcLevel: a gate weighs its task's experts and the shared ones"
             )
         };
         NT * K + NS
@@ -84,7 +84,7 @@ where
         const {
             assert!(
                 Q::STREAMS > K || (NS == 0 && Q::STREAMS == K),
-                "Cgc: the level before has no stream for each task and the shared experts"
+                "CgcLevel: the level before has no stream for each task and the shared experts"
             )
         };
         if i >= NT * K {
@@ -100,7 +100,7 @@ where
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::Mix] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
         match m.get_mut(o) {
             Some(m) => m,
             None => &mut [],
@@ -119,10 +119,10 @@ impl<
     const NS: usize,
     const N: usize,
     const K: usize,
-> TypedLevel for Cgc<T, S, G, K>
+> TypedLevel for CgcLevel<T, S, G, K>
 where
-    T: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
-    S: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
+    T: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); NT]>,
+    S: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
     G: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
     fn describe<Q: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
@@ -170,7 +170,7 @@ fn seen<const NT: usize, const K: usize>(o: usize, i: usize) -> Option<usize> {
 /// stream.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Extract<C, Q> {
+pub struct ExtractionLevel<C, Q> {
     /// The tasks' part.
     pub cgc: C,
     /// The gate of the shared stream.
@@ -178,23 +178,23 @@ pub struct Extract<C, Q> {
 }
 
 impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: usize> Level
-    for Extract<C, Q>
+    for ExtractionLevel<C, Q>
 where
     C: Level<
             Count = [(); K],
             A = A,
-            One = [A; I],
+            Stream = [A; I],
             H = [A; H],
-            Mixes = [[A::Mix; H]; K],
+            Mixes = [[A::MixtureSum; H]; K],
             Rows: FromZeros + Sized,
         >,
     Q: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
     type A = A;
-    type One = [A; I];
+    type Stream = [A; I];
     type Rows = Pair<C::Rows, [A::Gate; N]>;
     type H = [A; H];
-    type Mixes = Streams<[A::Mix; H], K>;
+    type Mixes = Streams<[A::MixtureSum; H], K>;
     type Count = [(); K];
     const INNER: usize = max(C::INNER, Q::SCRATCH);
 
@@ -244,20 +244,20 @@ where
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::Mix] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
         m.tasks.get_mut(o).unwrap_or(&mut m.shared)
     }
 }
 
 impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel
-    for Extract<C, Q>
+    for ExtractionLevel<C, Q>
 where
     C: TypedLevel<
             Count = [(); K],
             A = A,
-            One = [A; I],
+            Stream = [A; I],
             H = [A; H],
-            Mixes = [[A::Mix; H]; K],
+            Mixes = [[A::MixtureSum; H]; K],
             Rows: FromZeros + Sized,
         >,
     Q: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,

@@ -2,16 +2,16 @@
 
 use super::{Level, Source, TypedLevel};
 use crate::blob::Check;
-use crate::element::Element;
 use crate::layer::max;
-use crate::list::{Bank, Place};
+use crate::list::{Parallel, Place};
 use crate::math::Math;
+use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// Shared experts `B`, and gates `G` over all of them: `Mix<[Expert; 4], [Gate; 3]>`.
+/// Shared experts `B`, and gates `G` over all of them: `MmoeLevel<[Expert; 4], [Gate; 3]>`.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Mix<B, G> {
+pub struct MmoeLevel<B, G> {
     /// The experts.
     pub experts: B,
     /// A gate per output stream.
@@ -19,16 +19,16 @@ pub struct Mix<B, G> {
 }
 
 impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> Level
-    for Mix<B, G>
+    for MmoeLevel<B, G>
 where
-    B: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
-    G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    B: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: Parallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
     type A = A;
-    type One = [A; I];
+    type Stream = [A; I];
     type Rows = [[A::Gate; N]; K];
     type H = [A; H];
-    type Mixes = [[A::Mix; H]; K];
+    type Mixes = [[A::MixtureSum; H]; K];
     type Count = [(); K];
     const INNER: usize = max(B::SCRATCH, G::SCRATCH);
 
@@ -48,7 +48,7 @@ where
         const {
             assert!(
                 K <= S::STREAMS,
-                "Mix: more gates than the level before has mixtures: gate k reads mixture k"
+                "MmoeLevel: more gates than the level before has mixtures: gate k reads mixture k"
             )
         };
         if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
@@ -69,7 +69,7 @@ where
         const {
             assert!(
                 N <= S::STREAMS,
-                "Mix: more experts than the level before has mixtures: expert i reads mixture i"
+                "MmoeLevel: more experts than the level before has mixtures: expert i reads mixture i"
             )
         };
         if let Some(x) = x.stream(i) {
@@ -96,7 +96,7 @@ where
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::Mix] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
         match m.get_mut(o) {
             Some(m) => m,
             None => &mut [],
@@ -105,10 +105,10 @@ where
 }
 
 impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel
-    for Mix<B, G>
+    for MmoeLevel<B, G>
 where
-    B: Bank<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
-    G: Bank<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    B: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: Parallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
     fn describe<S: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         const {

@@ -4,13 +4,13 @@ mod cgc;
 mod mix;
 mod source;
 
-pub use cgc::{Cgc, Extract};
-pub use mix::Mix;
+pub use cgc::{CgcLevel, ExtractionLevel};
+pub use mix::MmoeLevel;
 pub use source::{Pair, Source, Streams};
 
-use crate::blob::{Check, op};
-use crate::element::Element;
+use crate::blob::{Check, NodeOp};
 use crate::math::Math;
+use crate::number::Element;
 
 /// Which experts a caller wants to leave out beside those that no gate weighs.
 pub trait Choice: Copy {
@@ -70,7 +70,7 @@ pub trait Level {
     /// Activations.
     type A: Element;
     /// One stream: what an expert or a gate reads.
-    type One: ?Sized;
+    type Stream: ?Sized;
     /// All gate weights.
     type Rows: ?Sized;
     /// One expert's output (and, when erased, the buffers to make it).
@@ -87,7 +87,7 @@ pub trait Level {
     /// How many output streams.
     fn outs(&self) -> usize;
     /// Computes gate `o`.
-    fn gate<M: Math, S: Source<Self::One> + ?Sized>(
+    fn gate<M: Math, S: Source<Self::Stream> + ?Sized>(
         &self,
         o: usize,
         x: &S,
@@ -100,11 +100,11 @@ pub trait Level {
     /// nothing does not change the work.
     fn always(&self, o: usize, i: usize) -> bool;
     /// Computes expert `i`.
-    fn expert<M: Math, S: Source<Self::One> + ?Sized>(&self, i: usize, x: &S, h: &mut Self::H);
+    fn expert<M: Math, S: Source<Self::Stream> + ?Sized>(&self, i: usize, x: &S, h: &mut Self::H);
     /// Computes experts `i` to `i + 3` side by side, and gives `each` the number and the output of
     /// every one of them. `false`: that is no faster here, and nothing was done. Only hosts ask
     /// for it.
-    fn expert4<M: Math, S: Source<Self::One> + ?Sized>(
+    fn expert4<M: Math, S: Source<Self::Stream> + ?Sized>(
         &self,
         _i: usize,
         _x: &S,
@@ -115,7 +115,11 @@ pub trait Level {
     /// The expert's output.
     fn output<'h>(&self, i: usize, h: &'h Self::H) -> &'h [Self::A];
     /// The accumulators of stream `o`.
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [<Self::A as Element>::Mix];
+    fn mixture<'m>(
+        &self,
+        m: &'m mut Self::Mixes,
+        o: usize,
+    ) -> &'m mut [<Self::A as Element>::MixtureSum];
     /// The input streams that are needed for the output streams `want`.
     #[must_use]
     fn needs(want: u32) -> u32 {
@@ -128,7 +132,7 @@ pub trait Level {
 pub trait TypedLevel: Level {
     /// Says all steps and layers; the level's input streams start at value `base`, its output
     /// streams at the value returned.
-    fn describe<S: Source<Self::One>>(to: &mut Check<'_>, base: u8) -> u8;
+    fn describe<S: Source<Self::Stream>>(to: &mut Check<'_>, base: u8) -> u8;
 }
 
 /// Bit `o` of `want`.
@@ -138,8 +142,8 @@ pub(crate) const fn asks(want: u32, o: usize) -> bool {
 
 /// Whether a gate of this kind and mask weighs the expert of bit `i` whatever the input is: it sees
 /// it, and has no structural zeros.
-pub(crate) const fn weighs_always(op: u8, sees: u32, i: usize) -> bool {
-    i < 32 && sees >> (i & 31) & 1 != 0 && matches!(op, op::SOFTMAX | op::SIGMOID)
+pub(crate) const fn weighs_always(op: NodeOp, sees: u32, i: usize) -> bool {
+    i < 32 && sees >> (i & 31) & 1 != 0 && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid)
 }
 
 /// Gates first, then the experts one by one into the mixtures. Gives the number of experts that
@@ -149,7 +153,7 @@ pub(crate) const fn weighs_always(op: u8, sees: u32, i: usize) -> bool {
 /// top-k, DSelect-k or constant gate, or of a gate that does not see it. A softmax or sigmoid that
 /// rounds to zero is none, so that the work is the same for every input. The mixtures must be zero.
 #[inline(never)]
-pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::One> + ?Sized>(
+pub(crate) fn walk<M: Math, C: Choice, L: Level + ?Sized, S: Source<L::Stream> + ?Sized>(
     level: &L,
     x: &S,
     want: u32,

@@ -1,14 +1,15 @@
 //! Where the experts and gates of a level read.
 
-use crate::element::{Element, Pod};
+use crate::bytes::Pod;
+use crate::number::Element;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// One input for all, or a stream each.
-pub trait Source<One: ?Sized> {
+pub trait Source<Stream: ?Sized> {
     /// How many there are; any number where all read the same.
     const STREAMS: usize = usize::MAX;
     /// What expert or gate `k` reads.
-    fn stream(&self, k: usize) -> Option<&One>;
+    fn stream(&self, k: usize) -> Option<&Stream>;
     /// The value of stream `k` in the wiring, if the first one is `base`.
     #[must_use]
     fn value(base: u8, k: usize) -> u8;

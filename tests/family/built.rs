@@ -1,15 +1,16 @@
 //! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type
 //! of what comes out.
 
-use crate::seeded::{self, NARROW, Rng};
+use crate::seeded::{self, Rng};
 use mmoe::blob::Check;
 use mmoe::zerocopy::FromZeros;
 use mmoe::*;
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert::Precision;
+use mmoe_tools::engine::BlobBytes;
 
 /// A model of zero bytes: every layer accepts them.
-fn zeros<M: Flash>(of: fn(&M)) {
-    let bytes = seeded::Bytes::new(&vec![0; size_of::<M>()]);
+fn zeros<M: InPlace>(of: fn(&M)) {
+    let bytes = BlobBytes::new(&vec![0; size_of::<M>()]);
     of(M::try_ref_from_bytes(&bytes).unwrap_or_else(|_| panic!("zeros are a model")));
 }
 
@@ -24,8 +25,8 @@ type Named<P> = Mmoe<
     [Gate<6, 3, P>; 3],
     ShopTowers<
         Binary<Head<4, 1, P>>,
-        Classes<Head<4, 3, P>>,
-        Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
+        Multiclass<Head<4, 3, P>>,
+        Regression<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
     >,
 >;
 
@@ -77,17 +78,17 @@ fn a_named_model_is_the_blob_of_an_unnamed_one() {
     );
     type List<P> = List3<
         Binary<Head<4, 1, P>>,
-        Classes<Head<4, 3, P>>,
-        Scalar<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
+        Multiclass<Head<4, 3, P>>,
+        Regression<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
     >;
     for x in [[0.5; 6], [-1.0; 6]] {
-        let blob = seeded::blob(&graph, Float::F32);
+        let blob = seeded::blob(&graph, Precision::F32);
         let y = Named::<F32>::load(&blob).unwrap().predict(&x);
         let listed = Mmoe::<[Expert<F32>; 3], [Gate<6, 3, F32>; 3], List<F32>>::load(&blob)
             .unwrap()
             .predict(&x);
         assert_eq!((y.click, y.class, y.rating), listed);
-        let blob = seeded::blob(&graph, NARROW);
+        let blob = seeded::blob(&graph, Precision::W8);
         assert!((Named::<W8>::load(&blob).unwrap().predict(&x).rating - y.rating).abs() < 0.1);
     }
 }
@@ -104,7 +105,8 @@ fn biased<const I: usize, const O: usize>(bias: [f32; O]) -> Logits<I, O, F32> {
 
 #[test]
 fn a_model_by_value_runs_from_a_static() {
-    type Tiny = Mmoe<[Dense<2, 1, F32>; 2], [Gate<2, 2, F32>; 1], [Scalar<Logits<1, 1, F32>>; 1]>;
+    type Tiny =
+        Mmoe<[Dense<2, 1, F32>; 2], [Gate<2, 2, F32>; 1], [Regression<Logits<1, 1, F32>>; 1]>;
     const fn expert(weights: [f32; 2]) -> Dense<2, 1, F32> {
         Dense {
             matrix: MatrixF32 {
@@ -116,16 +118,16 @@ fn a_model_by_value_runs_from_a_static() {
     }
     static TINY: Tiny = Model {
         input: Raw { scales: [] },
-        trunk: Mix {
+        trunk: MmoeLevel {
             experts: [expert([1.0, 0.0]), expert([0.0, 1.0])],
-            gates: [Softmax(Logits {
+            gates: [SoftmaxGate(Logits {
                 matrix: MatrixF32 {
                     bias: [0.0; 2],
                     weights: [[0.0; 2]; 2],
                 },
             })],
         },
-        towers: [Scalar {
+        towers: [Regression {
             layers: Logits {
                 matrix: MatrixF32 {
                     bias: [1.0],
@@ -148,7 +150,7 @@ fn a_model_by_value_runs_from_a_static() {
 
 #[test]
 fn integer_inputs_are_standardized_by_their_stage() {
-    type Scaled = Mmoe<[Dense<2, 1, I8>; 1], [Gate<2, 1, I8>; 1], [Empty<1, I8>; 1]>;
+    type Scaled = Mmoe<[Dense<2, 1, I8>; 1], [Gate<2, 1, I8>; 1], [MixtureOutput<1, I8>; 1]>;
     let scale = |offset, scale| mmoe::kernel::InputScale { offset, scale };
     let stage = Raw::<[i16; 2]> {
         scales: [scale(10.0, 100.0), scale(-1.0, 1000.0)],
@@ -181,7 +183,7 @@ fn integer_inputs_are_standardized_by_their_stage() {
 fn any_layer_may_be_wide() {
     type Mixed<P> = Mmoe<
         [Seq<Dense<6, 5, Wide<P>>, Dense<5, 4, P>>; 2],
-        [Softmax<Logits<6, 2, Wide<P>>>; 1],
+        [SoftmaxGate<Logits<6, 2, Wide<P>>>; 1],
         [Binary<Head<4, 1, P>>; 1],
     >;
     zeros::<Mixed<I8>>(|m| {
@@ -197,8 +199,8 @@ fn any_layer_may_be_wide() {
 /// What each gate gives is one weight per expert, of the number system's type.
 #[test]
 fn gates_give_a_weight_per_expert() {
-    fn gives<L: Layer<In = [A; 6], Out = [A::Gate; 4]> + Flash, A: Element>(_: fn(&L)) {
-        let bytes = seeded::Bytes::new(&vec![0; size_of::<L>()]);
+    fn gives<L: Layer<In = [A; 6], Out = [A::Gate; 4]> + InPlace, A: Element>(_: fn(&L)) {
+        let bytes = BlobBytes::new(&vec![0; size_of::<L>()]);
         let gate = L::try_ref_from_bytes(&bytes).unwrap_or_else(|_| panic!("zeros are a gate"));
         let mut g = <[A::Gate; 4]>::new_zeroed();
         gate.forward::<Libm>(&[A::default(); 6], &mut g);
@@ -207,9 +209,9 @@ fn gates_give_a_weight_per_expert() {
         let _: fn(&mut Check<'_>) = L::describe;
     }
     gives::<Gate<6, 4, F32>, f32>(|_| {});
-    gives::<Hard<Logits<6, 4, W8>>, f32>(|_| {});
-    gives::<TopK<Logits<6, 4, I8>, 1, true>, i16>(|_| {});
-    gives::<DSelectK<Logits<6, 3, I16>, 4, 1>, i16>(|_| {});
-    gives::<Constant<6, 4, I8>, i16>(|_| {});
-    gives::<Sees<SigmoidGate<Logits<6, 3, I8>>, 0b1011, 4>, i16>(|_| {});
+    gives::<HardGate<Logits<6, 4, W8>>, f32>(|_| {});
+    gives::<TopKGate<Logits<6, 4, I8>, 1, true>, i16>(|_| {});
+    gives::<DSelectKGate<Logits<6, 3, I16>, 4, 1>, i16>(|_| {});
+    gives::<ConstantGate<6, 4, I8>, i16>(|_| {});
+    gives::<MaskedGate<SigmoidGate<Logits<6, 3, I8>>, 0b1011, 4>, i16>(|_| {});
 }

@@ -22,7 +22,7 @@ type Tip<P> = Seq<Dense<4, 3, P>, Head<3, 1, P>>;
 
 pub(crate) type IndependentOf<P> = Independent<
     [<P as Precision>::Act; 6],
-    List2<Binary<Seq<Dense<6, 9, P>, Head<9, 1, P>>>, Scalar<Slice<6, 2, Head<3, 1, P>>>>,
+    List2<Binary<Seq<Dense<6, 9, P>, Head<9, 1, P>>>, Regression<Slice<6, 2, Head<3, 1, P>>>>,
     2,
 >;
 pub(crate) fn independent(r: &mut Rng) -> Graph {
@@ -35,7 +35,7 @@ pub(crate) fn independent(r: &mut Rng) -> Graph {
     )
 }
 
-pub(crate) type Bottom<P> = SharedBottom<Plain<P>, [Binary<Tip<P>>; 3], 3>;
+pub(crate) type SharedExpert<P> = SharedBottom<Plain<P>, [Binary<Tip<P>>; 3], 3>;
 pub(crate) fn shared_bottom(r: &mut Rng) -> Graph {
     let mut nodes = vec![expert(r, 0, &[6, 7, 4])];
     nodes.extend(times(3, |_| tower(r, 1, &[4, 3, 1])));
@@ -50,7 +50,8 @@ pub(crate) fn one_gate_for_all(r: &mut Rng) -> Graph {
     graph(6, nodes, &sigmoids(5..7))
 }
 
-type Deep<P> = Seq4<Dense<6, 5, P, Linear>, PRelu<5, P>, Affine<5, P>, Dense<5, 4, P, Sigmoid>>;
+type Deep<P> =
+    Seq<Seq<Dense<6, 5, P, Linear>, PRelu<5, P>>, Seq<Affine<5, P>, Dense<5, 4, P, Sigmoid>>>;
 pub(crate) type Unlike<P> = Mmoe<
     List4<
         Dense<6, 4, P, Tanh>,
@@ -60,10 +61,10 @@ pub(crate) type Unlike<P> = Mmoe<
     >,
     List3<
         Gate<6, 4, P>,
-        Softmax<Seq<Dense<6, 3, P, Tanh>, Logits<3, 4, P>>>,
-        Softmax<Slice<6, 1, Logits<4, 4, P>>>,
+        SoftmaxGate<Seq<Dense<6, 3, P, Tanh>, Logits<3, 4, P>>>,
+        SoftmaxGate<Slice<6, 1, Logits<4, 4, P>>>,
     >,
-    List3<Binary<Head<4, 1, P>>, Classes<Tip3<P>>, Scalar<Tip<P>>>,
+    List3<Binary<Head<4, 1, P>>, Multiclass<Tip3<P>>, Regression<Tip<P>>>,
 >;
 type Tip3<P> = Seq<Dense<4, 5, P, LeakyRelu>, Head<5, 3, P>>;
 pub(crate) fn mmoe_of_unlike_experts_and_towers(r: &mut Rng) -> Graph {
@@ -145,14 +146,14 @@ type Z<const N: usize, P> = Logits<6, N, P>;
 pub(crate) type EveryGate<P> = Mmoe<
     [Dense<6, 4, P>; 4],
     List8<
-        Softmax<Z<4, P>>,
+        SoftmaxGate<Z<4, P>>,
         SigmoidGate<Z<4, P>>,
-        Hard<Z<4, P>>,
-        TopK<Z<4, P>, 2, true>,
-        TopK<Z<4, P>, 2, false>,
-        DSelectK<Z<6, P>, 4, 2>,
-        Constant<6, 4, P>,
-        Sees<Softmax<Z<2, P>>, 0b1010, 4>,
+        HardGate<Z<4, P>>,
+        TopKGate<Z<4, P>, 2, true>,
+        TopKGate<Z<4, P>, 2, false>,
+        DSelectKGate<Z<6, P>, 4, 2>,
+        ConstantGate<6, 4, P>,
+        MaskedGate<SoftmaxGate<Z<2, P>>, 0b1010, 4>,
     >,
     [Binary<Tip<P>>; 8],
 >;
@@ -183,8 +184,7 @@ pub(crate) fn every_gate(r: &mut Rng) -> Graph {
     graph(6, nodes, &sigmoids(13..21))
 }
 
-pub(crate) type CgcOf<P> =
-    CgcModel<[Plain<P>; 1], [Plain<P>; 2], Gate<6, 3, P>, [Binary<Tip<P>>; 2], 2>;
+pub(crate) type CgcOf<P> = Cgc<[Plain<P>; 1], [Plain<P>; 2], Gate<6, 3, P>, [Binary<Tip<P>>; 2], 2>;
 pub(crate) fn cgc(r: &mut Rng) -> Graph {
     let mut nodes = times(4, |_| expert(r, 0, &[6, 7, 4]));
     nodes.extend(times(2, |k| gate(r, SOFTMAX, 0, 6, vec![1 + k, 3, 4], 4)));
@@ -192,10 +192,11 @@ pub(crate) fn cgc(r: &mut Rng) -> Graph {
     graph(6, nodes, &sigmoids(7..9))
 }
 
-type Extracted<P> = Extraction<[Plain<P>; 1], [Plain<P>; 1], Gate<6, 2, P>, Gate<6, 3, P>, 2>;
+type Extracted<P> =
+    ExtractionLevel<CgcLevel<[Plain<P>; 1], [Plain<P>; 1], Gate<6, 2, P>, 2>, Gate<6, 3, P>>;
 pub(crate) type PleOf<P> = Ple<
     Extracted<P>,
-    Cgc<[Dense<4, 5, P>; 1], [Dense<4, 5, P>; 1], Gate<4, 2, P>, 2>,
+    CgcLevel<[Dense<4, 5, P>; 1], [Dense<4, 5, P>; 1], Gate<4, 2, P>, 2>,
     [Binary<Head<5, 1, P>>; 2],
 >;
 pub(crate) fn two_levels_of_ple(r: &mut Rng) -> Graph {
@@ -210,7 +211,10 @@ pub(crate) fn two_levels_of_ple(r: &mut Rng) -> Graph {
 
 pub(crate) type StackedOne<P> = Model<
     Raw<[<P as Precision>::Act; 6]>,
-    Stack<Mix<[Plain<P>; 2], [Gate<6, 2, P>; 1]>, Mix<[Dense<4, 4, P>; 3], [Gate<4, 3, P>; 2]>>,
+    Stacked<
+        MmoeLevel<[Plain<P>; 2], [Gate<6, 2, P>; 1]>,
+        MmoeLevel<[Dense<4, 4, P>; 3], [Gate<4, 3, P>; 2]>,
+    >,
     [Binary<Tip<P>>; 2],
 >;
 pub(crate) fn stacked_on_one_stream(r: &mut Rng) -> Graph {
@@ -222,8 +226,10 @@ pub(crate) fn stacked_on_one_stream(r: &mut Rng) -> Graph {
     graph(6, nodes, &sigmoids(9..11))
 }
 
-type Streams2<P> =
-    Stack<Mix<[Plain<P>; 3], [Gate<6, 3, P>; 2]>, Mix<[Dense<4, 5, P>; 2], [Gate<4, 2, P>; 2]>>;
+type Streams2<P> = Stacked<
+    MmoeLevel<[Plain<P>; 3], [Gate<6, 3, P>; 2]>,
+    MmoeLevel<[Dense<4, 5, P>; 2], [Gate<4, 2, P>; 2]>,
+>;
 pub(crate) type StackedEach<P> =
     Model<Raw<[<P as Precision>::Act; 6]>, Streams2<P>, [Binary<Head<5, 1, P>>; 2]>;
 pub(crate) fn stacked_on_a_stream_each(r: &mut Rng) -> Graph {
@@ -237,8 +243,8 @@ pub(crate) fn stacked_on_a_stream_each(r: &mut Rng) -> Graph {
 
 pub(crate) type Three<P> = Model<
     Raw<[<P as Precision>::Act; 6]>,
-    Stack<Streams2<P>, Mix<[Dense<5, 4, P>; 2], [Gate<5, 2, P>; 2]>>,
-    [Scalar<Tip<P>>; 2],
+    Stacked<Streams2<P>, MmoeLevel<[Dense<5, 4, P>; 2], [Gate<5, 2, P>; 2]>>,
+    [Regression<Tip<P>>; 2],
 >;
 pub(crate) fn three_levels(r: &mut Rng) -> Graph {
     let mut nodes = stacked_on_a_stream_each(r).nodes;
@@ -256,7 +262,11 @@ pub(crate) fn three_levels(r: &mut Rng) -> Graph {
 pub(crate) type Mixtures<P> = Mmoe<
     [Plain<P>; 2],
     [Gate<6, 2, P>; 3],
-    List3<Empty<4, P>, Vector<Seq<Dense<4, 5, P>, Head<5, 3, P>>>, Empty<4, P>>,
+    List3<
+        MixtureOutput<4, P>,
+        MultiRegression<Seq<Dense<4, 5, P>, Head<5, 3, P>>>,
+        MixtureOutput<4, P>,
+    >,
 >;
 pub(crate) fn mixtures_as_outputs(r: &mut Rng) -> Graph {
     let mut nodes = times(2, |_| expert(r, 0, &[6, 7, 4]));
@@ -270,8 +280,8 @@ pub(crate) fn mixtures_as_outputs(r: &mut Rng) -> Graph {
 }
 
 pub(crate) type Autoencoder<P> = SharedBottom<
-    Seq4<Dense<6, 5, P>, Dense<5, 2, P>, Dense<2, 5, P>, Dense<5, 6, P, Linear>>,
-    [Empty<6, P>; 1],
+    Seq<Seq<Dense<6, 5, P>, Dense<5, 2, P>>, Seq<Dense<2, 5, P>, Dense<5, 6, P, Linear>>>,
+    [MixtureOutput<6, P>; 1],
     1,
 >;
 pub(crate) fn autoencoder(r: &mut Rng) -> Graph {
@@ -300,7 +310,7 @@ pub(crate) fn product_of_two_tasks(r: &mut Rng) -> Graph {
 pub(crate) type Normed<P> = Mmoe<
     [Seq3<Dense<6, 5, P, Linear>, LayerNorm<5>, Dense<5, 4, P>>; 2],
     [Gate<6, 2, P>; 1],
-    [Scalar<Seq3<LayerNorm<4>, Dense<4, 3, P>, Head<3, 1, P>>>; 1],
+    [Regression<Seq3<LayerNorm<4>, Dense<4, 3, P>, Head<3, 1, P>>>; 1],
 >;
 pub(crate) fn normed(r: &mut Rng) -> Graph {
     let layers = |r: &mut Rng| -> Vec<Layer> {

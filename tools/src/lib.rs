@@ -1,33 +1,29 @@
 //! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer
 //! and the oracle.
 
-mod assemble;
 pub mod blob;
-pub mod bound;
-pub mod check;
 pub mod codegen;
-pub mod cores;
+pub mod convert;
 pub mod cost;
 pub mod data;
+pub mod describe;
+pub mod engine;
 pub mod error;
-mod fold;
-pub mod gating;
+pub mod eval;
+pub mod fixed_point;
+pub mod gate_stats;
 pub mod golden;
 pub mod graph;
 pub mod import;
 pub mod metrics;
 pub mod model;
-pub mod oracle;
-pub mod oracle_i64;
 pub mod pack;
 pub mod plan;
+pub mod predictions;
+pub mod quality;
 pub mod quantize;
 mod random;
-pub mod recognise;
-pub mod runner;
-pub mod selfcheck;
-pub mod selftest;
-pub mod spec;
-mod tensors;
+pub mod readback;
+pub mod rust_type;
+pub mod self_test;
 pub mod text;
-pub mod typed;

@@ -1,13 +1,13 @@
 //! The way from a weights file to a model: by a spec, by recognition, or by recognition that a spec
 //! completes.
 
-use crate::assemble;
 use crate::error::ModelError;
 use crate::graph::Graph;
+use crate::graph::assemble;
 use crate::import::Weights;
 use crate::plan::Plan;
-use crate::recognise::{self, Found};
-use crate::spec::Spec;
+use crate::plan::recognise::{self, Found};
+use crate::plan::spec::Spec;
 
 /// What happens on the way.
 #[derive(Debug, Clone, Copy, Default)]

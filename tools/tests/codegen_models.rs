@@ -5,8 +5,8 @@
 #![deny(warnings)]
 
 use mmoe_tools::blob::read;
-use mmoe_tools::runner::{BlobBytes, Runner};
-use mmoe_tools::typed::typed;
+use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::rust_type::typed;
 
 mod generated {
     #[rustfmt::skip]
@@ -45,7 +45,7 @@ macro_rules! holds {
             let x: [f32; module::INPUTS] = std::array::from_fn(|i| (i as f32 * 1.7).sin() * 2.0);
             let $y = module::load().unwrap().predict(&x);
             let flat: Vec<f32> = $flat;
-            let bytes = BlobBytes::from(blob);
+            let bytes = BlobBytes::new(blob);
             let mut runner = Runner::load(&bytes).unwrap();
             let expected = runner.predict(&x).unwrap().0.to_vec();
             assert_eq!(

@@ -6,7 +6,7 @@ mod common;
 use common::{assert_golden, fixture, golden, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
-use mmoe_tools::spec::Spec;
+use mmoe_tools::plan::spec::Spec;
 
 const TASKS: &str = "
 [[tasks]]

@@ -7,9 +7,9 @@ use common::{made, read};
 use mmoe_tools::graph::{GateKind, Graph, Op, Output};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
-use mmoe_tools::recognise::recognise;
-use mmoe_tools::spec::Spec;
-use mmoe_tools::spec::write::{write_plan, write_spec};
+use mmoe_tools::plan::recognise::recognise;
+use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::plan::spec::write::{write_plan, write_spec};
 
 /// A list of tensors in the making.
 #[derive(Default)]

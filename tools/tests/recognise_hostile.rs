@@ -6,8 +6,8 @@ mod common;
 use common::{made, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::spec::Spec;
-use mmoe_tools::spec::write::write_spec;
+use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::plan::spec::write::write_spec;
 
 struct Random(u64);
 

@@ -5,7 +5,7 @@ mod common;
 use common::{made, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::spec::Spec;
+use mmoe_tools::plan::spec::Spec;
 
 fn error(weights: &Weights, spec: &str) -> String {
     match Spec::parse(spec) {

@@ -8,7 +8,7 @@ use mmoe::{Aligned, Binary, Dense, F32, LoadError, Logits, Seq, Seq3, SharedBott
 /// A tower.
 pub type Tower = Binary<Logits<4, 1, F32>>;
 /// The shared bottom.
-pub type Bottom = Seq<Seq3<Dense<4, 4, F32, Sigmoid>, Dense<4, 4, F32, Sigmoid>, Dense<4, 4, F32, Sigmoid>>, Seq<Dense<4, 4, F32, Sigmoid>, Dense<4, 4, F32, Sigmoid>>>;
+pub type SharedExpert = Seq<Seq3<Dense<4, 4, F32, Sigmoid>, Dense<4, 4, F32, Sigmoid>, Dense<4, 4, F32, Sigmoid>>, Seq<Dense<4, 4, F32, Sigmoid>, Dense<4, 4, F32, Sigmoid>>>;
 
 mmoe::tasks! {
     /// The towers. Outputs:
@@ -19,7 +19,7 @@ mmoe::tasks! {
 }
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
-pub type Model = SharedBottom<Bottom, Towers<Tower, Tower>, 2>;
+pub type Model = SharedBottom<SharedExpert, Towers<Tower, Tower>, 2>;
 
 /// The blob, in flash.
 pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("bottom.mmoe");

@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, CgcModel, Dense, F32, Gate, LoadError, Logits, Scalar, W8};
+use mmoe::{Aligned, Binary, Cgc, Dense, F32, Gate, LoadError, Logits, Regression, W8};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;
 /// A tower.
-pub type Tower1 = Scalar<Logits<3, 1, F32>>;
+pub type Tower1 = Regression<Logits<3, 1, F32>>;
 /// A task's expert.
 pub type Expert = Dense<4, 3, W8>;
 /// A task's gate.
@@ -23,7 +23,7 @@ mmoe::tasks! {
 }
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
-pub type Model = CgcModel<[Expert; 2], [Expert; 1], TaskGate, Towers<Tower0, Tower1>, 2>;
+pub type Model = Cgc<[Expert; 2], [Expert; 1], TaskGate, Towers<Tower0, Tower1>, 2>;
 
 /// The blob, in flash.
 pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("cgc.mmoe");

@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Classes, F32, Independent, LoadError, Logits};
+use mmoe::{Aligned, Binary, F32, Independent, LoadError, Logits, Multiclass};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<4, 1, F32>>;
 /// A tower.
-pub type Tower1 = Classes<Logits<4, 3, F32>>;
+pub type Tower1 = Multiclass<Logits<4, 3, F32>>;
 
 mmoe::tasks! {
     /// The towers. Outputs:

@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Affine, Aligned, Binary, Constant, DSelectK, Dense, Empty, F32, Hard, LayerNorm, Linear, List3, List5, LoadError, Logits, Mmoe, PRelu, Scalar, Sees, Seq, Seq3, Slice, Softmax, TopK};
+use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, F32, HardGate, LayerNorm, Linear, List3, List5, LoadError, Logits, MaskedGate, MixtureOutput, Mmoe, PRelu, Regression, Seq, Seq3, Slice, SoftmaxGate, TopKGate};
 
 /// A tower.
-pub type Tower0 = Scalar<Logits<4, 1, F32>>;
+pub type Tower0 = Regression<Logits<4, 1, F32>>;
 /// A tower.
-pub type Tower3 = Empty<4, F32>;
+pub type Tower3 = MixtureOutput<4, F32>;
 /// A tower.
 pub type Tower4 = Binary<Logits<4, 1, F32>>;
 /// An expert.
@@ -18,15 +18,15 @@ pub type Expert1 = Seq3<Dense<6, 4, F32, Linear>, Affine<4, F32>, LayerNorm<4>>;
 /// An expert.
 pub type Expert2 = Dense<6, 4, F32>;
 /// A gate.
-pub type TaskGate0 = Hard<Logits<6, 3, F32>>;
+pub type TaskGate0 = HardGate<Logits<6, 3, F32>>;
 /// A gate.
-pub type TaskGate1 = TopK<Logits<6, 3, F32>, 2, true>;
+pub type TaskGate1 = TopKGate<Logits<6, 3, F32>, 2, true>;
 /// A gate.
-pub type TaskGate2 = DSelectK<Logits<6, 6, F32>, 3, 2>;
+pub type TaskGate2 = DSelectKGate<Logits<6, 6, F32>, 3, 2>;
 /// A gate.
-pub type TaskGate3 = Constant<6, 3, F32>;
+pub type TaskGate3 = ConstantGate<6, 3, F32>;
 /// A gate.
-pub type TaskGate4 = Sees<Softmax<Seq<Dense<6, 5, F32>, Logits<5, 2, F32>>>, 0b101, 3>;
+pub type TaskGate4 = MaskedGate<SoftmaxGate<Seq<Dense<6, 5, F32>, Logits<5, 2, F32>>>, 0b101, 3>;
 
 mmoe::tasks! {
     /// The towers. Outputs:

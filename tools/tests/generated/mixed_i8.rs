@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Affine, Aligned, Binary, Constant, DSelectK, Dense, Empty, Hard, I16, I8, Linear, List3, List5, LoadError, Logits, Mmoe, PRelu, Quad, Scalar, Sees, Seq, Slice, Softmax, TopK};
+use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, HardGate, I16, I8, Linear, List3, List5, LoadError, Logits, MaskedGate, MixtureOutput, Mmoe, PRelu, Quad, Regression, Seq, Slice, SoftmaxGate, TopKGate};
 
 /// A tower.
-pub type Tower0 = Scalar<Logits<4, 1, I16>>;
+pub type Tower0 = Regression<Logits<4, 1, I16>>;
 /// A tower.
-pub type Tower3 = Empty<4, I16>;
+pub type Tower3 = MixtureOutput<4, I16>;
 /// A tower.
 pub type Tower4 = Binary<Logits<4, 1, I16>>;
 /// An expert.
@@ -18,15 +18,15 @@ pub type Expert1 = Seq<Dense<6, 4, I8<Quad>, Linear>, Affine<4, I16>>;
 /// An expert.
 pub type Expert2 = Dense<6, 4, I8<Quad>>;
 /// A gate.
-pub type TaskGate0 = Hard<Logits<6, 3, I8<Quad>>>;
+pub type TaskGate0 = HardGate<Logits<6, 3, I8<Quad>>>;
 /// A gate.
-pub type TaskGate1 = TopK<Logits<6, 3, I8<Quad>>, 2, true>;
+pub type TaskGate1 = TopKGate<Logits<6, 3, I8<Quad>>, 2, true>;
 /// A gate.
-pub type TaskGate2 = DSelectK<Logits<6, 6, I8<Quad>>, 3, 2>;
+pub type TaskGate2 = DSelectKGate<Logits<6, 6, I8<Quad>>, 3, 2>;
 /// A gate.
-pub type TaskGate3 = Constant<6, 3, I16>;
+pub type TaskGate3 = ConstantGate<6, 3, I16>;
 /// A gate.
-pub type TaskGate4 = Sees<Softmax<Seq<Dense<6, 5, I8<Quad>>, Logits<5, 2, I8<Quad>>>>, 0b101, 3>;
+pub type TaskGate4 = MaskedGate<SoftmaxGate<Seq<Dense<6, 5, I8<Quad>>, Logits<5, 2, I8<Quad>>>>, 0b101, 3>;
 
 mmoe::tasks! {
     /// The towers. Outputs:

@@ -3,14 +3,14 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Classes, Dense, F32, Gate, LeakyRelu, LoadError, Logits, Mmoe, Seq3, Tanh, Vector, W8};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LeakyRelu, LoadError, Logits, Mmoe, MultiRegression, Multiclass, Seq3, Tanh, W8};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<4, 1, F32>>;
 /// A tower.
-pub type Tower1 = Classes<Logits<4, 3, F32>>;
+pub type Tower1 = Multiclass<Logits<4, 3, F32>>;
 /// A tower.
-pub type Tower2 = Vector<Logits<4, 2, F32>>;
+pub type Tower2 = MultiRegression<Logits<4, 2, F32>>;
 /// An expert.
 pub type Expert = Seq3<Dense<5, 6, W8, LeakyRelu>, Dense<6, 7, W8, Tanh>, Dense<7, 4, W8>>;
 /// A gate.

@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, F32, LoadError, Logits, Omoe, Scalar, SigmoidGate};
+use mmoe::{Aligned, Binary, Dense, F32, LoadError, Logits, Omoe, Regression, SigmoidGate};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;
 /// A tower.
-pub type Tower1 = Scalar<Logits<3, 1, F32>>;
+pub type Tower1 = Regression<Logits<3, 1, F32>>;
 /// An expert.
 pub type Expert = Dense<6, 3, F32>;
 /// A gate.

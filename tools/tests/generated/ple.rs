@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Cgc, Dense, Extract, F32, Gate, LoadError, Logits, Ple, Scalar};
+use mmoe::{Aligned, Binary, CgcLevel, Dense, ExtractionLevel, F32, Gate, LoadError, Logits, Ple, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;
 /// A tower.
-pub type Tower1 = Scalar<Logits<3, 1, F32>>;
+pub type Tower1 = Regression<Logits<3, 1, F32>>;
 /// A task's expert of level 1.
 pub type Expert1 = Dense<4, 3, F32>;
 /// A task's gate of level 1.
@@ -29,7 +29,7 @@ mmoe::tasks! {
 }
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
-pub type Model = Ple<Extract<Cgc<[Expert1; 2], [Expert1; 1], TaskGate1, 2>, StreamGate1>, Cgc<[Expert2; 2], [Expert2; 1], TaskGate2, 2>, Towers<Tower0, Tower1>>;
+pub type Model = Ple<ExtractionLevel<CgcLevel<[Expert1; 2], [Expert1; 1], TaskGate1, 2>, StreamGate1>, CgcLevel<[Expert2; 2], [Expert2; 1], TaskGate2, 2>, Towers<Tower0, Tower1>>;
 
 /// The blob, in flash.
 pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("ple.mmoe");

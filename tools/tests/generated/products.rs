@@ -3,14 +3,14 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Classes, Dense, F32, Gate, LoadError, Logits, Mmoe, Product, Scalar};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, Mmoe, Multiclass, Product, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;
 /// A tower.
-pub type Tower1 = Classes<Logits<3, 3, F32>>;
+pub type Tower1 = Multiclass<Logits<3, 3, F32>>;
 /// A tower.
-pub type Tower3 = Scalar<Logits<3, 1, F32>>;
+pub type Tower3 = Regression<Logits<3, 1, F32>>;
 /// An expert.
 pub type Expert = Dense<4, 3, F32>;
 /// A gate.

@@ -3,12 +3,12 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, Mix, One, Raw, Scalar, Stack, TopK};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, MmoeLevel, Raw, Regression, SingleGate, Stacked, TopKGate};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<2, 1, F32>>;
 /// A tower.
-pub type Tower1 = Scalar<Logits<2, 1, F32>>;
+pub type Tower1 = Regression<Logits<2, 1, F32>>;
 /// An expert of level 1.
 pub type Expert1 = Dense<4, 3, F32>;
 /// A gate of level 1.
@@ -20,7 +20,7 @@ pub type TaskGate2 = Gate<3, 2, F32>;
 /// An expert of level 3.
 pub type Expert3 = Dense<5, 2, F32>;
 /// A gate of level 3.
-pub type TaskGate3 = TopK<Logits<5, 2, F32>, 1, false>;
+pub type TaskGate3 = TopKGate<Logits<5, 2, F32>, 1, false>;
 
 mmoe::tasks! {
     /// The towers. Outputs:
@@ -31,7 +31,7 @@ mmoe::tasks! {
 }
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
-pub type Model = mmoe::Model<Raw<[f32; 4]>, One<Stack<Stack<Mix<[Expert1; 2], [TaskGate1; 2]>, Mix<[Expert2; 2], [TaskGate2; 2]>>, Mix<[Expert3; 2], [TaskGate3; 1]>>, 2>, Towers<Tower0, Tower1>>;
+pub type Model = mmoe::Model<Raw<[f32; 4]>, SingleGate<Stacked<Stacked<MmoeLevel<[Expert1; 2], [TaskGate1; 2]>, MmoeLevel<[Expert2; 2], [TaskGate2; 2]>>, MmoeLevel<[Expert3; 2], [TaskGate3; 1]>>, 2>, Towers<Tower0, Tower1>>;
 
 /// The blob, in flash.
 pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("stack.mmoe");

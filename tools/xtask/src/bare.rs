@@ -1,8 +1,7 @@
 //! Bare images: proof that no panic can be reached, and the size of loader and engine.
 
-use crate::blobs::workspace;
 use crate::board::{Board, chosen};
-use crate::firmware::output;
+use crate::shell::{output, workspace};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
 use std::fs;
@@ -43,7 +42,7 @@ fn link(
     entry: &str,
     features: &[&str],
 ) -> Result<Option<Vec<u8>>> {
-    let folder = workspace("examples/firmware/bare");
+    let folder = workspace("tests/firmware/bare");
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(&folder)
@@ -68,7 +67,7 @@ fn link(
         .output()
         .context("starting cargo")?;
     if done.status.success() {
-        let path = workspace("examples/firmware/target")
+        let path = workspace("tests/firmware/target")
             .join(board.target)
             .join(profile)
             .join(bin);
@@ -147,7 +146,7 @@ pub(crate) fn size(board: &str, bin: &str) -> Result<()> {
                 board.target
             );
             let image = fs::read(
-                workspace("examples/firmware/target")
+                workspace("tests/firmware/target")
                     .join(board.target)
                     .join(profile)
                     .join(bin),
@@ -184,15 +183,15 @@ const UNUSED: [&str; 12] = [
     "leaky",
     "tanh",
     "sigmoid_gate",
-    "Cgc",
-    "Extract",
+    "CgcLevel",
+    "ExtractionLevel",
     "dynamic",
 ];
 
 /// Fails where an image holds code that its model does not use.
 pub(crate) fn only_what_it_uses(board: &Board, profile: &str, bin: &str) -> Result<()> {
     let image = fs::read(
-        workspace("examples/firmware/target")
+        workspace("tests/firmware/target")
             .join(board.target)
             .join(profile)
             .join(bin),

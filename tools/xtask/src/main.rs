@@ -5,9 +5,11 @@ mod blobs;
 mod board;
 mod firmware;
 mod measure;
+mod minimal;
 mod ranking;
 mod seeded;
 mod shares;
+mod shell;
 mod uart;
 
 use anyhow::Result;
@@ -22,17 +24,21 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Make the firmware examples' blobs and the host's results on them.
+    /// Make the test firmware's blobs and the host's results on them.
     Blobs,
     /// Build the firmware of every board and run it in QEMU.
     Firmware {
-        /// Only this board (a folder of `examples/firmware`).
+        /// Only this board (a folder of `tests/firmware`).
         #[arg(long)]
         board: Option<String>,
     },
+    /// Run the minimal firmware example and compare what it prints with `mmoe run`.
+    Minimal,
+    /// Measure the minimal firmware example in several profiles; writes `examples/README.md`.
+    Profiles,
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
-    /// Measure all boards and write `docs/measurements.md` and `tools/src/cores.json`.
+    /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure,
     /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
     SelfTest,
@@ -57,6 +63,8 @@ fn main() -> Result<()> {
     match Args::parse().chore {
         Chore::Blobs => blobs::make(),
         Chore::Firmware { board } => firmware::run(board.as_deref()),
+        Chore::Minimal => minimal::run(),
+        Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
         Chore::Measure => measure::run(),
         Chore::SelfTest => shares::run(),

@@ -1,26 +1,25 @@
-//! `docs/measurements.md` and `tools/src/cores.json`: run every measuring image, link every bare
+//! `docs/measurements.md` and `tools/src/cost/cores.json`: run every measuring image, link every bare
 //! one, write what came out.
 
 use crate::bare::{self, PROFILES, SIZED, compiler};
-use crate::blobs::{self, workspace};
+use crate::blobs;
 use crate::board::{BOARDS, Board};
-use crate::firmware::{image, output};
+use crate::firmware::image;
 use crate::ranking;
+use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
-use mmoe::blob::op;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
-use mmoe_tools::cores::{Code, Inference, Measurements, Work};
-use mmoe_tools::cost;
+use mmoe_tools::cost::Work;
+use mmoe_tools::cost::cores::{Code, Inference, Measurements};
 use mmoe_tools::text::grouped;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
 const INTRODUCTION: &str = "# Measurements
 
-Written by `cargo xtask measure`, like `tools/src/cores.json`, from which `mmoe inspect --core` \
+Written by `cargo xtask measure`, like `tools/src/cost/cores.json`, from which `mmoe inspect --core` \
                             estimates; do not edit.
 
 Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inputs, 8 experts 100→16, \
@@ -135,29 +134,19 @@ pub(crate) fn run() -> Result<()> {
     text += &flash;
     text += &sections;
     fs::write(
-        workspace("tools/src/cores.json"),
+        workspace("tools/src/cost/cores.json"),
         serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
     )
-    .context("writing tools/src/cores.json")?;
+    .context("writing tools/src/cost/cores.json")?;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
 }
 
 /// The header of a measured blob.
 fn header(model: &str, precision: &str) -> Result<Header> {
     let name = format!("{model}.{}.mmoe", precision.to_lowercase());
-    let bytes = fs::read(workspace("examples/firmware/models/blobs").join(&name))
+    let bytes = fs::read(workspace(blobs::FOLDER).join(&name))
         .with_context(|| format!("reading {name}"))?;
     Ok(read::split(&bytes)?.0)
-}
-
-/// `key=number` pairs.
-pub(crate) fn numbers(line: &str) -> BTreeMap<&str, u64> {
-    line.split(' ')
-        .filter_map(|w| {
-            w.split_once('=')
-                .and_then(|(k, v)| Some((k, v.parse().ok()?)))
-        })
-        .collect()
 }
 
 /// One board at one level.
@@ -252,9 +241,9 @@ fn gates(
         };
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
-        for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
-            let own: u64 = layers.iter().map(cost::macs).sum();
-            if node.op == op::EXPERT {
+        for (node, layers) in header.nodes_with_layers() {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            if node.record().is_expert() {
                 (expert, wide) = (own, u64::from(node.outputs));
             } else {
                 fixed += own;

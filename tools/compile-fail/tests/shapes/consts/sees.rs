@@ -1,7 +1,7 @@
 //! A mask of 3 experts for a gate over 2.
-use mmoe::{Binary, Dense, F32, Gate, Head, Mmoe, Sees};
+use mmoe::{Binary, Dense, F32, Gate, Head, Mmoe, MaskedGate};
 
-type Of = Mmoe<[Dense<8, 4, F32>; 4], [Sees<Gate<8, 2, F32>, 0b0111, 4>; 1], [Binary<Head<4, 1, F32>>; 1]>;
+type Of = Mmoe<[Dense<8, 4, F32>; 4], [MaskedGate<Gate<8, 2, F32>, 0b0111, 4>; 1], [Binary<Head<4, 1, F32>>; 1]>;
 
 fn main() {
     let _ = Of::load(&[]);

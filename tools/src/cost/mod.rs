@@ -1,0 +1,67 @@
+//! What a blob costs: flash, RAM, multiply-accumulates.
+
+pub mod cores;
+mod work;
+
+use mmoe::blob::{ActivationKind, LayerKind};
+
+use crate::blob::message::Layer;
+use crate::blob::read::{self, ReadError};
+use crate::rust_type;
+
+pub use work::{NodeWork, Work};
+
+/// The cost of a whole model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cost {
+    /// Bytes of the blob.
+    pub blob: usize,
+    /// Bytes of weights among them.
+    pub weights: usize,
+    /// Bytes of RAM that a typed model's prediction takes for its buffers; `None` for a wiring
+    /// that no type spells.
+    pub typed_ram: Option<usize>,
+    /// Bytes of scratch that the shape-erased view takes.
+    pub erased_ram: usize,
+    /// Multiply-accumulates of one prediction in which every expert runs.
+    pub macs: u64,
+    /// Trained numbers.
+    pub parameters: u64,
+}
+
+impl Cost {
+    /// The RAM of the way a model is run on a device: typed where that is possible.
+    #[must_use]
+    pub fn ram(&self) -> usize {
+        self.typed_ram.unwrap_or(self.erased_ram)
+    }
+}
+
+/// The cost of a blob that loaded as `model`.
+///
+/// # Errors
+///
+/// Bytes that do not follow the format.
+pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
+    let (header, weights) = read::split(file)?;
+    Ok(Cost {
+        blob: file.len(),
+        weights: weights.len(),
+        typed_ram: rust_type::typed(&header).ok().map(|t| t.scratch),
+        erased_ram: 4 * model.scratch_words(),
+        macs: model.macs(),
+        parameters: header.layers.iter().map(parameters).sum(),
+    })
+}
+
+/// Trained numbers of a layer.
+#[must_use]
+pub fn parameters(l: &Layer) -> u64 {
+    let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
+    let leaky = l.record().activation() == Some(ActivationKind::LeakyRelu);
+    match l.record().kind() {
+        Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
+        Some(LayerKind::Affine | LayerKind::LayerNorm) => 2 * o,
+        Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
+    }
+}

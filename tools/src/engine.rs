@@ -1,0 +1,325 @@
+//! Running blobs through the engine, as firmware would: the shape-erased view on bytes in memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
+use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
+use zerocopy::IntoBytes;
+
+use crate::eval::Evaluation;
+
+/// The bytes of a blob, in memory that is aligned as the engine needs it. A `Vec<u8>` may lie at
+/// any address; this lies at a multiple of 8.
+#[derive(Debug, Clone)]
+pub struct BlobBytes {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl BlobBytes {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::other("it is a directory"));
+        }
+        if !metadata.is_file() {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            return Ok(Self::new(&bytes));
+        }
+        let len =
+            usize::try_from(metadata.len()).map_err(|_| io::Error::other("it is too large"))?;
+        let mut bytes = Self::zeros(len);
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A copy of these bytes.
+    #[must_use]
+    pub fn new(from: &[u8]) -> Self {
+        let mut bytes = Self::zeros(from.len());
+        bytes.copy_from_slice(from);
+        bytes
+    }
+
+    /// This many zeros.
+    #[must_use]
+    pub fn zeros(len: usize) -> Self {
+        Self {
+            words: vec![0; len.div_ceil(8)],
+            len,
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self
+    }
+
+    /// Whether they begin as a blob does.
+    #[must_use]
+    pub fn is_blob(&self) -> bool {
+        self.starts_with(&MAGIC.to_le_bytes())
+    }
+}
+
+impl Deref for BlobBytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.words.as_bytes()[..self.len]
+    }
+}
+
+impl DerefMut for BlobBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.words.as_mut_bytes()[..self.len]
+    }
+}
+
+/// A task as its runner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// What it gives.
+    pub output: OutputKind,
+    /// How many numbers it gives.
+    pub width: usize,
+    /// Where they start among all outputs.
+    pub start: usize,
+    /// The number (among gates) of the gate whose mixture its tower reads.
+    pub gate: Option<usize>,
+}
+
+impl Task {
+    /// Where its numbers lie among all outputs.
+    #[must_use]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.start + self.width
+    }
+}
+
+/// A gate as its runner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// The tasks whose towers read its mixture.
+    pub tasks: Vec<usize>,
+    /// Its kind.
+    pub op: NodeOp,
+    /// The experts that it weighs, by their number among all experts.
+    pub experts: Vec<usize>,
+}
+
+/// A loaded blob with the buffers to run it.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    /// The engine's view.
+    pub model: Dynamic<'a>,
+    /// The outputs' descriptions, in order.
+    pub tasks: Vec<Task>,
+    /// The gates, in the order of the wiring.
+    pub gates: Vec<Gate>,
+    /// The steps of the experts, in order.
+    pub experts: Vec<usize>,
+    scratch: Vec<u32>,
+    y: Vec<f32>,
+}
+
+impl<'a> Runner<'a> {
+    /// Loads a blob.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dynamic::load`].
+    pub fn load(blob: &'a BlobBytes) -> Result<Self, LoadError> {
+        let model = Dynamic::load(blob.as_slice())?;
+        let nodes = model.blob().nodes;
+        let steps = |of: fn(&NodeRecord) -> bool| {
+            nodes
+                .iter()
+                .enumerate()
+                .filter(move |(_, n)| of(n))
+                .map(|(i, _)| i)
+        };
+        let experts: Vec<usize> = steps(NodeRecord::is_expert).collect();
+        let gate_steps: Vec<usize> = steps(NodeRecord::is_gate).collect();
+        let records = model.blob().tasks;
+        let tasks: Vec<Task> = model
+            .tasks()
+            .zip(records)
+            .map(|(t, record)| {
+                let tower = record.tower().and_then(|n| nodes.get(n));
+                let gate =
+                    tower.and_then(|n| gate_steps.iter().position(|g| g + 1 == usize::from(n.src)));
+                Task {
+                    name: t.name.into(),
+                    output: t.output,
+                    width: t.width,
+                    start: t.start,
+                    gate,
+                }
+            })
+            .collect();
+        let gates = model
+            .gates()
+            .enumerate()
+            .map(|(i, g)| {
+                let seen: Vec<usize> = (0..32)
+                    .filter(|bit| g.sees >> bit & 1 != 0)
+                    .map(|bit| g.first + bit)
+                    .collect();
+                let readers = (0..tasks.len())
+                    .filter(|t| tasks[*t].gate == Some(i))
+                    .collect();
+                let experts = seen
+                    .iter()
+                    .filter_map(|step| experts.iter().position(|e| e == step))
+                    .collect();
+                Gate {
+                    tasks: readers,
+                    op: g.op,
+                    experts,
+                }
+            })
+            .collect();
+        let (scratch, y) = (vec![0; model.scratch_words()], vec![0.0; model.outputs()]);
+        Ok(Self {
+            model,
+            tasks,
+            gates,
+            experts,
+            scratch,
+            y,
+        })
+    }
+
+    /// All outputs for one row of features.
+    ///
+    /// # Errors
+    ///
+    /// A row of another width.
+    pub fn predict(&mut self, x: &[f32]) -> Result<(&[f32], mmoe::Run), RunError> {
+        let run = self.model.predict(x, &mut self.scratch, &mut self.y)?;
+        Ok((&self.y, run))
+    }
+
+    /// The same without experts that no gate weighs as much as `skip` says.
+    ///
+    /// # Errors
+    ///
+    /// A row of another width.
+    pub fn predict_skipping(
+        &mut self,
+        x: &[f32],
+        skip: SkipBelow,
+    ) -> Result<(&[f32], mmoe::Run), RunError> {
+        let run = self
+            .model
+            .predict_skipping(x, &mut self.scratch, &mut self.y, skip)?;
+        Ok((&self.y, run))
+    }
+
+    /// After a prediction: the weights of gate number `gate`, one per expert that it sees.
+    #[must_use]
+    pub fn gate_weights(&self, gate: usize) -> Vec<f32> {
+        let mut weights = vec![0.0; self.gates.get(gate).map_or(0, |g| g.experts.len())];
+        let n = self.model.gate_weights(&self.scratch, gate, &mut weights);
+        weights.truncate(n);
+        weights
+    }
+
+    /// The output of expert number `expert`, which must read the input.
+    ///
+    /// # Errors
+    ///
+    /// An expert that does not, an integer model, or a row of another width.
+    pub fn expert(&mut self, expert: usize, x: &[f32]) -> Result<Vec<f32>, RunError> {
+        let step = *self.experts.get(expert).ok_or(RunError::Node)?;
+        let width = self
+            .model
+            .blob()
+            .nodes
+            .get(step)
+            .map_or(0, |n| usize::from(n.outputs.get()));
+        let mut y = vec![0.0; width];
+        let n = self.model.expert(step, x, &mut self.scratch, &mut y)?;
+        y.truncate(n);
+        Ok(y)
+    }
+
+    /// How files call the gates: `gate_<task>` for each task that reads one, `gate<n>` for the
+    /// others; and the gate's number.
+    #[must_use]
+    pub fn gate_names(&self) -> Vec<(String, usize)> {
+        let name = |(i, g): (usize, &Gate)| -> Vec<(String, usize)> {
+            if g.tasks.is_empty() {
+                return vec![(format!("gate{i}"), i)];
+            }
+            g.tasks
+                .iter()
+                .map(|t| (format!("gate_{}", self.tasks[*t].name), i))
+                .collect()
+        };
+        self.gates.iter().enumerate().flat_map(name).collect()
+    }
+
+    /// Everything about one row, in the form that the f64 evaluation has it. Experts that do not
+    /// read the input are left empty, as are all of an integer model.
+    ///
+    /// # Errors
+    ///
+    /// A row of another width.
+    pub fn evaluate(&mut self, x: &[f32], experts: bool) -> Result<Evaluation, RunError> {
+        let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|v| f64::from(*v)).collect() };
+        let y = wide(self.predict(x)?.0);
+        let tasks = self.tasks.iter().map(|t| y[t.range()].to_vec()).collect();
+        let gates = (0..self.gates.len())
+            .map(|g| wide(&self.gate_weights(g)))
+            .collect();
+        let count = if experts { self.experts.len() } else { 0 };
+        let experts = (0..count)
+            .map(|e| self.expert(e, x).map(|y| wide(&y)).unwrap_or_default())
+            .collect();
+        Ok(Evaluation {
+            tasks,
+            gates,
+            experts,
+        })
+    }
+
+    /// The features' names; empty where the blob stores none.
+    #[must_use]
+    pub fn feature_names(&self) -> Vec<String> {
+        self.model
+            .blob()
+            .feature_names()
+            .map(|n| String::from_utf8_lossy(n).into_owned())
+            .collect()
+    }
+
+    /// The precision by which people call the model: the narrowest of its dense layers'.
+    #[must_use]
+    pub fn precision(&self) -> &'static str {
+        let has = |p: PrecisionKind| {
+            let mut layers = self.model.blob().layers.iter();
+            layers.any(|l| l.is_matrix() && l.precision() == Some(p))
+        };
+        let narrowest = match self.model.is_integer() {
+            true if has(PrecisionKind::I8) => PrecisionKind::I8,
+            true => PrecisionKind::I16,
+            false if has(PrecisionKind::W8) => PrecisionKind::W8,
+            false => PrecisionKind::F32,
+        };
+        narrowest.name()
+    }
+}

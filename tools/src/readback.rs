@@ -1,0 +1,314 @@
+//! What every conversion does before it reports success: the blob is read back, and the engine's
+//! outputs are compared with an independent evaluation of the weights that the blob holds.
+
+use crate::blob::read::{self, ReadError};
+use crate::data::Rows;
+use crate::engine::{BlobBytes, Runner};
+use crate::eval;
+use crate::fixed_point;
+use crate::graph::{Graph, Input};
+use crate::quantize::Quantized;
+use crate::random::Random;
+use mmoe::{LoadError, RunError};
+
+/// Allowed difference, times `max(1, |y|)`.
+pub const TOLERANCE: f64 = 1e-5;
+/// Multiply-accumulates that all rows together may take, so that large models do not wait for
+/// minutes.
+const WORK: u64 = 200_000_000;
+/// Random rows, where that allows them.
+const ROWS: u64 = 64;
+
+/// What was compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// Rows compared.
+    pub rows: usize,
+    /// Rows of them whose outputs rounding alone may change by more than the tolerance; these were
+    /// held to what rounding can do.
+    pub ill_conditioned: usize,
+    /// Worst difference over `max(1, |y|)` on the other rows.
+    pub worst: f64,
+}
+
+/// Why a blob failed its check.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each message explains its fields")]
+pub enum CheckError {
+    #[error("the written blob does not load: {0}")]
+    Load(#[from] LoadError),
+    #[error("the written blob cannot be read back: {0}")]
+    Read(#[from] ReadError),
+    #[error("the written blob does not run: {0}")]
+    Run(#[from] RunError),
+    #[error(
+        "the engine disagrees with the independent evaluation: task `{task}`, output {output}, \
+         {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing \
+         was written"
+    )]
+    Differs {
+        task: String,
+        output: usize,
+        row: String,
+        engine: f32,
+        expected: f64,
+    },
+    #[error(
+        "the engine disagrees with the written rules: output {output}, {row}: {engine:#010x} \
+         against {expected:#010x}. This is a fault of mmoe, not of the model; nothing was written"
+    )]
+    Bits {
+        output: usize,
+        row: String,
+        engine: u32,
+        expected: u32,
+    },
+    #[error(
+        "the proof that no integer wraps does not hold on {row}. This is a fault of mmoe, not of \
+         the model; nothing was written"
+    )]
+    Wrapped { row: String },
+    #[error("the written blob gives {value} for output {output} on {row}; nothing was written")]
+    NotFinite {
+        output: usize,
+        row: String,
+        value: f32,
+    },
+}
+
+/// A row to try, and what it is called.
+struct Row {
+    name: String,
+    x: Vec<f32>,
+    /// Whether it lies within the declared ranges, if there are any.
+    within: bool,
+}
+
+/// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared
+/// ranges.
+fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
+    let ends = |pick: fn(&Input) -> Option<f64>, other: f64| -> Vec<f32> {
+        inputs
+            .iter()
+            .flat_map(|i| std::iter::repeat_n(pick(i).unwrap_or(other) as f32, i.count))
+            .collect()
+    };
+    let width: usize = inputs.iter().map(|i| i.count).sum();
+    let constant = |v: f32| Row {
+        name: format!("all features {v}"),
+        x: vec![v; width],
+        within: false,
+    };
+    let mut rows = vec![constant(0.0), constant(1.0), constant(-1.0)];
+    if inputs.iter().any(|i| low(i).is_some() || high(i).is_some()) {
+        rows.push(Row {
+            name: "the lower ends of the declared ranges".into(),
+            x: ends(low, -1.0),
+            within: true,
+        });
+        rows.push(Row {
+            name: "the upper ends of the declared ranges".into(),
+            x: ends(high, 1.0),
+            within: true,
+        });
+    }
+    rows.extend([constant(1e4), constant(-1e4)]);
+    let mut random = Random::new(0x6d6d_6f65_0000_0001);
+    for n in 0..count {
+        let x = inputs.iter().flat_map(|i| std::iter::repeat_n(i, i.count));
+        let x = x
+            .map(|i| {
+                // Half of the rows stay where standardized features are, the others go beyond.
+                let far = if n % 2 == 0 { 1.0 } else { 4.0 };
+                let (low, high) = low(i).zip(high(i)).unwrap_or((-far, far));
+                random.within(low, high) as f32
+            })
+            .collect();
+        rows.push(Row {
+            name: format!("random row {n}"),
+            x,
+            within: true,
+        });
+    }
+    rows
+}
+
+/// Rows of a check go this many standard deviations out: far, and yet where values occur.
+const DEVIATIONS: f64 = 3.0;
+
+fn low(i: &Input) -> Option<f64> {
+    i.range(DEVIATIONS).map(|r| r.0).or(i.min)
+}
+
+fn high(i: &Input) -> Option<f64> {
+    i.range(DEVIATIONS).map(|r| r.1).or(i.max)
+}
+
+/// Compares a float blob with an f64 evaluation of its stored weights. `inputs` are the graph's,
+/// for the declared ranges.
+///
+/// # Errors
+///
+/// A blob that does not load or cannot be read back, or an output that differs by more than
+/// [`TOLERANCE`]`·max(1, |y|)` and by more than f32 rounding can explain. `progress` is told after
+/// each row how many of how many are done.
+pub fn float(
+    blob: &BlobBytes,
+    inputs: &[Input],
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Checked, CheckError> {
+    let graph = read::graph(blob.as_slice())?;
+    let mut runner = Runner::load(blob)?;
+    let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
+    let rows = rows(inputs, count);
+    let mut checked = Checked {
+        rows: rows.len(),
+        ill_conditioned: 0,
+        worst: 0.0,
+    };
+    for (n, row) in rows.iter().enumerate() {
+        compare(&graph, &mut runner, row, &mut checked)?;
+        progress(n + 1, rows.len());
+    }
+    Ok(checked)
+}
+
+/// How far an integer blob is from the float model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Apart {
+    /// Rows compared.
+    pub rows: usize,
+    /// Worst `|a − b|`.
+    pub worst: f64,
+    /// Its mean.
+    pub mean: f64,
+}
+
+/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none,
+/// holds its outputs against the slow evaluation of `docs/numerics.md` bit for bit, and says how
+/// far they are from the float model's.
+///
+/// # Errors
+///
+/// A blob that does not load or run, gives no numbers, or gives other bits than the rules; an
+/// integer that wraps.
+pub fn integer(
+    blob: &BlobBytes,
+    graph: &Graph,
+    quantized: &Quantized,
+    samples: Option<&Rows>,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Apart, CheckError> {
+    let mut runner = Runner::load(blob)?;
+    let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
+    let rows: Vec<Row> = match samples {
+        Some(samples) => {
+            let step = samples.len().div_ceil(count).max(1);
+            samples
+                .iter()
+                .enumerate()
+                .step_by(step)
+                .map(|(n, x)| Row {
+                    name: format!("calibration row {n}"),
+                    x: x.to_vec(),
+                    within: true,
+                })
+                .collect()
+        }
+        None => rows(&graph.inputs, count)
+            .into_iter()
+            .filter(|r| r.within)
+            .collect(),
+    };
+    let (mut worst, mut sum, mut n) = (0.0f64, 0.0, 0.0);
+    for (done, row) in rows.iter().enumerate() {
+        let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+        let expected = eval::evaluate(graph, &x).tasks.concat();
+        let (y, _) = runner.predict(&row.x)?;
+        let mut shadow = fixed_point::Shadow::default();
+        let ruled = fixed_point::evaluate(
+            graph,
+            quantized,
+            &fixed_point::quantize_input(quantized, &row.x),
+            &mut shadow,
+        );
+        if shadow.wrapped() {
+            return Err(CheckError::Wrapped {
+                row: row.name.clone(),
+            });
+        }
+        if let Some((output, (y, e))) = y
+            .iter()
+            .zip(&ruled.shown)
+            .enumerate()
+            .find(|(_, (y, e))| y.to_bits() != e.to_bits())
+        {
+            return Err(CheckError::Bits {
+                output,
+                row: row.name.clone(),
+                engine: y.to_bits(),
+                expected: e.to_bits(),
+            });
+        }
+        for (output, (y, e)) in y.iter().zip(&expected).enumerate() {
+            if !y.is_finite() {
+                return Err(CheckError::NotFinite {
+                    output,
+                    row: row.name.clone(),
+                    value: *y,
+                });
+            }
+            let apart = (f64::from(*y) - e).abs();
+            worst = worst.max(apart);
+            sum += apart;
+            n += 1.0;
+        }
+        progress(done + 1, rows.len());
+    }
+    Ok(Apart {
+        rows: rows.len(),
+        worst,
+        mean: sum / n,
+    })
+}
+
+fn compare(
+    graph: &Graph,
+    runner: &mut Runner<'_>,
+    row: &Row,
+    checked: &mut Checked,
+) -> Result<(), CheckError> {
+    let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+    let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
+    let tasks = runner.tasks.clone();
+    let (y, _) = runner.predict(&row.x)?;
+    let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
+    let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| {
+        if s.is_nan() { f64::INFINITY } else { w.max(s) }
+    });
+    if worst <= TOLERANCE {
+        checked.worst = checked.worst.max(worst);
+        return Ok(());
+    }
+    // Only now is the bound worth its time.
+    let bounds: Vec<f64> = eval::error::bounds(graph, &x).concat();
+    checked.ill_conditioned += 1;
+    for task in &tasks {
+        for (o, i) in task.range().enumerate() {
+            let difference = (f64::from(y[i]) - expected[i]).abs();
+            let allowed = (TOLERANCE * expected[i].abs().max(1.0)).max(bounds[i]);
+            if !(difference <= allowed || allowed == f64::INFINITY) {
+                let (engine, expected) = (y[i], expected[i]);
+                return Err(CheckError::Differs {
+                    task: task.name.clone(),
+                    output: o,
+                    row: row.name.clone(),
+                    engine,
+                    expected,
+                });
+            }
+        }
+    }
+    Ok(())
+}
