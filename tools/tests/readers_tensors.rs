@@ -308,7 +308,7 @@ fn a_tensor_that_is_not_finite_is_read_and_told() {
 fn a_tensor_that_is_not_finite_is_refused_where_it_is_used() {
     use mmoe_tools::error::ModelError;
     use mmoe_tools::model::{Options, build};
-    use mmoe_tools::spec::Spec;
+    use mmoe_tools::plan::spec::Spec;
     let spec = Spec::parse(
         "[[tasks]]\nname = \"a\"\nactivation = \"sigmoid\"\n\
          [[tasks]]\nname = \"b\"\nactivation = \"sigmoid\"\n\
@@ -366,13 +366,7 @@ fn archives_whose_first_header_is_as_long_as_a_zip64_record() {
 }
 
 #[test]
-fn names_and_shapes_too_long_to_print_are_refused() {
-    let long = "w".repeat(2000);
-    let said = complaint(checkpoint(&dict(&[(long.as_str(), tensor("0", &[2]))])));
-    assert!(
-        said.contains("the name of a tensor has 2000 bytes"),
-        "{said}"
-    );
+fn shapes_too_long_to_print_are_refused() {
     let header = format!(
         "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}",
         "1,".repeat(100)

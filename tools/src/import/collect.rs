@@ -20,9 +20,8 @@ const SLACK: usize = 256 * 1024;
 /// The same for rows of data: deflate shrinks rows that are all alike a thousandfold.
 const SLACK_OF_DATA: usize = 64 * 1024 * 1024;
 
-/// Names and ranks beyond these are made up. Messages and tables print names and shapes whole, so
-/// they must stay printable.
-const LONGEST_NAME: usize = 1024;
+/// Ranks beyond this are made up. Messages and tables print shapes whole, so they must stay
+/// printable.
 const HIGHEST_RANK: usize = 64;
 
 /// What is left of the memory that one file may take.
@@ -290,12 +289,6 @@ impl Collector {
 
     /// Books the memory of the tensor `name`, and says how many elements it has.
     pub(super) fn reserve(&mut self, name: &str, shape: &[usize]) -> Result<usize, Reason> {
-        if name.len() > LONGEST_NAME {
-            return Err(self.damaged(format_args!(
-                "the name of a tensor has {} bytes ({name:.80}…)",
-                name.len()
-            )));
-        }
         if shape.len() > HIGHEST_RANK {
             return Err(self.damaged(format_args!(
                 "tensor `{name}` has {} dimensions",
