@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use indexmap::IndexMap;
 
 use super::{Module, Reason, Tensor, Weights, names, parametrized, pickle};
+use crate::text::count;
 
 /// A reader may allocate this many times the file's size: bytes become f32 (four times), and a
 /// compressed file of real weights is at worst a few times smaller than what it holds.
@@ -387,9 +388,9 @@ impl Collector {
             }
         }
         for (dtype, n) in &self.converted {
-            let tensors = if *n == 1 { "tensor" } else { "tensors" };
+            let tensors = count(*n, "tensor");
             self.notes
-                .push(format!("{n} {tensors} converted from {}", dtype.name()));
+                .push(format!("{tensors} converted from {}", dtype.name()));
         }
         Ok(Weights {
             format: self.format.to_owned(),

@@ -105,19 +105,17 @@ fn leave_out_beside(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<Stri
     if !is_wrapper || !others.all(within) {
         return;
     }
-    let beside: Vec<String> = tensors.keys().filter(|n| is_beside(n)).cloned().collect();
+    let beside: Vec<String> = tensors
+        .keys()
+        .filter(|n| is_beside(n))
+        .map(|n| format!("`{n}`"))
+        .collect();
     if beside.is_empty() {
         return;
     }
-    let shown: Vec<String> = beside.iter().take(6).map(|n| format!("`{n}`")).collect();
-    let more = if beside.len() > shown.len() {
-        ", …"
-    } else {
-        ""
-    };
     notes.push(format!(
-        "left out, as training's, beside `{first}.`: {}{more}",
-        shown.join(", ")
+        "left out, as training's, beside `{first}.`: {}",
+        list(6, &beside)
     ));
     tensors.retain(|name, _| !is_beside(name));
 }
@@ -171,4 +169,17 @@ fn rename(tensors: &mut IndexMap<String, Tensor>, to: impl Fn(&str) -> String) -
         .zip(std::mem::take(tensors).into_values())
         .collect();
     true
+}
+
+/// Names for a message, the first `most` of them.
+pub(super) fn list(most: usize, names: &[String]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(most)
+        .map(|n| format!("{n:.80}"))
+        .collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }

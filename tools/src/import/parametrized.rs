@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::names::list;
 use super::{Reason, Tensor};
+use crate::text::count;
 
 /// What `torch.nn.utils.parametrize` puts between a module and its parametrized tensors.
 const PARAMETRIZE: &str = "parametrizations.";
@@ -60,7 +62,8 @@ pub(super) fn compute(
         };
         let tensor = tensor.filter(|_| !tensors.contains_key(&weight.weight));
         let tensor = tensor.ok_or_else(|| unknown(&weight.weight))?;
-        counts.entry(what).or_default().push(weight.weight.clone());
+        let name = format!("`{}`", weight.weight);
+        counts.entry(what).or_default().push(name);
         owner.extend(weight.parts.into_iter().map(|part| (part, computed.len())));
         computed.push(Some((weight.weight, tensor)));
     }
@@ -73,19 +76,10 @@ pub(super) fn compute(
         })
         .collect();
     for (what, names) in counts {
-        let shown: Vec<String> = names.iter().take(3).map(|n| format!("`{n}`")).collect();
-        let more = if names.len() > shown.len() {
-            ", …"
-        } else {
-            ""
-        };
         notes.push(format!(
-            "computed {} from the parts that {what} keeps: {}{more}",
-            match names.len() {
-                1 => "1 tensor".to_owned(),
-                n => format!("{n} tensors"),
-            },
-            shown.join(", ")
+            "computed {} from the parts that {what} keeps: {}",
+            count(names.len(), "tensor"),
+            list(3, &names)
         ));
     }
     Ok(())

@@ -8,6 +8,7 @@
 mod classes;
 mod machine;
 
+use super::Reason;
 use super::collect::{ByteOrder, Dtype};
 pub(super) use classes::{Class, SHARDED};
 pub(super) use machine::unpickle;
@@ -50,6 +51,17 @@ pub(super) struct Odd {
     pub(super) kind: &'static str,
     /// What to save instead.
     pub(super) remedy: &'static str,
+}
+
+impl Odd {
+    /// Why the tensor is not read.
+    pub(super) fn refuse(&self, tensor: String) -> Reason {
+        Reason::Kind {
+            tensor,
+            kind: self.kind.to_owned(),
+            remedy: self.remedy,
+        }
+    }
 }
 
 /// A buffer of elements that stands outside of the pickle.

@@ -6,6 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::super::collect::Budget;
+use super::super::names::list;
 use super::super::pickle::{Id, Object, Unpickled, Value};
 use super::super::{Module, Reason};
 use super::{modules, notes};
@@ -390,11 +391,7 @@ fn take(
         match objects.get(value) {
             Value::Tensor(_) => found.tensors.push((name, value)),
             Value::Odd(odd) => {
-                return Err(Reason::Kind {
-                    tensor: name,
-                    kind: odd.kind.to_owned(),
-                    remedy: odd.remedy,
-                });
+                return Err(odd.refuse(name));
             }
             other => {
                 modules::refuse_hidden(objects, other, &name)?;
@@ -403,7 +400,10 @@ fn take(
         }
     }
     if !others.is_empty() {
-        notes.push(format!("left out, as no tensors: {}", notes::list(&others)));
+        notes.push(format!(
+            "left out, as no tensors: {}",
+            list(notes::NAMED, &others)
+        ));
     }
     Ok(())
 }

@@ -84,13 +84,7 @@ pub(super) fn take(
             budget.take(name.len() as u64 + 64, "its list of tensors")?;
             match objects.get(value) {
                 Value::Tensor(_) => found.tensors.push((name, value)),
-                Value::Odd(odd) => {
-                    return Err(Reason::Kind {
-                        tensor: name,
-                        kind: odd.kind.to_owned(),
-                        remedy: odd.remedy,
-                    });
-                }
+                Value::Odd(odd) => return Err(odd.refuse(name)),
                 _ => {}
             }
             Ok(())
@@ -168,13 +162,6 @@ pub(super) fn refuse_hidden(
     value: &Value<'_>,
     name: &str,
 ) -> Result<(), Reason> {
-    let refuse = |odd: &super::super::pickle::Odd, kind: String| {
-        Err(Reason::Kind {
-            tensor: name.to_owned(),
-            kind,
-            remedy: odd.remedy,
-        })
-    };
     let inside = |ids: &[Id]| -> Option<Id> {
         let mut ids = ids.iter().take(LOOK_AT).copied();
         ids.find(|&id| matches!(objects.get(id), Value::Tensor(_) | Value::Odd(_)))
@@ -188,25 +175,24 @@ pub(super) fn refuse_hidden(
         }
         _ => None,
     };
+    let refuse = |id: Id, otherwise: Option<Reason>| match (objects.get(id), otherwise) {
+        (Value::Odd(odd), _) => Err(odd.refuse(name.to_owned())),
+        (_, Some(reason)) => Err(reason),
+        (_, None) => Ok(()),
+    };
     match value {
-        Value::Tuple(items) => match inside(items).map(|id| objects.get(id)) {
-            Some(Value::Odd(odd)) => refuse(odd, odd.kind.to_owned()),
-            _ => Ok(()),
-        },
+        Value::Tuple(items) => inside(items).map_or(Ok(()), |id| refuse(id, None)),
         Value::Object(object) if !is_module(objects, object) => {
-            match of(object.arguments).or_else(|| of(object.state?)) {
-                Some(id) => match objects.get(id) {
-                    Value::Odd(odd) => refuse(odd, odd.kind.to_owned()),
-                    _ => refuse(
-                        &SHARDED,
-                        format!(
-                            "in an object of the class `{:.100}.{:.100}`",
-                            object.module, object.name
-                        ),
-                    ),
-                },
-                None => Ok(()),
-            }
+            let hidden = of(object.arguments).or_else(|| of(object.state?));
+            let within = Reason::Kind {
+                tensor: name.to_owned(),
+                kind: format!(
+                    "in an object of the class `{:.100}.{:.100}`",
+                    object.module, object.name
+                ),
+                remedy: SHARDED.remedy,
+            };
+            hidden.map_or(Ok(()), |id| refuse(id, Some(within)))
         }
         _ => Ok(()),
     }

@@ -2,25 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::super::names::list;
 use super::super::pickle::{Class, Unpickled, Value};
 use super::find::{Candidate, Role, children};
 use super::modules;
 
 /// A note names this many keys at most.
 pub(super) const NAMED: usize = 12;
-
-/// Names for a message, not all of them where they are many.
-pub(super) fn list(names: &[String]) -> String {
-    let shown: Vec<String> = names
-        .iter()
-        .take(NAMED)
-        .map(|n| format!("{n:.80}"))
-        .collect();
-    match names.len() - shown.len() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
 
 /// Says which candidates were taken, and what stands beside them.
 pub(super) fn choice(
@@ -49,7 +37,7 @@ pub(super) fn choice(
         }
         let mut note = format!("took the state dict under `{}`", only.name());
         if !others.is_empty() {
-            note.push_str(&format!("; left out beside it: {}", list(&others)));
+            note.push_str(&format!("; left out beside it: {}", list(NAMED, &others)));
         }
         notes.insert(0, note);
     } else if chosen.len() > 1 {
@@ -59,7 +47,7 @@ pub(super) fn choice(
             format!(
                 "joined {} dictionaries of tensors into one, each under its own key: {}",
                 chosen.len(),
-                list(&names)
+                list(NAMED, &names)
             ),
         );
     }
@@ -120,7 +108,7 @@ pub(super) fn unknown(objects: &Unpickled<'_>, notes: &mut Vec<String>) {
     if !names.is_empty() {
         notes.push(format!(
             "skipped objects that are no tensors, without executing anything: {}",
-            list(&names)
+            list(NAMED, &names)
         ));
     }
 }
