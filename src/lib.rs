@@ -5,57 +5,36 @@
 extern crate std;
 
 pub mod blob;
-mod bytes;
+pub mod bytes;
 mod dynamic;
-mod gate;
-mod input;
+pub mod gate;
+pub mod input;
 #[doc(hidden)]
 pub mod kernel;
-mod layer;
-mod level;
-mod list;
-mod math;
+pub mod layer;
+pub mod level;
+pub mod math;
 mod model;
-mod number;
-mod precision;
-mod prefix;
-mod rank;
+pub mod number;
+pub mod parallel;
+pub mod precision;
+pub mod rank;
 mod self_test;
-mod stats;
-mod tower;
-mod trunk;
+pub mod tower;
+pub mod trunk;
 
-pub use blob::{LoadError, SelfTestError, Shape};
-pub use bytes::{Aligned, Buffer, InPlace, Pod};
-pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
-pub use gate::{
-    ConstantGate, DSelectKGate, Gate, HardGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate,
-};
-pub use input::{Features, InputCounts, InputStage, Raw};
-pub use layer::{
-    Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq,
-    Seq3, Sigmoid, Slice, Tanh,
-};
-pub use level::{
-    All, CgcLevel, Choice, ExtractionLevel, Level, MmoeLevel, Pair, SkipBelow, Source, Streams,
-    TypedLevel,
-};
-pub use list::{List2, List3, List4, List5, List6, List7, List8, Parallel, Place};
-pub use math::{Libm, Math, Micromath};
-pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
-pub use number::{Affine32, Element, Q15, Q16, Q31};
-pub use precision::{
-    F32, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision,
-    Quad, W8, Wide,
-};
-pub use prefix::{Context, Prefixed, PrefixedParallel};
-pub use rank::{Best, Ranked, weighted_product, weighted_sum};
-pub use stats::GateStats;
-#[doc(hidden)]
-pub use tower::describe as describe_tower;
+pub use blob::{Blob, LoadError, SelfTestError, Shape};
+pub use bytes::Aligned;
+pub use dynamic::{Dynamic, GateInfo, RunError, Task};
+pub use gate::Gate;
+pub use input::Raw;
+pub use layer::{Dense, Head, LeakyRelu, Linear, Logits, Relu, Seq, Seq3, Sigmoid, Tanh};
+pub use level::{CgcLevel, ExtractionLevel, MmoeLevel, SkipBelow, TaskMask};
+pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, Run, SharedBottom, Traced};
+pub use number::{Q15, Q16, Q31};
+pub use precision::{F32, I8, I16, W8};
 pub use tower::{
-    Binary, MixtureOutput, MultiRegression, Multiclass, Product, Regression, Tower, Towers,
+    Binary, MixtureOutput, MultiRegression, Multiclass, Product, ProductOutput, Regression,
 };
-pub use trunk::{First, Mixtures, Passthrough, Shared, SharedExpert, SingleGate, Stacked, Trunk};
 /// The crate whose traits a model's types derive; for [`tasks!`] and for layers of your own.
 pub use zerocopy;

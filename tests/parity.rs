@@ -4,7 +4,9 @@
 mod common;
 
 use common::{float, graph, read};
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
+use mmoe::parallel::List3;
+use mmoe::precision::Precision;
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq, W8};
 use mmoe_tools::convert;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;

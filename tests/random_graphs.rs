@@ -3,7 +3,7 @@
 
 mod seeded;
 
-use mmoe::Dynamic;
+use mmoe::{Dynamic, TaskMask};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
@@ -190,7 +190,7 @@ fn each_row(r: &mut Rng, bytes: &BlobBytes, mut check: impl FnMut(&[f32], &[f32]
         let mut again = vec![f32::NAN; y.len()];
         for (k, task) in model.tasks().enumerate() {
             model
-                .predict_tasks(&x, &mut scratch, &mut again, 1 << k)
+                .predict_tasks(&x, TaskMask::only(k), &mut scratch, &mut again)
                 .unwrap();
             assert!(
                 again[task.start + task.width..].iter().all(|y| y.is_nan()),

@@ -9,7 +9,9 @@
 #[allow(dead_code, reason = "shared with the firmware")]
 mod rows;
 
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
+use mmoe::parallel::List3;
+use mmoe::precision::Precision;
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq, W8};
 use mmoe_tools::convert::{self, Conversion};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::import;

@@ -1,7 +1,9 @@
 //! The comparison of a type with a blob, record by record.
 
 use super::record::width;
-use super::{Blob, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind, TaskRecord};
+use super::{
+    Blob, InputRecord, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind, TaskRecord,
+};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
 
@@ -40,6 +42,7 @@ impl NodeInfo {
 /// model's description is straight-line calls.
 #[derive(Debug)]
 pub struct Check<'a> {
+    inputs: &'a [InputRecord],
     nodes: &'a [NodeRecord],
     layers: &'a [LayerRecord],
     tasks: &'a [TaskRecord],
@@ -57,6 +60,7 @@ pub struct Check<'a> {
 impl<'a> Check<'a> {
     fn new(blob: &Blob<'a>) -> Self {
         Self {
+            inputs: blob.inputs,
             nodes: blob.nodes,
             layers: blob.layers,
             tasks: blob.tasks,
@@ -67,6 +71,28 @@ impl<'a> Check<'a> {
             error: None,
             widths: None,
         }
+    }
+
+    /// The model's input. A blob has one.
+    #[inline(never)]
+    pub fn input(&mut self, want: &InputRecord) {
+        let found = match self.inputs {
+            [found] if found == want => return,
+            // Another number of the same kind.
+            [found]
+                if (InputRecord {
+                    count: want.count,
+                    ..*found
+                }) == *want =>
+            {
+                found.count.get()
+            }
+            _ => 0,
+        };
+        self.error = self.error.or(Some(LoadError::Inputs {
+            expected: want.count.get(),
+            found,
+        }));
     }
 
     /// The next node: `want` reading value `src`, a gate over the values from `first` on that are
@@ -217,20 +243,13 @@ impl<'a> Check<'a> {
 /// speaks first.
 const WIDTHS: core::ops::Range<usize> = 8..12;
 
-/// Compares a blob with a type that describes itself by `describe`; returns the weights.
+/// Compares a blob with a type that describes itself by `describe` and has `size` bytes of weights.
 #[inline(never)]
-pub(crate) fn compare<'a>(
-    blob: &Blob<'a>,
+pub(crate) fn compare(
+    blob: &Blob<'_>,
     describe: fn(&mut Check<'_>),
-    inputs: u32,
     size: usize,
-) -> Result<&'a [u8], LoadError> {
-    if blob.input_count() != inputs {
-        return Err(LoadError::Inputs {
-            expected: inputs,
-            found: blob.input_count(),
-        });
-    }
+) -> Result<(), LoadError> {
     let mut check = Check::new(blob);
     describe(&mut check);
     check.finish(blob)?;
@@ -240,5 +259,5 @@ pub(crate) fn compare<'a>(
             found: blob.weights.len() as u32,
         });
     }
-    Ok(blob.weights)
+    Ok(())
 }

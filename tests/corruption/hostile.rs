@@ -7,7 +7,8 @@ use mmoe::blob::{
     ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, PackingKind, PrecisionKind,
     SectionTag,
 };
-use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
+use mmoe::precision::{Panels, Quad};
+use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Seq, Shape, W8};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
 use mmoe_tools::convert::Precision;

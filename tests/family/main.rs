@@ -10,7 +10,7 @@ mod seeded;
 mod shapes;
 mod spelled;
 
-use mmoe::{F32, I8, I16, Quad, W8};
+use mmoe::{F32, I8, I16, W8, precision::Quad};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
 use seeded::Rng;

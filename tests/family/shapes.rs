@@ -3,7 +3,7 @@
 use crate::seeded::{
     Rng, affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower,
 };
-use mmoe::*;
+use mmoe::{gate::*, layer::*, level::*, parallel::*, precision::*, trunk::*, *};
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
 
 const SOFTMAX: GateKind = GateKind::Softmax;

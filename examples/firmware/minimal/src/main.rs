@@ -32,7 +32,7 @@ fn run() -> Result<(), SelfTestError> {
     // Finds another model: every layer must be the one that the type has in its place.
     let model = edge::Model::from_blob(&blob)?;
     // Finds a core, a compiler or a memory at fault: rows in the blob must give their stored bits.
-    let rows = model.run_self_test(&blob)?;
+    let rows = model.self_test(&blob)?;
     println!("self-test passed, {rows} rows");
 
     // From here on nothing can fail. Your sensors' values stand in place of this ramp.

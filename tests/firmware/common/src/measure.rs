@@ -8,7 +8,7 @@ use firmware_models::{
     Rng, Select8, Small, Subject, Top8, blobs, fill,
 };
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, Quad, W8};
+use mmoe::{F32, I8, W8, precision::Quad};
 
 /// Measures a model in every precision.
 macro_rules! all {

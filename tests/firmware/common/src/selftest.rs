@@ -7,7 +7,7 @@ use firmware_models::{
 };
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, Quad, W8};
+use mmoe::{F32, I8, W8, precision::Quad};
 
 /// Checks every blob that fits the board.
 ///

@@ -1,21 +1,22 @@
-//! Where the experts and gates of a level read.
+//! What the experts and gates of a level read, and what they leave.
 
 use crate::bytes::Pod;
 use crate::number::Element;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// One input for all, or a stream each.
-pub trait Source<Stream: ?Sized> {
-    /// How many there are; any number where all read the same.
+/// The inputs of a level: one that all experts and gates read, or a stream for each.
+pub trait Inputs<In: ?Sized> {
+    /// How many streams there are; any number where all read the same.
     const STREAMS: usize = usize::MAX;
     /// What expert or gate `k` reads.
-    fn stream(&self, k: usize) -> Option<&Stream>;
-    /// The value of stream `k` in the wiring, if the first one is `base`.
+    fn stream(&self, k: usize) -> Option<&In>;
+    /// The value of stream `k` in the wiring, if the first stream's is `base`.
     #[must_use]
     fn value(base: u8, k: usize) -> u8;
 }
 
-impl<T: Element, const N: usize> Source<[T; N]> for [T; N] {
+/// One input for everybody.
+impl<T: Element, const N: usize> Inputs<[T; N]> for [T; N] {
     fn stream(&self, _: usize) -> Option<&[T; N]> {
         Some(self)
     }
@@ -25,7 +26,7 @@ impl<T: Element, const N: usize> Source<[T; N]> for [T; N] {
 }
 
 /// K streams: expert and gate k read stream k. With one stream everybody reads that one.
-impl<T: Element, const N: usize, const K: usize> Source<[T; N]> for [[T; N]; K] {
+impl<T: Element, const N: usize, const K: usize> Inputs<[T; N]> for [[T; N]; K] {
     const STREAMS: usize = if K == 1 { usize::MAX } else { K };
     fn stream(&self, k: usize) -> Option<&[T; N]> {
         self.get(if K == 1 { 0 } else { k })
@@ -42,14 +43,14 @@ impl<T: Element, const N: usize, const K: usize> Source<[T; N]> for [[T; N]; K] 
 /// A stream per task and a shared one: what a PLE level hands to the next.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Streams<X, const K: usize> {
+pub struct TaskStreams<X, const K: usize> {
     /// One per task.
     pub tasks: [X; K],
     /// For the shared experts and the shared gate.
     pub shared: X,
 }
 
-impl<X: Pod, const K: usize> Source<X> for Streams<X, K> {
+impl<X: Pod, const K: usize> Inputs<X> for TaskStreams<X, K> {
     const STREAMS: usize = K + 1;
     fn stream(&self, k: usize) -> Option<&X> {
         Some(self.tasks.get(k).unwrap_or(&self.shared))
@@ -59,12 +60,13 @@ impl<X: Pod, const K: usize> Source<X> for Streams<X, K> {
     }
 }
 
-/// Two buffers in one, such as the gate weights of two levels.
-#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
+/// Gate weights of two parts of a trunk: of a level's task gates and its shared gate, or of two
+/// levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Pair<X, Y>(
-    /// The first.
+pub struct LevelGates<X, Y>(
+    /// Of the task gates, or of the earlier levels.
     pub X,
-    /// The second.
+    /// Of the shared gate, or of the last level.
     pub Y,
 );

@@ -1,11 +1,11 @@
 //! The level of MMoE: shared experts, one gate per output stream.
 
-use super::{Level, Source, TypedLevel};
+use super::{Inputs, Level, TypedLevel};
 use crate::blob::Check;
 use crate::layer::max;
-use crate::list::{Parallel, Place};
 use crate::math::Math;
 use crate::number::Element;
+use crate::parallel::{Parallel, Role};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// Shared experts `B`, and gates `G` over all of them: `MmoeLevel<[Expert; 4], [Gate; 3]>`.
@@ -24,39 +24,40 @@ where
     B: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: Parallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
-    type A = A;
-    type Stream = [A; I];
-    type Rows = [[A::Gate; N]; K];
-    type H = [A; H];
-    type Mixes = [[A::MixtureSum; H]; K];
+    type Act = A;
+    type In = [A; I];
+    type GateWeights = [[A::Gate; N]; K];
+    type Stream = [A; H];
+    type Mixtures = [[A::MixtureSum; H]; K];
     type Count = [(); K];
-    const INNER: usize = max(B::SCRATCH, G::SCRATCH);
+    const LAYER_SCRATCH: usize = max(B::SCRATCH, G::SCRATCH);
 
     fn experts(&self) -> usize {
         N
     }
-    fn outs(&self) -> usize {
+    fn gates(&self) -> usize {
         K
     }
-    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
         &self,
         o: usize,
-        x: &S,
-        rows: &mut Self::Rows,
+        x: &X,
+        weights: &mut Self::GateWeights,
         _: &mut [A; H],
     ) {
         const {
             assert!(
-                K <= S::STREAMS,
+                K <= X::STREAMS,
                 "MmoeLevel: more gates than the level before has mixtures: gate k reads mixture k"
             )
         };
-        if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
+        if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
             self.gates.run::<M>(o, x, row);
         }
     }
-    fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
-        rows.get(o)
+    fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
+        weights
+            .get(o)
             .and_then(|r| r.get(i))
             .copied()
             .unwrap_or(A::NONE)
@@ -65,10 +66,10 @@ where
         let gate = G::node(o);
         super::weighs_always(gate.op, gate.sees, i)
     }
-    fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
         const {
             assert!(
-                N <= S::STREAMS,
+                N <= X::STREAMS,
                 "MmoeLevel: more experts than the level before has mixtures: expert i reads mixture i"
             )
         };
@@ -76,10 +77,10 @@ where
             self.experts.run::<M>(i, x, h);
         }
     }
-    fn expert4<M: Math, S: Source<[A; I]> + ?Sized>(
+    fn expert4<M: Math, X: Inputs<[A; I]> + ?Sized>(
         &self,
         i: usize,
-        x: &S,
+        x: &X,
         each: &mut dyn FnMut(usize, &[A]),
     ) -> bool {
         let Some(first) = x.stream(i) else {
@@ -96,7 +97,7 @@ where
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixtures, o: usize) -> &'m mut [A::MixtureSum] {
         match m.get_mut(o) {
             Some(m) => m,
             None => &mut [],
@@ -110,7 +111,7 @@ where
     B: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: Parallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
-    fn describe<S: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
+    fn describe<X: Inputs<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         const {
             assert!(
                 N <= crate::blob::MAX_SEEN && K <= crate::blob::MAX_TASKS,
@@ -119,15 +120,15 @@ where
         };
         let first = to.next_value();
         for i in 0..N {
-            B::describe(to, i, &Place::Expert(S::value(base, i)));
+            B::describe(to, i, &Role::Expert(X::value(base, i)));
         }
         let outputs = to.next_value();
         for o in 0..K {
             G::describe(
                 to,
                 o,
-                &Place::Gate {
-                    src: S::value(base, o),
+                &Role::Gate {
+                    src: X::value(base, o),
                     first,
                     outputs: const { H as u16 },
                     own: 32,
