@@ -1,6 +1,5 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use crate::seeded::{self, Rng, assembled, node};
 use mmoe::blob::LayerKind;
 use mmoe::layer::{Layer, PRelu};
 use mmoe::math::Libm;
@@ -9,6 +8,8 @@ use mmoe::*;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
 use mmoe_tools::graph::{Activation, GateKind, Op, Output};
+use testkit::Rng;
+use testkit::graphs::{self as seeded, assembled, node};
 
 #[path = "../../docs/own/layer.rs"]
 #[allow(

@@ -1,11 +1,9 @@
 //! Every mistake in a spec is an error that says what, where, and what to do.
 
-mod common;
-
-use common::{made, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::{made, read};
 
 fn error(weights: &Weights, spec: &str) -> String {
     match Spec::parse(spec) {
@@ -16,7 +14,7 @@ fn error(weights: &Weights, spec: &str) -> String {
 }
 
 fn edge_spec() -> String {
-    std::fs::read_to_string(common::fixture("pytorch-edge/spec.toml")).unwrap()
+    std::fs::read_to_string(testkit::fixtures::fixture("pytorch-edge/spec.toml")).unwrap()
 }
 
 /// Replaces text in the spec of `pytorch-edge`, which must be there, and wants all of `says` in the
