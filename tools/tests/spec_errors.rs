@@ -468,7 +468,7 @@ fn experts_without_gates_and_streams_that_nobody_chose() {
         format!("{head}[experts]\ncount = 1\nlayers = [ {{ weight = \"e.0.weight\" }} ]\n{rest}");
     let text = error(&infinite, &one);
     assert!(
-        text.contains("tower 0, layer 0 (`t.weight`): it holds NaN or an infinity"),
+        text.contains("layer 0: weight (spec line 7): tensor `t.weight` has inf at element 1"),
         "{text}"
     );
     let norm = one.replace(
