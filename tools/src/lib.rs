@@ -55,6 +55,7 @@ pub mod model;
 pub mod pack;
 pub mod plan;
 pub mod predictions;
+pub mod program;
 pub mod quality;
 pub mod quantize;
 mod random;

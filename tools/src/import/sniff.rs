@@ -13,6 +13,7 @@ pub(super) enum Kind {
     Zip,
     Hdf5,
     Pickle,
+    Onnx,
 }
 
 /// The kinds of zip archives that have a reader.
@@ -27,10 +28,6 @@ pub(super) enum ZipKind {
 
 const SAVE_KERAS: &str =
     "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
-
-const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
-                           torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
-                           model.save(\"model.keras\")                     # Keras";
 
 pub(super) const EXPORTED: Reason = Reason::Unsupported {
     kind: "an exported PyTorch program (.pt2) without the weights of one model, such as a compiled \
@@ -132,7 +129,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
             1..=32,
             0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42,
             ..,
-        ] => unsupported("an ONNX model", SAVE_EITHER),
+        ] => Ok(Kind::Onnx),
         _ => {
             let first: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
             Err(Reason::Unknown {
