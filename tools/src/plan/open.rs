@@ -68,7 +68,7 @@ pub enum Topic {
 }
 
 /// A layer, gate or output of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum At {
     /// Level, expert, layer.
     Expert(usize, usize, usize),
@@ -389,16 +389,16 @@ impl Question {
         }
     }
 
-    /// What is assumed, in a sentence: `hidden layers of the experts: relu (PyTorch: …)`.
+    /// What is asked, as the beginning of a sentence: `hidden layers of the experts`.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn what(&self) -> String {
         let whose = match self.part {
             Part::All => "",
             Part::Experts => " of the experts",
             Part::Gates => " of the gates",
             Part::Towers => " of the towers",
         };
-        let what = match self.topic {
+        match self.topic {
             Topic::Output => format!(
                 "how {} made",
                 count(self.at.len(), "output is", "outputs are")
@@ -412,7 +412,13 @@ impl Question {
             Topic::Front => "rows of data hold".into(),
             Topic::Layout => "square matrices lie".into(),
             Topic::Residual => format!("layers{whose}"),
-        };
+        }
+    }
+
+    /// What is assumed, in a sentence: `hidden layers of the experts: relu (PyTorch: …)`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let what = self.what();
         let Some(assumed) = &self.assumed else {
             return format!("{what}: the file does not say");
         };
@@ -622,6 +628,7 @@ impl LayerPlan {
             self.before = Some(Norm::lone(slope.clone(), kind));
             self.activation = ActivationPlan::Relu;
             self.open.activation = true;
+            self.open.order = true;
             self.open.epsilon = true;
         } else if let Some(norm) = self.before.as_mut().or(self.after.as_mut()) {
             norm.kind = kind;

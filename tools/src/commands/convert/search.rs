@@ -1,0 +1,71 @@
+//! What golden rows decide before a model is made.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use mmoe_tools::data::Data;
+use mmoe_tools::import::Weights;
+use mmoe_tools::plan::recognise::Found;
+use mmoe_tools::search::{Outcome, search};
+
+use super::report::Report;
+use crate::commands::CheckFailed;
+use crate::commands::output::progress;
+
+/// Answers with a golden file's rows what the plan leaves open. Gives what had to be assumed all
+/// the same, where the rows tell nothing and the caller accepts that.
+pub(super) fn decide(
+    found: &mut Found,
+    weights: &Weights,
+    golden: &Data,
+    file: &Path,
+    accept: bool,
+    report: &mut Report,
+) -> Result<Vec<String>> {
+    let bar = progress("searching");
+    let outcome = search(
+        &found.plan,
+        &found.habits,
+        weights,
+        golden,
+        |tried, planned| {
+            bar.set_length(planned as u64);
+            bar.set_position(tried as u64);
+        },
+    );
+    bar.finish_and_clear();
+    let (settled, assumed) = match outcome? {
+        None => return Ok(Vec::new()),
+        Some(Outcome::Nothing(why)) => {
+            return Err(CheckFailed(format!(
+                "{}: it differs from the golden file: {why}\nnothing was written",
+                file.display()
+            ))
+            .into());
+        }
+        Some(Outcome::Undecided { why, .. }) if !accept => {
+            return Err(anyhow!(
+                "{}: more than one answer fits the golden rows; nothing was written.\n\n{why}\n\n\
+                 Add such rows to the golden file, or say in a spec which is meant. With \
+                 --accept-assumptions the first of each is taken, and the blob carries it",
+                file.display()
+            ));
+        }
+        Some(Outcome::Undecided { settled, .. }) => {
+            let assumed = settled.assumed.clone();
+            (settled, assumed)
+        }
+        Some(Outcome::Settled(settled)) => (settled, Vec::new()),
+    };
+    for line in &settled.said {
+        report.line("decided", line);
+    }
+    for line in &assumed {
+        report.line("assumed", line);
+    }
+    for line in &settled.notes {
+        report.line("note", line);
+    }
+    found.plan = settled.plan;
+    Ok(assumed)
+}
