@@ -190,15 +190,21 @@ pub fn compare<E: From<DataError>>(
     Ok((rows, wanted.into_iter().filter_map(|w| w.worst).collect()))
 }
 
-/// The rows of a golden file and every task's outputs, row by row.
+/// The rows of a golden file, all of finite numbers.
+#[derive(Debug)]
+pub(crate) struct Golden {
+    /// Raw features.
+    pub(crate) x: Rows,
+    /// Every task's outputs, task by task and row by row.
+    pub(crate) tasks: Vec<Vec<Vec<f32>>>,
+}
+
+/// Reads the rows of a golden file, and every task's outputs.
 ///
 /// # Errors
 ///
 /// As [`compare`]; and a number that is not finite, which no model can be held against.
-pub(crate) fn outputs(
-    outline: &Outline,
-    data: &Data,
-) -> Result<(Rows, Vec<Vec<Vec<f32>>>), DataError> {
+pub(crate) fn outputs(outline: &Outline, data: &Data) -> Result<Golden, DataError> {
     let x = data.features(outline.inputs, &outline.feature_names, &[])?;
     let finite = |name: &str, row: &[f32], at: usize| match row.iter().find(|v| !v.is_finite()) {
         Some(odd) => Err(data.not_finite(name, at, *odd)),
@@ -215,7 +221,7 @@ pub(crate) fn outputs(
         }
         tasks.push(rows);
     }
-    Ok((x, tasks))
+    Ok(Golden { x, tasks })
 }
 
 fn hold(

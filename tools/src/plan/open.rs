@@ -513,6 +513,7 @@ impl Choice {
             Self::Norm(NormChoice::Group(n)) => format!("group_norm of {n} groups"),
             Self::Norm(kind) => kind.name().into(),
             Self::Epsilon(e) => format!("{e:e}"),
+            Self::Gate(GateKindPlan::TopK { k, .. }, _) => format!("top_k with k = {k}"),
             Self::Gate(kind, t) if *t == 1.0 => kind.name().into(),
             Self::Gate(kind, t) => format!("{} of logits divided by {t}", kind.name()),
             Self::Layout(Layout::OutIn) => "as [outputs, inputs]".into(),
@@ -632,6 +633,11 @@ impl LayerPlan {
             self.open.epsilon = true;
         } else if let Some(norm) = self.before.as_mut().or(self.after.as_mut()) {
             norm.kind = kind;
+        }
+        // A bare factor has no variance to add to.
+        let norm = self.before.as_ref().or(self.after.as_ref());
+        if norm.is_some_and(|n| n.kind == NormKind::Scale) {
+            self.open.epsilon = false;
         }
     }
 }

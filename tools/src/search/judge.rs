@@ -112,7 +112,7 @@ fn limit(fits: &[Candidate]) -> f64 {
         .iter()
         .map(Candidate::worst)
         .fold(f64::INFINITY, f64::min);
-    (best * APART).max(NOISE).min(TOLERANCE)
+    (best * APART).clamp(NOISE, TOLERANCE)
 }
 
 /// The likeliest of those that are as near as the nearest.
@@ -230,6 +230,7 @@ fn settle(arena: &Arena<'_>, winner: &Candidate, others: &[Option<Other>]) -> Se
     Settled {
         plan: space.plan_of(&winner.answers),
         said: words::said(space, winner, others),
+        changed: words::changed(space, &winner.answers),
         notes: Vec::new(),
         assumed: words::assumed(space, &winner.answers),
     }

@@ -14,6 +14,7 @@
 //! by itself. An answer is taken only where it fits and no other does, as far as rows like the
 //! golden ones can tell.
 
+mod doubt;
 mod judge;
 mod space;
 mod trial;
@@ -48,6 +49,9 @@ const WHOLE: f64 = 30_000.0;
 /// Things that are changed at the same time, at most.
 const DEEPEST: usize = 3;
 
+/// The same, of a plan in which everything is doubted.
+const DOUBTED: usize = 2;
+
 /// What came of a search.
 #[derive(Debug)]
 pub enum Outcome {
@@ -71,6 +75,8 @@ pub struct Settled {
     pub plan: Plan,
     /// Each answer, how far off it is, and how far the next best is.
     pub said: Vec<String>,
+    /// What is not as the plan had it, each with the lines of a spec that say it.
+    pub changed: Vec<String>,
     /// What golden rows of this range cannot tell, in words.
     pub notes: Vec<String>,
     /// The answers alone, for a blob that carries what nobody decided.
@@ -145,17 +151,49 @@ pub fn search(
     habits: &Habits,
     weights: &Weights,
     data: &Data,
-    mut step: impl FnMut(usize, usize),
+    step: impl FnMut(usize, usize),
 ) -> Result<Option<Outcome>, SearchError> {
     if questions(plan, habits).is_empty() {
         return Ok(None);
     }
+    to_depth(plan, habits, weights, data, DEEPEST, step)
+}
+
+/// What would have to be otherwise for a plan that says everything to give the golden outputs, in
+/// words: every function, norm, gate and orientation in it is doubted. `None` where no answer to
+/// that is found, or more than one.
+///
+/// # Errors
+///
+/// As [`search`].
+pub fn diagnose(
+    plan: &Plan,
+    weights: &Weights,
+    data: &Data,
+) -> Result<Option<String>, SearchError> {
+    let plan = doubt::doubted(plan, weights);
+    let habits = Habits::default();
+    let outcome = to_depth(&plan, &habits, weights, data, DOUBTED, |_, _| ())?;
+    Ok(match outcome {
+        Some(Outcome::Settled(settled)) => Some(settled.changed.join("\n")),
+        _ => None,
+    })
+}
+
+fn to_depth(
+    plan: &Plan,
+    habits: &Habits,
+    weights: &Weights,
+    data: &Data,
+    deepest: usize,
+    mut step: impl FnMut(usize, usize),
+) -> Result<Option<Outcome>, SearchError> {
     let weights = needed(plan, weights);
     let mut spaces = space::spaces(plan, habits).into_iter().peekable();
     let mut arenas: Vec<Arena<'_>> = Vec::new();
     let mut refused: Option<SearchError> = None;
     let mut found = Found::default();
-    for stage in 0..=DEEPEST {
+    for stage in 0..=deepest {
         // A space that is itself so many changes away comes into play with its stage.
         while let Some(space) = spaces.next_if(|s| s.depth() <= stage) {
             match Arena::new(space, &weights, data, || step(found.tried, found.tried + 1)) {
@@ -275,7 +313,7 @@ impl<'s> Arena<'s> {
         space.make_possible(weights, step)?;
         let plan = space.plan_of(&space.first);
         let graph = assemble(&plan, weights.clone(), false)?.graph;
-        let (x, tasks) = golden::outputs(&Outline::of_graph(&graph), data)?;
+        let golden::Golden { x, tasks } = golden::outputs(&Outline::of_graph(&graph), data)?;
         let wide = |row: &[f32]| row.iter().map(|v| f64::from(*v)).collect();
         let golden = Golden {
             x: x.iter().map(wide).collect(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::golden::TOLERANCE;
 use crate::plan::open::{Choice, Question, Topic};
-use crate::text::grouped;
+use crate::text::{count, grouped};
 
 use super::judge::{Other, differing};
 use super::space::Space;
@@ -63,6 +63,25 @@ pub(super) fn said(space: &Space, winner: &Candidate, others: &[Option<Other>]) 
                 None => format!("{text}, {off:.0e} off"),
             },
         )
+        .collect()
+}
+
+/// The answers that are not as the plan had them, with the lines of a spec that say them.
+pub(super) fn changed(space: &Space, given: &[u8]) -> Vec<String> {
+    let settled = space.settled.iter().map(|(q, c)| (q, Some(c)));
+    let asked = space.asked.iter().enumerate();
+    let asked = asked.map(|(q, asked)| (&asked.question, choice(space, q, given)));
+    settled
+        .chain(asked)
+        .filter_map(|(question, choice)| Some((question, choice?)))
+        .filter(|(question, choice)| question.assumed.as_ref() != Some(choice))
+        .map(|(question, choice)| {
+            let (_, line) = question.line(choice);
+            let line = line.replace('\n', ", ");
+            let places = count(question.at.len(), "place");
+            let what = what(space, question);
+            format!("  {what}: {}, in {places} ({line})", choice.words())
+        })
         .collect()
 }
 
@@ -155,9 +174,9 @@ pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
         let verdict = if *off <= TOLERANCE {
             "fits"
         } else {
-            "does not"
+            "does not fit"
         };
-        let _ = write!(text, "\n  `{name}` is {off:.0e} off and {verdict}");
+        let _ = write!(text, "\n  `{name}` {verdict}: {off:.0e} off");
     }
     let fitting = nearest.fitting();
     text.push_str(if fitting > 0 {

@@ -198,17 +198,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let format = weights.format.clone();
     let mut conversion = args.conversion();
     let named = || args.weights.display().to_string();
+    let mut decided = search::Decided::default();
     let mut found = model::find(&weights, spec.as_ref()).with_context(named)?;
     if let Some(golden) = &golden {
         let accept = args.accept_assumptions;
-        conversion.assumed = search::decide(
-            &mut found,
-            &weights,
-            golden,
-            &args.weights,
-            accept,
-            &mut report,
-        )?;
+        decided = search::decide(&mut found, &weights, golden, &args.weights, accept)?;
     }
     let draft = args.spec_target()?.map(|target| {
         let text = write_plan(&weights, found.framework, &found.assumptions, &found.plan);
@@ -217,8 +211,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let made = model::make(found, weights, spec.as_ref(), conversion.model_options())
         .with_context(named)?;
     report.model(&made, args.explain);
+    for (what, text) in &decided.lines {
+        report.line(what, text);
+    }
+    conversion.assumed = decided.assumed;
     match &golden {
-        Some(golden) => report.line("imported", &check::imported(&made, golden)?),
+        Some(golden) => {
+            let read = || Ok(import::read(&args.weights)?);
+            report.line("imported", &check::imported(&made, golden, read)?);
+        }
         None if made.open.is_empty() => {}
         None if args.accept_assumptions => {
             conversion.assumed = made.open.iter().map(Question::text).collect();

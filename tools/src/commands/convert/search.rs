@@ -8,20 +8,27 @@ use mmoe_tools::import::Weights;
 use mmoe_tools::plan::recognise::Found;
 use mmoe_tools::search::{Outcome, search};
 
-use super::report::Report;
 use crate::commands::CheckFailed;
 use crate::commands::output::progress;
 
-/// Answers with a golden file's rows what the plan leaves open. Gives what had to be assumed all
-/// the same, where the rows tell nothing and the caller accepts that.
+/// What the rows decided.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    /// For the report: what kind of line, and its text.
+    pub(super) lines: Vec<(&'static str, String)>,
+    /// What had to be assumed all the same, where the rows tell nothing and the caller accepts
+    /// that.
+    pub(super) assumed: Vec<String>,
+}
+
+/// Answers with a golden file's rows what the plan leaves open.
 pub(super) fn decide(
     found: &mut Found,
     weights: &Weights,
     golden: &Data,
     file: &Path,
     accept: bool,
-    report: &mut Report,
-) -> Result<Vec<String>> {
+) -> Result<Decided> {
     let bar = progress("searching");
     let outcome = search(
         &found.plan,
@@ -35,7 +42,7 @@ pub(super) fn decide(
     );
     bar.finish_and_clear();
     let (settled, assumed) = match outcome? {
-        None => return Ok(Vec::new()),
+        None => return Ok(Decided::default()),
         Some(Outcome::Nothing(why)) => {
             return Err(CheckFailed(format!(
                 "{}: it differs from the golden file: {why}\nnothing was written",
@@ -57,15 +64,12 @@ pub(super) fn decide(
         }
         Some(Outcome::Settled(settled)) => (settled, Vec::new()),
     };
-    for line in &settled.said {
-        report.line("decided", line);
-    }
-    for line in &assumed {
-        report.line("assumed", line);
-    }
-    for line in &settled.notes {
-        report.line("note", line);
-    }
+    let said = settled.said.into_iter().map(|text| ("decided", text));
+    let assumed_too = assumed.iter().map(|text| ("assumed", text.clone()));
+    let notes = settled.notes.into_iter().map(|text| ("note", text));
     found.plan = settled.plan;
-    Ok(assumed)
+    Ok(Decided {
+        lines: said.chain(assumed_too).chain(notes).collect(),
+        assumed,
+    })
 }
