@@ -206,6 +206,8 @@ pub enum TensorRef {
     Rows(Vec<Part>),
     /// Vectors that are added up.
     Sum(Vec<Part>),
+    /// Numbers that stand in no tensor: one for all, or one per unit.
+    Numbers(Vec<f64>),
 }
 
 /// A tensor, or one index of one of its axes.
@@ -250,6 +252,7 @@ impl TensorRef {
         match self {
             Self::One(part) => std::slice::from_ref(part),
             Self::Rows(parts) | Self::Sum(parts) => parts,
+            Self::Numbers(_) => &[],
         }
     }
 }
@@ -455,7 +458,8 @@ impl LayerPlan {
 }
 
 impl Norm {
-    fn references(&self) -> impl Iterator<Item = &TensorRef> {
+    /// Every reference of it.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let moments = match &self.kind {
             NormKind::Batch(mean, variance) => [Some(mean), Some(variance)],
             _ => [None, None],
