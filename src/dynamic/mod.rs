@@ -1,6 +1,7 @@
 //! The shape-erased view of a blob: shapes from its header, scratch from the caller, no heap.
 
 mod element;
+mod error;
 mod level;
 mod scratch;
 
@@ -10,8 +11,8 @@ use crate::level::{ExpertFilter, Request, SkipBelow, TaskMask};
 use crate::math::{Libm, Math};
 use crate::model::Run;
 use crate::number::read;
-use core::fmt;
 use element::Erased;
+pub use error::RunError;
 use level::run;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -33,12 +34,13 @@ use zerocopy::{FromBytes, IntoBytes};
 ///     model.predict_tasks(&x, TaskMask::only(0), &mut scratch, &mut y)?;
 ///     Ok(y[0])
 /// }
-/// let blob = std::fs::read("tests/firmware/models/blobs/census.f32.mmoe")?;
-/// # let mut words = vec![0u32; blob.len().div_ceil(4)];
-/// # use zerocopy::IntoBytes;
-/// # words.as_mut_bytes()[..blob.len()].copy_from_slice(&blob);
-/// # let blob = words.as_bytes();
-/// assert!((0.0..=1.0).contains(&first(&blob)?));
+/// # let edge = include_bytes!(concat!(
+/// #     env!("CARGO_MANIFEST_DIR"),
+/// #     "/tests/firmware/models/blobs/edge.f32.mmoe"
+/// # ));
+/// // In firmware: mmoe::include_blob!("edge.mmoe").
+/// let blob = mmoe::Aligned(*edge);
+/// assert!((0.0..=1.0).contains(&first(&blob[..])?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -76,72 +78,6 @@ pub struct GateInfo {
     /// See `first`.
     pub sees: u32,
 }
-
-/// Error of a [`Dynamic`] prediction: an argument does not fit the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum RunError {
-    /// Not as many features as the model takes.
-    Inputs {
-        /// Features of the model.
-        expected: u32,
-        /// Features given.
-        found: u32,
-    },
-    /// The output slice is too short.
-    Outputs {
-        /// Outputs of the model.
-        expected: u32,
-        /// Room given.
-        found: u32,
-    },
-    /// The scratch is too short.
-    Scratch {
-        /// Words needed.
-        expected: u32,
-        /// Words given.
-        found: u32,
-    },
-    /// There is no such expert or gate, or it does not read the input.
-    Node,
-    /// Integers given to a float model, or the other way round.
-    Element,
-}
-
-impl RunError {
-    /// The stable number of this error (see `docs/format.md`), for logs and for C.
-    #[must_use]
-    pub const fn code(&self) -> u16 {
-        match self {
-            Self::Inputs { .. } => 0x50,
-            Self::Outputs { .. } => 0x51,
-            Self::Scratch { .. } => 0x52,
-            Self::Node => 0x53,
-            Self::Element => 0x54,
-        }
-    }
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Inputs { expected, found } => {
-                write!(f, "{found} features given, the model takes {expected}")
-            }
-            Self::Outputs { expected, found } => {
-                write!(f, "room for {found} outputs, the model gives {expected}")
-            }
-            Self::Scratch { expected, found } => {
-                write!(f, "{found} words of scratch given, {expected} needed")
-            }
-            Self::Node => f.write_str("no such expert or gate, or it does not read the input"),
-            Self::Element => f.write_str("a float model takes f32, an integer model int16"),
-        }
-    }
-}
-
-impl core::error::Error for RunError {}
 
 impl<'a> Dynamic<'a> {
     /// Uses a blob's weights as a model, after checking all that a typed model checks, and every

@@ -26,7 +26,7 @@ use zerocopy::FromBytes;
 ///
 /// ```
 #[doc = include_str!("../../docs/own/tower.rs")]
-/// # assert_eq!(OddsOutput::<2>::LEN, 2);
+/// # assert_eq!(<Forecast<3> as Layer>::LAYERS, 1);
 /// ```
 pub trait Tower: Layer {
     /// What the task's record says that the output is.

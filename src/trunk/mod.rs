@@ -22,6 +22,7 @@ use crate::number::Element;
 use zerocopy::FromZeros;
 
 /// The mixtures that a typed level leaves, and their rounding to activations.
+#[doc(hidden)]
 pub trait LevelOutputs<A: Element>: FromZeros {
     /// One mixture as activations.
     type Stream;

@@ -99,6 +99,14 @@ impl Tensors {
         let Some(tensor) = self.tensors.get_mut(&part.name) else {
             return Ok(Vec::new());
         };
+        if let Some((index, value)) = tensor.not_finite() {
+            return Err(ModelError::NotFinite {
+                place: located(place, part),
+                name: part.name.clone(),
+                index,
+                value: value.to_string(),
+            });
+        }
         Ok(match part.pick {
             None if left == 0 => std::mem::take(&mut tensor.data),
             None => tensor.data.clone(),

@@ -1,7 +1,8 @@
 //! Integer blobs of a graph's wiring: rows and weights are random, of a size that neither saturates
 //! everything nor leaves zeros.
 
-use super::{Rng, assembled};
+use crate::Rng;
+use crate::graphs::assembled;
 use mmoe::kernel::{AffineRow, Row, WideRow};
 use mmoe_tools::blob::encode::{Encoder, Packing, Role};
 use mmoe_tools::engine::BlobBytes;
@@ -9,10 +10,13 @@ use mmoe_tools::graph::{Graph, Layer, Op, Output};
 use mmoe_tools::pack;
 
 /// Which layers are int16: the towers' last ones, all, or none.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wide {
+    /// The towers' last layers.
     Heads,
+    /// All.
     All,
+    /// None.
     Nothing,
 }
 
