@@ -149,7 +149,9 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
                 return Some(tensors.columns(weight, layer.layout, &place("weight")));
             }
             let norms = [&layer.before, &layer.after].into_iter().flatten();
-            let vector = norms.flat_map(Norm::references).find(|r| !r.parts().is_empty())?;
+            let vector = norms
+                .flat_map(Norm::references)
+                .find(|r| !r.parts().is_empty())?;
             Some(tensors.length(vector, &place("norm")))
         });
         let Some(count) = count.transpose()? else {

@@ -264,6 +264,8 @@ pub struct TaskPlan {
     pub name: String,
     /// How it is made; `None`: the file does not say.
     pub output: Option<OutputPlan>,
+    /// What the file says, where a spec says something else.
+    pub differs: Option<OutputPlan>,
 }
 
 /// How an output is made.
@@ -340,6 +342,16 @@ impl Layout {
 }
 
 impl TaskPlan {
+    /// A task that nothing contradicts.
+    #[must_use]
+    pub fn new(name: impl Into<String>, output: Option<OutputPlan>) -> Self {
+        Self {
+            name: name.into(),
+            output,
+            differs: None,
+        }
+    }
+
     /// Whether it is made from other tasks and so has no tower.
     #[must_use]
     pub fn is_product(&self) -> bool {

@@ -14,7 +14,10 @@ use crate::plan::{ActivationPlan, Level};
 pub(super) const NAME: &str = "the TF2 MMoE layer (hub-recsys)";
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let names = Names { weights, framework: NAME };
+    let names = Names {
+        weights,
+        framework: NAME,
+    };
     mixture(&names, None).map(|m| by_order(&names, m))
 }
 
@@ -30,10 +33,18 @@ pub(super) fn mixture(names: &Names<'_>, at: Option<&str>) -> Option<Mixture> {
     }
     for (t, group) in gates.iter().enumerate() {
         let layers = vec![group.layer(ActivationPlan::Linear)];
-        level.gates.push(softmax_gate(unit(format!("gate {t}"), layers), sees.clone()));
+        level.gates.push(softmax_gate(
+            unit(format!("gate {t}"), layers),
+            sees.clone(),
+        ));
     }
     let [inputs, units] = experts.first()?.shape;
-    Some(Mixture { level, path, inputs, units })
+    Some(Mixture {
+        level,
+        path,
+        inputs,
+        units,
+    })
 }
 
 /// Path, experts and gates.
@@ -67,7 +78,11 @@ fn by_shape<'g>(groups: &'g [Group], at: Option<&str>) -> Option<Parts<'g>> {
         let parent = g.parent();
         !parent.is_empty() && parent != "layers" && !parent.ends_with("/layers")
     };
-    for group in groups.iter().filter(layer).filter(|g| at.is_none_or(|at| at == g.parent())) {
+    for group in groups
+        .iter()
+        .filter(layer)
+        .filter(|g| at.is_none_or(|at| at == g.parent()))
+    {
         inside.entry(group.parent()).or_default().push(group);
     }
     inside

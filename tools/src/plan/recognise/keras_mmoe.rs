@@ -18,7 +18,10 @@ pub(super) struct Packed {
 pub(super) const NAME: &str = "keras-mmoe";
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let names = Names { weights, framework: NAME };
+    let names = Names {
+        weights,
+        framework: NAME,
+    };
     mixture(&names, None).map(|m| by_order(&names, m))
 }
 
@@ -50,7 +53,12 @@ pub(super) fn mixture(names: &Names<'_>, at: Option<&str>) -> Option<Mixture> {
             (0..experts).collect(),
         ));
     }
-    Some(Mixture { level, path: packed.path, inputs, units })
+    Some(Mixture {
+        level,
+        path: packed.path,
+        inputs,
+        units,
+    })
 }
 
 /// The layer's tensors under a path, or anywhere.

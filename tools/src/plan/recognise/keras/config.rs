@@ -42,23 +42,45 @@ impl<'a> Model<'a> {
         config: &'a Value,
         containers: &[String],
     ) -> Result<Self, ModelError> {
-        let list = match config.get("layers").or(Some(config)).and_then(Value::as_array) {
+        let list = match config
+            .get("layers")
+            .or(Some(config))
+            .and_then(Value::as_array)
+        {
             Some(list) => list,
             None => return Err(names.wrong("its configuration has no layers", REMEDY)),
         };
         let mut numbers: IndexMap<String, usize> = IndexMap::new();
         let mut layers: Vec<Layer<'a>> = Vec::new();
         for value in list {
-            let class = value.get("class_name").and_then(Value::as_str).unwrap_or("");
+            let class = value
+                .get("class_name")
+                .and_then(Value::as_str)
+                .unwrap_or("");
             let config = value.get("config").unwrap_or(&NULL);
-            let name = [value.get("name"), config.get("name")].into_iter().flatten();
-            let name = name.filter_map(Value::as_str).next().unwrap_or("").to_owned();
+            let name = [value.get("name"), config.get("name")]
+                .into_iter()
+                .flatten();
+            let name = name
+                .filter_map(Value::as_str)
+                .next()
+                .unwrap_or("")
+                .to_owned();
             let snake = snake_case(class);
             let number = numbers.entry(snake.clone()).or_insert(0);
-            let numbered = if *number == 0 { snake } else { format!("{snake}_{number}") };
+            let numbered = if *number == 0 {
+                snake
+            } else {
+                format!("{snake}_{number}")
+            };
             *number += 1;
             let mut calls = Vec::new();
-            for node in value.get("inbound_nodes").and_then(Value::as_array).into_iter().flatten() {
+            for node in value
+                .get("inbound_nodes")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
                 let mut sources = Vec::new();
                 collect_sources(node, &mut sources);
                 calls.push(sources);
@@ -74,7 +96,10 @@ impl<'a> Model<'a> {
         let (inputs, outputs) = if class == "Sequential" {
             chain(&mut layers)
         } else {
-            (references(config.get("input_layers")), outputs(config.get("output_layers")))
+            (
+                references(config.get("input_layers")),
+                outputs(config.get("output_layers")),
+            )
         };
         if outputs.is_empty() {
             return Err(names.wrong(
@@ -84,7 +109,12 @@ impl<'a> Model<'a> {
         }
         let inputs = inputs.into_iter().map(|(t, _)| t).collect();
         let name = config.get("name").and_then(Value::as_str);
-        Ok(Self { layers, inputs, outputs, name })
+        Ok(Self {
+            layers,
+            inputs,
+            outputs,
+            name,
+        })
     }
 
     pub(super) fn layer(&self, name: &str) -> Option<&Layer<'a>> {
@@ -102,7 +132,10 @@ fn chain(layers: &mut [Layer<'_>]) -> (Outputs, Outputs) {
         before = Some((layer.name.clone(), 0, 0));
     }
     let first = layers.first().map(|l| ((l.name.clone(), 0, 0), None));
-    (first.into_iter().collect(), before.map(|t| (t, None)).into_iter().collect())
+    (
+        first.into_iter().collect(),
+        before.map(|t| (t, None)).into_iter().collect(),
+    )
 }
 
 type Outputs = Vec<(Tensor, Option<String>)>;
@@ -122,7 +155,10 @@ fn references(value: Option<&Value>) -> Outputs {
         Some(one @ Value::Array(list)) if list.first().is_some_and(Value::is_string) => {
             reference(one).map(|t| (t, None)).into_iter().collect()
         }
-        Some(Value::Array(list)) => list.iter().filter_map(|v| Some((reference(v)?, None))).collect(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(|v| Some((reference(v)?, None)))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -136,7 +172,11 @@ fn paths(names: &Names<'_>, containers: &[String], name: &str, numbered: &str) -
     let mut paths: Vec<String> = Vec::new();
     for container in containers {
         let under = |n: &str| {
-            if container.is_empty() { n.to_owned() } else { format!("{container}/{n}") }
+            if container.is_empty() {
+                n.to_owned()
+            } else {
+                format!("{container}/{n}")
+            }
         };
         // Keras 3 says which path belongs to which name.
         let said = names.weights.layer_names.iter();
@@ -166,15 +206,17 @@ fn paths(names: &Names<'_>, containers: &[String], name: &str, numbered: &str) -
 
 /// A class's name as Keras numbers its layers by: `MMoE` → `m_mo_e`, `PReLU` → `p_re_lu`.
 pub(super) fn snake_case(class: &str) -> String {
-    let text: Vec<char> = class.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
+    let text: Vec<char> = class
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     let mut out = String::new();
     for (i, c) in text.iter().enumerate() {
         let before = i.checked_sub(1).and_then(|b| text.get(b));
         let after = text.get(i + 1);
         let starts = c.is_uppercase()
             && before.is_some_and(|b| {
-                b.is_lowercase()
-                    || (*b != '_' && after.is_some_and(|a| a.is_lowercase()))
+                b.is_lowercase() || (*b != '_' && after.is_some_and(|a| a.is_lowercase()))
             });
         if starts {
             out.push('_');

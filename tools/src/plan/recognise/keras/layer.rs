@@ -43,7 +43,10 @@ pub(super) fn read(names: &Names<'_>, layer: &Layer<'_>) -> Result<Kind, ModelEr
             .unwrap_or(default)
     };
     let activation = |activation| {
-        let plan = LayerPlan { activation, ..LayerPlan::default() };
+        let plan = LayerPlan {
+            activation,
+            ..LayerPlan::default()
+        };
         Ok(Kind::Steps(vec![reader.step(plan)]))
     };
     match layer.class {
@@ -72,7 +75,10 @@ pub(super) fn read(names: &Names<'_>, layer: &Layer<'_>) -> Result<Kind, ModelEr
             Ok(Kind::Steps(vec![step]))
         }
         "ReLU" => {
-            let (slope, threshold) = (number(&["negative_slope"], 0.0), number(&["threshold"], 0.0));
+            let (slope, threshold) = (
+                number(&["negative_slope"], 0.0),
+                number(&["threshold"], 0.0),
+            );
             let max = layer.config.get("max_value").and_then(Value::as_f64);
             match (slope == 0.0, threshold == 0.0, max) {
                 (true, true, None) => activation(ActivationPlan::Relu),
@@ -85,23 +91,38 @@ pub(super) fn read(names: &Names<'_>, layer: &Layer<'_>) -> Result<Kind, ModelEr
                 }),
             }
         }
-        "LeakyReLU" => {
-            activation(ActivationPlan::LeakyRelu(number(&["negative_slope", "alpha"], 0.3)))
-        }
+        "LeakyReLU" => activation(ActivationPlan::LeakyRelu(number(
+            &["negative_slope", "alpha"],
+            0.3,
+        ))),
         "ELU" => activation(ActivationPlan::Elu(number(&["alpha"], 1.0))),
         "PReLU" => activation(ActivationPlan::PRelu(reader.tensor("alpha", 0)?)),
         "BatchNormalization" | "LayerNormalization" | "RMSNormalization" | "GroupNormalization" => {
             let norm = reader.norm()?;
-            let plan = LayerPlan { before: Some(norm), ..LayerPlan::default() };
+            let plan = LayerPlan {
+                before: Some(norm),
+                ..LayerPlan::default()
+            };
             Ok(Kind::Steps(vec![reader.step(plan)]))
         }
         "UnitNormalization" => {
-            let norm = Norm { gamma: None, beta: None, kind: NormKind::L2, epsilon: 1e-12 };
-            let plan = LayerPlan { before: Some(norm), ..LayerPlan::default() };
+            let norm = Norm {
+                gamma: None,
+                beta: None,
+                kind: NormKind::L2,
+                epsilon: 1e-12,
+            };
+            let plan = LayerPlan {
+                before: Some(norm),
+                ..LayerPlan::default()
+            };
             Ok(Kind::Steps(vec![reader.step(plan)]))
         }
         "Normalization" => {
-            let plan = LayerPlan { before: Some(reader.standardization()?), ..LayerPlan::default() };
+            let plan = LayerPlan {
+                before: Some(reader.standardization()?),
+                ..LayerPlan::default()
+            };
             Ok(Kind::Steps(vec![reader.step(plan)]))
         }
         "Rescaling" => {
@@ -116,7 +137,10 @@ pub(super) fn read(names: &Names<'_>, layer: &Layer<'_>) -> Result<Kind, ModelEr
                 kind: NormKind::Scale,
                 epsilon: 0.0,
             };
-            let plan = LayerPlan { before: Some(norm), ..LayerPlan::default() };
+            let plan = LayerPlan {
+                before: Some(norm),
+                ..LayerPlan::default()
+            };
             Ok(Kind::Steps(vec![reader.step(plan)]))
         }
         "DNN" => reader.dnn().map(Kind::Steps),
@@ -131,7 +155,11 @@ struct Reader<'a, 'c> {
 
 impl Reader<'_, '_> {
     fn step(&self, plan: LayerPlan) -> Step {
-        Step { name: self.layer.name.clone(), plan, outer: None }
+        Step {
+            name: self.layer.name.clone(),
+            plan,
+            outer: None,
+        }
     }
 
     fn place(&self) -> String {
@@ -142,7 +170,11 @@ impl Reader<'_, '_> {
     fn refuse_quantized(&self) -> Result<(), ModelError> {
         let quantized = |v: &Value| v.to_string().contains("QuantizedDTypePolicy");
         if self.layer.config.get("dtype").is_some_and(quantized)
-            || self.layer.config.get("quantization_mode").is_some_and(Value::is_string)
+            || self
+                .layer
+                .config
+                .get("quantization_mode")
+                .is_some_and(Value::is_string)
         {
             return Err(ModelError::Unsupported {
                 place: self.place(),
@@ -158,9 +190,13 @@ impl Reader<'_, '_> {
     /// A tensor by its name, or by its number where Keras 3 numbers them.
     fn find(&self, key: &str, number: usize) -> Option<String> {
         self.layer.paths.iter().find_map(|path| {
-            [format!("{path}/{key}:0"), format!("{path}/{key}"), format!("{path}/vars/{number}")]
-                .into_iter()
-                .find(|n| self.names.has(n))
+            [
+                format!("{path}/{key}:0"),
+                format!("{path}/{key}"),
+                format!("{path}/vars/{number}"),
+            ]
+            .into_iter()
+            .find(|n| self.names.has(n))
         })
     }
 
@@ -180,11 +216,19 @@ impl Reader<'_, '_> {
         number: usize,
         behind: usize,
     ) -> Result<LayerPlan, ModelError> {
-        let biased = self.layer.config.get("use_bias").and_then(Value::as_bool).unwrap_or(true);
+        let biased = self
+            .layer
+            .config
+            .get("use_bias")
+            .and_then(Value::as_bool)
+            .unwrap_or(true);
         Ok(LayerPlan {
             weight: Some(self.tensor(kernel, number)?),
             layout: Layout::InOut,
-            bias: self.find(bias, behind).filter(|_| biased).map(TensorRef::name),
+            bias: self
+                .find(bias, behind)
+                .filter(|_| biased)
+                .map(TensorRef::name),
             ..LayerPlan::default()
         })
     }
@@ -196,7 +240,11 @@ impl Reader<'_, '_> {
         let rms = class == "RMSNormalization"
             || config.get("rms_scaling").and_then(Value::as_bool) == Some(true);
         let epsilon = config.get("epsilon").and_then(Value::as_f64);
-        let default = if class == "RMSNormalization" { 1e-6 } else { EPSILON };
+        let default = if class == "RMSNormalization" {
+            1e-6
+        } else {
+            EPSILON
+        };
         // In `vars/N` only the weights that exist are numbered. Keras's RMS norm has gains alone.
         let mut wanted: Vec<&str> = Vec::new();
         wanted.extend((on("scale") || rms).then_some("gamma"));
@@ -207,13 +255,18 @@ impl Reader<'_, '_> {
             let number = wanted.iter().position(|w| *w == key)?;
             let scale = ["scale"].iter().find_map(|k| self.find(k, number));
             let named = self.find(key, number);
-            named.or(scale.filter(|_| key == "gamma")).map(TensorRef::name)
+            named
+                .or(scale.filter(|_| key == "gamma"))
+                .map(TensorRef::name)
         };
         let kind = match (class, find("moving_mean").zip(find("moving_variance"))) {
             ("BatchNormalization", Some((mean, variance))) => NormKind::Batch(mean, variance),
             ("BatchNormalization", None) => {
                 return Err(self.names.wrong(
-                    &format!("{} has no moving mean and variance among the tensors", self.place()),
+                    &format!(
+                        "{} has no moving mean and variance among the tensors",
+                        self.place()
+                    ),
                     REMEDY,
                 ));
             }
@@ -265,18 +318,32 @@ impl Reader<'_, '_> {
     /// DeepCTR's `DNN`: kernels, then biases, then norms or Dices.
     fn dnn(&self) -> Result<Vec<Step>, ModelError> {
         let config = self.layer.config;
-        let hidden = config.get("hidden_units").and_then(Value::as_array).map_or(0, Vec::len);
+        let hidden = config
+            .get("hidden_units")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
         let activation = config.get("activation");
         let last = config.get("output_activation").filter(|a| a.is_string());
         let normed = config.get("use_bn").and_then(Value::as_bool) == Some(true);
         let mut steps = Vec::new();
         for j in 0..hidden {
             let mut plan = self.dense(&format!("kernel{j}"), &format!("bias{j}"), j, hidden + j)?;
-            plan.before = if normed { Some(self.dnn_norm("bn_layers", "batch_normalization", j)?) } else { None };
+            plan.before = if normed {
+                Some(self.dnn_norm("bn_layers", "batch_normalization", j)?)
+            } else {
+                None
+            };
             let mut step = self.step(plan);
             step.name = format!("{}[{j}]", self.layer.name);
-            let own = if j + 1 == hidden { last.or(activation) } else { activation };
-            if own.and_then(Value::as_str).is_some_and(|a| a.eq_ignore_ascii_case("dice")) {
+            let own = if j + 1 == hidden {
+                last.or(activation)
+            } else {
+                activation
+            };
+            if own
+                .and_then(Value::as_str)
+                .is_some_and(|a| a.eq_ignore_ascii_case("dice"))
+            {
                 step.plan.activation = self.dnn_dice(j)?;
             } else {
                 step.activate(self.names, own)?;
@@ -290,7 +357,11 @@ impl Reader<'_, '_> {
 
     /// Paths of the `j`-th layer of a list inside this layer.
     fn inner(&self, list: &str, class: &str, j: usize) -> Vec<String> {
-        let numbered = if j == 0 { class.to_owned() } else { format!("{class}_{j}") };
+        let numbered = if j == 0 {
+            class.to_owned()
+        } else {
+            format!("{class}_{j}")
+        };
         let paths = self.layer.paths.iter();
         paths
             .flat_map(|p| [format!("{p}/{list}/{numbered}"), format!("{p}/{numbered}")])
@@ -299,36 +370,53 @@ impl Reader<'_, '_> {
 
     fn batch(&self, paths: &[String], epsilon: f64) -> Option<Norm> {
         let exists = |n: &str| self.names.has(n);
-        paths.iter().find_map(|p| Norm::at(p, epsilon, &exists)).filter(Norm::is_batch)
+        paths
+            .iter()
+            .find_map(|p| Norm::at(p, epsilon, &exists))
+            .filter(Norm::is_batch)
     }
 
     fn dnn_norm(&self, list: &str, class: &str, j: usize) -> Result<Norm, ModelError> {
-        self.batch(&self.inner(list, class, j), EPSILON).ok_or_else(|| {
-            self.names.wrong(&format!("{} has no batch norm {j}", self.place()), REMEDY)
-        })
+        self.batch(&self.inner(list, class, j), EPSILON)
+            .ok_or_else(|| {
+                self.names
+                    .wrong(&format!("{} has no batch norm {j}", self.place()), REMEDY)
+            })
     }
 
     fn dnn_dice(&self, j: usize) -> Result<ActivationPlan, ModelError> {
         /// DeepCTR's own default.
         const DICE: f64 = 1e-9;
-        let missing =
-            || self.names.wrong(&format!("{} has no dice {j}", self.place()), REMEDY);
+        let missing = || {
+            self.names
+                .wrong(&format!("{} has no dice {j}", self.place()), REMEDY)
+        };
         let paths = self.inner("activation_layers", "dice", j);
         let alpha = paths.iter().find_map(|p| {
-            [format!("{p}/dice_alpha:0"), format!("{p}/dice_alpha"), format!("{p}/vars/0")]
-                .into_iter()
-                .find(|n| self.names.has(n))
+            [
+                format!("{p}/dice_alpha:0"),
+                format!("{p}/dice_alpha"),
+                format!("{p}/vars/0"),
+            ]
+            .into_iter()
+            .find(|n| self.names.has(n))
         });
         let alpha = TensorRef::name(alpha.ok_or_else(missing)?);
         let below: Vec<String> = paths
             .iter()
             .flat_map(|p| {
                 let first = ["bn", "batch_normalization"].map(|n| format!("{p}/{n}"));
-                first.into_iter().chain([format!("{p}/batch_normalization_{j}")])
+                first
+                    .into_iter()
+                    .chain([format!("{p}/batch_normalization_{j}")])
             })
             .collect();
         let norm = self.plain_batch(&below, DICE).ok_or_else(missing)?;
-        let dice = Dice { alpha, norm: Some(norm), epsilon: DICE };
+        let dice = Dice {
+            alpha,
+            norm: Some(norm),
+            epsilon: DICE,
+        };
         Ok(ActivationPlan::Dice(Box::new(dice)))
     }
 
@@ -336,7 +424,10 @@ impl Reader<'_, '_> {
     fn plain_batch(&self, paths: &[String], epsilon: f64) -> Option<Norm> {
         let named = paths.iter().find_map(|p| {
             [
-                [format!("{p}/moving_mean:0"), format!("{p}/moving_variance:0")],
+                [
+                    format!("{p}/moving_mean:0"),
+                    format!("{p}/moving_variance:0"),
+                ],
                 [format!("{p}/moving_mean"), format!("{p}/moving_variance")],
                 [format!("{p}/vars/0"), format!("{p}/vars/1")],
             ]
@@ -345,7 +436,12 @@ impl Reader<'_, '_> {
         })?;
         let [mean, variance] = named.map(TensorRef::name);
         let kind = NormKind::Batch(mean, variance);
-        Some(Norm { gamma: None, beta: None, kind, epsilon })
+        Some(Norm {
+            gamma: None,
+            beta: None,
+            kind,
+            epsilon,
+        })
     }
 }
 

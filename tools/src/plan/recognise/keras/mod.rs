@@ -96,10 +96,16 @@ pub(super) struct Mixture {
 /// Follows a file's configuration; `None` where it has none, or is no model of layers.
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
     let config = weights.config.as_ref()?;
-    let class = config.get("class_name").and_then(Value::as_str).unwrap_or("Functional");
+    let class = config
+        .get("class_name")
+        .and_then(Value::as_str)
+        .unwrap_or("Functional");
     let config = config.get("config").unwrap_or(config);
     let known = config.get("output_layers").is_some() || class == "Sequential";
-    let names = Names { weights, framework: "a Keras model" };
+    let names = Names {
+        weights,
+        framework: "a Keras model",
+    };
     known.then(|| followed(names, class, config))
 }
 
@@ -123,9 +129,22 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
     found.plan.name = model.name.unwrap_or("model").into();
     for layer in model.layers.iter().filter(|l| before.contains(&l.name)) {
         let under = |n: &&String| layer.paths.iter().any(|p| n.starts_with(&format!("{p}/")));
-        found.tables.extend(names.weights.tensors.keys().filter(under).cloned());
+        found
+            .tables
+            .extend(names.weights.tensors.keys().filter(under).cloned());
     }
-    if model.layer(&wired.input).is_some_and(|l| l.class != "InputLayer") {
+    // How many rows a `Normalization` measured.
+    for layer in model.layers.iter().filter(|l| l.class == "Normalization") {
+        for path in &layer.paths {
+            let why = "counts the rows that were measured";
+            found.dead.push((format!("{path}/vars/2"), why.into()));
+            found.dead.push((format!("{path}/count"), why.into()));
+        }
+    }
+    if model
+        .layer(&wired.input)
+        .is_some_and(|l| l.class != "InputLayer")
+    {
         found.embeddings = Some(format!(
             "layer `{}` and what stands before it make the blob's input: the blob starts at the \
              vector that enters the experts",
@@ -142,7 +161,10 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
 
 /// The framework whose layer is in the file, for people.
 fn framework(weights: &Weights) -> Option<&'static str> {
-    let names = Names { weights, framework: "" };
+    let names = Names {
+        weights,
+        framework: "",
+    };
     if weights.config.as_ref()?.to_string().contains("deepctr") {
         return Some("DeepCTR");
     }
@@ -154,15 +176,14 @@ fn framework(weights: &Weights) -> Option<&'static str> {
 
 /// A policy of half precision in a configuration.
 fn mixed(config: &str) -> Option<&'static str> {
-    ["bfloat16", "float16"].into_iter().find(|p| config.contains(&format!("\"mixed_{p}\"")) || config.contains(&format!("\"name\":\"{p}\"")))
+    ["bfloat16", "float16"].into_iter().find(|p| {
+        config.contains(&format!("\"mixed_{p}\"")) || config.contains(&format!("\"name\":\"{p}\""))
+    })
 }
 
 /// The mixture that a layer of the configuration holds, its activations from its own
 /// configuration; `None` where it holds none.
-fn mixture_at(
-    names: &Names<'_>,
-    layer: &config::Layer<'_>,
-) -> Result<Option<Mixture>, ModelError> {
+fn mixture_at(names: &Names<'_>, layer: &config::Layer<'_>) -> Result<Option<Mixture>, ModelError> {
     for path in &layer.paths {
         let found = hub_recsys::mixture(names, Some(path))
             .or_else(|| keras_mmoe::mixture(names, Some(path)));
@@ -195,7 +216,10 @@ fn activate(
             return Ok(None);
         };
         layer::activation_name(value).map(Some).ok_or_else(|| {
-            names.wrong(&format!("its {key} is {value}"), "describe the model in a spec")
+            names.wrong(
+                &format!("its {key} is {value}"),
+                "describe the model in a spec",
+            )
         })
     };
     let (expert, gate) = (said("expert_activation")?, said("gate_activation")?);
@@ -236,7 +260,10 @@ pub(super) fn by_order(names: &Names<'_>, mut mixture: Mixture) -> Result<Found,
 
 /// Weights of a functional model of dense layers alone.
 pub(super) fn plain(weights: &Weights) -> Option<Result<Found, ModelError>> {
-    let names = Names { weights, framework: "dense layers of Keras" };
+    let names = Names {
+        weights,
+        framework: "dense layers of Keras",
+    };
     let keras = weights.config.is_none() && weights.format.contains("Keras");
     if keras { order::plain(&names) } else { None }
 }

@@ -19,7 +19,11 @@ const WHY: &str = "weights alone do not say how layers connect";
 pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, ModelError> {
     let outside = format!("{}/", mixture.path);
     let all = groups(names);
-    let embeds = |path: &str| path.rsplit('/').next().is_some_and(|s| s.contains("embedding"));
+    let embeds = |path: &str| {
+        path.rsplit('/')
+            .next()
+            .is_some_and(|s| s.contains("embedding"))
+    };
     let dense: Vec<&Group> = all
         .iter()
         .filter(|g| !g.path.starts_with(&outside) && g.path != mixture.path && !embeds(&g.path))
@@ -45,7 +49,11 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
     for t in 0..gates {
         let layer = |l| {
             let last = l + 1 == depth;
-            let function = if last { ActivationPlan::Linear } else { ActivationPlan::Relu };
+            let function = if last {
+                ActivationPlan::Linear
+            } else {
+                ActivationPlan::Relu
+            };
             let mut layer = behind[order.at(t, l, gates, depth)].layer(function);
             layer.open.activation = !last;
             layer
@@ -57,13 +65,16 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
             || format!("task{t}"),
             |l| behind[order.at(t, l, gates, depth)].name.clone(),
         );
-        found.plan.tasks.push(TaskPlan { name, output: None });
+        found.plan.tasks.push(TaskPlan::new(name, None));
     }
-    let mut front: Vec<LayerPlan> = stem.iter().map(|g| {
-        let mut layer = g.layer(ActivationPlan::Relu);
-        layer.open.activation = true;
-        layer
-    }).collect();
+    let mut front: Vec<LayerPlan> = stem
+        .iter()
+        .map(|g| {
+            let mut layer = g.layer(ActivationPlan::Relu);
+            layer.open.activation = true;
+            layer
+        })
+        .collect();
     let beside = beside(names, &outside, &dense);
     let left = norms(beside, &mut towers, depth);
     for norm in left {
@@ -74,7 +85,12 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
     }
     if !front.is_empty() {
         let name = stem.first().map_or("a norm", |g| &g.name).to_owned();
-        found.plan.front = Some(Front { layers: front, runs: false, open: true, name });
+        found.plan.front = Some(Front {
+            layers: front,
+            runs: false,
+            open: true,
+            name,
+        });
     }
     found.plan = Plan {
         name: "model".into(),
@@ -82,14 +98,27 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
         towers,
         ..found.plan
     };
+    let counts =
+        names.weights.tensors.keys().filter(|n| {
+            n.ends_with("/vars/2") && n.split('/').any(|s| s.starts_with("normalization"))
+        });
+    let why = "counts the rows that were measured";
+    found
+        .dead
+        .extend(counts.map(|n| (n.clone(), why.to_owned())));
     let tables = names.weights.tensors.keys().filter(|n| {
-        n.split('/').any(|s| s.starts_with("embedding") || s.starts_with("sparse_emb"))
+        n.split('/')
+            .any(|s| s.starts_with("embedding") || s.starts_with("sparse_emb"))
     });
     let tables: Vec<String> = tables.cloned().collect();
     if !tables.is_empty() {
         found.embeddings = Some(format!(
             "{} stand before the input: the blob starts at the vector that enters the experts",
-            tables.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ")
+            tables
+                .iter()
+                .map(|t| format!("`{t}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
         found.tables.extend(tables);
     }
@@ -134,8 +163,10 @@ fn share_out(
             return Ok((stem, order));
         }
     }
-    let list: Vec<String> =
-        dense.iter().map(|g| format!("`{}` {:?}", g.path, g.shape)).collect();
+    let list: Vec<String> = dense
+        .iter()
+        .map(|g| format!("`{}` {:?}", g.path, g.shape))
+        .collect();
     Err(names.wrong(
         &format!(
             "{gates} tasks do not share out its {} layers behind the mixture ({})",
@@ -176,7 +207,10 @@ struct Beside {
 impl Beside {
     fn alone(self) -> LayerPlan {
         LayerPlan {
-            open: Open { epsilon: !self.measured, ..Open::default() },
+            open: Open {
+                epsilon: !self.measured,
+                ..Open::default()
+            },
             before: self.norm,
             ..LayerPlan::default()
         }
@@ -187,7 +221,20 @@ impl Beside {
 fn beside(names: &Names<'_>, inside: &str, dense: &[&Group]) -> Vec<Beside> {
     let mut paths: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
-    for name in names.weights.tensors.keys().filter(|n| !n.starts_with(inside)) {
+    let training = |n: &str| {
+        ["metrics/", "optimizer/", "optimizer_weights/"]
+            .iter()
+            .any(|p| n.starts_with(p))
+    };
+    for name in names
+        .weights
+        .tensors
+        .keys()
+        .filter(|n| !n.starts_with(inside))
+    {
+        if training(name) {
+            continue;
+        }
         let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
         let path = parent.strip_suffix("/vars").unwrap_or(parent);
         if !dense.iter().any(|g| g.path == path) && seen.insert(path.to_owned()) {
@@ -197,20 +244,39 @@ fn beside(names: &Names<'_>, inside: &str, dense: &[&Group]) -> Vec<Beside> {
     let exists = |n: &str| names.has(n);
     let of = |path: &String| {
         let class = path.rsplit('/').next().unwrap_or(path);
-        let first = [format!("{path}/vars/0"), format!("{path}/alpha:0"), format!("{path}/alpha")];
+        let first = [
+            format!("{path}/vars/0"),
+            format!("{path}/alpha:0"),
+            format!("{path}/alpha"),
+        ];
         let first = first.into_iter().find(|n| names.has(n));
         if class.starts_with("normalization") {
             let [mean, variance] = [0, 1].map(|n| format!("{path}/vars/{n}"));
             let width = names.shape(&mean).iter().product();
             let kind = NormKind::Batch(TensorRef::name(mean), TensorRef::name(variance));
-            let norm = Some(Norm { gamma: None, beta: None, kind, epsilon: 1e-14 });
-            return Some(Beside { width, norm, slope: None, measured: true });
+            let norm = Some(Norm {
+                gamma: None,
+                beta: None,
+                kind,
+                epsilon: 1e-14,
+            });
+            return Some(Beside {
+                width,
+                norm,
+                slope: None,
+                measured: true,
+            });
         }
         if class.starts_with("p_re_lu") || class.starts_with("prelu") {
             let slope = first?;
             let width = names.shape(&slope).iter().product();
             let slope = Some(TensorRef::name(slope));
-            return Some(Beside { width, norm: None, slope, measured: false });
+            return Some(Beside {
+                width,
+                norm: None,
+                slope,
+                measured: false,
+            });
         }
         if class.contains("embedding") {
             return None;
@@ -218,7 +284,12 @@ fn beside(names: &Names<'_>, inside: &str, dense: &[&Group]) -> Vec<Beside> {
         let norm = Norm::at(path, EPSILON, &exists)?;
         let vector = &norm.gamma.as_ref()?.parts()[0].name;
         let width = names.shape(vector).iter().product();
-        Some(Beside { width, norm: Some(norm), slope: None, measured: false })
+        Some(Beside {
+            width,
+            norm: Some(norm),
+            slope: None,
+            measured: false,
+        })
     };
     paths.iter().filter_map(of).collect()
 }
@@ -273,14 +344,27 @@ pub(super) fn plain(names: &Names<'_>) -> Option<Result<Found, ModelError>> {
             let (stacks, behind) = rest.split_at(experts * depth);
             let first = stacks.first().map_or(0, |g| g.shape[0]);
             let units = stacks.last().map_or(0, |g| g.shape[1]);
-            let alike = stacks.chunks(experts).all(|run| run.iter().all(|g| g.shape == run[0].shape));
+            let alike = stacks
+                .chunks(experts)
+                .all(|run| run.iter().all(|g| g.shape == run[0].shape));
             let deep = stacks.chunks(experts).collect::<Vec<_>>();
             let runs = first == inputs
                 && alike
-                && deep.windows(2).all(|w| w[0][0].shape[1] == w[1][0].shape[0]);
-            let shared_out = (!behind.is_empty()).then(|| towers(behind, gates.len(), units)).flatten();
+                && deep
+                    .windows(2)
+                    .all(|w| w[0][0].shape[1] == w[1][0].shape[0]);
+            let shared_out = (!behind.is_empty())
+                .then(|| towers(behind, gates.len(), units))
+                .flatten();
             if let (true, Some(order)) = (runs, shared_out) {
-                readings.push((experts, depth, gates.clone(), stacks.to_vec(), behind.to_vec(), order));
+                readings.push((
+                    experts,
+                    depth,
+                    gates.clone(),
+                    stacks.to_vec(),
+                    behind.to_vec(),
+                    order,
+                ));
             }
         }
     }
@@ -295,7 +379,9 @@ pub(super) fn plain(names: &Names<'_>) -> Option<Result<Found, ModelError>> {
     let mut level = Level::default();
     for e in 0..*experts {
         let layers = (0..*depth).map(|l| open(stacks[l * experts + e], ActivationPlan::Relu, true));
-        level.experts.push(unit(format!("expert {e}"), layers.collect()));
+        level
+            .experts
+            .push(unit(format!("expert {e}"), layers.collect()));
     }
     for (t, gate) in gates.iter().enumerate() {
         let layers = vec![open(gate, ActivationPlan::Linear, false)];
@@ -303,21 +389,34 @@ pub(super) fn plain(names: &Names<'_>) -> Option<Result<Found, ModelError>> {
         gate.open = true;
         level.gates.push(gate);
     }
-    let mut plan = Plan { name: "model".into(), levels: vec![level], ..Plan::default() };
+    let mut plan = Plan {
+        name: "model".into(),
+        levels: vec![level],
+        ..Plan::default()
+    };
     let end = behind.len() / gates.len();
     for t in 0..gates.len() {
         let layers = (0..end).map(|l| {
             let last = l + 1 == end;
-            let function = if last { ActivationPlan::Linear } else { ActivationPlan::Relu };
+            let function = if last {
+                ActivationPlan::Linear
+            } else {
+                ActivationPlan::Relu
+            };
             open(behind[order.at(t, l, gates.len(), end)], function, !last)
         });
         let mut tower = unit(format!("tower {t}"), layers.collect());
         tower.reads = Reads::Stream(t);
         plan.towers.push(tower);
         let name = behind[order.at(t, end - 1, gates.len(), end)].name.clone();
-        plan.tasks.push(TaskPlan { name, output: None });
+        plan.tasks.push(TaskPlan::new(name, None));
     }
-    let mut found = Found { framework: "dense layers of Keras", plan, tasks_named: true, ..Found::default() };
+    let mut found = Found {
+        framework: "dense layers of Keras",
+        plan,
+        tasks_named: true,
+        ..Found::default()
+    };
     found.habits.source = WHY;
     found.assumptions.push(format!(
         "{experts} experts, {} gates and towers are told by their widths and the file's order ({}): {WHY}",

@@ -81,7 +81,11 @@ const DEEPEST: usize = 16;
 
 impl<'n, 'a> Tracer<'n, 'a> {
     pub(super) fn trace(names: &'n Names<'a>, model: &Model<'a>) -> Result<Traced, ModelError> {
-        let mut tracer = Self { names, values: IndexMap::new(), done: Traced::default() };
+        let mut tracer = Self {
+            names,
+            values: IndexMap::new(),
+            done: Traced::default(),
+        };
         let ends = tracer.run(model, None, 0)?;
         for ((tensor, key), value) in model.outputs.iter().zip(ends) {
             let end = match value {
@@ -94,7 +98,10 @@ impl<'n, 'a> Tracer<'n, 'a> {
                     ));
                 }
             };
-            tracer.done.outputs.push((key.clone().unwrap_or_else(|| tensor.0.clone()), end));
+            tracer
+                .done
+                .outputs
+                .push((key.clone().unwrap_or_else(|| tensor.0.clone()), end));
         }
         Ok(tracer.done)
     }
@@ -107,7 +114,9 @@ impl<'n, 'a> Tracer<'n, 'a> {
         depth: usize,
     ) -> Result<Vec<Value_>, ModelError> {
         if depth == DEEPEST {
-            return Err(self.names.wrong("models stand in models without end", REMEDY));
+            return Err(self
+                .names
+                .wrong("models stand in models without end", REMEDY));
         }
         let outer = std::mem::take(&mut self.values);
         if let Some(given) = given {
@@ -141,7 +150,8 @@ impl<'n, 'a> Tracer<'n, 'a> {
         }
         let ends = model.outputs.iter().map(|(t, _)| {
             self.values.get(t).cloned().ok_or_else(|| {
-                self.names.wrong(&format!("nothing makes its output `{}`", t.0), REMEDY)
+                self.names
+                    .wrong(&format!("nothing makes its output `{}`", t.0), REMEDY)
             })
         });
         let ends = ends.collect();
@@ -164,7 +174,10 @@ impl<'n, 'a> Tracer<'n, 'a> {
         if self.values.contains_key(&key) {
             return Ok(());
         }
-        let given: Vec<Value_> = sources.iter().filter_map(|s| self.values.get(s).cloned()).collect();
+        let given: Vec<Value_> = sources
+            .iter()
+            .filter_map(|s| self.values.get(s).cloned())
+            .collect();
         if layer.class == "InputLayer" {
             self.set(layer, call, 0, raw(layer));
             return Ok(());
@@ -177,7 +190,10 @@ impl<'n, 'a> Tracer<'n, 'a> {
             return Ok(());
         }
         if matches!(layer.class, "Functional" | "Sequential" | "Model") {
-            let containers = layer.paths.iter().flat_map(|p| [format!("{p}/layers"), p.clone()]);
+            let containers = layer
+                .paths
+                .iter()
+                .flat_map(|p| [format!("{p}/layers"), p.clone()]);
             let containers: Vec<String> = containers.collect();
             let inner = Model::read(self.names, layer.class, layer.config, &containers)?;
             let ends = if layer.class == "Sequential" && given.len() == 1 {
@@ -210,7 +226,12 @@ impl<'n, 'a> Tracer<'n, 'a> {
                 self.values.insert(source.clone(), one.clone());
             }
             self.layer(layer, 0, std::slice::from_ref(&source), depth + 1)?;
-            value = self.values.get(&(layer.name.clone(), 0, 0)).cloned().into_iter().collect();
+            value = self
+                .values
+                .get(&(layer.name.clone(), 0, 0))
+                .cloned()
+                .into_iter()
+                .collect();
             self.values.clear();
         }
         self.values = outer;
@@ -224,7 +245,11 @@ impl<'n, 'a> Tracer<'n, 'a> {
             let end = plans.len();
             for (i, plan) in plans.into_iter().enumerate() {
                 let outer = if i + 1 == end { outer } else { None };
-                chain.steps.push(Step { name: format!("{name}[{i}]"), plan, outer });
+                chain.steps.push(Step {
+                    name: format!("{name}[{i}]"),
+                    plan,
+                    outer,
+                });
             }
             chain
         };
@@ -249,12 +274,24 @@ impl<'n, 'a> Tracer<'n, 'a> {
 
     /// Notes a mixture, and gives its value.
     fn mix(&mut self, gate: Chain, experts: Vec<Chain>, open: bool) -> Value_ {
-        let mix = Mix { gate, experts, open };
-        let number = self.done.mixes.iter().position(|m| *m == mix).unwrap_or_else(|| {
-            self.done.mixes.push(mix);
-            self.done.mixes.len() - 1
-        });
-        Value_::Vector(Chain { base: Base::Mix(number), steps: Vec::new() })
+        let mix = Mix {
+            gate,
+            experts,
+            open,
+        };
+        let number = self
+            .done
+            .mixes
+            .iter()
+            .position(|m| *m == mix)
+            .unwrap_or_else(|| {
+                self.done.mixes.push(mix);
+                self.done.mixes.len() - 1
+            });
+        Value_::Vector(Chain {
+            base: Base::Mix(number),
+            steps: Vec::new(),
+        })
     }
 
     fn value(&mut self, layer: &Layer<'a>, given: &[Value_]) -> Result<Value_, ModelError> {
@@ -279,7 +316,15 @@ impl<'n, 'a> Tracer<'n, 'a> {
             return Ok(value);
         }
         // What only prepares the input: embeddings, concatenations, lookups.
-        let input = |v: &Value_| matches!(v, Value_::Vector(Chain { base: Base::Raw(_), .. }));
+        let input = |v: &Value_| {
+            matches!(
+                v,
+                Value_::Vector(Chain {
+                    base: Base::Raw(_),
+                    ..
+                })
+            )
+        };
         if given.iter().all(input) {
             self.done.before.push(layer.name.clone());
             return Ok(raw(layer));
@@ -297,9 +342,13 @@ impl<'n, 'a> Tracer<'n, 'a> {
     /// DeepCTR's last layer: a bias, and a sigmoid where the task is binary.
     fn prediction(&self, layer: &Layer<'_>, mut chain: Chain) -> Result<Value_, ModelError> {
         let bias = layer.paths.iter().find_map(|p| {
-            [format!("{p}/global_bias:0"), format!("{p}/global_bias"), format!("{p}/vars/0")]
-                .into_iter()
-                .find(|n| self.names.has(n))
+            [
+                format!("{p}/global_bias:0"),
+                format!("{p}/global_bias"),
+                format!("{p}/vars/0"),
+            ]
+            .into_iter()
+            .find(|n| self.names.has(n))
         });
         let outer = match layer.config.get("task").and_then(Value::as_str) {
             Some("binary") => Some(OutputPlan::Sigmoid),
@@ -312,7 +361,10 @@ impl<'n, 'a> Tracer<'n, 'a> {
                 });
             }
         };
-        let unfit = || self.names.wrong(&format!("layer `{}` follows no Dense", layer.name), REMEDY);
+        let unfit = || {
+            self.names
+                .wrong(&format!("layer `{}` follows no Dense", layer.name), REMEDY)
+        };
         let last = chain.steps.last_mut().ok_or_else(unfit)?;
         if let Some(bias) = bias {
             if last.plan.bias.is_some() || last.plan.weight.is_none() {
@@ -337,19 +389,38 @@ impl<'n, 'a> Tracer<'n, 'a> {
         let chains = || -> Option<Vec<Chain>> {
             given
                 .iter()
-                .map(|v| if let Value_::Vector(c) = v { Some(c.clone()) } else { None })
+                .map(|v| {
+                    if let Value_::Vector(c) = v {
+                        Some(c.clone())
+                    } else {
+                        None
+                    }
+                })
                 .collect()
         };
         Ok(match given {
             // Shapes alone: a row or a column of a vector, a transposed stack.
             [Value_::Vector(chain)]
-                if does(&["Reshape", "ExpandDims", "RepeatVector", "expand_dims", "reshape", "Squeeze"])
-                    && !(raw_alone(chain)) =>
+                if does(&[
+                    "Reshape",
+                    "ExpandDims",
+                    "RepeatVector",
+                    "expand_dims",
+                    "reshape",
+                    "Squeeze",
+                ]) && !(raw_alone(chain)) =>
             {
                 Some(Value_::Vector(chain.clone()))
             }
             [same @ (Value_::Stack(_) | Value_::Weighed(..))]
-                if does(&["Reshape", "ExpandDims", "Permute", "Transpose", "transpose", "expand_dims"]) =>
+                if does(&[
+                    "Reshape",
+                    "ExpandDims",
+                    "Permute",
+                    "Transpose",
+                    "transpose",
+                    "expand_dims",
+                ]) =>
             {
                 Some(same.clone())
             }
@@ -358,7 +429,8 @@ impl<'n, 'a> Tracer<'n, 'a> {
                 index_of(layer).map(|i| Value_::Weight(chain.clone(), i))
             }
             [Value_::Weighed(gate, experts)]
-                if does(&["Sum", "GlobalAveragePooling1D", "reduce_sum", "sum"]) && !does(&["reduce_mean", "mean"]) =>
+                if does(&["Sum", "GlobalAveragePooling1D", "reduce_sum", "sum"])
+                    && !does(&["reduce_mean", "mean"]) =>
             {
                 if class == "GlobalAveragePooling1D" {
                     return Ok(None);
@@ -370,7 +442,10 @@ impl<'n, 'a> Tracer<'n, 'a> {
                 if gate(chain) && !does(&["reduce_mean", "mean", "reduce_max"]) =>
             {
                 let summed = does(&["Dot", "Matmul", "MatMul", "Einsum", "BatchDot"])
-                    || lambda_says(layer, &["reduce_sum", "matmul", "einsum", "batch_dot", "sum"]);
+                    || lambda_says(
+                        layer,
+                        &["reduce_sum", "matmul", "einsum", "batch_dot", "sum"],
+                    );
                 if summed {
                     Some(self.mix(chain.clone(), experts.clone(), false))
                 } else if does(&["Multiply", "multiply"]) {
@@ -386,7 +461,8 @@ impl<'n, 'a> Tracer<'n, 'a> {
                 Some(Value_::WeighedOne(gate.clone(), *i, expert.clone()))
             }
             [Value_::Vector(a), Value_::Vector(b)] if class == "Multiply" && gate(a) && gate(b) => {
-                let one = |c: &Chain| c.steps.last().and_then(|s| s.outer) == Some(OutputPlan::Sigmoid);
+                let one =
+                    |c: &Chain| c.steps.last().and_then(|s| s.outer) == Some(OutputPlan::Sigmoid);
                 (one(a) && one(b)).then(|| Value_::Product(a.clone(), b.clone()))
             }
             [Value_::WeighedOne(..), ..] if does(&["Add", "add", "add_n"]) => self.added(given),
@@ -413,12 +489,17 @@ impl<'n, 'a> Tracer<'n, 'a> {
         parts.sort_by_key(|(i, _)| *i);
         let complete = parts.iter().map(|(i, _)| *i).eq(0..parts.len());
         let experts = parts.into_iter().map(|(_, e)| e).collect();
-        whole.filter(|_| complete).map(|gate| self.mix(gate, experts, false))
+        whole
+            .filter(|_| complete)
+            .map(|gate| self.mix(gate, experts, false))
     }
 }
 
 fn raw(layer: &Layer<'_>) -> Value_ {
-    Value_::Vector(Chain { base: Base::Raw(layer.name.clone()), steps: Vec::new() })
+    Value_::Vector(Chain {
+        base: Base::Raw(layer.name.clone()),
+        steps: Vec::new(),
+    })
 }
 
 /// A tensor before all that is understood, without a layer behind it.
@@ -430,7 +511,9 @@ fn raw_alone(chain: &Chain) -> bool {
 /// mixtures.
 fn stackable(chains: &[Chain]) -> bool {
     chains.iter().all(|c| !raw_alone(c))
-        && chains.iter().all(|c| c.steps.iter().any(|s| s.plan.weight.is_some()))
+        && chains
+            .iter()
+            .all(|c| c.steps.iter().any(|s| s.plan.weight.is_some()))
 }
 
 /// Whether a `Lambda` layer's code names one of these functions. The code is not run: names stand
@@ -487,9 +570,15 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// Which element a `GetItem` along the last axis takes.
 fn index_of(layer: &Layer<'_>) -> Option<usize> {
-    let text = layer.config.get("key").or_else(|| layer.config.get("indices"))?;
+    let text = layer
+        .config
+        .get("key")
+        .or_else(|| layer.config.get("indices"))?;
     let list = text.as_array()?;
-    list.iter().rev().find_map(Value::as_u64).and_then(|i| usize::try_from(i).ok())
+    list.iter()
+        .rev()
+        .find_map(Value::as_u64)
+        .and_then(|i| usize::try_from(i).ok())
 }
 
 #[cfg(test)]

@@ -23,9 +23,16 @@ pub(super) fn wire(names: &Names<'_>, mut traced: Traced) -> Result<Wired, Model
     let input = input(names, &traced, &ends)?;
     let mut ends = ends;
     let front = front(&mut traced, &mut ends);
-    let mut wiring = Wiring { names, mixes: &traced.mixes, depth: Vec::new() };
+    let mut wiring = Wiring {
+        names,
+        mixes: &traced.mixes,
+        depth: Vec::new(),
+    };
     wiring.depths()?;
-    let mut plan = Plan { front, ..Plan::default() };
+    let mut plan = Plan {
+        front,
+        ..Plan::default()
+    };
     for depth in 1..=wiring.depth.iter().copied().max().unwrap_or(0) {
         plan.levels.push(wiring.level(depth)?);
     }
@@ -94,15 +101,23 @@ fn tasks(
             }
             let own = chain.steps.last().map_or("factor", |s| &s.name);
             let own = own.rsplit('+').next().unwrap_or(own).to_owned();
-            notes.push(format!("`{own}` is no output of the file's, but a factor of `{name}`: it becomes one"));
+            notes.push(format!(
+                "`{own}` is no output of the file's, but a factor of `{name}`: it becomes one"
+            ));
             chains.push(chain.clone());
             tasks.push(task(names, own, chain)?);
             Ok(tasks.len() - 1)
         };
         let output = Some(OutputPlan::Product(factor(a)?, factor(b)?));
         // A product's place in the list of chains stays empty.
-        tasks.push(Task { task: TaskPlan { name, output }, chain: None });
-        chains.push(Chain { base: Base::Mix(usize::MAX), steps: Vec::new() });
+        tasks.push(Task {
+            task: TaskPlan::new(name, output),
+            chain: None,
+        });
+        chains.push(Chain {
+            base: Base::Mix(usize::MAX),
+            steps: Vec::new(),
+        });
     }
     // Products stand behind the tasks that they are made of.
     let last = |t: &Task| t.chain.is_none();
@@ -111,7 +126,11 @@ fn tasks(
         .chain((0..tasks.len()).filter(|i| last(&tasks[*i])))
         .collect();
     let at = |old: usize| order.iter().position(|o| *o == old).unwrap_or(old);
-    let mut sorted: Vec<(usize, Task)> = tasks.into_iter().enumerate().map(|(i, t)| (at(i), t)).collect();
+    let mut sorted: Vec<(usize, Task)> = tasks
+        .into_iter()
+        .enumerate()
+        .map(|(i, t)| (at(i), t))
+        .collect();
     sorted.sort_by_key(|(i, _)| *i);
     let moved = |(_, mut t): (usize, Task)| {
         if let Some(OutputPlan::Product(a, b)) = &mut t.task.output {
@@ -135,10 +154,15 @@ fn task(names: &Names<'_>, name: String, mut chain: Chain) -> Result<Task, Model
                     ActivationPlan::Tanh => OutputPlan::Tanh,
                     ActivationPlan::Pointwise(Pointwise::Softplus) => OutputPlan::Softplus,
                     ActivationPlan::Pointwise(Pointwise::Exp) => OutputPlan::Exp,
-                    ActivationPlan::Pointwise(Pointwise::Relu6) => OutputPlan::Clip { min: 0.0, max: 6.0 },
+                    ActivationPlan::Pointwise(Pointwise::Relu6) => {
+                        OutputPlan::Clip { min: 0.0, max: 6.0 }
+                    }
                     other => {
                         return Err(names.wrong(
-                            &format!("output `{name}` ends in {}, which makes no output", other.name()),
+                            &format!(
+                                "output `{name}` ends in {}, which makes no output",
+                                other.name()
+                            ),
                             REMEDY,
                         ));
                     }
@@ -148,13 +172,19 @@ fn task(names: &Names<'_>, name: String, mut chain: Chain) -> Result<Task, Model
             }
         },
     };
-    Ok(Task { task: TaskPlan { name, output: Some(output) }, chain: Some(chain) })
+    Ok(Task {
+        task: TaskPlan::new(name, Some(output)),
+        chain: Some(chain),
+    })
 }
 
 /// The one tensor from which everything is computed.
 fn input(names: &Names<'_>, traced: &Traced, ends: &[Task]) -> Result<String, ModelError> {
     let mut inputs: Vec<&String> = Vec::new();
-    let mixes = traced.mixes.iter().flat_map(|m| m.experts.iter().chain([&m.gate]));
+    let mixes = traced
+        .mixes
+        .iter()
+        .flat_map(|m| m.experts.iter().chain([&m.gate]));
     for chain in mixes.chain(ends.iter().filter_map(|e| e.chain.as_ref())) {
         if let Base::Raw(name) = &chain.base
             && !inputs.contains(&name)
@@ -198,7 +228,12 @@ fn front(traced: &mut Traced, ends: &mut [Task]) -> Option<Front> {
     }
     let name = steps.first()?.name.clone();
     let layers = steps.into_iter().map(|s| s.inside().plan).collect();
-    Some(Front { layers, runs: false, open: true, name })
+    Some(Front {
+        layers,
+        runs: false,
+        open: true,
+        name,
+    })
 }
 
 /// How many steps chains have in common from the start.
@@ -227,7 +262,10 @@ fn shared(ends: &mut [Task]) -> Option<Vec<Step>> {
 fn layers(names: &Names<'_>, steps: Vec<Step>) -> Result<Vec<LayerPlan>, ModelError> {
     if let Some(inner) = steps.iter().find(|s| s.outer == Some(OutputPlan::Softmax)) {
         return Err(names.wrong(
-            &format!("layer `{}` has a softmax inside an expert or a tower", inner.name),
+            &format!(
+                "layer `{}` has a softmax inside an expert or a tower",
+                inner.name
+            ),
             REMEDY,
         ));
     }
@@ -253,7 +291,8 @@ impl Wiring<'_, '_> {
             };
             let parts = mix.experts.iter().chain([&mix.gate]);
             let deepest = parts.map(of).collect::<Option<Vec<usize>>>();
-            let deepest = deepest.ok_or_else(|| self.names.wrong("its mixtures read each other", REMEDY))?;
+            let deepest =
+                deepest.ok_or_else(|| self.names.wrong("its mixtures read each other", REMEDY))?;
             self.depth.push(1 + deepest.into_iter().max().unwrap_or(0));
         }
         Ok(())
@@ -261,20 +300,27 @@ impl Wiring<'_, '_> {
 
     /// The mixtures of a level, in their order.
     fn of(&self, depth: usize) -> Vec<usize> {
-        (0..self.mixes.len()).filter(|m| self.depth.get(*m) == Some(&depth)).collect()
+        (0..self.mixes.len())
+            .filter(|m| self.depth.get(*m) == Some(&depth))
+            .collect()
     }
 
     fn level(&self, depth: usize) -> Result<Level, ModelError> {
         let mut level = Level::default();
         let mut experts: Vec<&Chain> = Vec::new();
         for number in self.of(depth) {
-            let Some(mix) = self.mixes.get(number) else { continue };
+            let Some(mix) = self.mixes.get(number) else {
+                continue;
+            };
             let mut sees = Vec::new();
             for expert in &mix.experts {
-                let at = experts.iter().position(|e| *e == expert).unwrap_or_else(|| {
-                    experts.push(expert);
-                    experts.len() - 1
-                });
+                let at = experts
+                    .iter()
+                    .position(|e| *e == expert)
+                    .unwrap_or_else(|| {
+                        experts.push(expert);
+                        experts.len() - 1
+                    });
                 sees.push(at);
             }
             let (kind, open) = match mix.gate.steps.last().and_then(|s| s.outer) {
@@ -286,7 +332,10 @@ impl Wiring<'_, '_> {
             if let Some(last) = steps.last_mut() {
                 last.outer = None;
             }
-            let mut made = unit(format!("gate {}", level.gates.len()), layers(self.names, steps)?);
+            let mut made = unit(
+                format!("gate {}", level.gates.len()),
+                layers(self.names, steps)?,
+            );
             made.reads = self.reads(&mix.gate, depth)?;
             let mut gate = softmax_gate(made, sees);
             gate.kind = kind;
@@ -294,7 +343,10 @@ impl Wiring<'_, '_> {
             level.gates.push(gate);
         }
         for (e, chain) in experts.into_iter().enumerate() {
-            let mut made = unit(format!("expert {e}"), layers(self.names, chain.steps.clone())?);
+            let mut made = unit(
+                format!("expert {e}"),
+                layers(self.names, chain.steps.clone())?,
+            );
             made.reads = self.reads(chain, depth)?;
             level.experts.push(made);
         }
@@ -309,7 +361,8 @@ impl Wiring<'_, '_> {
                 let before = self.of(depth.saturating_sub(1));
                 let at = before.iter().position(|b| *b == m);
                 at.map(Reads::Stream).ok_or_else(|| {
-                    self.names.wrong("one of its levels reads past the one before it", REMEDY)
+                    self.names
+                        .wrong("one of its levels reads past the one before it", REMEDY)
                 })
             }
         }
@@ -320,7 +373,10 @@ impl Wiring<'_, '_> {
             return Ok(Reads::Stream(0));
         }
         self.reads(chain, levels + 1).map_err(|_| {
-            self.names.wrong(&format!("output `{name}` reads no mixture of the last level"), REMEDY)
+            self.names.wrong(
+                &format!("output `{name}` reads no mixture of the last level"),
+                REMEDY,
+            )
         })
     }
 }
