@@ -11,6 +11,7 @@ use crate::model::Model;
 use crate::number::Element;
 use crate::parallel::PrefixedParallel;
 use crate::tower::Towers;
+use heapless::Vec;
 
 /// A candidate among the best, with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,31 +43,14 @@ impl Ranked {
 /// let indices: Vec<u32> = best.iter().map(|r| r.index).collect();
 /// assert_eq!(indices, [1, 3]);
 /// ```
-#[derive(Clone, Debug)]
-pub struct Best<const TOP: usize> {
-    /// The first `len` are candidates.
-    ranked: [Ranked; TOP],
-    len: usize,
-}
-
-impl<const TOP: usize> Default for Best<TOP> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub struct Best<const TOP: usize>(Vec<Ranked, TOP>);
 
 impl<const TOP: usize> Best<TOP> {
     /// Creates an empty ranking.
     #[must_use]
     pub const fn new() -> Self {
-        const NOBODY: Ranked = Ranked {
-            index: 0,
-            score: 0.0,
-        };
-        Self {
-            ranked: [NOBODY; TOP],
-            len: 0,
-        }
+        Self(Vec::new())
     }
 
     /// Takes a candidate in if it is among the best so far. Returns whether it was.
@@ -77,25 +61,21 @@ impl<const TOP: usize> Best<TOP> {
         let mut candidate = Ranked { index, score };
         let mut taken = false;
         // From the candidate's place on, each one moves down by one; who falls off the end is out.
-        for ranked in self.ranked.iter_mut().take(self.len) {
+        // (`Vec::insert` would do, but it has a panic path for places beyond the end.)
+        for ranked in &mut self.0 {
             if candidate.beats(ranked) {
                 core::mem::swap(&mut candidate, ranked);
                 taken = true;
             }
         }
-        if let Some(free) = self.ranked.get_mut(self.len) {
-            *free = candidate;
-            self.len += 1;
-            taken = true;
-        }
-        taken
+        self.0.push(candidate).is_ok() || taken
     }
 }
 
 impl<const TOP: usize> core::ops::Deref for Best<TOP> {
     type Target = [Ranked];
     fn deref(&self) -> &[Ranked] {
-        self.ranked.get(..self.len).unwrap_or(&[])
+        &self.0
     }
 }
 
