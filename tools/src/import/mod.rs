@@ -24,12 +24,14 @@ mod parametrized;
 mod pickle;
 mod safetensors;
 mod sniff;
+mod tflite;
 mod torch;
 
 pub use bounded::read_bounded;
 pub use error::{ImportError, Reason};
 use sniff::Kind;
 
+use crate::plan::recognise::Found;
 use crate::program::Program;
 
 /// The tensors of one weights file, in the order in which the file gives them, and what else it
@@ -53,6 +55,8 @@ pub struct Weights {
     /// What the file computes, where it is an exported graph: its weights stand in there, and
     /// [`Weights::tensors`] is empty until a model is recognised in it.
     pub program: Option<Program>,
+    /// What was recognised in the program ([`Weights::resolve`]).
+    pub recognised: Option<Found>,
     /// What the reader did that a person should know, a line each: which of several copies it
     /// took, what it computed, converted, unwrapped and left out.
     pub notes: Vec<String>,
@@ -140,6 +144,7 @@ fn read_at(bytes: Vec<u8>, folder: Option<&Path>) -> Result<Weights, Reason> {
         }
         Kind::Pickle => torch::read_legacy(&bytes),
         Kind::Onnx => onnx::read(&bytes, folder),
+        Kind::TfLite => tflite::read(&bytes),
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Hdf5,
     Pickle,
     Onnx,
+    TfLite,
 }
 
 /// The kinds of zip archives that have a reader.
@@ -25,9 +26,6 @@ pub(super) enum ZipKind {
     TorchScript,
     TorchExport,
 }
-
-const SAVE_KERAS: &str =
-    "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
 
 pub(super) const EXPORTED: Reason = Reason::Unsupported {
     kind: "an exported PyTorch program (.pt2) without the weights of one model, such as a compiled \
@@ -76,7 +74,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
         return Ok(Kind::Hdf5);
     }
     if bytes.get(4..8) == Some(b"TFL3") {
-        return unsupported("a TensorFlow Lite model (.tflite)", SAVE_KERAS);
+        return Ok(Kind::TfLite);
     }
     // A length below 4 GiB, then a JSON object.
     if bytes.get(4..9) == Some(b"\0\0\0\0{") {

@@ -53,6 +53,11 @@ impl Builder {
         value
     }
 
+    /// Says what a value is.
+    pub(crate) fn know(&mut self, value: usize, array: Array<f64>) {
+        self.program.constants[value] = Some(array);
+    }
+
     /// Says what a named value is.
     pub(crate) fn define(&mut self, name: &str, array: Array<f64>) {
         let value = self.value(name);

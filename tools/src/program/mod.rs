@@ -22,6 +22,7 @@ mod exact;
 mod layout;
 mod outputs;
 mod recognise;
+mod resolve;
 mod rewrite;
 mod run;
 mod symbol;

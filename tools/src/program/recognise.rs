@@ -118,6 +118,7 @@ fn find(program: &Program) -> Result<Recognised, Refusal> {
             .map(|c| TaskPlan {
                 name: c.name.clone(),
                 output: Some(c.output),
+                differs: None,
             })
             .collect(),
         ..Plan::default()

@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::plan::open::{Habits, Question, questions};
 
 /// What recognition found: a plan, and what a person should know about it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Found {
     /// The framework's name.
     pub framework: &'static str,
