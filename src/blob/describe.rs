@@ -65,7 +65,7 @@ impl<'a> Check<'a> {
             tasks: blob.tasks,
             node: 0,
             task: 0,
-            name: NodeName::nth(0, 0),
+            name: NodeName::START,
             layer: 0,
             error: None,
             widths: false,
@@ -75,17 +75,12 @@ impl<'a> Check<'a> {
     /// The model's input. A blob has one.
     #[inline(never)]
     pub fn input(&mut self, want: &InputRecord) {
+        let alike = |found: &InputRecord| {
+            (found.kind, found.flags, found.reserved) == (want.kind, want.flags, want.reserved)
+        };
         let found = match self.inputs {
-            [found] if found == want => return,
-            // Another number of the same kind.
-            [found]
-                if (InputRecord {
-                    count: want.count,
-                    ..*found
-                }) == *want =>
-            {
-                found.count.get()
-            }
+            [found] if alike(found) && found.count == want.count => return,
+            [found] if alike(found) => found.count.get(),
             _ => 0,
         };
         self.error = self.error.or(Some(LoadError::Inputs {
@@ -109,7 +104,7 @@ impl<'a> Check<'a> {
         ];
         let at = self.node;
         self.node = at.wrapping_add(1);
-        self.name = NodeName::nth(want.op, at);
+        self.name = self.name.next(want.op);
         self.layer = 0;
         self.widths = false;
         if self.error.is_none() {
@@ -207,38 +202,28 @@ impl<'a> Check<'a> {
     }
 
     fn finish(mut self, blob: &Blob<'_>) -> Result<(), LoadError> {
-        let (nodes, tasks) = (blob.nodes.len() as u32, blob.tasks.len() as u32);
-        match &mut self.error {
-            Some(LoadError::Nodes { expected, found }) => (*expected, *found) = (self.node, nodes),
-            // Where the counts differ, they explain that tasks read other values.
-            Some(LoadError::Task { .. }) if self.task != tasks => {
-                self.error = Some(LoadError::Tasks {
-                    expected: self.task,
-                    found: tasks,
-                });
-            }
-            Some(error) => error.name(blob.nodes),
-            None => {}
-        }
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if self.node != nodes {
-            return Err(LoadError::Nodes {
-                expected: self.node,
+        let (node, nodes) = (self.node, blob.nodes.len() as u32);
+        let (task, tasks) = (self.task, blob.tasks.len() as u32);
+        let error = match &mut self.error {
+            None | Some(LoadError::Nodes { .. }) if node != nodes => LoadError::Nodes {
+                expected: node,
                 found: nodes,
-            });
-        }
-        if !self.layers.is_empty() {
-            return Err(LoadError::Header);
-        }
-        if self.task != tasks {
-            return Err(LoadError::Tasks {
-                expected: self.task,
+            },
+            None if !self.layers.is_empty() => LoadError::Header,
+            // Where the counts differ, they explain that tasks read other values.
+            None | Some(LoadError::Task { .. }) if task != tasks => LoadError::Tasks {
+                expected: task,
                 found: tasks,
-            });
-        }
-        Ok(())
+            },
+            None => return Ok(()),
+            Some(error) => {
+                if self.name.is_in_first_level() {
+                    error.leave_out_level();
+                }
+                *error
+            }
+        };
+        Err(error)
     }
 }
 

@@ -32,37 +32,32 @@ impl NodeName {
         Self(u32::from_le_bytes([op, level, index, node]))
     }
 
-    /// Node number `node`, whose place in its level is to be found: see [`among`](Self::among).
-    pub(super) const fn nth(op: u8, node: u32) -> Self {
-        Self::of(op, ONLY_LEVEL, 0, node as u8)
+    /// Where the walk over a model's nodes starts: [`next`](Self::next) makes the first of it.
+    pub(super) const START: Self = Self::of(NodeOp::Expert.code(), 0, u8::MAX, u8::MAX);
+
+    /// The node behind this one, which does `op`: experts behind gates start a level.
+    pub(super) fn next(self, op: u8) -> Self {
+        let is_gate = |op| NodeOp::from_code(op).is_some_and(NodeOp::is_gate);
+        let [before, level, index, node] = self.0.to_le_bytes();
+        let (was, is) = (is_gate(before), is_gate(op));
+        let starts = was && op == NodeOp::Expert.code();
+        let index = if op == before || (was && is) {
+            index.wrapping_add(1)
+        } else {
+            0
+        };
+        let level = level.wrapping_add(u8::from(starts));
+        Self::of(op, level, index, node.wrapping_add(1))
     }
 
-    /// Finds the node's number and level. `nodes` are those of the blob: up to this one they are
-    /// the type's as well, or there would have been an error before.
-    fn among(self, nodes: &[NodeRecord]) -> Self {
-        let [op, _, _, at] = self.0.to_le_bytes();
-        let gate = NodeOp::from_code(op).is_some_and(NodeOp::is_gate);
-        let (mut level, mut levels, mut index) = (0u8, 0u8, 0u8);
-        let mut after_gate = false;
-        for (n, node) in (0u32..).zip(nodes) {
-            // Experts behind gates start a level.
-            let starts = after_gate && node.is_expert();
-            after_gate = node.is_gate();
-            levels |= u8::from(starts);
-            if n > u32::from(at) {
-                continue;
-            }
-            if starts {
-                level = level.wrapping_add(1);
-                index = 0;
-            }
-            let alike = node.op == op || (gate && after_gate);
-            index = index.wrapping_add(u8::from(alike && n < u32::from(at)));
-        }
-        if levels == 0 {
-            level = ONLY_LEVEL;
-        }
-        Self::of(op, level, index, at)
+    /// Whether the walk that came to this node has seen only one level.
+    pub(super) const fn is_in_first_level(self) -> bool {
+        self.level() == 0
+    }
+
+    /// The same node, where there is only one level.
+    const fn of_only_level(self) -> Self {
+        Self(self.0 | (ONLY_LEVEL as u32) << 8)
     }
 
     const fn level(self) -> u8 {
@@ -421,12 +416,12 @@ impl LoadError {
         }
     }
 
-    /// Finds the name of the node that it is about, if it is about one.
-    pub(super) fn name(&mut self, nodes: &[NodeRecord]) {
+    /// Leaves the level out of the name of the node that it is about, if it is about one.
+    pub(super) fn leave_out_level(&mut self) {
         if let Self::Wiring { node, .. } | Self::Layer { node, .. } | Self::Packing { node, .. } =
             self
         {
-            *node = node.among(nodes);
+            *node = node.of_only_level();
         }
     }
 }
