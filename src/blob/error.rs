@@ -1,8 +1,8 @@
 //! Why a blob is not accepted, as an error and as text.
 
 use super::{
-    ALIGN, ActivationKind, LayerKind, LayerRecord, NodeOp, NodeRecord, OutputKind, PackingKind,
-    PrecisionKind, TaskRecord,
+    ALIGN, ActivationKind, LayerKind, LayerRecord, NodeOp, OutputKind, PackingKind, PrecisionKind,
+    TaskRecord,
 };
 use core::fmt;
 
@@ -29,31 +29,8 @@ impl NodeName {
         Self::of(op.code(), level, index, node)
     }
 
-    const fn of(op: u8, level: u8, index: u8, node: u8) -> Self {
+    pub(super) const fn of(op: u8, level: u8, index: u8, node: u8) -> Self {
         Self(u32::from_le_bytes([op, level, index, node]))
-    }
-
-    /// Where the walk over a model's nodes starts: [`next`](Self::next) makes the first of it.
-    pub(super) const START: Self = Self::of(NodeOp::Expert.code(), 0, u8::MAX, u8::MAX);
-
-    /// The node behind this one, which does `op`: experts behind gates start a level.
-    pub(super) fn next(self, op: u8) -> Self {
-        let is_gate = |op| op != NodeOp::Expert.code() && op != NodeOp::Tower.code();
-        let [before, level, index, node] = self.0.to_le_bytes();
-        let (was, is) = (is_gate(before), is_gate(op));
-        let starts = was && op == NodeOp::Expert.code();
-        let index = if op == before || (was && is) {
-            index.wrapping_add(1)
-        } else {
-            0
-        };
-        let level = level.wrapping_add(u8::from(starts));
-        Self::of(op, level, index, node.wrapping_add(1))
-    }
-
-    /// Whether the walk that came to this node has seen only one level.
-    pub(super) const fn is_in_first_level(self) -> bool {
-        self.level() == 0
     }
 
     /// The same node, where there is only one level.
@@ -211,23 +188,6 @@ impl fmt::Display for TaskShape {
 impl fmt::Debug for TaskShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TaskShape({self})")
-    }
-}
-
-impl NodeRecord {
-    /// Returns the record as an error carries it, in four words: op, k, layers and src; first,
-    /// reserved and start; inputs and outputs; sees.
-    pub(super) fn words(&self) -> [u32; 4] {
-        let both = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
-        [
-            u32::from_le_bytes([self.op, self.k, self.layers, self.src]),
-            both(
-                u16::from_le_bytes([self.first, self.reserved]),
-                self.start.get(),
-            ),
-            both(self.inputs.get(), self.outputs.get()),
-            self.sees.get(),
-        ]
     }
 }
 
