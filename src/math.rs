@@ -9,7 +9,7 @@ use micromath::F32Ext;
 /// The type is a parameter of the call, never of a model. With [`Libm`] the results have the same
 /// bits on every target. A back end must pass NaN through, and give 0 for the exponential of −∞.
 pub trait Math: 'static {
-    /// e to the power of `x`; the kernels only ask for `x ≤ 0`.
+    /// e to the power of `x`; all but the activation `Exp` ask for `x ≤ 0` only.
     fn exp(x: f32) -> f32;
     /// The square root of `x`; the kernels only ask for `x > 0`.
     fn sqrt(x: f32) -> f32;

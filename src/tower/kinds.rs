@@ -45,6 +45,17 @@ pub struct MultiRegression<L: Layer> {
     pub unit: <L::Act as Element>::Unit,
 }
 
+/// Real numbers that have gone through an activation: the layers' activations are the output. Raw:
+/// f32, or int16 in `unit`s.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Activated<L: Layer> {
+    /// The layers.
+    pub layers: L,
+    /// In integer models the f32 value of one step of the activations.
+    pub unit: <L::Act as Element>::Unit,
+}
+
 /// No layers: the mixture of `H` values is the output. Raw: activations.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -61,6 +72,11 @@ impl<L: Layer> core::fmt::Debug for Regression<L> {
 impl<L: Layer> core::fmt::Debug for MultiRegression<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("MultiRegression")
+    }
+}
+impl<L: Layer> core::fmt::Debug for Activated<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Activated")
     }
 }
 impl<const H: usize, P: Precision> core::fmt::Debug for MixtureOutput<H, P> {
@@ -209,6 +225,35 @@ impl<
     }
     fn words(raw: &[A::Logit; N], to: &mut dyn FnMut(u32)) {
         raw.iter().for_each(|z| to(A::logit_word(*z)));
+    }
+}
+
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A; N]>> Layer
+    for Activated<L>
+{
+    type Act = A;
+    type In = [A; I];
+    type Out = [A; N];
+    const NODE: NodeInfo = L::NODE;
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = L::SCRATCH;
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; I], y: &mut [A; N]) {
+        self.layers.forward::<M>(x, y);
+    }
+}
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A; N]>> Tower
+    for Activated<L>
+{
+    const OUTPUT: OutputKind = OutputKind::Linear;
+    type Shown = [f32; N];
+    fn show(&self, raw: &[A; N]) -> [f32; N] {
+        raw.map(|v| A::activation_in_unit(v, &self.unit))
+    }
+    fn words(raw: &[A; N], to: &mut dyn FnMut(u32)) {
+        raw.iter().for_each(|v| to(A::word(*v)));
     }
 }
 
