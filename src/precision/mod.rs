@@ -22,7 +22,9 @@ mod w8;
 pub use f32::{F32, MatrixF32};
 pub use i8::{I8, MatrixI8};
 pub use i16::{I16, MatrixI16};
-pub use packing::{Packing, Panels, Quad};
+#[doc(hidden)]
+pub use packing::Quad;
+pub use packing::{Packing, Panels};
 pub use w8::{MatrixW8, W8};
 
 use crate::blob::{PackingKind, PrecisionKind};
@@ -37,12 +39,14 @@ pub trait Matrix<A: Element>: InPlace {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
-    /// What [`dense`](Self::dense) makes of four layers on one input, side by side. `false`: that
-    /// is no faster here, and nothing was done.
-    fn dense4(_group: [&Self; 4], _x: &[A], _y: [&mut [A]; 4], _relu: bool) -> bool
+    /// Writes what [`dense`](Self::dense) makes of four layers on one input, side by side. Returns
+    /// `false` where that is no faster; nothing was done then.
+    #[doc(hidden)]
+    fn dense4(group: [&Self; 4], x: &[A], y: [&mut [A]; 4], relu: bool) -> bool
     where
         Self: Sized,
     {
+        let _ = (group, x, y, relu);
         false
     }
     /// One row's sum over some of the columns.

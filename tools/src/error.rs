@@ -87,11 +87,25 @@ pub enum ModelError {
         /// What to do.
         remedy: String,
     },
+    /// Tensors that take part in nothing.
+    #[error(
+        "{}tensors that take part in no computation: {tensors}: say in the spec what they do, or \
+         `ignore = [\"…\"]` where they do nothing in inference (`*` stands for anything)",
+        .framework.as_ref().map_or_else(String::new, |f| format!("this looks like {f}, but it has "))
+    )]
+    Leftover {
+        /// Which framework; `None` where a spec says everything.
+        framework: Option<String>,
+        /// The first of them, and how many more.
+        tensors: String,
+    },
     /// The file does not say what its outputs are.
-    #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}", .tasks.join(", "), example(.tasks))]
+    #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}{}", .tasks.join(", "), example(.tasks), also_text(.also))]
     UnknownTasks {
         /// Names of the outputs, as far as known.
         tasks: Vec<String>,
+        /// What else the file leaves open.
+        also: Vec<String>,
     },
     /// The wiring breaks a rule.
     #[error(transparent)]
@@ -111,10 +125,17 @@ fn near_text(near: &[String]) -> String {
     )
 }
 
+fn also_text(questions: &[String]) -> String {
+    if questions.is_empty() {
+        return String::new();
+    }
+    format!("\nThe file also leaves open:\n  {}", questions.join("\n  "))
+}
+
 fn example(tasks: &[String]) -> String {
     let entry = |t: &String| {
         format!(
-            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n"
+            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\", \"relu\", …\n"
         )
     };
     tasks.iter().map(entry).collect()

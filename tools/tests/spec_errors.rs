@@ -108,7 +108,7 @@ fn keys_and_values_are_named_with_their_line() {
         (
             "activation = \"relu\"",
             "activation = \"relu\", slope = 0.1",
-            &["`slope` belongs to leaky_relu and prelu"],
+            &["`slope` belongs to leaky_relu, prelu and elu"],
         ),
         (
             "activation = \"relu\"",
@@ -487,7 +487,7 @@ fn experts_without_gates_and_streams_that_nobody_chose() {
         "{ weight = \"e.0.weight\", batch_norm = { prefix = \"bn\" } }",
     );
     assert!(
-        error(&w, &norm).contains("missing field `epsilon`"),
+        error(&w, &norm).contains("`epsilon` is missing: epsilon = 1e-5 (PyTorch's default)"),
         "{}",
         error(&w, &norm)
     );
