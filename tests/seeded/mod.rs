@@ -11,7 +11,9 @@ use mmoe_tools::blob::Blob;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::convert::Conversion;
 use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use mmoe_tools::graph::{
+    Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
+};
 
 /// A 64-bit xorshift generator with a multiplication at the end (Vigna's xorshift64*).
 pub struct Rng(u64);
@@ -50,6 +52,7 @@ impl Rng {
     }
     pub fn activation(&mut self) -> Activation {
         let slope = 0.5 * self.real();
+        let curve = self.curve();
         self.pick(&[
             Activation::Linear,
             Activation::Relu,
@@ -57,6 +60,30 @@ impl Rng {
             Activation::LeakyRelu { slope },
             Activation::Sigmoid,
             Activation::Tanh,
+            curve,
+        ])
+    }
+    /// An activation that is a curve. Not the exponential, which makes any error large.
+    pub fn curve(&mut self) -> Activation {
+        let rate = 1.5 + self.real();
+        let depth = 1.0 + self.real();
+        self.pick(&[
+            Activation::Gelu,
+            Activation::GeluTanh,
+            Activation::Silu { rate },
+            Activation::Elu {
+                depth,
+                rate,
+                slope: 1.05,
+            },
+            Activation::Softplus { rate },
+            Activation::Mish,
+            Activation::Softsign,
+            Activation::HardSwish,
+            Activation::Clip {
+                low: -0.5,
+                high: rate,
+            },
         ])
     }
     pub fn reals(&mut self, n: usize) -> Vec<f32> {
@@ -98,10 +125,54 @@ pub fn prelu(rng: &mut Rng, n: usize) -> Layer {
 }
 
 pub fn layer_norm(rng: &mut Rng, n: usize) -> Layer {
-    Layer::LayerNorm {
+    norm(rng, Normalization::Layer { groups: 1 }, n)
+}
+
+pub fn norm(rng: &mut Rng, by: Normalization, n: usize) -> Layer {
+    Layer::Norm {
+        by,
         gain: rng.reals(n),
         bias: rng.reals(n),
         epsilon: 1e-3,
+    }
+}
+
+/// A norm of any kind, in as many groups as fit.
+pub fn any_norm(rng: &mut Rng, n: usize) -> Layer {
+    let groups = rng.pick(&[1, 2, 3, n]);
+    let by = rng.pick(&[
+        Normalization::Layer {
+            groups: if n.is_multiple_of(groups) { groups } else { 1 },
+        },
+        Normalization::Rms,
+        Normalization::Unit,
+    ]);
+    norm(rng, by, n)
+}
+
+pub fn dice(rng: &mut Rng, n: usize) -> Layer {
+    Layer::Dice {
+        gain: rng.reals(n).iter().map(|v| 2.0 * v).collect(),
+        bias: rng.reals(n),
+        alpha: rng.reals(n),
+    }
+}
+
+pub fn row_dice(rng: &mut Rng, n: usize) -> Layer {
+    Layer::RowDice {
+        width: n,
+        alpha: rng.real(),
+        epsilon: 1e-3 * n as f32,
+    }
+}
+
+/// An activation of its own.
+pub fn pointwise(rng: &mut Rng, n: usize) -> Layer {
+    let activation = rng.pick(&[Activation::Relu, Activation::Sigmoid, Activation::Tanh]);
+    let curve = rng.curve();
+    Layer::Pointwise {
+        activation: rng.pick(&[activation, curve, curve]),
+        width: n,
     }
 }
 
