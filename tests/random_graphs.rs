@@ -1,8 +1,6 @@
 //! Random graphs of every wiring, gate and layer: the blob's own reader and an f64 evaluation agree
 //! on them.
 
-mod seeded;
-
 use mmoe::{Dynamic, TaskMask};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
@@ -10,8 +8,10 @@ use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
-use seeded::integer::{self, Wide};
-use seeded::{Rng, close, gates_read};
+use testkit::Rng;
+use testkit::graphs as seeded;
+use testkit::graphs::{close, gates_read};
+use testkit::integer::{self, Wide};
 
 /// Hidden layers from `inputs` to a width of their own choice; the width too.
 fn hidden(r: &mut Rng, inputs: usize, most: usize) -> (Vec<Layer>, usize) {

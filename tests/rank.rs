@@ -1,29 +1,19 @@
 //! Ranking with a shared context gives the bits of plain predictions, in every precision.
 
-mod common;
-mod seeded;
-
-use common::{float, graph, integer, read};
 use mmoe::gate::{DSelectKGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate};
 use mmoe::parallel::{List3, List5};
 use mmoe::precision::{Panels, Precision, Quad, Wide};
 use mmoe::rank::Best;
 use mmoe::zerocopy::TryFromBytes;
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, I16, Logits, Mmoe, Multiclass, Product, Regression, Seq, W8,
+    Binary, Dense, F32, Head, I8, I16, Logits, Mmoe, Multiclass, Product, Regression, Seq, W8,
 };
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert;
 use mmoe_tools::engine::BlobBytes;
-use seeded::Rng;
-
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+use testkit::Rng;
+use testkit::fixtures::{float, graph, integer, read};
+use testkit::models::Edge;
 
 fn check<P: Precision>(blob: &[u8]) {
     let model = Edge::<P>::load(blob).unwrap();

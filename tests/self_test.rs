@@ -1,24 +1,13 @@
 //! A blob's self-test rows pass on an intact model and find changed weights.
 
-mod common;
-
-use common::{fixture, graph, narrow, read};
-use mmoe::parallel::List3;
 use mmoe::precision::{Precision, Quad};
-use mmoe::{
-    Binary, Blob, Dense, Dynamic, F32, Gate, Head, I8, Mmoe, Regression, SelfTestError, Seq, W8,
-};
+use mmoe::{Blob, Dynamic, F32, I8, SelfTestError, W8};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::convert::Conversion;
 use mmoe_tools::engine::BlobBytes;
-
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+use testkit::Rng;
+use testkit::fixtures::{fixture, graph, narrow, read};
+use testkit::models::Edge;
 
 /// Runs the stored rows typed and erased, which must find the same.
 fn self_test<P: Precision>(bytes: &[u8]) -> Result<u32, SelfTestError> {
@@ -68,16 +57,10 @@ fn found<P: Precision>(integer: bool) -> usize {
     assert!(coverage > 0.9, "{coverage}");
     let (mut blob, weights) = (made.blob.bytes(), made.blob.weights);
     assert_eq!(self_test::<P>(&blob[..]), Ok(4));
-    let (first, mut seed) = (blob.len() - weights.len(), 1u64);
-    let mut random = |n: usize| {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (seed >> 33) as usize % n
-    };
+    let (first, mut rng) = (blob.len() - weights.len(), Rng::new(1));
     (0..1000)
         .filter(|_| {
-            let (at, bit) = (first + random(weights.len()), random(8));
+            let (at, bit) = (first + rng.below(weights.len()), rng.below(8));
             blob[at] ^= 1 << bit;
             file::seal(&mut blob);
             let result = self_test::<P>(&blob[..]);

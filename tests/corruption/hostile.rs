@@ -1,8 +1,6 @@
 //! Headers that were written to be wrong, with as many weights as they ask for.
 
 use super::{both, erased, packing_of, subjects, typed};
-use crate::seeded::assembled;
-use crate::seeded::{self, Rng, integer};
 use mmoe::blob::{
     ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, OutputKind, PackingKind,
     PrecisionKind, SectionTag,
@@ -16,6 +14,8 @@ use mmoe_tools::blob::{encode, file, read};
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{GateKind, Output};
+use testkit::graphs::{self as seeded, assembled};
+use testkit::{Rng, integer};
 
 fn dense(precision: PrecisionKind, inputs: usize, outputs: usize) -> Shape {
     let format = (precision, PackingKind::Panels);

@@ -4,8 +4,6 @@ mod damage;
 mod documented;
 mod hostile;
 mod rules;
-#[path = "../seeded/mod.rs"]
-mod seeded;
 
 use mmoe::blob::Blob;
 use mmoe::{
@@ -16,7 +14,8 @@ use mmoe::{
 use mmoe_tools::blob::encode;
 use mmoe_tools::convert;
 use mmoe_tools::engine::BlobBytes;
-use seeded::{Rng, integer};
+use testkit::graphs as seeded;
+use testkit::{Rng, integer};
 
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;

@@ -1,7 +1,6 @@
 //! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type
 //! of what comes out.
 
-use crate::seeded::{self, Rng};
 use mmoe::blob::Check;
 use mmoe::zerocopy::FromZeros;
 use mmoe::{
@@ -10,6 +9,8 @@ use mmoe::{
 };
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
+use testkit::Rng;
+use testkit::graphs::{self as seeded};
 
 /// A model of zero bytes: every layer accepts them.
 fn zeros<M: InPlace>(of: fn(&M)) {

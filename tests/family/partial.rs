@@ -1,6 +1,5 @@
 //! What is not asked for is not computed, and what is skipped changes nothing.
 
-use crate::seeded::{self, Rng, assembled, integer};
 use crate::shapes;
 use crate::spelled::bits;
 use mmoe::blob::Check;
@@ -17,6 +16,8 @@ use mmoe_tools::blob::read;
 use mmoe_tools::convert;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Op, Output};
 use std::cell::Cell;
+use testkit::graphs::{self as seeded, assembled};
+use testkit::{Rng, integer};
 
 thread_local! {
     static RUNS: Cell<u32> = const { Cell::new(0) };

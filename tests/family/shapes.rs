@@ -1,11 +1,11 @@
 //! Types of the family, and graphs of the same shapes.
 
-use crate::seeded::{
-    Rng, affine, chain, dense, dice, expert, gate, graph, layer_norm, node, norm, prelu, row_dice,
-    tower,
-};
 use mmoe::{gate::*, layer::*, level::*, parallel::*, precision::*, trunk::*, *};
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Normalization, Op, Output};
+use testkit::Rng;
+use testkit::graphs::{
+    affine, chain, dense, dice, expert, gate, graph, layer_norm, node, norm, prelu, row_dice, tower,
+};
 
 const SOFTMAX: GateKind = GateKind::Softmax;
 

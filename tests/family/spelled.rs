@@ -1,7 +1,5 @@
 //! A type, the records of its blob, and the oracle on the same rows.
 
-use crate::seeded::integer::{self, Wide};
-use crate::seeded::{self, Rng, close};
 use mmoe::bytes::InPlace;
 use mmoe::input::InputStage;
 use mmoe::level::LevelGates;
@@ -16,6 +14,9 @@ use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
+use testkit::Rng;
+use testkit::graphs::{self as seeded, close};
+use testkit::integer::{self, Wide};
 
 /// Outputs or gate weights, one after the other.
 pub(crate) trait Flat {

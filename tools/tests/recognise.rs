@@ -1,9 +1,6 @@
 //! What each framework's names are taken for: the wiring, what was assumed, what was dropped, and
 //! that the spec written from it converts to the same graph.
 
-mod common;
-
-use common::{made, read};
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Op, Output};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
@@ -11,6 +8,7 @@ use mmoe_tools::plan::open::{Part, Question, Topic};
 use mmoe_tools::plan::recognise::recognise;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::plan::spec::write::{write_plan, write_spec};
+use testkit::fixtures::{made, read};
 
 /// A list of tensors in the making.
 #[derive(Default)]
@@ -771,7 +769,7 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
         &odd,
         None,
         &[
-            "layer `dense_10`: activation `gelu` is not supported",
+            "tower of `y0`, layer 0: activation `gelu` is not supported",
             "leaky_relu",
         ],
     );

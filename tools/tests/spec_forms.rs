@@ -1,13 +1,11 @@
 //! What a spec can say, each form held against a computation written out here.
 
-mod common;
-
-use common::made;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
 use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::made;
 
 /// The tests share files of which each uses a part.
 fn with(weights: &Weights, spec: &str) -> Recognised {
@@ -234,6 +232,9 @@ fn standardization_is_folded_on_request_and_kept_otherwise() {
     .unwrap()
     .graph;
     close(&evaluate(&folded, &X).tasks[0], &wanted);
+    // Nothing is left to apply; what was declared is still known, for the ranges.
+    assert!(folded.inputs.iter().all(|i| i.scaling() == (0.0, 1.0)));
+    assert_eq!(folded.inputs[1].range(2.0), Some((-0.5, 0.5)));
     assert!(folded.inputs.iter().all(|i| i.folded));
     assert_eq!(folded.nodes[0].layers.len(), 1);
 }

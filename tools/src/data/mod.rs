@@ -84,7 +84,15 @@ impl Data {
         } else if path.is_dir() {
             return Err(DataError::Directory { path: shown() });
         } else if path.is_file() {
-            Some(std::fs::read(path).map_err(io)?)
+            Some(
+                import::read_bounded(path, import::LONGEST).map_err(|reason| match reason {
+                    import::Reason::Io(error) => io(error),
+                    reason => DataError::Arrays {
+                        path: shown(),
+                        reason,
+                    },
+                })?,
+            )
         } else {
             at_most(File::open(path).map_err(io)?).map_err(io)?
         };

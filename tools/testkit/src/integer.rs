@@ -1,7 +1,8 @@
 //! Integer blobs of a graph's wiring: rows and weights are random, of a size that neither saturates
 //! everything nor leaves zeros.
 
-use super::{Rng, assembled};
+use crate::Rng;
+use crate::graphs::assembled;
 use mmoe::kernel::{
     AffineRow, CURVE_KNOTS, CurveTable, DiceRow, NormEnergy, Row, RowDiceQ, WideRow,
 };
@@ -11,10 +12,13 @@ use mmoe_tools::graph::{Activation, Graph, Layer, Op, Output};
 use mmoe_tools::pack;
 
 /// Which layers are int16: the towers' last ones, all, or none.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wide {
+    /// The towers' last layers.
     Heads,
+    /// All.
     All,
+    /// None.
     Nothing,
 }
 

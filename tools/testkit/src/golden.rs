@@ -1,56 +1,9 @@
-//! What the tests of conversion share: reading fixtures, and holding a graph against golden rows.
-
-#![allow(dead_code, reason = "each test binary uses a part")]
-
-use std::path::PathBuf;
+//! Holding a graph against golden rows: outputs that a framework computed.
 
 use indexmap::IndexMap;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Graph, Op};
-use mmoe_tools::import::{Tensor, Weights};
-
-pub(crate) fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/fixtures")
-        .join(path)
-}
-
-pub(crate) fn read(path: &str) -> Weights {
-    mmoe_tools::import::read(&fixture(path)).unwrap()
-}
-
-pub(crate) fn golden(folder: &str) -> IndexMap<String, Tensor> {
-    read(&format!("{folder}/golden.npz")).tensors
-}
-
-/// Tensors by name and shape, with small reproducible numbers.
-pub(crate) fn made(shapes: &[(&str, &[usize])]) -> Weights {
-    let mut state = 1u32;
-    let tensors = shapes.iter().map(|(name, shape)| {
-        let data = (0..shape.iter().product::<usize>()).map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let unit = f64::from(state >> 8) / f64::from(1 << 24);
-            // Variances are positive.
-            (if name.ends_with("var") || name.ends_with("variance") {
-                unit + 0.1
-            } else {
-                unit - 0.5
-            }) as f32
-        });
-        (
-            (*name).to_owned(),
-            Tensor {
-                shape: shape.to_vec(),
-                data: data.collect(),
-            },
-        )
-    });
-    Weights {
-        format: "made".into(),
-        tensors: tensors.collect(),
-        ..Weights::default()
-    }
-}
+use mmoe_tools::import::Tensor;
 
 fn assert_close(what: &str, row: usize, got: &[f64], golden: &[f32]) {
     assert_eq!(got.len(), golden.len(), "{what}, row {row}");
@@ -64,7 +17,7 @@ fn assert_close(what: &str, row: usize, got: &[f64], golden: &[f32]) {
 }
 
 /// Holds tasks, gates and experts of a one-level model against every row of a golden file.
-pub(crate) fn assert_golden(graph: &Graph, golden: &IndexMap<String, Tensor>) {
+pub fn assert_golden(graph: &Graph, golden: &IndexMap<String, Tensor>) {
     let x = &golden["x"];
     let experts = &golden["experts"];
     let mut compared = 0;
@@ -98,7 +51,7 @@ pub(crate) fn assert_golden(graph: &Graph, golden: &IndexMap<String, Tensor>) {
 
 /// Holds only the tasks of a model against every row of a golden file: for those without gates, and
 /// for more levels than one.
-pub(crate) fn assert_tasks(graph: &Graph, golden: &IndexMap<String, Tensor>) {
+pub fn assert_tasks(graph: &Graph, golden: &IndexMap<String, Tensor>) {
     let x = &golden["x"];
     let mut compared = 0;
     for (row, features) in x.data.chunks_exact(x.shape[1]).enumerate() {

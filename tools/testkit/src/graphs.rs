@@ -1,12 +1,6 @@
-//! Seeded graphs, their blobs, and buffers that lie where blobs must.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a module of several tests, each of which uses its part"
-)]
+//! Seeded graphs and their blobs.
 
-pub mod integer;
-
+use crate::Rng;
 use mmoe_tools::blob::Blob;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::convert::Conversion;
@@ -15,86 +9,8 @@ use mmoe_tools::graph::{
     Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
 };
 
-/// A 64-bit xorshift generator with a multiplication at the end (Vigna's xorshift64*).
-pub struct Rng(u64);
-
-impl Rng {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-    pub fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-    /// 0 to `n` − 1.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.bits() % n as u64) as usize
-    }
-    /// `low` to `high`, both included.
-    pub fn within(&mut self, low: usize, high: usize) -> usize {
-        low + self.below(high - low + 1)
-    }
-    pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-    /// −1 to 1.
-    pub fn real(&mut self) -> f32 {
-        (self.bits() & 0xff_ffff) as f32 / (1 << 23) as f32 - 1.0
-    }
-    /// Roughly normal.
-    pub fn normal(&mut self) -> f32 {
-        (0..6).map(|_| self.real()).sum::<f32>() * 0.707
-    }
-    pub fn activation(&mut self) -> Activation {
-        let slope = 0.5 * self.real();
-        let curve = self.curve();
-        self.pick(&[
-            Activation::Linear,
-            Activation::Relu,
-            Activation::Relu,
-            Activation::LeakyRelu { slope },
-            Activation::Sigmoid,
-            Activation::Tanh,
-            curve,
-        ])
-    }
-    /// An activation that is a curve. Not the exponential, which makes any error large.
-    pub fn curve(&mut self) -> Activation {
-        let rate = 1.5 + self.real();
-        let depth = 1.0 + self.real();
-        self.pick(&[
-            Activation::Gelu,
-            Activation::GeluTanh,
-            Activation::Silu { rate },
-            Activation::Elu {
-                depth,
-                rate,
-                slope: 1.05,
-            },
-            Activation::Softplus { rate },
-            Activation::Mish,
-            Activation::Softsign,
-            Activation::HardSwish,
-            Activation::Clip {
-                low: -0.5,
-                high: rate,
-            },
-        ])
-    }
-    pub fn reals(&mut self, n: usize) -> Vec<f32> {
-        (0..n).map(|_| self.real()).collect()
-    }
-    /// Features of −2 to 2.
-    pub fn row(&mut self, n: usize) -> Vec<f32> {
-        (0..n).map(|_| 2.0 * self.real()).collect()
-    }
-}
-
+/// A dense layer whose outputs stay about as large as its inputs.
+#[must_use]
 pub fn dense(rng: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
     let scale = 1.7 / (inputs as f32).sqrt();
     Layer::Dense(Dense {
@@ -111,6 +27,8 @@ pub fn dense(rng: &mut Rng, inputs: usize, outputs: usize, activation: Activatio
     })
 }
 
+/// An affine layer.
+#[must_use]
 pub fn affine(rng: &mut Rng, n: usize) -> Layer {
     Layer::Affine {
         gain: rng.reals(n),
@@ -118,16 +36,22 @@ pub fn affine(rng: &mut Rng, n: usize) -> Layer {
     }
 }
 
+/// A PReLU with a slope per unit.
+#[must_use]
 pub fn prelu(rng: &mut Rng, n: usize) -> Layer {
     Layer::PRelu {
         slope: rng.reals(n),
     }
 }
 
+/// A layer norm.
+#[must_use]
 pub fn layer_norm(rng: &mut Rng, n: usize) -> Layer {
     norm(rng, Normalization::Layer { groups: 1 }, n)
 }
 
+/// A norm of this kind.
+#[must_use]
 pub fn norm(rng: &mut Rng, by: Normalization, n: usize) -> Layer {
     Layer::Norm {
         by,
@@ -138,6 +62,7 @@ pub fn norm(rng: &mut Rng, by: Normalization, n: usize) -> Layer {
 }
 
 /// A norm of any kind, in as many groups as fit.
+#[must_use]
 pub fn any_norm(rng: &mut Rng, n: usize) -> Layer {
     let groups = rng.pick(&[1, 2, 3, n]);
     let by = rng.pick(&[
@@ -150,6 +75,8 @@ pub fn any_norm(rng: &mut Rng, n: usize) -> Layer {
     norm(rng, by, n)
 }
 
+/// Dice per unit.
+#[must_use]
 pub fn dice(rng: &mut Rng, n: usize) -> Layer {
     Layer::Dice {
         gain: rng.reals(n).iter().map(|v| 2.0 * v).collect(),
@@ -158,6 +85,8 @@ pub fn dice(rng: &mut Rng, n: usize) -> Layer {
     }
 }
 
+/// Dice over the row.
+#[must_use]
 pub fn row_dice(rng: &mut Rng, n: usize) -> Layer {
     Layer::RowDice {
         width: n,
@@ -167,6 +96,7 @@ pub fn row_dice(rng: &mut Rng, n: usize) -> Layer {
 }
 
 /// An activation of its own.
+#[must_use]
 pub fn pointwise(rng: &mut Rng, n: usize) -> Layer {
     let activation = rng.pick(&[Activation::Relu, Activation::Sigmoid, Activation::Tanh]);
     let curve = rng.curve();
@@ -177,6 +107,7 @@ pub fn pointwise(rng: &mut Rng, n: usize) -> Layer {
 }
 
 /// Dense layers of these widths, each with `activation` but the last, which has `last`.
+#[must_use]
 pub fn chain(
     rng: &mut Rng,
     widths: &[usize],
@@ -192,6 +123,7 @@ pub fn chain(
 }
 
 /// A step that reads `src[start..start + inputs]`.
+#[must_use]
 pub fn node(
     op: Op,
     src: usize,
@@ -211,6 +143,7 @@ pub fn node(
 }
 
 /// An expert on value `src` with dense relu layers of these widths.
+#[must_use]
 pub fn expert(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
     let layers = chain(rng, widths, Activation::Relu, Activation::Relu);
     node(
@@ -224,6 +157,7 @@ pub fn expert(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
 }
 
 /// A gate of one layer on value `src` of width `inputs`, mixing values of width `outputs`.
+#[must_use]
 pub fn gate(
     rng: &mut Rng,
     kind: GateKind,
@@ -253,6 +187,7 @@ pub fn gate(
 }
 
 /// A tower on value `src`: dense relu layers of these widths, the last one linear.
+#[must_use]
 pub fn tower(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
     let layers = chain(rng, widths, Activation::Relu, Activation::Linear);
     node(
@@ -266,6 +201,7 @@ pub fn tower(rng: &mut Rng, src: usize, widths: &[usize]) -> Node {
 }
 
 /// A graph of these steps that keeps the rules.
+#[must_use]
 pub fn graph(inputs: usize, nodes: Vec<Node>, outputs: &[Output]) -> Graph {
     let tasks = outputs
         .iter()
@@ -288,6 +224,7 @@ pub fn graph(inputs: usize, nodes: Vec<Node>, outputs: &[Output]) -> Graph {
 }
 
 /// A small MMoE: 5 inputs, 2 experts 5→6→3, 2 gates, a probability and a real number.
+#[must_use]
 pub fn small(rng: &mut Rng) -> Graph {
     let mut nodes: Vec<Node> = (0..2).map(|_| expert(rng, 0, &[5, 6, 3])).collect();
     nodes.extend((0..2).map(|_| gate(rng, GateKind::Softmax, 0, 5, vec![1, 2], 3)));
@@ -300,11 +237,13 @@ pub fn small(rng: &mut Rng) -> Graph {
 }
 
 /// The blob of a graph.
+#[must_use]
 pub fn blob(graph: &Graph, conversion: impl Into<Conversion>) -> BlobBytes {
     conversion.into().run(graph).unwrap().bytes()
 }
 
 /// The blob of a header and of weights that need not belong together.
+#[must_use]
 pub fn assembled(header: &Header, weights: &[u8]) -> BlobBytes {
     Blob {
         header: header.clone(),
@@ -314,6 +253,7 @@ pub fn assembled(header: &Header, weights: &[u8]) -> BlobBytes {
 }
 
 /// Of each gate, whether an output depends on it: the engine leaves out the others.
+#[must_use]
 pub fn gates_read(graph: &Graph) -> Vec<bool> {
     let mut values = vec![false; graph.nodes.len() + 1];
     let mut gates = Vec::new();
