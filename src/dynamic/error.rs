@@ -1,13 +1,23 @@
-//! What a prediction of the shape-erased view can be given wrongly.
+//! Errors of the predictions of a [`Dynamic`](crate::Dynamic) model.
 
 use core::fmt;
 
 /// Error of a [`Dynamic`](crate::Dynamic) prediction: an argument does not fit the model.
+///
+/// ```
+/// use mmoe::{Dynamic, RunError};
+/// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+/// let model = Dynamic::load(file).unwrap(); // 64 features, 3 outputs
+/// let mut scratch = vec![0; model.scratch_words()];
+/// let error = model.predict(&[0.0; 63], &mut scratch, &mut [0.0; 3]).unwrap_err();
+/// assert_eq!(error, RunError::Inputs { expected: 64, found: 63 });
+/// assert_eq!(error.code(), 0x50);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RunError {
-    /// Not as many features as the model takes.
+    /// The slice of features has another length than the model takes.
     Inputs {
         /// Features of the model.
         expected: u32,
@@ -18,7 +28,7 @@ pub enum RunError {
     Outputs {
         /// Outputs of the model.
         expected: u32,
-        /// Room given.
+        /// Length of the slice.
         found: u32,
     },
     /// The scratch is too short.
@@ -28,9 +38,10 @@ pub enum RunError {
         /// Words given.
         found: u32,
     },
-    /// There is no such expert or gate, or it does not read the input.
+    /// There is no expert or gate of this number, or it does not read the input.
     Node,
-    /// Integers given to a float model, or the other way round.
+    /// Integers were given to a float model, or an operation of float models was asked of an integer
+    /// model.
     Element,
 }
 

@@ -1,4 +1,4 @@
-//! Ranking: the best of many candidates that share a part of their input, in fixed memory.
+//! Ranking: finding the best of many candidates that share a part of their input, in fixed memory.
 
 mod context;
 
@@ -17,14 +17,14 @@ use heapless::Vec;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ranked {
-    /// Its number among the candidates, from 0.
+    /// The number of the candidate, from 0.
     pub index: u32,
-    /// Its score.
+    /// The score of the candidate.
     pub score: f32,
 }
 
 impl Ranked {
-    /// Whether it comes before the other: by score, and with equal scores by index.
+    /// Returns `true` if it comes before the other one: by score, and by index where scores are equal.
     fn beats(&self, other: &Self) -> bool {
         self.score > other.score || (self.score == other.score && self.index < other.index)
     }
@@ -53,14 +53,16 @@ impl<const TOP: usize> Best<TOP> {
         Self(Vec::new())
     }
 
-    /// Takes a candidate in if it is among the best so far. Returns whether it was.
+    /// Adds a candidate if it is among the best so far. Returns `true` if it was.
     pub fn offer(&mut self, index: u32, score: f32) -> bool {
         if score.is_nan() {
             return false;
         }
         let mut candidate = Ranked { index, score };
         let mut taken = false;
-        // From the candidate's place on, each one moves down by one; who falls off the end is out.
+        // From the candidate's place on, each one moves down by one place. The one that falls off the
+        // end is no longer among the best. An insertion sort is right here: `TOP` is small, and most
+        // candidates do not beat even the last one.
         // (`Vec::insert` would do, but it has a panic path for places beyond the end.)
         for ranked in &mut self.0 {
             if candidate.beats(ranked) {
