@@ -8,6 +8,7 @@
 //! ```
 //!
 //! - [`import`] reads a file into named tensors, whatever framework wrote it.
+//! - [`program`] is what an exported graph computes, and finds the model in it.
 //! - [`model`] makes a [`graph`] of them: by a [`plan`], which a spec gives or which recognition
 //!   finds in the names.
 //! - [`convert`] makes a blob of a graph, and is the only way to: it quantizes where the precision

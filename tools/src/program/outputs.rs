@@ -99,8 +99,8 @@ pub(super) fn refused(program: &Program, refusal: &Refusal) -> ModelError {
     ModelError::Recognition {
         framework: format!("an {}", program.format),
         what: refusal.to_string(),
-        remedy: "a model is dense layers, norms and activations in experts, gates and towers: \
-                 export only that part, or describe the model in a spec, from its weights"
+        remedy: "export the part of the model that is dense layers, norms and activations in \
+                 experts, gates and towers"
             .into(),
     }
 }

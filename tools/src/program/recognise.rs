@@ -43,19 +43,41 @@ struct Column {
 /// [`ModelError::Recognition`] with the operation in the way: its kind, its name, the shape of what
 /// it makes, and what would work.
 pub fn recognise(program: &Program) -> Result<Recognised, ModelError> {
-    find(program).map_err(|refusal| outputs::refused(program, &refusal))
+    let refused = |refusal| outputs::refused(program, &refusal);
+    let mut symbols = Symbols::default();
+    let mut columns = columns(program, &mut symbols).map_err(refused)?;
+    name_tasks(program, &mut columns)?;
+    let mut notes = Vec::new();
+    products(&symbols, &mut columns, &mut notes);
+    let (plan, tensors) = plan(program, &mut symbols, &columns).map_err(refused)?;
+    let found = Found {
+        framework: program.format,
+        plan,
+        tasks_named: true,
+        assumptions: notes,
+        ..Found::default()
+    };
+    let tasks = columns
+        .into_iter()
+        .map(|c| Task {
+            name: c.name,
+            ..c.task
+        })
+        .collect();
+    Ok(Recognised {
+        found,
+        tensors,
+        tasks,
+    })
 }
 
-fn find(program: &Program) -> Result<Recognised, Refusal> {
-    let mut symbols = Symbols::default();
+/// The formulas of all outputs, column by column.
+fn columns(program: &Program, symbols: &mut Symbols) -> Result<Vec<Column>, Refusal> {
     // Two rows, so that what mixes rows shows.
     let batch = outputs::batch(program)?.unwrap_or(2);
     let mut features = 0;
-    let mut inputs = Vec::new();
-    for (at, port) in program.inputs.iter().enumerate() {
-        let count = outputs::features(program, at)?;
-        features += count;
-        inputs.push(Input::new(&port.name, count));
+    for at in 0..program.inputs.len() {
+        features += outputs::features(program, at)?;
     }
     let ids: Vec<Id> = (0..features as u32)
         .map(|f| symbols.intern(Formula::Feature(f)))
@@ -64,7 +86,7 @@ fn find(program: &Program) -> Result<Recognised, Refusal> {
         row: row as u32,
         id: ids[feature],
     })?;
-    let made = run(program, &mut symbols, feed)?;
+    let made = run(program, symbols, feed)?;
     let mut columns = Vec::new();
     for (output, ((name, _), array)) in program.outputs.iter().zip(made).enumerate() {
         let refuse = |why: &str| Refusal {
@@ -92,56 +114,45 @@ fn find(program: &Program) -> Result<Recognised, Refusal> {
                 Element::Known(_) => return Err(refuse("does not depend on the input")),
             }
         }
-        columns.extend(tasks(&symbols, name, output, &row));
+        columns.extend(tasks(symbols, name, output, &row));
     }
-    name_tasks(program, &mut columns)?;
-    let mut notes = Vec::new();
-    products(&symbols, &mut columns, &mut notes);
+    Ok(columns)
+}
 
-    let mut vectors = Vectors::new(program, &mut symbols);
+/// The plan of these columns, and the tensors that it names.
+fn plan(
+    program: &Program,
+    symbols: &mut Symbols,
+    columns: &[Column],
+) -> Result<(Plan, IndexMap<String, Tensor>), Refusal> {
+    let mut inputs = Vec::new();
+    for (at, port) in program.inputs.iter().enumerate() {
+        inputs.push(Input::new(&port.name, outputs::features(program, at)?));
+    }
+    let mut vectors = Vectors::new(program, symbols);
     let mut towers = Vec::new();
-    for column in &columns {
+    for column in columns {
         if !matches!(column.output, OutputPlan::Product(..)) {
             towers.push((column.name.clone(), vectors.of(column.ids.clone(), 0)?));
         }
     }
-    let mut wiring = Wiring::new(&vectors, features);
+    let mut wiring = Wiring::new(&vectors, inputs.iter().map(|i| i.count).sum());
     let (levels, units) = wiring.plan(&towers)?;
     let tensors = wiring.tensors;
+    let task = |c: &Column| TaskPlan {
+        name: c.name.clone(),
+        output: Some(c.output),
+        differs: None,
+    };
     let plan = Plan {
         name: "model".into(),
         inputs,
         levels,
         towers: units,
-        tasks: columns
-            .iter()
-            .map(|c| TaskPlan {
-                name: c.name.clone(),
-                output: Some(c.output),
-                differs: None,
-            })
-            .collect(),
+        tasks: columns.iter().map(task).collect(),
         ..Plan::default()
     };
-    let tasks = columns
-        .into_iter()
-        .map(|c| Task {
-            name: c.name,
-            ..c.task
-        })
-        .collect();
-    let found = Found {
-        framework: program.format,
-        plan,
-        tasks_named: true,
-        assumptions: notes,
-        ..Found::default()
-    };
-    Ok(Recognised {
-        found,
-        tensors,
-        tasks,
-    })
+    Ok((plan, tensors))
 }
 
 /// The tasks that an output's columns are.
@@ -210,7 +221,7 @@ fn kind(s: &Symbols, row: &[Id]) -> (OutputPlan, Vec<Id>) {
 }
 
 /// Gives the tasks the names that the user gave.
-fn name_tasks(program: &Program, columns: &mut Vec<Column>) -> Result<(), Refusal> {
+fn name_tasks(program: &Program, columns: &mut Vec<Column>) -> Result<(), ModelError> {
     let names = &program.tasks;
     if names.is_empty() {
         return Ok(());
@@ -238,14 +249,14 @@ fn name_tasks(program: &Program, columns: &mut Vec<Column>) -> Result<(), Refusa
     }
     if names.len() != columns.len() {
         let found: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-        return Err(Refusal {
-            node: format!("the list of {} task names", names.len()),
-            shape: None,
-            why: format!(
-                "does not fit the {} outputs that the graph has: {}",
+        return Err(ModelError::Invalid {
+            place: format!("the list of {} task names", names.len()),
+            what: format!(
+                "the graph has {} outputs: {}",
                 columns.len(),
                 found.join(", ")
             ),
+            remedy: "name each of them, in this order".into(),
         });
     }
     for (column, name) in columns.iter_mut().zip(names) {

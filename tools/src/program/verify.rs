@@ -89,8 +89,8 @@ pub fn verify(program: &Program, graph: &Graph, tasks: &[Task]) -> Result<Verifi
                             "output `{}` came out as {found} where the graph itself gives {wanted}",
                             task.name
                         ),
-                        remedy: "mmoe has misread the graph: describe the model in a spec, from \
-                                 its weights"
+                        remedy: "this is a fault of mmoe, not of the model: convert the weights \
+                                 that the framework itself saves"
                             .into(),
                     });
                 }

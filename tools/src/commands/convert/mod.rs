@@ -28,7 +28,7 @@ use report::Report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5; or an exported
-    /// graph: .onnx. They are told apart by their content.
+    /// graph: .onnx or .tflite. They are told apart by their content.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
     /// What the weights do not say: task names, activations, wiring (TOML, docs/spec.md).
