@@ -3,7 +3,7 @@
 //! It is the only check that can find a wrong spec: everything else compares the blob with what this
 //! project understood of the model.
 
-use crate::data::{Data, DataError};
+use crate::data::{Data, DataError, Rows};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
@@ -212,6 +212,40 @@ pub fn compare<E: From<DataError>>(
         }
     }
     Ok((rows, wanted.into_iter().filter_map(|w| w.worst).collect()))
+}
+
+/// The rows of a golden file, all of finite numbers.
+#[derive(Debug)]
+pub(crate) struct Golden {
+    /// Raw features.
+    pub(crate) x: Rows,
+    /// Every task's outputs, task by task and row by row.
+    pub(crate) tasks: Vec<Vec<Vec<f32>>>,
+}
+
+/// Reads the rows of a golden file, and every task's outputs.
+///
+/// # Errors
+///
+/// As [`compare`]; and a number that is not finite, which no model can be held against.
+pub(crate) fn outputs(outline: &Outline, data: &Data) -> Result<Golden, DataError> {
+    let x = data.features(outline.inputs, &outline.feature_names, &[])?;
+    let finite = |name: &str, row: &[f32], at: usize| match row.iter().find(|v| !v.is_finite()) {
+        Some(odd) => Err(data.not_finite(name, at, *odd)),
+        None => Ok(()),
+    };
+    for (at, row) in x.iter().enumerate() {
+        finite("x", row, at)?;
+    }
+    let mut tasks = Vec::new();
+    for w in wanted(outline, data, What::Outputs, x.len())? {
+        let rows: Vec<Vec<f32>> = w.rows.map(<[f32]>::to_vec).collect();
+        for (at, row) in rows.iter().enumerate() {
+            finite(&w.name, row, at)?;
+        }
+        tasks.push(rows);
+    }
+    Ok(Golden { x, tasks })
 }
 
 fn hold(

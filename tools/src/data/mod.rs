@@ -180,6 +180,16 @@ impl Data {
         }
     }
 
+    /// The error for a number that nothing can be compared with.
+    pub(crate) fn not_finite(&self, name: &str, row: usize, number: f32) -> DataError {
+        DataError::NotFinite {
+            path: self.shown(),
+            name: name.into(),
+            row,
+            number,
+        }
+    }
+
     fn found(&self) -> String {
         match &self.content {
             Content::Arrays(arrays) => {

@@ -3,12 +3,9 @@
 /// Why a model cannot be converted to integers. Each message names the layer and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
-    /// Integer models have no layer norm.
-    #[error(
-        "layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train \
-         with batch norm, which folds away"
-    )]
-    LayerNorm(String),
+    /// A normalization whose numbers do not fit.
+    #[error("`{0}`: the norm has {1}, which i8 models cannot hold: convert with `--precision w8`")]
+    Norm(String, &'static str),
     /// A slope that Q14 cannot hold.
     #[error(
         "`{0}`: i8 models can hold slopes from −2 to 2, and this one is {1}: convert with \
