@@ -199,6 +199,7 @@ fn frameworks_classes_are_recognised() {
     answered("deepctr-esmm.h5", &esmm("cvr_"), &[], "");
     let both = TWO.replace("t0", "ctr").replace("t1", "ctcvr");
     answered("deepctr-mmoe.keras", &both, &[], "");
+    answered("deepctr-weights.h5", &both, &[Activation], relu);
 }
 
 #[test]
