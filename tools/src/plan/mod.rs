@@ -5,6 +5,7 @@
 //! a [`crate::graph::Graph`], [`crate::plan::spec::write`] into the text of a spec.
 
 mod activation;
+mod choose;
 pub mod open;
 pub mod recognise;
 pub mod spec;
