@@ -1,6 +1,6 @@
 //! Recognising the framework that wrote a file from the names and shapes of its tensors.
 //!
-//! The classes of the PyTorch frameworks are data ([`torch`]); what cannot be said so has a small
+//! The classes of the PyTorch frameworks are data (`torch.rs`); what cannot be said so has a small
 //! file each. All are asked in turn and answer with a [`Found`] if the file has their signature.
 
 mod deepctr;
