@@ -5,6 +5,7 @@
 //! [`spec::write`] turns it into the text of a spec.
 
 mod activation;
+mod choose;
 pub mod open;
 pub mod recognise;
 pub mod spec;

@@ -4,6 +4,7 @@
 //! file each. All are asked in turn and answer with a [`Found`] if the file has their signature.
 
 mod deepctr;
+mod deepctr_numbered;
 mod draft;
 mod hub_recsys;
 mod keras;
@@ -93,6 +94,7 @@ const RECOGNISERS: &[Recogniser] = &[
     libmtl::recognise,
     pytorch_mmoe::recognise,
     deepctr::recognise,
+    deepctr_numbered::recognise,
     hub_recsys::recognise,
     keras_mmoe::recognise,
     keras::plain,
