@@ -7,16 +7,13 @@ use crate::random::Random;
 
 use super::space::{Space, after};
 use super::trial::{Answers, Trial};
-use super::{Arena, Candidate, Found, Outcome, Settled, distance, words};
+use super::{Arena, Candidate, Found, NOISE, Outcome, Settled, distance, words};
 
 /// So many hypotheses that fit the few rows are held against all of them.
 const MOST_FITS: usize = 64;
 
 /// An answer is told apart from another where it is so many times nearer.
 const APART: f64 = 8.0;
-
-/// Nearer than this, distances are the framework's own rounding.
-const NOISE: f64 = 1e-6;
 
 /// Rows that are made to tell rivals apart.
 const MADE: usize = 128;

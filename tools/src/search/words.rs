@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::golden::TOLERANCE;
-use crate::plan::open::{Choice, Question, Topic};
+use crate::import::Weights;
+use crate::plan::open::{At, Choice, Part, Question, Topic};
 use crate::text::{count, grouped};
 
 use super::judge::{Other, differing};
@@ -13,19 +14,36 @@ use super::{Arena, Candidate, Found, Golden};
 /// So many choices of a question are named.
 const NAMED: usize = 8;
 
-/// What is asked; of an output the task's name says it.
+/// What is asked, with the name of the task, tower or gate that it is asked of alone.
 fn what(space: &Space, question: &Question) -> String {
-    if question.topic != Topic::Output {
-        return question.what();
+    let plan = &space.plan;
+    let unit = |at: &At| match at {
+        At::Task(t) => plan.tasks.get(*t).map(|task| format!("`{}`", task.name)),
+        At::Tower(t, _) => {
+            let mut own = plan.tasks.iter().filter(|task| !task.is_product());
+            own.nth(*t)
+                .map(|task| format!("the tower of `{}`", task.name))
+        }
+        At::Logits(l, g, _) | At::Gate(l, g) => {
+            let gate = plan.levels.get(*l)?.gates.get(*g)?;
+            Some(gate.unit.name.clone())
+        }
+        At::Expert(..) | At::Front => None,
+    };
+    let mut units: Vec<Option<String>> = question.at.iter().map(unit).collect();
+    units.dedup();
+    let text = question.what();
+    match (units.as_slice(), question.topic, question.part) {
+        ([Some(task)], Topic::Output, _) => format!("output {task} is made by"),
+        ([Some(tower)], _, Part::Towers) if plan.towers.len() > 1 => {
+            text.replace("the towers", tower)
+        }
+        ([Some(gate)], Topic::GateKind, _) if plan.towers.len() > 1 => {
+            text.replace("logits", &format!("logits of {gate}"))
+        }
+        ([Some(gate)], _, Part::Gates) if plan.towers.len() > 1 => text.replace("the gates", gate),
+        _ => text,
     }
-    let name = question.at.iter().find_map(|at| match at {
-        crate::plan::open::At::Task(t) => space.plan.tasks.get(*t),
-        _ => None,
-    });
-    name.map_or_else(
-        || question.what(),
-        |task| format!("output `{}` is made by", task.name),
-    )
 }
 
 fn choice<'s>(space: &'s Space, q: usize, answers: &[u8]) -> Option<&'s Choice> {
@@ -132,10 +150,10 @@ pub(super) fn apart(
 }
 
 /// That nothing fits: what was tried, and how near the best came, task by task.
-pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
+pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found, weights: &Weights) -> String {
     let mut text = format!(
-        "of {} combinations of what the file leaves open none gives the golden outputs. Tried were",
-        grouped(found.tried as u64)
+        "of {} of what the file leaves open none gives the golden outputs. Tried were",
+        combinations(found.tried)
     );
     if let Some(arena) = arenas.first() {
         for (question, _) in &arena.space.settled {
@@ -179,6 +197,13 @@ pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
         let _ = write!(text, "\n  `{name}` {verdict}: {off:.0e} off");
     }
     let fitting = nearest.fitting();
+    let rounded = |note: &&String| note.contains("from f16") || note.contains("from bf16");
+    if weights.notes.iter().any(|n| rounded(&n)) {
+        text.push_str(
+            "\nThe file's weights are rounded to 16 bits: the golden outputs must come from these \
+             very weights, loaded back into the model, not from those before the rounding",
+        );
+    }
     text.push_str(if fitting > 0 {
         "\nWhat all tasks share is right, then; what is off stands in the gates and towers of the \
          tasks that do not fit: describe these in a spec (`mmoe inspect WEIGHTS --write-spec S.toml`)"
@@ -189,6 +214,13 @@ pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
          WEIGHTS --write-spec S.toml`)"
     });
     text
+}
+
+fn combinations(n: usize) -> String {
+    match n {
+        1 => "one combination".into(),
+        n => format!("{} combinations", grouped(n as u64)),
+    }
 }
 
 fn list<'c>(choices: impl Iterator<Item = &'c Choice>) -> String {
