@@ -1,14 +1,14 @@
 //! Towers: the layers whose outputs are the outputs of the model, and what those outputs mean.
 //!
-//! [`Binary`], [`Multiclass`], [`Regression`], [`MultiRegression`] and [`MixtureOutput`] are the
-//! kinds of tower. Several towers stand side by side as an array, as a [list](crate::parallel), or
+//! [`Binary`], [`Multiclass`], [`Regression`], [`MultiRegression`], [`Activated`] and
+//! [`MixtureOutput`] are the kinds of tower. Several towers stand side by side as an array, as a [list](crate::parallel), or
 //! by name with [`tasks!`](crate::tasks); a [`Product`] adds the product of two probabilities.
 
 mod kinds;
 mod product;
 mod tasks;
 
-pub use kinds::{Binary, MixtureOutput, MultiRegression, Multiclass, Regression};
+pub use kinds::{Activated, Binary, MixtureOutput, MultiRegression, Multiclass, Regression};
 pub use product::{Product, ProductOutput};
 
 use crate::blob::{Check, NodeOp, NodeRecord, OutputKind};

@@ -218,7 +218,21 @@ const MODULES: [(&str, &[&str]); 5] = [
             "TopKGate",
         ],
     ),
-    ("layer", &["Affine", "LayerNorm", "PRelu", "Slice"]),
+    (
+        "layer",
+        &[
+            "Affine",
+            "Dice",
+            "GroupNorm",
+            "LayerNorm",
+            "PRelu",
+            "Pointwise",
+            "RmsNorm",
+            "RowDice",
+            "Slice",
+            "UnitNorm",
+        ],
+    ),
     (
         "parallel",
         &[

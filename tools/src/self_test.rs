@@ -69,7 +69,12 @@ fn reaching(layer: &Layer, before: &[f64], live: &[bool], inputs: usize) -> Vec<
             .map(|((live, x), slope)| *live && passes(Activation::LeakyRelu { slope: *slope }, *x))
             .collect(),
         // Every unit moves the mean and the deviation of all.
-        Layer::LayerNorm { gain, .. } => {
+        Layer::Pointwise { activation, .. } => units()
+            .map(|(live, x)| *live && passes(*activation, *x))
+            .collect(),
+        Layer::Dice { .. } => live.to_vec(),
+        Layer::RowDice { .. } => vec![live.contains(&true); inputs],
+        Layer::Norm { gain, .. } => {
             let moves = live
                 .iter()
                 .zip(gain)

@@ -58,10 +58,20 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
 #[must_use]
 pub fn parameters(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let leaky = l.record().activation() == Some(ActivationKind::LeakyRelu);
+    let activation = l.record().activation();
+    let leaky = activation == Some(ActivationKind::LeakyRelu);
     match l.record().kind() {
         Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
-        Some(LayerKind::Affine | LayerKind::LayerNorm) => 2 * o,
+        Some(
+            LayerKind::Affine
+            | LayerKind::LayerNorm
+            | LayerKind::RmsNorm
+            | LayerKind::UnitNorm
+            | LayerKind::GroupNorm,
+        ) => 2 * o,
+        Some(LayerKind::Dice) => 3 * o,
+        Some(LayerKind::RowDice) => 1,
+        Some(LayerKind::Pointwise) => 0,
         Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
     }
 }

@@ -12,6 +12,8 @@ pub(crate) mod tensors;
 
 use std::fmt;
 
+use mmoe::blob::ActivationKind;
+
 /// A model: wiring and f32 weights, whatever file they came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -172,13 +174,41 @@ pub enum Layer {
         /// Per-unit slope.
         slope: Vec<f32>,
     },
-    /// `(x − mean(x)) / √(var(x) + epsilon) ⊙ gain + bias` over the layer's units.
-    LayerNorm {
+    /// The layer's units brought to a common scale, `⊙ gain + bias`.
+    Norm {
+        /// How the scale is found.
+        by: Normalization,
         /// Per-unit factor.
         gain: Vec<f32>,
         /// Per-unit addend.
         bias: Vec<f32>,
-        /// Added to the variance.
+        /// Added to the variance or the mean square; of a unit norm the least sum of squares.
+        epsilon: f32,
+    },
+    /// An activation that no dense layer takes in.
+    Pointwise {
+        /// Applied to each unit.
+        activation: Activation,
+        /// How many units.
+        width: usize,
+    },
+    /// `x·(alpha + (1 − alpha)·sigmoid(gain·x + bias))`, per unit.
+    Dice {
+        /// Per-unit factor under the sigmoid.
+        gain: Vec<f32>,
+        /// Per-unit addend under the sigmoid.
+        bias: Vec<f32>,
+        /// Per-unit slope where the sigmoid is 0.
+        alpha: Vec<f32>,
+    },
+    /// `x·(alpha + (1 − alpha)·sigmoid(d / √(Σ d² + epsilon)))`, with `d` the deviations from the
+    /// mean over the layer's units.
+    RowDice {
+        /// How many units.
+        width: usize,
+        /// Slope where the sigmoid is 0.
+        alpha: f32,
+        /// Added to the sum of squares.
         epsilon: f32,
     },
     /// The weights of a constant gate, in the order of `sees`.
@@ -186,6 +216,37 @@ pub enum Layer {
         /// One weight per value seen.
         weights: Vec<f32>,
     },
+}
+
+impl Layer {
+    /// How many numbers it makes of `inputs` numbers.
+    #[must_use]
+    pub fn outputs(&self, inputs: usize) -> usize {
+        match self {
+            Self::Dense(d) => d.outputs,
+            Self::Constant { weights } => weights.len(),
+            Self::Affine { .. }
+            | Self::PRelu { .. }
+            | Self::Norm { .. }
+            | Self::Pointwise { .. }
+            | Self::Dice { .. }
+            | Self::RowDice { .. } => inputs,
+        }
+    }
+}
+
+/// How a [`Layer::Norm`] finds its scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalization {
+    /// `(x − mean) / √(variance + epsilon)`, in each group of neighbouring units.
+    Layer {
+        /// How many groups; 1 is a layer norm.
+        groups: usize,
+    },
+    /// `x / √(mean(x²) + epsilon)`.
+    Rms,
+    /// `x / √(max(Σ x², epsilon))`.
+    Unit,
 }
 
 /// A dense layer. `Debug` shows its shape, not its numbers.
@@ -232,6 +293,121 @@ pub enum Activation {
     Sigmoid,
     /// Hyperbolic tangent.
     Tanh,
+    /// `x·Φ(x)`.
+    Gelu,
+    /// `x·sigmoid(√(8/π)·(x + 0.044715·x³))`.
+    GeluTanh,
+    /// `x·sigmoid(rate·x)`.
+    Silu {
+        /// Above 0.
+        rate: f32,
+    },
+    /// `x < 0 ? depth·(e^(rate·x) − 1) : slope·x`.
+    Elu {
+        /// 0 or more.
+        depth: f32,
+        /// Above 0.
+        rate: f32,
+        /// 0 or more.
+        slope: f32,
+    },
+    /// `ln(1 + e^(rate·x)) / rate`.
+    Softplus {
+        /// Above 0.
+        rate: f32,
+    },
+    /// `x·tanh(ln(1 + e^x))`.
+    Mish,
+    /// `x / (1 + |x|)`.
+    Softsign,
+    /// `x·clip(x + 3, 0, 6) / 6`.
+    HardSwish,
+    /// `x` between two bounds.
+    Clip {
+        /// The least value.
+        low: f32,
+        /// The greatest value, not below the least.
+        high: f32,
+    },
+    /// `e^x`.
+    Exp,
+}
+
+impl Activation {
+    /// Its code, and the three numbers that a float model stores for it where it is a curve.
+    #[must_use]
+    pub fn code(self) -> (ActivationKind, [f32; 3]) {
+        let plain = |kind| (kind, [0.0; 3]);
+        match self {
+            Self::Linear => plain(ActivationKind::Linear),
+            Self::Relu => plain(ActivationKind::Relu),
+            Self::LeakyRelu { .. } => plain(ActivationKind::LeakyRelu),
+            Self::Sigmoid => plain(ActivationKind::Sigmoid),
+            Self::Tanh => plain(ActivationKind::Tanh),
+            Self::Gelu => plain(ActivationKind::Gelu),
+            Self::GeluTanh => plain(ActivationKind::GeluTanh),
+            Self::Silu { rate } => (ActivationKind::Silu, [rate, 0.0, 0.0]),
+            Self::Elu { depth, rate, slope } => (ActivationKind::Elu, [depth, rate, slope]),
+            Self::Softplus { rate } => (ActivationKind::Softplus, [rate, 1.0 / rate, 0.0]),
+            Self::Mish => plain(ActivationKind::Mish),
+            Self::Softsign => plain(ActivationKind::Softsign),
+            Self::HardSwish => plain(ActivationKind::HardSwish),
+            Self::Clip { low, high } => (ActivationKind::Clip, [low, high, 0.0]),
+            Self::Exp => plain(ActivationKind::Exp),
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.code().0.name()
+    }
+
+    /// Whether integer models compute it by a table, from a scale of its input's own.
+    #[must_use]
+    pub fn is_curve(self) -> bool {
+        self.code().0.curve().is_some()
+    }
+
+    /// Whether it ends at a scale that the rules fix: between −1 and 1 in steps of 1/32768.
+    #[must_use]
+    pub fn squashes(self) -> bool {
+        matches!(self, Self::Sigmoid | Self::Tanh)
+    }
+
+    /// Whether its numbers are what the formula allows.
+    #[must_use]
+    pub fn is_sound(self) -> bool {
+        let positive = |v: f32| v.is_finite() && v > 0.0;
+        match self {
+            Self::Silu { rate } | Self::Softplus { rate } => positive(rate),
+            Self::Elu { depth, rate, slope } => {
+                positive(rate) && [depth, slope].iter().all(|v| v.is_finite() && *v >= 0.0)
+            }
+            Self::Clip { low, high } => low.is_finite() && high.is_finite() && low <= high,
+            Self::LeakyRelu { slope } => slope.is_finite(),
+            Self::Linear
+            | Self::Relu
+            | Self::Sigmoid
+            | Self::Tanh
+            | Self::Gelu
+            | Self::GeluTanh
+            | Self::Mish
+            | Self::Softsign
+            | Self::HardSwish
+            | Self::Exp => true,
+        }
+    }
+}
+
+impl Node {
+    /// Whether it is a tower or a gate whose last layer makes logits. A tower that ends in
+    /// anything else gives activations.
+    #[must_use]
+    pub fn ends_in_logits(&self) -> bool {
+        self.op != Op::Expert
+            && matches!(self.layers.last(), Some(Layer::Dense(d)) if d.activation == Activation::Linear)
+    }
 }
 
 /// One output of the model.

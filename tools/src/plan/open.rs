@@ -421,7 +421,7 @@ impl Question {
             Part::Towers => " of the towers",
         };
         match self.topic {
-            Topic::Output if self.assumed.is_some() => "an output is".into(),
+            Topic::Output if self.assumed.is_some() => "an output is made by".into(),
             Topic::Output => format!(
                 "how {} made",
                 count(self.at.len(), "output is", "outputs are")
@@ -450,23 +450,19 @@ impl Question {
         } else {
             format!(" ({})", self.source)
         };
-        let places = if self.topic == Topic::Output {
-            0
-        } else {
-            self.at.len()
+        let of = match (self.topic, self.at.len()) {
+            (Topic::Output | Topic::Front, _) => String::new(),
+            (_, 1) => ", in 1 place".into(),
+            (_, places) => format!(", in {places} places"),
         };
-        let of = if places == 1 {
-            "1 place".into()
-        } else {
-            format!("{places} places")
-        };
-        format!("{what}: {}, in {of}{source}", assumed.words())
+        format!("{what}: {}{of}{source}", assumed.words())
     }
 
     /// The table and the line of a spec that state this choice.
     #[must_use]
     pub fn line(&self, choice: &Choice) -> (&'static str, String) {
         let table = match self.part {
+            _ if self.topic == Topic::Output => "[[tasks]]",
             Part::All => "[defaults]",
             Part::Experts => "[experts]",
             Part::Gates => "[gates]",

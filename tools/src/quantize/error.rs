@@ -3,12 +3,9 @@
 /// Why a graph has no integers.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
-    /// Integer models have no layer norm.
-    #[error(
-        "layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train \
-         with batch norm, which folds away"
-    )]
-    LayerNorm(String),
+    /// A normalization whose numbers do not fit.
+    #[error("`{0}`: the norm has {1}, which i8 models cannot hold: convert with `--precision w8`")]
+    Norm(String, &'static str),
     /// A slope that Q14 cannot hold.
     #[error(
         "`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision \

@@ -298,9 +298,9 @@ fn name(graph: &Graph, node: usize, layer: usize) -> String {
 fn weights(layer: &Layer) -> Option<impl Iterator<Item = f64> + Clone> {
     let numbers = match layer {
         Layer::Dense(d) => &d.weight,
-        Layer::Affine { gain, .. } | Layer::LayerNorm { gain, .. } => gain,
+        Layer::Affine { gain, .. } | Layer::Norm { gain, .. } | Layer::Dice { gain, .. } => gain,
         Layer::PRelu { slope } => slope,
-        Layer::Constant { .. } => return None,
+        Layer::Constant { .. } | Layer::Pointwise { .. } | Layer::RowDice { .. } => return None,
     };
     Some(numbers.iter().map(|v| f64::from(*v)))
 }
