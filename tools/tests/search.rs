@@ -261,7 +261,7 @@ fn two_that_fit_are_not_decided_and_rows_that_would_tell_are_named() {
     let done = run(&format!("{line} --accept-assumptions"));
     assert_eq!(done.code, 0, "{}", done.err);
     let text = ok(&format!("inspect {blob}"));
-    let said = "the last layer of the experts: relu (fits the golden rows, as other answers do)";
+    let said = "the last layer of the experts: relu (linear fits the golden rows as well)";
     assert!(text.contains(said), "{text}");
 }
 

@@ -82,7 +82,7 @@ pub struct Settled {
     pub changed: Vec<String>,
     /// What golden rows of this range cannot tell, in words.
     pub notes: Vec<String>,
-    /// The answers alone, for a blob that carries what nobody decided.
+    /// What was taken though another answer fits the golden rows as well, for a blob to carry.
     pub assumed: Vec<String>,
 }
 

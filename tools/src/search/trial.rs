@@ -219,11 +219,13 @@ impl Wiring {
         let mut kinds = vec![Vec::new(); graph.tasks.len()];
         for (q, asked) in space.asked.iter().enumerate() {
             for at in &asked.question.at {
-                let list = match at {
-                    At::Task(t) => kinds.get_mut(*t),
-                    other => nodes.get(other).and_then(|n| own.get_mut(*n)),
-                };
-                if let Some(list) = list
+                let mut node = nodes.get(at).copied();
+                if let At::Task(t) = at {
+                    kinds[*t].push(q);
+                    // Some outputs are made by the tower's last layer.
+                    node = read(graph.tasks[*t].output).checked_sub(1);
+                }
+                if let Some(list) = node.and_then(|n| own.get_mut(n))
                     && list.last() != Some(&q)
                 {
                     list.push(q);

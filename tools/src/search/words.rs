@@ -9,7 +9,7 @@ use crate::text::{count, grouped};
 
 use super::judge::{Other, differing};
 use super::space::Space;
-use super::{Arena, Candidate, Found, Golden};
+use super::{Arena, Candidate, Found};
 
 /// So many choices of a question are named.
 const NAMED: usize = 8;
@@ -103,47 +103,64 @@ pub(super) fn changed(space: &Space, given: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The answers for a blob that carries them undecided.
-pub(super) fn assumed(space: &Space, given: &[u8]) -> Vec<String> {
-    let all = answers(space, given).into_iter();
-    all.map(|(_, text)| format!("{text} (fits the golden rows, as other answers do)"))
-        .collect()
+/// Rows on which two hypotheses are apart.
+pub(super) struct Rows {
+    /// From where to where features reach.
+    pub(super) range: (f64, f64),
+    /// How many features.
+    pub(super) width: usize,
+    /// How far apart.
+    pub(super) off: f64,
 }
 
-/// Two hypotheses that fit both, and the rows that would tell.
-pub(super) fn apart(
-    winner: (&Space, &Candidate),
-    rival: (&Space, &Candidate),
-    off: f64,
-    (low, high): (f64, f64),
-    golden: &Golden,
-) -> String {
-    let width = golden.x.first().map_or(0, Vec::len);
-    let mut differences: Vec<String> = Vec::new();
+type Hypothesis<'a> = (&'a Space, &'a Candidate);
+
+/// What two hypotheses answer differently: each question with both answers.
+fn differences(winner: Hypothesis<'_>, rival: Hypothesis<'_>) -> Vec<(String, String, String)> {
     if std::ptr::eq(winner.0, rival.0) {
-        for q in differing(&winner.1.answers, &rival.1.answers) {
-            let words = [winner, rival].map(|(space, c)| {
-                choice(space, q, &c.answers).map_or_else(String::new, Choice::words)
-            });
-            differences.push(format!(
-                "{}: {} or {}",
-                what(winner.0, &winner.0.asked[q].question),
-                words[0],
-                words[1]
-            ));
-        }
+        let space = winner.0;
+        let words = |q: usize, c: &Candidate| {
+            choice(space, q, &c.answers).map_or_else(String::new, Choice::words)
+        };
+        differing(&winner.1.answers, &rival.1.answers)
+            .into_iter()
+            .map(|q| {
+                let what = what(space, &space.asked[q].question);
+                (what, words(q, winner.1), words(q, rival.1))
+            })
+            .collect()
     } else {
-        let text = |(space, c): (&Space, &Candidate)| {
+        let text = |(space, c): Hypothesis<'_>| {
             let all = answers(space, &c.answers).into_iter().map(|(_, text)| text);
             all.collect::<Vec<_>>().join(", ")
         };
-        differences.push(format!("{}; or {}", text(winner), text(rival)));
+        vec![("the whole".into(), text(winner), text(rival))]
     }
+}
+
+/// What a blob carries of two hypotheses that fit both.
+pub(super) fn assumed(winner: Hypothesis<'_>, rival: Hypothesis<'_>) -> String {
+    let all = differences(winner, rival).into_iter();
+    let all = all.map(|(what, taken, other)| {
+        format!("{what}: {taken} ({other} fits the golden rows as well)")
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// Two hypotheses that fit both, and the rows that would tell.
+pub(super) fn apart(winner: Hypothesis<'_>, rival: Hypothesis<'_>, rows: &Rows) -> String {
+    let all = differences(winner, rival).into_iter();
+    let all = all.map(|(what, taken, other)| format!("{what}: {taken} or {other}"));
+    let Rows {
+        range: (low, high),
+        width,
+        off,
+    } = rows;
     format!(
         "{}: both fit the golden rows ({:.0e} and {:.0e} off). On rows such as x = \
          np.random.default_rng(0).uniform({low:.3}, {high:.3}, size=(64, {width})) they differ by \
          up to {off:.0e}",
-        differences.join(", "),
+        all.collect::<Vec<_>>().join(", "),
         winner.1.worst(),
         rival.1.worst()
     )
