@@ -88,20 +88,22 @@ pub(super) fn judge(
             };
             words::apart((&a.space, &winner), (&b.space, rival), &rows)
         };
+        let cost = |c: &Candidate| arenas[c.arena].space.cost_of(&c.answers);
+        let rare = cost(rival) - cost(&winner) > RARE;
         let mixed = differ(arenas, pair, &mixed(&a.golden.x))?;
         if mixed > TOLERANCE {
             let text = text(REACH[0], mixed);
             let assumed = words::assumed((&a.space, &winner), (&b.space, rival));
             settled.assumed.push(assumed);
-            let cost = |c: &Candidate| arenas[c.arena].space.cost_of(&c.answers);
-            if cost(rival) - cost(&winner) > RARE {
+            if rare {
                 settled.notes.push(text);
             } else {
                 why.push(text);
             }
             continue;
         }
-        for reach in REACH {
+        // What hardly anyone uses is not worth a word about rows that nobody has seen.
+        for reach in REACH.into_iter().take(if rare { 1 } else { REACH.len() }) {
             let off = differ(arenas, pair, &stretched(&a.golden.x, reach))?;
             if off > TOLERANCE {
                 settled.notes.push(text(reach, off));
