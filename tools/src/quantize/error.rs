@@ -12,6 +12,12 @@ pub enum QuantizeError {
          w8`"
     )]
     Slope(String, f32),
+    /// An alpha that Q12 cannot hold.
+    #[error(
+        "`{0}`: alpha {1} is outside −8 … 8, which i8 models can hold: convert with `--precision \
+         w8`"
+    )]
+    Alpha(String, f32),
     /// A constant gate weight outside 0 … 1.
     #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
     Weight(String, f32),
