@@ -254,7 +254,10 @@ fn what_cannot_be_read_right_is_refused_by_name() {
             "tensors that take part in no computation: `wide",
         ),
         ("keras-quantized.keras", "quantize"),
-        ("keras-rms-scaling.keras", "RMS norm"),
+        (
+            "keras-rms-scaling.keras",
+            "rms_scaling, which divides by the deviation from the mean",
+        ),
     ] {
         let weights =
             mmoe_tools::import::read(&testkit::fixtures::fixture(&format!("doubts/{name}")));

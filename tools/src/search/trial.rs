@@ -222,14 +222,23 @@ impl Wiring {
         let mut kinds = vec![Vec::new(); graph.tasks.len()];
         for (q, asked) in space.asked.iter().enumerate() {
             for at in &asked.question.at {
-                let list = match at {
-                    At::Task(t) => kinds.get_mut(*t),
-                    other => nodes.get(other).and_then(|n| own.get_mut(*n)),
+                let note = |list: Option<&mut Vec<usize>>| {
+                    if let Some(list) = list
+                        && list.last() != Some(&q)
+                    {
+                        list.push(q);
+                    }
                 };
-                if let Some(list) = list
-                    && list.last() != Some(&q)
-                {
-                    list.push(q);
+                if let At::Task(t) = at {
+                    note(kinds.get_mut(*t));
+                    // How an output is made may be the activation that its tower ends in.
+                    let tower = graph
+                        .tasks
+                        .get(*t)
+                        .and_then(|t| read(t.output).checked_sub(1));
+                    note(tower.and_then(|n| own.get_mut(n)));
+                } else {
+                    note(nodes.get(at).and_then(|n| own.get_mut(*n)));
                 }
             }
         }
