@@ -52,8 +52,6 @@ pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
     let value = to.node(
         &const { NodeRecord::new(&T::NODE, NodeOp::Tower, T::LAYERS, <T::Out as Buffer>::LEN) },
         src,
-        0,
-        0,
     );
     T::describe(to);
     to.task(

@@ -199,6 +199,7 @@ fn frameworks_classes_are_recognised() {
     answered("deepctr-esmm.h5", &esmm("cvr_"), &[], "");
     let both = TWO.replace("t0", "ctr").replace("t1", "ctcvr");
     answered("deepctr-mmoe.keras", &both, &[], "");
+    answered("deepctr-weights.h5", &both, &[Activation], relu);
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn what_cannot_be_read_right_is_refused_by_name() {
         ("keras-quantized.keras", "quantize"),
         (
             "keras-rms-scaling.keras",
-            "rms_scaling, which divides by the deviation from the mean",
+            "a LayerNormalization with rms_scaling is not supported",
         ),
     ] {
         let weights =

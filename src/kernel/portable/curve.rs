@@ -26,7 +26,7 @@ pub fn gelu_f32<M: Math>(x: &mut [f32]) {
 #[inline(never)]
 pub fn gelu_tanh_f32<M: Math>(x: &mut [f32]) {
     // 2·√(2/π)
-    const RATE: f32 = 1.595_769_1;
+    const RATE: f32 = 1.595_769;
     each(x, |x| x * sigmoid::<M>(RATE * (x + 0.044_715 * x * x * x)));
 }
 

@@ -222,7 +222,7 @@ fn slopes_and_constants_out_of_range_are_refused() {
     });
     let says = refusal(&graph, Some((&rows(), 64)), &Options::default());
     assert!(
-        says.starts_with("`expert2.2`: slope 3 is outside"),
+        says.starts_with("`expert2.2`: i8 models can hold slopes from −2 to 2, and this one is 3:"),
         "{says}"
     );
 }

@@ -238,14 +238,13 @@ impl Reader<'_, '_> {
         let on = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(true);
         let class = self.layer.class;
         let rms = class == "RMSNormalization";
+        // Keras divides by the deviation there and leaves the mean in: no norm of the engine's.
         if config.get("rms_scaling").and_then(Value::as_bool) == Some(true) {
             return Err(ModelError::Unsupported {
                 place: self.place(),
-                what: "LayerNormalization with rms_scaling, which divides by the deviation from \
-                       the mean and leaves the mean in place"
-                    .into(),
-                remedy: "it is no RMS norm: train with keras.layers.RMSNormalization, or without \
-                         rms_scaling"
+                what: "a LayerNormalization with rms_scaling".into(),
+                remedy: "it is no RMS norm, since it divides by the deviation and leaves the mean \
+                         in: train with RMSNormalization, or without rms_scaling"
                     .into(),
             });
         }
