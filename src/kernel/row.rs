@@ -29,7 +29,7 @@ pub struct WideRow {
     pub words: [u32; 2],
     /// Multiplier, 0 ..= 32767.
     pub mult: u16,
-    /// Shift: the row divides by 2^shift, 1 ..= 46.
+    /// Shift, 1 to 46: the row divides by 2^shift.
     pub shift: u8,
     /// Zero.
     pub zero: u8,
@@ -75,7 +75,7 @@ pub struct AffineRow {
     pub bias: i32,
     /// Factor of the input.
     pub gain: i16,
-    /// Shift, 1 ..= 30.
+    /// Shift, 1 to 30.
     pub shift: u8,
     /// Zero.
     pub zero: u8,
