@@ -187,7 +187,7 @@ pub struct DiceRow {
     pub shift: u8,
     /// Zero.
     pub zero: u8,
-    /// Slope where the sigmoid is 0, as Q14.
+    /// Slope where the sigmoid is 0, as Q12.
     pub alpha: i16,
     /// Zero.
     pub zero2: i16,
@@ -211,6 +211,6 @@ pub struct RowDice32 {
 pub struct RowDiceQ {
     /// What stands for ε.
     pub energy: NormEnergy,
-    /// Slope where the sigmoid is 0, as Q14 in the low half.
+    /// Slope where the sigmoid is 0, as Q12 in the low half.
     pub alpha: i32,
 }
