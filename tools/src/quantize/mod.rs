@@ -3,6 +3,8 @@
 
 mod calibrate;
 mod error;
+mod fit;
+mod outliers;
 pub mod proof;
 pub mod rows;
 mod scales;
@@ -10,10 +12,11 @@ mod unify;
 
 pub use calibrate::{Calibration, calibrate};
 pub use error::QuantizeError;
+pub use fit::fit;
 pub use unify::unify_expert_scales;
 
 use crate::eval::statistics::Tensors;
-use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
 use proof::Span;
 use rows::{InputColumns, Target};
@@ -104,9 +107,10 @@ pub struct Quantized {
 /// Weights whose rounding costs more than this share of a layer's output power get 16 bits.
 const NOISE: f64 = 1e-3;
 /// The same for gates' layers with at most a fiftieth of all weights: their errors move every unit
-/// of a mixture at once, and 16 bits cost next to nothing there.
+/// of a mixture at once, and 16 bits cost next to nothing there. Selectors (DSelect-k) are held to it
+/// whatever their size, as an error of their logits.
 const GATE_NOISE: f64 = 1e-4;
-/// Room for values beyond those seen on calibration rows.
+/// The least room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
 
 /// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`,
@@ -247,12 +251,13 @@ pub fn quantize(
                     .map(|(.., d)| d.weight.len())
                     .sum::<usize>()
                     / 50;
-                let most = |at: (usize, usize)| {
-                    if matches!(graph.nodes[at.0].op, Op::Gate { .. }) && size(at) <= small {
-                        GATE_NOISE
-                    } else {
-                        NOISE
-                    }
+                let most = |at: (usize, usize)| match graph.nodes[at.0].op {
+                    Op::Gate {
+                        kind: GateKind::DSelectK { .. },
+                        ..
+                    } => GATE_NOISE,
+                    Op::Gate { .. } if size(at) <= small => GATE_NOISE,
+                    _ => NOISE,
                 };
                 let noisy: Vec<_> = noises
                     .iter()
@@ -377,7 +382,7 @@ impl Quantizer<'_> {
     fn room(&self, of: impl Fn(&Tensors) -> f64) -> f64 {
         let c = self.calibration;
         match &c.random {
-            None => of(&c.tensors) * HEADROOM,
+            None => of(&c.tensors) * c.headroom,
             // Data come nowhere near the bound, and further than features drawn one by one: halfway
             // between, as logarithms.
             Some(random) => (of(&c.tensors) * of(random)).sqrt(),
@@ -475,7 +480,7 @@ impl Quantizer<'_> {
                     {
                         return Err(Stop::Error(QuantizeError::Slope(name(), slope)));
                     }
-                    let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
+                    let (layer, bits, bounds, (noise, power)) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
                         (
                             QLayer::I16 {
@@ -485,7 +490,7 @@ impl Quantizer<'_> {
                             },
                             16,
                             (m.accumulator, m.accumulator_any),
-                            m.noise,
+                            (m.noise, m.power),
                         )
                     } else {
                         let m = rows::narrow(d, &columns, target, correct)
@@ -498,11 +503,17 @@ impl Quantizer<'_> {
                             },
                             8,
                             (m.accumulator, m.accumulator_any),
-                            m.noise,
+                            (m.noise, m.power),
                         )
                     };
                     layers.push(layer);
-                    noises.push(((at, l), noise));
+                    // A selector goes from 0 to 1 while its logit moves by 1: however large logits
+                    // are, what counts is their error beside that.
+                    let selects = matches!(
+                        node.op,
+                        Op::Gate { kind: GateKind::DSelectK { .. }, .. } if is_logits
+                    );
+                    noises.push(((at, l), if selects { noise.max(power) } else { noise }));
                     let room = if bits == 8 { 31.0 } else { 46.0 };
                     report.push((
                         name(),
