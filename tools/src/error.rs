@@ -47,6 +47,21 @@ pub enum ModelError {
         /// Names that look like it.
         near: Vec<String>,
     },
+    /// A tensor that the model needs is not all numbers.
+    #[error(
+        "{place}: tensor `{name}` has {value} at element {index}: the model diverged in training \
+         or the file is damaged"
+    )]
+    NotFinite {
+        /// Where it was used.
+        place: String,
+        /// Its name.
+        name: String,
+        /// The first such element, counted row-major.
+        index: usize,
+        /// Its value, `NaN`, `inf` or `-inf`.
+        value: String,
+    },
     /// A tensor has another shape than its place needs.
     #[error("{place}: tensor `{name}` has shape {found:?}, needed is {expected}{hint}")]
     Shape {
@@ -73,8 +88,8 @@ pub enum ModelError {
     },
     /// No known framework writes such names.
     #[error(
-        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`), \
-         or start from what `mmoe inspect` lists"
+        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`); \
+         `mmoe inspect WEIGHTS --write-spec S.toml` drafts one from names and shapes"
     )]
     Unrecognised(String),
     /// A framework's layout was recognised, but the file breaks it.

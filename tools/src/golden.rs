@@ -1,6 +1,6 @@
 //! Comparing outputs with a golden file: what a framework itself computed.
 
-use crate::data::{Data, DataError};
+use crate::data::{Data, DataError, Rows};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
@@ -17,6 +17,9 @@ pub struct Outline {
     pub feature_names: Vec<String>,
     /// Name, width, and the number of the gate that the task's tower reads.
     pub tasks: Vec<(String, usize, Option<usize>)>,
+    /// Tasks that are factors of others, by number: a file need not have them, for it has what they
+    /// make.
+    pub factors: Vec<usize>,
     /// The experts that each gate weighs, by number.
     pub gates: Vec<Vec<usize>>,
     /// Whether each expert reads the input.
@@ -35,6 +38,14 @@ impl Outline {
                 .tasks
                 .iter()
                 .map(|t| (t.name.clone(), t.width, t.gate))
+                .collect(),
+            factors: runner
+                .model
+                .blob()
+                .tasks
+                .iter()
+                .filter_map(mmoe::blob::TaskRecord::factors)
+                .flat_map(|(a, b)| [a, b])
                 .collect(),
             gates: runner.gates.iter().map(|g| g.experts.clone()).collect(),
             experts: runner
@@ -84,6 +95,15 @@ impl Outline {
             inputs: graph.width(0),
             feature_names: graph.feature_names.clone(),
             tasks: graph.tasks.iter().map(task).collect(),
+            factors: graph
+                .tasks
+                .iter()
+                .filter_map(|t| match t.output {
+                    Output::Product { a, b } => Some([a, b]),
+                    _ => None,
+                })
+                .flatten()
+                .collect(),
             gates: gates.iter().map(seen).collect(),
             experts: experts.iter().map(|n| graph.nodes[*n].src == 0).collect(),
         }
@@ -143,7 +163,8 @@ enum Pick {
 }
 
 /// Compares every row of the file with what `evaluate` gives (asked for experts where the second
-/// argument is true), and gives the worst difference of each array. Every task must be in the file.
+/// argument is true), and gives the worst difference of each array. Every task must be in the file,
+/// but for factors of a product.
 ///
 /// # Errors
 ///
@@ -188,6 +209,40 @@ pub fn compare<E: From<DataError>>(
         }
     }
     Ok((rows, wanted.into_iter().filter_map(|w| w.worst).collect()))
+}
+
+/// The rows of a golden file, all of finite numbers.
+#[derive(Debug)]
+pub(crate) struct Golden {
+    /// Raw features.
+    pub(crate) x: Rows,
+    /// Every task's outputs, task by task and row by row.
+    pub(crate) tasks: Vec<Vec<Vec<f32>>>,
+}
+
+/// Reads the rows of a golden file, and every task's outputs.
+///
+/// # Errors
+///
+/// As [`compare`]; and a number that is not finite, which no model can be held against.
+pub(crate) fn outputs(outline: &Outline, data: &Data) -> Result<Golden, DataError> {
+    let x = data.features(outline.inputs, &outline.feature_names, &[])?;
+    let finite = |name: &str, row: &[f32], at: usize| match row.iter().find(|v| !v.is_finite()) {
+        Some(odd) => Err(data.not_finite(name, at, *odd)),
+        None => Ok(()),
+    };
+    for (at, row) in x.iter().enumerate() {
+        finite("x", row, at)?;
+    }
+    let mut tasks = Vec::new();
+    for w in wanted(outline, data, What::Outputs, x.len())? {
+        let rows: Vec<Vec<f32>> = w.rows.map(<[f32]>::to_vec).collect();
+        for (at, row) in rows.iter().enumerate() {
+            finite(&w.name, row, at)?;
+        }
+        tasks.push(rows);
+    }
+    Ok(Golden { x, tasks })
 }
 
 fn hold(
@@ -241,6 +296,9 @@ fn wanted<'d>(
             Ok(t.data.chunks_exact(width.max(1)))
         };
     for (t, (name, width, _)) in outline.tasks.iter().enumerate() {
+        if outline.factors.contains(&t) && data.array(name).is_none() {
+            continue;
+        }
         wanted.push(Wanted {
             name: name.clone(),
             rows: array(name, &[*width])?,

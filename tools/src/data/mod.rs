@@ -84,7 +84,15 @@ impl Data {
         } else if path.is_dir() {
             return Err(DataError::Directory { path: shown() });
         } else if path.is_file() {
-            Some(std::fs::read(path).map_err(io)?)
+            Some(
+                import::read_bounded(path, import::LONGEST).map_err(|reason| match reason {
+                    import::Reason::Io(error) => io(error),
+                    reason => DataError::Arrays {
+                        path: shown(),
+                        reason,
+                    },
+                })?,
+            )
         } else {
             at_most(File::open(path).map_err(io)?).map_err(io)?
         };
@@ -169,6 +177,16 @@ impl Data {
             name: name.into(),
             found: tensor.shape.clone(),
             expected: expected.into(),
+        }
+    }
+
+    /// The error for a number that nothing can be compared with.
+    pub(crate) fn not_finite(&self, name: &str, row: usize, number: f32) -> DataError {
+        DataError::NotFinite {
+            path: self.shown(),
+            name: name.into(),
+            row,
+            number,
         }
     }
 

@@ -25,7 +25,7 @@ mod value;
 
 pub use value::{Exact, gate_weights};
 
-use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Op, Output};
 
 /// What stands for a number during an evaluation, and the operations of a graph on it.
 pub trait Domain {
@@ -145,24 +145,7 @@ impl<D: Domain> Pass<D> {
         at: usize,
         watch: &mut impl Observer<D::Number>,
     ) -> (Vec<D::Number>, Vec<D::Number>) {
-        let node = &graph.nodes[at];
-        let mut x = self.values[node.src][node.start..node.start + node.inputs].to_vec();
-        for (l, layer) in node.layers.iter().enumerate() {
-            let (before, after) = forward::<D>(layer, x);
-            watch.layer(at, l, before.as_ref().unwrap_or(&after), &after);
-            x = after;
-        }
-        let Op::Gate { kind, sees, .. } = &node.op else {
-            return (x, Vec::new());
-        };
-        let weights = D::gate(*kind, sees.len(), &x);
-        let mut seen = Vec::with_capacity(sees.len());
-        let mixture = (0..node.outputs).map(|unit| {
-            seen.clear();
-            seen.extend(sees.iter().map(|v| self.values[*v][unit]));
-            D::mix(*kind, &weights, &seen)
-        });
-        (mixture.collect(), weights)
+        node::<D>(&graph.nodes[at], at, &|v| &self.values[v], watch)
     }
 
     /// Value `v` of the graph (0: the input).
@@ -194,20 +177,71 @@ impl<D: Domain> Pass<D> {
     pub fn tasks(&self, graph: &Graph) -> Vec<Vec<D::Number>> {
         let mut tasks: Vec<Vec<D::Number>> = Vec::new();
         for task in &graph.tasks {
-            tasks.push(match task.output {
-                Output::Linear { value } => self.values[value].clone(),
-                Output::Sigmoid { value } => self.values[value]
-                    .iter()
-                    .map(|z| D::activate(Activation::Sigmoid, *z))
-                    .collect(),
-                Output::Softmax { value } => {
-                    let z = &self.values[value];
-                    D::gate(GateKind::Softmax, z.len(), z)
-                }
-                Output::Product { a, b } => vec![D::product(tasks[a][0], tasks[b][0])],
-            });
+            let made = output::<D>(task.output, &|v| &self.values[v], &|t| &tasks[t]);
+            tasks.push(made);
         }
         tasks
+    }
+}
+
+/// What node number `at` makes of the values before it (0: the input), and its weights if it is a
+/// gate. It needs no more of a graph than this node, so that a search can try one at a time.
+///
+/// # Panics
+///
+/// As [`Pass::new`].
+pub fn node<'v, D: Domain>(
+    node: &Node,
+    at: usize,
+    value: &dyn Fn(usize) -> &'v [D::Number],
+    watch: &mut impl Observer<D::Number>,
+) -> (Vec<D::Number>, Vec<D::Number>)
+where
+    D::Number: 'v,
+{
+    let mut x = value(node.src)[node.start..node.start + node.inputs].to_vec();
+    for (l, layer) in node.layers.iter().enumerate() {
+        let (before, after) = forward::<D>(layer, x);
+        watch.layer(at, l, before.as_ref().unwrap_or(&after), &after);
+        x = after;
+    }
+    let Op::Gate { kind, sees, .. } = &node.op else {
+        return (x, Vec::new());
+    };
+    let weights = D::gate(*kind, sees.len(), &x);
+    let mut seen = Vec::with_capacity(sees.len());
+    let mixture = (0..node.outputs).map(|unit| {
+        seen.clear();
+        seen.extend(sees.iter().map(|v| value(*v)[unit]));
+        D::mix(*kind, &weights, &seen)
+    });
+    (mixture.collect(), weights)
+}
+
+/// An output, made of the graph's values and of the tasks before it.
+///
+/// # Panics
+///
+/// If a product's factor has no value.
+pub fn output<'v, D: Domain>(
+    output: Output,
+    value: &dyn Fn(usize) -> &'v [D::Number],
+    task: &dyn Fn(usize) -> &'v [D::Number],
+) -> Vec<D::Number>
+where
+    D::Number: 'v,
+{
+    match output {
+        Output::Linear { value: v } => value(v).to_vec(),
+        Output::Sigmoid { value: v } => value(v)
+            .iter()
+            .map(|z| D::activate(Activation::Sigmoid, *z))
+            .collect(),
+        Output::Softmax { value: v } => {
+            let z = value(v);
+            D::gate(GateKind::Softmax, z.len(), z)
+        }
+        Output::Product { a, b } => vec![D::product(task(a)[0], task(b)[0])],
     }
 }
 

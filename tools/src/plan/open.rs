@@ -68,7 +68,7 @@ pub enum Topic {
 }
 
 /// A layer, gate or output of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum At {
     /// Level, expert, layer.
     Expert(usize, usize, usize),
@@ -313,8 +313,29 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
             );
         }
     }
+    asked.extend(contradictions(plan));
     asked.sort_by_key(|q| (q.topic, q.part));
     asked
+}
+
+/// Outputs of which the file says one thing and the spec another.
+fn contradictions(plan: &Plan) -> impl Iterator<Item = Question> {
+    let tasks = plan.tasks.iter().enumerate();
+    tasks.filter_map(|(t, task)| {
+        let (said, output) = (task.differs?, task.output?);
+        Some(Question {
+            topic: Topic::Output,
+            part: Part::Towers,
+            at: vec![At::Task(t)],
+            assumed: Some(Choice::Output(output)),
+            others: vec![Choice::Output(said)],
+            source: format!(
+                "the spec says so of `{}`, and the file says {}",
+                task.name,
+                said.name()
+            ),
+        })
+    })
 }
 
 fn outputs() -> Vec<Choice> {
@@ -365,6 +386,7 @@ impl Question {
                 (Choice::Output(output), At::Task(t)) => {
                     if let Some(task) = plan.tasks.get_mut(*t) {
                         task.output = Some(*output);
+                        task.differs = None;
                     }
                 }
                 (Choice::Front(runs), At::Front) => {
@@ -389,16 +411,17 @@ impl Question {
         }
     }
 
-    /// What is assumed, in a sentence: `hidden layers of the experts: relu (PyTorch: …)`.
+    /// What is asked, as the beginning of a sentence: `hidden layers of the experts`.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn what(&self) -> String {
         let whose = match self.part {
             Part::All => "",
             Part::Experts => " of the experts",
             Part::Gates => " of the gates",
             Part::Towers => " of the towers",
         };
-        let what = match self.topic {
+        match self.topic {
+            Topic::Output if self.assumed.is_some() => "an output is made by".into(),
             Topic::Output => format!(
                 "how {} made",
                 count(self.at.len(), "output is", "outputs are")
@@ -412,7 +435,13 @@ impl Question {
             Topic::Front => "rows of data hold".into(),
             Topic::Layout => "square matrices lie".into(),
             Topic::Residual => format!("layers{whose}"),
-        };
+        }
+    }
+
+    /// What is assumed, in a sentence: `hidden layers of the experts: relu (PyTorch: …)`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let what = self.what();
         let Some(assumed) = &self.assumed else {
             return format!("{what}: the file does not say");
         };
@@ -421,23 +450,19 @@ impl Question {
         } else {
             format!(" ({})", self.source)
         };
-        let places = if self.topic == Topic::Output {
-            0
-        } else {
-            self.at.len()
+        let of = match (self.topic, self.at.len()) {
+            (Topic::Output | Topic::Front, _) => String::new(),
+            (_, 1) => ", in 1 place".into(),
+            (_, places) => format!(", in {places} places"),
         };
-        let of = if places == 1 {
-            "1 place".into()
-        } else {
-            format!("{places} places")
-        };
-        format!("{what}: {}, in {of}{source}", assumed.words())
+        format!("{what}: {}{of}{source}", assumed.words())
     }
 
     /// The table and the line of a spec that state this choice.
     #[must_use]
     pub fn line(&self, choice: &Choice) -> (&'static str, String) {
         let table = match self.part {
+            _ if self.topic == Topic::Output => "[[tasks]]",
             Part::All => "[defaults]",
             Part::Experts => "[experts]",
             Part::Gates => "[gates]",
@@ -507,6 +532,7 @@ impl Choice {
             Self::Norm(NormChoice::Group(n)) => format!("group_norm of {n} groups"),
             Self::Norm(kind) => kind.name().into(),
             Self::Epsilon(e) => format!("{e:e}"),
+            Self::Gate(GateKindPlan::TopK { k, .. }, _) => format!("top_k with k = {k}"),
             Self::Gate(kind, t) if *t == 1.0 => kind.name().into(),
             Self::Gate(kind, t) => format!("{} of logits divided by {t}", kind.name()),
             Self::Layout(Layout::OutIn) => "as [outputs, inputs]".into(),
@@ -622,9 +648,15 @@ impl LayerPlan {
             self.before = Some(Norm::lone(slope.clone(), kind));
             self.activation = ActivationPlan::Relu;
             self.open.activation = true;
+            self.open.order = true;
             self.open.epsilon = true;
         } else if let Some(norm) = self.before.as_mut().or(self.after.as_mut()) {
             norm.kind = kind;
+        }
+        // A bare factor has no variance to add to.
+        let norm = self.before.as_ref().or(self.after.as_ref());
+        if norm.is_some_and(|n| n.kind == NormKind::Scale) {
+            self.open.epsilon = false;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod report;
+mod search;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::plan::open::Question;
+use mmoe_tools::plan::spec::write::write_plan;
 use mmoe_tools::text::count;
 use mmoe_tools::{import, model, quality};
 
@@ -67,6 +69,9 @@ pub(super) struct Args {
     /// rows decide: the blob then carries what was assumed.
     #[arg(long)]
     accept_assumptions: bool,
+    /// Write the spec that says everything that this conversion took, golden rows' answers among it.
+    #[arg(long, value_name = "OUT.toml")]
+    write_spec: Option<PathBuf>,
     /// Show where every tensor went, what was folded and what was dropped.
     #[arg(long)]
     explain: bool,
@@ -152,6 +157,18 @@ impl Args {
         Ok(target)
     }
 
+    /// Where the spec goes, if one is asked for.
+    fn spec_target(&self) -> Result<Option<Target>> {
+        let Some(path) = &self.write_spec else {
+            return Ok(None);
+        };
+        let given = [
+            ("the weights", self.weights.as_path()),
+            ("the blob", self.output.as_path()),
+        ];
+        Target::new(path, given).map(Some)
+    }
+
     /// Refuses options that the precision has no use for.
     fn check(&self) -> Result<()> {
         let integer = self.precision == PrecisionArg::I8;
@@ -180,11 +197,29 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut report = Report::new(args, &weights);
     let format = weights.format.clone();
     let mut conversion = args.conversion();
-    let made = model::build(weights, spec.as_ref(), conversion.model_options())
-        .with_context(|| args.weights.display().to_string())?;
+    let named = || args.weights.display().to_string();
+    let mut decided = search::Decided::default();
+    let mut found = model::find(&weights, spec.as_ref()).with_context(named)?;
+    if let Some(golden) = &golden {
+        let accept = args.accept_assumptions;
+        decided = search::decide(&mut found, &weights, golden, &args.weights, accept)?;
+    }
+    let draft = args.spec_target()?.map(|target| {
+        let text = write_plan(&weights, found.framework, &found.assumptions, &found.plan);
+        (target, text)
+    });
+    let made = model::make(found, weights, spec.as_ref(), conversion.model_options())
+        .with_context(named)?;
     report.model(&made, args.explain);
+    for (what, text) in &decided.lines {
+        report.line(what, text);
+    }
+    conversion.assumed = decided.assumed;
     match &golden {
-        Some(golden) => report.line("imported", &check::imported(&made, golden)?),
+        Some(golden) => {
+            let read = || Ok(import::read(&args.weights)?);
+            report.line("imported", &check::imported(&made, golden, read)?);
+        }
         None if made.open.is_empty() => {}
         None if args.accept_assumptions => {
             conversion.assumed = made.open.iter().map(Question::text).collect();
@@ -211,6 +246,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     report.written(&blob, args);
     pending.keep()?;
+    if let Some((target, text)) = draft {
+        target.write(text.as_bytes())?;
+    }
     print(&report.text)
 }
 

@@ -4,6 +4,7 @@
 //! file each. All are asked in turn and answer with a [`Found`] if the file has their signature.
 
 mod deepctr;
+mod draft;
 mod hub_recsys;
 mod keras;
 mod keras_mmoe;
@@ -23,6 +24,8 @@ use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::Plan;
 use crate::plan::open::{Habits, Question, questions};
+
+pub use draft::draft;
 
 /// What recognition found: a plan, and what a person should know about it.
 #[derive(Debug, Default)]
@@ -86,11 +89,13 @@ type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
 
 /// What no table says, in order: the more particular signature first.
 const RECOGNISERS: &[Recogniser] = &[
+    keras::recognise,
     libmtl::recognise,
     pytorch_mmoe::recognise,
     deepctr::recognise,
     hub_recsys::recognise,
     keras_mmoe::recognise,
+    keras::plain,
     plain::recognise,
 ];
 
