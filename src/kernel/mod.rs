@@ -11,7 +11,8 @@ mod row;
 pub use order::{Order, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{
-    Affine32, AffineRow, CURVE_KNOTS, CurveTable, InputCounts, InputScale, NormEnergy, Row, WideRow,
+    Affine32, AffineRow, CURVE_KNOTS, CurveTable, Dice32, DiceRow, InputCounts, InputScale, Norm32,
+    NormEnergy, NormRows, Row, RowDice32, RowDiceQ, WideRow,
 };
 
 #[cfg(test)]

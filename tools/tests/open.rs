@@ -199,12 +199,14 @@ fn frameworks_classes_are_recognised() {
     answered("deepctr-esmm.h5", &esmm("cvr_"), &[], "");
     let both = TWO.replace("t0", "ctr").replace("t1", "ctcvr");
     answered("deepctr-mmoe.keras", &both, &[], "");
+    answered("deepctr-weights.h5", &both, &[Activation], relu);
 }
 
 #[test]
 fn keras_configurations_are_followed() {
     answered("keras-functional.keras", CLICK_DWELL, &[], "");
     answered("keras-sequential-towers.keras", CLICK_LIKE, &[], "");
+    answered("keras-rms-scaling.keras", CLICK_LIKE, &[], "");
     answered("keras-product.keras", "name = \"product\"\n", &[], "");
     let given = "[experts]\nlast_activation = \"relu\"\n[gates]\nkind = \"softmax\"\n";
     let open = [LastActivation, GateKind];
@@ -254,7 +256,6 @@ fn what_cannot_be_read_right_is_refused_by_name() {
             "tensors that take part in no computation: `wide",
         ),
         ("keras-quantized.keras", "quantize"),
-        ("keras-rms-scaling.keras", "RMS norm"),
     ] {
         let weights =
             mmoe_tools::import::read(&testkit::fixtures::fixture(&format!("doubts/{name}")));

@@ -95,8 +95,8 @@ fn keys_and_values_are_named_with_their_line() {
         ),
         (
             "activation = \"relu\" },\n  { weight = \"experts.{expert}.2",
-            "activation = \"gelu\" },\n  { weight = \"experts.{expert}.2",
-            &["activation `gelu` is not supported", "leaky_relu"],
+            "activation = \"maxout\" },\n  { weight = \"experts.{expert}.2",
+            &["activation `maxout` is not supported", "leaky_relu"],
         ),
         (
             "activation = \"relu\"",

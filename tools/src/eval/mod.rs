@@ -25,7 +25,7 @@ mod value;
 
 pub use value::{Exact, gate_weights};
 
-use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Normalization, Op, Output};
 
 /// What stands for a number during an evaluation, and the operations of a graph on it.
 pub trait Domain {
@@ -44,13 +44,17 @@ pub trait Domain {
     /// `gain·x + bias`.
     fn affine(gain: f64, bias: f64, x: Self::Number) -> Self::Number;
 
-    /// Layer normalization over all of `x`, with its gain and bias.
-    fn layer_norm(
+    /// A normalization over all of `x`, one group, with its gain and bias.
+    fn norm(
+        by: Normalization,
         gain: &[f32],
         bias: &[f32],
         epsilon: f64,
         x: &[Self::Number],
     ) -> Vec<Self::Number>;
+
+    /// `x·(alpha + (1 − alpha)·p)`.
+    fn dice(alpha: f64, p: Self::Number, x: Self::Number) -> Self::Number;
 
     /// The weights that a gate gives its `experts` experts for these logits.
     fn gate(kind: GateKind, experts: usize, logits: &[Self::Number]) -> Vec<Self::Number>;
@@ -270,11 +274,54 @@ fn forward<D: Domain>(
             let y = y.collect();
             (Some(x), y)
         }
-        Layer::LayerNorm {
+        Layer::Norm {
+            by,
             gain,
             bias,
             epsilon,
-        } => (None, D::layer_norm(gain, bias, f64::from(*epsilon), &x)),
+        } => {
+            let groups = if let Normalization::Layer { groups } = by {
+                *groups
+            } else {
+                1
+            };
+            let width = (x.len() / groups).max(1);
+            let groups = x
+                .chunks(width)
+                .zip(gain.chunks(width).zip(bias.chunks(width)));
+            let y = groups.flat_map(|(x, (g, b))| D::norm(*by, g, b, f64::from(*epsilon), x));
+            (None, y.collect())
+        }
+        Layer::Pointwise { activation, .. } => {
+            let y = x.iter().map(|x| D::activate(*activation, *x)).collect();
+            (Some(x), y)
+        }
+        Layer::Dice { gain, bias, alpha } => {
+            let units = x.iter().zip(gain.iter().zip(bias).zip(alpha));
+            let y = units.map(|(x, ((gain, bias), alpha))| {
+                let z = D::affine(f64::from(*gain), f64::from(*bias), *x);
+                D::dice(f64::from(*alpha), D::activate(Activation::Sigmoid, z), *x)
+            });
+            let y = y.collect();
+            (Some(x), y)
+        }
+        Layer::RowDice {
+            alpha,
+            epsilon,
+            width,
+        } => {
+            // d / √(Σ d² + ε) is the layer norm of ε/n over √n.
+            let n = *width as f64;
+            let (gain, bias) = (vec![(1.0 / n.sqrt()) as f32; *width], vec![0.0; *width]);
+            let by = Normalization::Layer { groups: 1 };
+            let z = D::norm(by, &gain, &bias, f64::from(*epsilon) / n, &x);
+            let y = z
+                .into_iter()
+                .zip(&x)
+                .map(|(z, x)| D::dice(f64::from(*alpha), D::activate(Activation::Sigmoid, z), *x));
+            let y = y.collect();
+            (Some(x), y)
+        }
         Layer::Constant { weights } => {
             let weights = weights.iter().map(|w| D::exact(f64::from(*w)));
             (None, weights.collect())

@@ -24,49 +24,51 @@ use super::output::differences::tolerance;
 use super::output::{Target, note, print};
 use report::Report;
 
-/// Makes a blob of trained weights, and checks it before it is put in its place.
+/// Converts trained weights into a blob, and checks the blob before it replaces an older one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by
     /// their content.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
-    /// What the weights do not say: task names, activations, wiring (TOML, docs/spec.md).
+    /// What the weights file does not hold: names of tasks, activation functions, wiring (TOML, see
+    /// docs/spec.md).
     #[arg(long, value_name = "S.toml")]
     spec: Option<PathBuf>,
     /// How weights are stored and computed.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     precision: PrecisionArg,
-    /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
+    /// Rows of features (array `x`, or CSV) that show which values are usual; for i8.
     #[arg(long, value_name = "X.npz")]
     calibration: Option<PathBuf>,
-    /// The framework's own outputs, which the conversion is held against; nothing is written if it
-    /// differs.
+    /// Outputs that the framework computed, to compare the blob with. Nothing is written if they
+    /// differ.
     #[arg(long, value_name = "G.npz")]
     golden: Option<PathBuf>,
-    /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions
-    /// that round the weights.
+    /// How far the blob's outputs may be off the golden ones. The default is 1e-5 for f32, and no
+    /// limit for precisions that round the weights.
     #[arg(long, value_name = "T", value_parser = tolerance, requires = "golden")]
     tolerance: Option<f64>,
-    /// int8 weights in the towers' last layers as well.
+    /// Use int8 weights in the towers' last layers as well.
     #[arg(long)]
     narrow_heads: bool,
-    /// 16-bit weights for this layer (as `expert0.1`, or all of `expert0`); for i8.
+    /// Use 16-bit weights for this layer, such as `expert0.1`, or `expert0` for all of its layers;
+    /// for i8.
     #[arg(long, value_name = "LAYER")]
     keep_wide: Vec<String>,
-    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its
-    /// output; for i8.
+    /// Refuse to convert, rather than widen a layer, where int8 weights cost more than this share of
+    /// the layer's output; for i8.
     #[arg(long, value_name = "SHARE", value_parser = tolerance)]
     max_loss: Option<f64>,
-    /// The order of int8 weights: changes speed, never results; for i8.
+    /// The order of int8 weights in flash. It changes speed, never results; for i8.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     packing: PackingArg,
     /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
-    /// Go on where the file leaves open what changes the outputs, and neither the spec nor golden
-    /// rows decide: the blob then carries what was assumed.
+    /// Convert even though the file leaves open something that changes the outputs, and neither the
+    /// spec nor golden rows decide it. The blob then lists what was assumed.
     #[arg(long)]
     accept_assumptions: bool,
     /// Write the spec that says everything that this conversion took, golden rows' answers among it.
