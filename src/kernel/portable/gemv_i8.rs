@@ -15,7 +15,7 @@ fn step(acc: i32, w: i8, x: i16) -> i32 {
 
 /// The sum of a single row.
 #[inline(never)]
-pub(super) fn row(w: &[i8], x: &[i16]) -> i32 {
+pub(in crate::kernel) fn row(w: &[i8], x: &[i16]) -> i32 {
     w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
