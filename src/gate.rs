@@ -6,9 +6,9 @@
 )]
 
 use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
-use crate::element::Element;
 use crate::layer::{Layer, Logits};
 use crate::math::Math;
+use crate::number::Element;
 use crate::precision::Precision;
 use crate::prefix::Prefixed;
 use core::marker::PhantomData;

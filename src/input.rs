@@ -1,8 +1,8 @@
 //! The input stage: from what the caller has to activations.
 
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::kernel;
-use crate::precision::InPlace;
+use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 pub use crate::kernel::InputCounts;

@@ -5,8 +5,8 @@
 extern crate std;
 
 pub mod blob;
+mod bytes;
 mod dynamic;
-mod element;
 mod error;
 mod gate;
 mod input;
@@ -17,6 +17,7 @@ mod level;
 mod list;
 mod math;
 mod model;
+mod number;
 mod precision;
 mod prefix;
 mod rank;
@@ -25,9 +26,8 @@ mod stats;
 mod tower;
 mod trunk;
 
-pub use blob::Aligned;
+pub use bytes::{Aligned, Buffer, InPlace, Pod};
 pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
-pub use element::{Affine32, Buffer, Element, Pod, Q15, Q16, Q31};
 pub use error::{LoadError, Shape};
 pub use gate::{
     ConstantGate, DSelectKGate, Gate, HardGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate,
@@ -44,9 +44,10 @@ pub use level::{
 pub use list::{List2, List3, List4, List5, List6, List7, List8, Parallel, Place};
 pub use math::{Libm, Math, Micromath};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
+pub use number::{Affine32, Element, Q15, Q16, Q31};
 pub use precision::{
-    F32, I8, I16, InPlace, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels,
-    Precision, Quad, W8, Wide,
+    F32, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision,
+    Quad, W8, Wide,
 };
 pub use prefix::{Context, Prefixed, PrefixedParallel};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};

@@ -6,10 +6,10 @@
 )]
 
 use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
-use crate::element::{Buffer, Element};
+use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, max};
 use crate::math::Math;
-use crate::precision::InPlace;
+use crate::number::Element;
 use crate::tower::{self, Tower, Towers};
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 

@@ -1,14 +1,14 @@
 //! Models: an input stage, a trunk, towers. The families of the literature are aliases.
 
 use crate::blob::{self, Check};
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::error::LoadError;
 use crate::input::{InputStage, Raw};
 use crate::layer::max;
 use crate::level::{All, CgcLevel, Choice, MmoeLevel, SkipBelow, asks};
 use crate::list::Parallel;
 use crate::math::{Libm, Math};
-use crate::precision::InPlace;
+use crate::number::Element;
 use crate::tower::Towers;
 use crate::trunk::{Mixtures, Passthrough, SharedExpert, SingleGate, Stacked, Trunk};
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};

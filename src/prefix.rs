@@ -1,7 +1,7 @@
 //! Scoring many inputs that share their first elements: the first layers' sums over those are
 //! computed once.
 
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::gate::{ConstantGate, MaskedGate};
 use crate::input::Raw;
 use crate::layer::{Activation, Dense, Layer, Logits, Seq};
@@ -9,7 +9,8 @@ use crate::level::{All, Level, MmoeLevel, Source, walk};
 use crate::list::Parallel;
 use crate::math::{Libm, Math};
 use crate::model::Model;
-use crate::precision::{InPlace, Matrix, Precision};
+use crate::number::Element;
+use crate::precision::{Matrix, Precision};
 use crate::tower::Towers;
 use crate::trunk::Mixtures;
 use zerocopy::FromZeros;

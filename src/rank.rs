@@ -1,10 +1,10 @@
 //! The best of many candidates, in fixed memory.
 
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::input::Raw;
 use crate::level::MmoeLevel;
 use crate::model::Model;
-use crate::precision::InPlace;
+use crate::number::Element;
 use crate::prefix::PrefixedParallel;
 use crate::tower::Towers;
 use heapless::Vec;

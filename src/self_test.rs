@@ -1,13 +1,13 @@
 //! A model that tests itself: rows in the blob with the exact outputs that they must give.
 
 use crate::blob::{Blob, section};
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::error::LoadError;
 use crate::input::InputStage;
 use crate::level::All;
 use crate::math::Libm;
 use crate::model::Model;
-use crate::precision::InPlace;
+use crate::number::Element;
 use crate::tower::Towers;
 use crate::trunk::Trunk;
 use core::fmt;

@@ -1,10 +1,10 @@
 //! Towers: layers whose output is what the user asked for, and the wrappers that say what it is.
 
 use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
-use crate::element::{Buffer, Element, Pod};
+use crate::bytes::{Buffer, InPlace, Pod};
 use crate::layer::Layer;
 use crate::math::Math;
-use crate::precision::InPlace;
+use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A layer at the end of a model.

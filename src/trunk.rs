@@ -1,12 +1,12 @@
 //! Trunks: from the input to the mixtures that the towers read.
 
 use crate::blob::Check;
-use crate::element::{Buffer, Element};
+use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, max};
 use crate::level::{Choice, Pair, Source, Streams, TypedLevel, walk};
 use crate::list::{self, Place};
 use crate::math::Math;
-use crate::precision::InPlace;
+use crate::number::Element;
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, TryFromBytes};
 

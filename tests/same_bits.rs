@@ -1,7 +1,7 @@
 //! Float models give the same bits on every target and at every optimization level: the committed
 //! hash of 1,000 rows. The firmware makes the same rows and the same hash.
 
-#[path = "../examples/firmware/models/src/rows.rs"]
+#[path = "firmware/models/src/rows.rs"]
 #[allow(
     unreachable_pub,
     reason = "the firmware crates have it as a public module"

@@ -68,10 +68,7 @@ fn found<P: Precision>(integer: bool) -> usize {
 #[test]
 fn stored_blobs_pass() {
     let stored = |name: &str| {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/examples/firmware/models/blobs"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs");
         aligned(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
     };
     assert_eq!(Edge::<F32>::self_test(&stored("f32")[..]), Ok(4));

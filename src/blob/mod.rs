@@ -29,35 +29,6 @@ pub const MAX_SEEN: usize = 32;
 /// A model has at most this many tasks.
 pub const MAX_TASKS: usize = 32;
 
-/// Bytes at an address that is a multiple of 64. [`include_blob!`](crate::include_blob) makes one
-/// in flash; a buffer in RAM for a model that arrives at run time is an `Aligned<[u8; N]>`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub struct Aligned<T: ?Sized>(pub T);
-
-impl<T: ?Sized> core::ops::Deref for Aligned<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: ?Sized> core::ops::DerefMut for Aligned<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.0
-    }
-}
-
-/// Includes a blob file in flash, aligned, as a `&'static Aligned<[u8]>`. The path is relative to
-/// the source file.
-#[macro_export]
-macro_rules! include_blob {
-    ($path:expr) => {{
-        static BLOB: &$crate::Aligned<[u8]> = &$crate::Aligned(*include_bytes!($path));
-        BLOB
-    }};
-}
-
 /// A header that does not parse.
 pub(crate) struct Malformed;
 

@@ -1,9 +1,9 @@
 //! From a layer's record to the kernel that it names.
 
 use crate::blob::{LayerRecord, activation, kind, packing, precision};
-use crate::element::Element;
 use crate::kernel::{self, Row, WideRow};
 use crate::math::Math;
+use crate::number::Element;
 use crate::precision::floor;
 use zerocopy::FromBytes;
 

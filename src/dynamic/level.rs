@@ -4,9 +4,10 @@ use super::element::{Erased, constant, copy, layer};
 use super::verify::{Levels, Plan, input_bytes, layer_bytes};
 use super::{RunError, has_unit, is_gate, towers_wanted, width};
 use crate::blob::{Blob, NodeRecord, TaskRecord, op, output};
-use crate::element::{Element, Pod};
+use crate::bytes::Pod;
 use crate::level::{Choice, Level, Source, asks, walk, weighs_always};
 use crate::math::{Libm, Math};
+use crate::number::Element;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Where a step's layers and weights are, two words each, at the start of the scratch.

@@ -55,6 +55,16 @@ impl WideRow {
     }
 }
 
+/// One unit of a float affine layer (8 bytes): `x·gain + bias`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Affine32 {
+    /// Factor.
+    pub gain: f32,
+    /// Addend.
+    pub bias: f32,
+}
+
 /// One unit of an integer affine layer (8 bytes): `(v·gain + bias) / 2^shift`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,

@@ -1,9 +1,9 @@
 //! Activations of dense layers.
 
 use crate::blob::activation;
-use crate::element::Element;
+use crate::bytes::InPlace;
 use crate::math::Math;
-use crate::precision::InPlace;
+use crate::number::Element;
 
 /// What a dense layer does to its outputs. The formulas and their errors are in `docs/numerics.md`.
 pub trait Activation: 'static {

@@ -2,8 +2,8 @@
 
 use super::{Activation, Layer, Relu};
 use crate::blob::{Check, LayerRecord, activation, kind};
-use crate::element::Element;
 use crate::math::Math;
+use crate::number::Element;
 use crate::precision::{Matrix, Precision, Wide};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 

@@ -13,9 +13,9 @@ pub use seq::{Seq, Seq3};
 pub use slice::Slice;
 
 use crate::blob::{Check, NodeInfo};
-use crate::element::{Buffer, Element};
+use crate::bytes::{Buffer, InPlace};
 use crate::math::Math;
-use crate::precision::InPlace;
+use crate::number::Element;
 
 /// From `In` to `Out`, with weights that are used where they lie.
 ///

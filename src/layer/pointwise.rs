@@ -2,9 +2,9 @@
 
 use super::Layer;
 use crate::blob::{Check, LayerRecord, activation, kind, packing, precision};
-use crate::element::Element;
 use crate::kernel;
 use crate::math::Math;
+use crate::number::Element;
 use crate::precision::Precision;
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 

@@ -2,9 +2,9 @@
 
 use super::Layer;
 use crate::blob::{Check, NodeInfo};
-use crate::element::Buffer;
-use crate::element::Element;
+use crate::bytes::Buffer;
 use crate::math::Math;
+use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// `E` on the elements from `START` on, as many as `E` reads, of a buffer of `IN`. Nothing is

@@ -2,10 +2,10 @@
 
 use super::{Level, Pair, Source, Streams, TypedLevel};
 use crate::blob::Check;
-use crate::element::Element;
 use crate::layer::{Layer, max};
 use crate::list::{self, Parallel, Place};
 use crate::math::Math;
+use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// Experts `T` for each of `K` tasks, shared experts `S`, and for each task a gate `G` over its own

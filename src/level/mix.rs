@@ -2,10 +2,10 @@
 
 use super::{Level, Source, TypedLevel};
 use crate::blob::Check;
-use crate::element::Element;
 use crate::layer::max;
 use crate::list::{Parallel, Place};
 use crate::math::Math;
+use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// Shared experts `B`, and gates `G` over all of them: `MmoeLevel<[Expert; 4], [Gate; 3]>`.

@@ -9,8 +9,8 @@ pub use mix::MmoeLevel;
 pub use source::{Pair, Source, Streams};
 
 use crate::blob::{Check, op};
-use crate::element::Element;
 use crate::math::Math;
+use crate::number::Element;
 
 /// Which experts a caller wants to leave out beside those that no gate weighs.
 pub trait Choice: Copy {

@@ -1,6 +1,7 @@
 //! Where the experts and gates of a level read.
 
-use crate::element::{Element, Pod};
+use crate::bytes::Pod;
+use crate::number::Element;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// One input for all, or a stream each.

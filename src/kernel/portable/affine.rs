@@ -1,13 +1,13 @@
 //! A gain and an offset per unit: what is left of a batch normalization that could not be folded.
 
 use super::fixed::Masks;
-use crate::kernel::AffineRow;
+use crate::kernel::{Affine32, AffineRow};
 
 /// `x·gain + bias` of each element, in place, with two roundings.
 #[inline(never)]
-pub fn affine_f32(x: &mut [f32], gain: &[f32], bias: &[f32]) {
-    for ((x, gain), bias) in x.iter_mut().zip(gain).zip(bias) {
-        *x = *x * gain + bias;
+pub fn affine_f32(x: &mut [f32], units: &[Affine32]) {
+    for (x, unit) in x.iter_mut().zip(units) {
+        *x = *x * unit.gain + unit.bias;
     }
 }
 

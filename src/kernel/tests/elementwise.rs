@@ -75,9 +75,8 @@ proptest! {
             prop_assert_eq!(*y, sat16(floor_div(sum, 1 << row.shift)));
         }
         let mut y: Vec<f32> = pairs.iter().map(|p| p.2).collect();
-        let gain: Vec<f32> = pairs.iter().map(|p| p.3).collect();
-        let bias: Vec<f32> = pairs.iter().map(|p| p.4).collect();
-        affine_f32(&mut y, &gain, &bias);
+        let units: Vec<Affine32> = pairs.iter().map(|p| Affine32 { gain: p.3, bias: p.4 }).collect();
+        affine_f32(&mut y, &units);
         let rule: Vec<f32> = pairs.iter().map(|&(_, _, x, gain, bias)| { let p = x * gain; p + bias }).collect();
         assert_same(&y, &rule);
     }

@@ -43,7 +43,7 @@ fn link(
     entry: &str,
     features: &[&str],
 ) -> Result<Option<Vec<u8>>> {
-    let folder = workspace("examples/firmware/bare");
+    let folder = workspace("tests/firmware/bare");
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(&folder)
@@ -68,7 +68,7 @@ fn link(
         .output()
         .context("starting cargo")?;
     if done.status.success() {
-        let path = workspace("examples/firmware/target")
+        let path = workspace("tests/firmware/target")
             .join(board.target)
             .join(profile)
             .join(bin);
@@ -147,7 +147,7 @@ pub(crate) fn size(board: &str, bin: &str) -> Result<()> {
                 board.target
             );
             let image = fs::read(
-                workspace("examples/firmware/target")
+                workspace("tests/firmware/target")
                     .join(board.target)
                     .join(profile)
                     .join(bin),
@@ -192,7 +192,7 @@ const UNUSED: [&str; 12] = [
 /// Fails where an image holds code that its model does not use.
 pub(crate) fn only_what_it_uses(board: &Board, profile: &str, bin: &str) -> Result<()> {
     let image = fs::read(
-        workspace("examples/firmware/target")
+        workspace("tests/firmware/target")
             .join(board.target)
             .join(profile)
             .join(bin),

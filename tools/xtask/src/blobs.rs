@@ -1,4 +1,4 @@
-//! The blobs of the firmware examples, and what the host computes with them.
+//! The blobs of the test firmware, and what the host computes with them.
 
 use crate::seeded;
 use anyhow::{Context, Result, bail};
@@ -26,12 +26,12 @@ pub(crate) fn workspace(path: &str) -> PathBuf {
         .join(path)
 }
 
-/// A blob or a `.golden` file of `examples/firmware/models/blobs`, by name.
+/// A blob or a `.golden` file of `tests/firmware/models/blobs`, by name.
 pub(crate) type Made = (String, Vec<u8>);
 
 /// Writes all of them.
 pub(crate) fn make() -> Result<()> {
-    let folder = workspace("examples/firmware/models/blobs");
+    let folder = workspace("tests/firmware/models/blobs");
     for (name, bytes) in committed()?.into_iter().chain(measured()?) {
         let path = folder.join(&name);
         fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;

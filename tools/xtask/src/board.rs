@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// A folder of `examples/firmware`.
+/// A folder of `tests/firmware`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Board {
     /// The folder, package and image.
@@ -97,7 +97,7 @@ pub(crate) fn chosen(name: Option<&str>) -> Result<Vec<Board>> {
 impl Board {
     /// Where its crate is.
     pub(crate) fn folder(&self) -> PathBuf {
-        crate::blobs::workspace("examples/firmware").join(self.name)
+        crate::blobs::workspace("tests/firmware").join(self.name)
     }
 
     /// Fails with the command to type where the emulator or the target is missing.

@@ -17,7 +17,7 @@ pub(crate) fn run(board: Option<&str>) -> Result<()> {
     let boards = chosen(board)?;
     boards.iter().try_for_each(Board::require)?;
     for (name, made) in blobs::committed()? {
-        let path = blobs::workspace("examples/firmware/models/blobs").join(&name);
+        let path = blobs::workspace("tests/firmware/models/blobs").join(&name);
         if fs::read(&path).ok() != Some(made) {
             bail!(
                 "{name} is not what this host computes: if a change meant that, run `cargo xtask \

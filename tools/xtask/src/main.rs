@@ -22,11 +22,11 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Make the firmware examples' blobs and the host's results on them.
+    /// Make the test firmware's blobs and the host's results on them.
     Blobs,
     /// Build the firmware of every board and run it in QEMU.
     Firmware {
-        /// Only this board (a folder of `examples/firmware`).
+        /// Only this board (a folder of `tests/firmware`).
         #[arg(long)]
         board: Option<String>,
     },

@@ -145,7 +145,7 @@ pub(crate) fn run() -> Result<()> {
 /// The header of a measured blob.
 fn header(model: &str, precision: &str) -> Result<Header> {
     let name = format!("{model}.{}.mmoe", precision.to_lowercase());
-    let bytes = fs::read(workspace("examples/firmware/models/blobs").join(&name))
+    let bytes = fs::read(workspace("tests/firmware/models/blobs").join(&name))
         .with_context(|| format!("reading {name}"))?;
     Ok(read::split(&bytes)?.0)
 }

@@ -1,8 +1,8 @@
 //! The sender of the UART example: many transfers, most of them damaged on the way, and a question
 //! after each.
 
-use crate::blobs;
-use crate::board::{BOARDS, Board};
+use crate::blobs::{self, workspace};
+use crate::board::BOARDS;
 use anyhow::{Context, Result, bail};
 use firmware_models::{Rng, Small, Subject, fill};
 use mmoe::I8;
@@ -124,11 +124,7 @@ pub(crate) fn run() -> Result<()> {
         .find(|b| b.name == "m4f")
         .context("no such board")?;
     board.require()?;
-    let folder = Board {
-        name: "uart",
-        ..*board
-    }
-    .folder();
+    let folder = workspace("examples/firmware/uart");
     let built = Command::new("cargo")
         .current_dir(&folder)
         .args(["build", "--release", "--quiet", "--locked"])

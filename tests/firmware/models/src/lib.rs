@@ -1,4 +1,4 @@
-//! What the firmware examples and the host have in common: model types, seeded rows, digests, and
+//! What the test firmware and the host have in common: model types, seeded rows, digests, and
 //! (on the core) the blobs.
 #![no_std]
 

@@ -1,4 +1,4 @@
-//! What the firmware examples share. A board is a folder with a linker script, a QEMU command and
+//! What the test firmware of all boards shares. A board is a folder with a linker script, a QEMU command and
 //! two lines of code.
 #![no_std]
 

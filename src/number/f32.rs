@@ -1,0 +1,117 @@
+//! Float models: every number is an f32.
+
+use super::{Affine32, Element};
+use crate::kernel;
+use crate::math::Math;
+
+impl Element for f32 {
+    type Gate = f32;
+    type MixtureSum = f32;
+    type Logit = f32;
+    type Prob = f32;
+    type Unit = [f32; 0];
+    type Slope = f32;
+    type UnitSlope = f32;
+    type Affine = Affine32;
+
+    const NONE: f32 = 0.0;
+    const PRECISION: u8 = crate::blob::precision::F32;
+    const CONVERTS: bool = false;
+    type Scales<const N: usize> = [f32; 0];
+
+    fn with_features<const N: usize, R>(
+        _: &[f32; 0],
+        x: &[f32; N],
+        f: impl FnOnce(&[f32; N]) -> R,
+    ) -> R {
+        f(x)
+    }
+    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = *x;
+        }
+    }
+
+    fn gate_softmax<M: Math>(z: &mut [f32], g: &mut [f32]) {
+        kernel::softmax_f32::<M>(z, g);
+    }
+    fn gate_sigmoid<M: Math>(z: &mut [f32], g: &mut [f32]) {
+        kernel::sigmoid_gate_f32::<M>(z, g);
+    }
+    fn gate_hard(z: &[f32], g: &mut [f32]) {
+        kernel::hard_f32(z, g);
+    }
+    fn gate_top_k<M: Math>(k: usize, renormalise: bool, z: &mut [f32], g: &mut [f32]) {
+        kernel::top_k_f32::<M>(z, k, renormalise, g);
+    }
+    fn gate_d_select_k<M: Math>(k: usize, z: &mut [f32], g: &mut [f32]) {
+        if let Some((z, mix)) = z
+            .len()
+            .checked_sub(k)
+            .and_then(|n| z.split_at_mut_checked(n))
+        {
+            kernel::d_select_k_f32::<M>(z, mix, g);
+        }
+    }
+    fn gate_from_f32(g: f32) -> f32 {
+        g
+    }
+    fn mix(m: &mut [f32], g: f32, h: &[f32]) {
+        kernel::mix_f32(m, g, h);
+    }
+    fn settle(m: &[f32], h: &mut [f32]) {
+        for (h, m) in h.iter_mut().zip(m) {
+            *h = *m;
+        }
+    }
+    fn softmax<M: Math>(z: &[f32], p: &mut [f32]) {
+        kernel::softmax_f32::<M>(z, p);
+    }
+    fn sigmoid<M: Math>(z: f32) -> f32 {
+        let mut y = [z];
+        kernel::sigmoid_f32::<M>(&mut y);
+        let [p] = y;
+        p
+    }
+    fn product(a: f32, b: f32) -> f32 {
+        a * b
+    }
+    fn in_unit(z: f32, _: &[f32; 0]) -> f32 {
+        z
+    }
+    fn activation_in_unit(v: f32, _: &[f32; 0]) -> f32 {
+        v
+    }
+    fn logit_word(z: f32) -> u32 {
+        z.to_bits()
+    }
+    fn prob_word(p: f32) -> u32 {
+        p.to_bits()
+    }
+    fn word(v: f32) -> u32 {
+        v.to_bits()
+    }
+    fn read(bytes: &[u8]) -> Option<(f32, &[u8])> {
+        bytes
+            .split_first_chunk()
+            .map(|(b, rest)| (f32::from_le_bytes(*b), rest))
+    }
+    fn relu(y: &mut [f32]) {
+        kernel::relu_f32(y);
+    }
+    fn leaky_relu(y: &mut [f32], slope: &f32) {
+        kernel::leaky_relu_f32(y, *slope);
+    }
+    fn prelu(y: &mut [f32], slope: &[f32]) {
+        kernel::prelu_f32(y, slope);
+    }
+    fn sigmoid_all<M: Math>(y: &mut [f32]) {
+        kernel::sigmoid_f32::<M>(y);
+    }
+    fn tanh_all<M: Math>(y: &mut [f32]) {
+        kernel::tanh_f32::<M>(y);
+    }
+    fn affine(y: &mut [f32], p: &[Affine32]) {
+        kernel::affine_f32(y, p);
+    }
+}

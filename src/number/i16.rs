@@ -1,0 +1,121 @@
+//! Integer models: int16 activations, and fixed point for the rest.
+
+use super::{Element, Q15, Q16, Q31};
+use crate::kernel::{self, AffineRow, InputScale};
+use crate::math::Math;
+use zerocopy::FromZeros;
+
+impl Element for i16 {
+    type Gate = Q15;
+    type MixtureSum = i32;
+    type Logit = Q16;
+    type Prob = Q31;
+    type Unit = f32;
+    type Slope = i32;
+    type UnitSlope = i16;
+    type Affine = AffineRow;
+
+    const NONE: Q15 = Q15(0);
+    const PRECISION: u8 = crate::blob::precision::I16;
+    const CONVERTS: bool = true;
+    type Scales<const N: usize> = [InputScale; N];
+
+    fn with_features<const N: usize, R>(
+        scales: &[InputScale; N],
+        x: &[f32; N],
+        f: impl FnOnce(&[i16; N]) -> R,
+    ) -> R {
+        let mut q = <[i16; N]>::new_zeroed();
+        let _ = kernel::quantize_f32(x, scales, &mut q);
+        f(&q)
+    }
+    fn features<const N: usize>(scales: &[InputScale; N], start: usize, x: &[f32], y: &mut [i16]) {
+        if let Some(scales) = scales.get(start..) {
+            let _ = kernel::quantize_f32(x, scales, y);
+        }
+    }
+
+    fn gate_softmax<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
+        kernel::gate_softmax_q15(zerocopy::transmute_mut!(z), zerocopy::transmute_mut!(g));
+    }
+    fn gate_sigmoid<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
+        kernel::sigmoid_gate_q15(zerocopy::transmute_ref!(&*z), zerocopy::transmute_mut!(g));
+    }
+    fn gate_hard(z: &[Q16], g: &mut [Q15]) {
+        kernel::hard_q15(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(g));
+    }
+    fn gate_top_k<M: Math>(k: usize, renormalise: bool, z: &mut [Q16], g: &mut [Q15]) {
+        kernel::top_k_q15(
+            zerocopy::transmute_mut!(z),
+            k,
+            renormalise,
+            zerocopy::transmute_mut!(g),
+        );
+    }
+    fn gate_d_select_k<M: Math>(k: usize, z: &mut [Q16], g: &mut [Q15]) {
+        let z: &mut [i32] = zerocopy::transmute_mut!(z);
+        if let Some((z, mix)) = z
+            .len()
+            .checked_sub(k)
+            .and_then(|n| z.split_at_mut_checked(n))
+        {
+            kernel::d_select_k_q15(z, mix, zerocopy::transmute_mut!(g));
+        }
+    }
+    fn gate_from_f32(g: f32) -> Q15 {
+        Q15((g * 32768.0) as u16)
+    }
+    fn mix(m: &mut [i32], g: Q15, h: &[i16]) {
+        kernel::mix_i16(m, g.0, h);
+    }
+    fn settle(m: &[i32], h: &mut [i16]) {
+        kernel::settle_i16(m, h);
+    }
+    fn softmax<M: Math>(z: &[Q16], p: &mut [Q31]) {
+        kernel::softmax_q31(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(p));
+    }
+    fn sigmoid<M: Math>(z: Q16) -> Q31 {
+        Q31(kernel::sigmoid_q31(z.0))
+    }
+    fn product(a: Q31, b: Q31) -> Q31 {
+        Q31(kernel::product_q31(a.0, b.0))
+    }
+    fn in_unit(z: Q16, unit: &f32) -> f32 {
+        z.to_f32() * *unit
+    }
+    fn activation_in_unit(v: i16, unit: &f32) -> f32 {
+        f32::from(v) * *unit
+    }
+    fn logit_word(z: Q16) -> u32 {
+        z.0 as u32
+    }
+    fn prob_word(p: Q31) -> u32 {
+        p.0
+    }
+    fn word(v: i16) -> u32 {
+        i32::from(v) as u32
+    }
+    fn read(bytes: &[u8]) -> Option<(i16, &[u8])> {
+        bytes
+            .split_first_chunk()
+            .map(|(b, rest)| (i16::from_le_bytes(*b), rest))
+    }
+    fn relu(y: &mut [i16]) {
+        kernel::relu_i16(y);
+    }
+    fn leaky_relu(y: &mut [i16], slope: &i32) {
+        kernel::leaky_relu_i16(y, *slope as i16);
+    }
+    fn prelu(y: &mut [i16], slope: &[i16]) {
+        kernel::prelu_i16(y, slope);
+    }
+    fn sigmoid_all<M: Math>(y: &mut [i16]) {
+        kernel::sigmoid_i16(y);
+    }
+    fn tanh_all<M: Math>(y: &mut [i16]) {
+        kernel::tanh_i16(y);
+    }
+    fn affine(y: &mut [i16], p: &[AffineRow]) {
+        kernel::affine_i16(y, p);
+    }
+}

@@ -1,0 +1,105 @@
+//! The number system of a model: f32 throughout, or integers throughout.
+
+mod f32;
+mod fixed;
+mod i16;
+
+pub use crate::kernel::Affine32;
+pub use fixed::{Q15, Q16, Q31};
+
+use crate::bytes::{Buffer, InPlace, Pod};
+use crate::math::Math;
+
+/// The activation type of a model, `f32` or `i16`, with the types and operations that go with it.
+///
+/// The formulas are in `docs/numerics.md`. All operations work on slices of equal length; they
+/// never panic, a longer slice's end is left alone.
+pub trait Element: Pod + Default {
+    /// A gate weight.
+    type Gate: Pod + PartialEq + PartialOrd + Into<f32> + Default;
+    /// The accumulator of a mixture.
+    type MixtureSum: Pod;
+    /// A raw value of a tower or a gate before its activation.
+    type Logit: Pod + Buffer + Default + Into<f32> + PartialEq;
+    /// A probability.
+    type Prob: Pod + Buffer + Default + Into<f32> + PartialEq;
+    /// What a linear output stores to be shown in its own unit: nothing, or the f32 value of one.
+    type Unit: Pod;
+    /// A stored slope below zero.
+    type Slope: Pod;
+    /// A stored slope per unit.
+    type UnitSlope: Pod;
+    /// What one unit of an affine layer stores.
+    type Affine: Pod;
+
+    /// What the input stage stores for `N` features: nothing, or a scale and an offset each.
+    type Scales<const N: usize>: InPlace;
+
+    /// The gate weight that means: not at all.
+    const NONE: Self::Gate;
+    /// The code of [`precision`](crate::blob::precision) for layers without a matrix.
+    const PRECISION: u8;
+
+    /// Whether features need a buffer to become activations.
+    const CONVERTS: bool;
+
+    /// Calls `f` with the features as activations.
+    fn with_features<const N: usize, R>(
+        scales: &Self::Scales<N>,
+        x: &[f32; N],
+        f: impl FnOnce(&[Self; N]) -> R,
+    ) -> R;
+    /// The features from `start` on, as activations.
+    fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
+    /// `softmax` of gate logits; `z` is used up.
+    fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
+    /// `sigmoid` of each gate logit.
+    fn gate_sigmoid<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
+    /// One for the largest logit, lowest index first.
+    fn gate_hard(z: &[Self::Logit], g: &mut [Self::Gate]);
+    /// The `k` largest logits, lowest index first.
+    fn gate_top_k<M: Math>(
+        k: usize,
+        renormalise: bool,
+        z: &mut [Self::Logit],
+        g: &mut [Self::Gate],
+    );
+    /// DSelect-k; `z` holds k selectors' bits and then k mixing logits.
+    fn gate_d_select_k<M: Math>(k: usize, z: &mut [Self::Logit], g: &mut [Self::Gate]);
+    /// A gate weight from f32.
+    fn gate_from_f32(g: f32) -> Self::Gate;
+    /// `m += g·h`.
+    fn mix(m: &mut [Self::MixtureSum], g: Self::Gate, h: &[Self]);
+    /// Mixture to activations.
+    fn settle(m: &[Self::MixtureSum], h: &mut [Self]);
+    /// Class probabilities.
+    fn softmax<M: Math>(z: &[Self::Logit], p: &mut [Self::Prob]);
+    /// One probability.
+    fn sigmoid<M: Math>(z: Self::Logit) -> Self::Prob;
+    /// The product of two probabilities.
+    fn product(a: Self::Prob, b: Self::Prob) -> Self::Prob;
+    /// A logit in its own unit.
+    fn in_unit(z: Self::Logit, unit: &Self::Unit) -> f32;
+    /// An activation in its own unit.
+    fn activation_in_unit(v: Self, unit: &Self::Unit) -> f32;
+    /// A logit's bits.
+    fn logit_word(z: Self::Logit) -> u32;
+    /// A probability's bits.
+    fn prob_word(p: Self::Prob) -> u32;
+    /// An activation's bits, sign-extended.
+    fn word(v: Self) -> u32;
+    /// An activation from its little-endian bytes at the start of `bytes`, and the rest.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])>;
+    /// `max(y, 0)`.
+    fn relu(y: &mut [Self]);
+    /// `y < 0 ? slope·y : y`.
+    fn leaky_relu(y: &mut [Self], slope: &Self::Slope);
+    /// The same with a slope per unit.
+    fn prelu(y: &mut [Self], slope: &[Self::UnitSlope]);
+    /// Logistic function of each.
+    fn sigmoid_all<M: Math>(y: &mut [Self]);
+    /// Hyperbolic tangent of each.
+    fn tanh_all<M: Math>(y: &mut [Self]);
+    /// `gain·y + bias` per unit.
+    fn affine(y: &mut [Self], p: &[Self::Affine]);
+}

@@ -1,0 +1,79 @@
+//! f32 weights.
+
+use super::{Matrix, Precision};
+use crate::blob::{packing, precision};
+use crate::kernel;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// f32 weights and arithmetic.
+#[derive(Debug)]
+pub enum F32 {}
+
+impl Precision for F32 {
+    type Act = f32;
+    type Matrix<const IN: usize, const OUT: usize> = MatrixF32<IN, OUT>;
+    type Wide = F32;
+}
+
+/// An [`F32`] layer: `4·OUT + 4·IN·OUT` bytes.
+#[derive(FromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct MatrixF32<const IN: usize, const OUT: usize> {
+    /// One per row.
+    pub bias: [f32; OUT],
+    /// In panels.
+    pub weights: [[f32; IN]; OUT],
+}
+
+debug_shape!(MatrixF32);
+
+impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
+    const FORMAT: (u8, u8) = (precision::F32, packing::PANELS);
+    fn dense(&self, x: &[f32], y: &mut [f32], relu: bool) {
+        kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn logits(&self, x: &[f32], z: &mut [f32]) {
+        kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, z);
+    }
+    #[cfg(not(target_os = "none"))]
+    fn dense4(group: [&Self; 4], x: &[f32], mut y: [&mut [f32]; 4], relu: bool) -> bool {
+        // More rows fill the vector units alone.
+        if OUT > 8 {
+            return false;
+        }
+        kernel::gemv4_f32(
+            group.map(|m| m.weights.as_flattened()),
+            group.map(|m| m.bias.as_slice()),
+            x,
+            y.each_mut().map(|y| &mut **y),
+        );
+        if relu {
+            y.into_iter().for_each(kernel::relu_f32);
+        }
+        true
+    }
+    type Partial = f32;
+    fn begin(&self, x: &[f32], sums: &mut [f32]) {
+        for (s, b) in sums.iter_mut().zip(&self.bias) {
+            *s = *b;
+        }
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
+        kernel::accumulate_f32(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
+        self.finish_logits(sums, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn finish_logits(&self, sums: &[f32], z: &mut [f32]) {
+        for (z, s) in z.iter_mut().zip(sums) {
+            *z = *s;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! int16 weights: the wide layers of integer models.
+
+use super::{Matrix, Precision, floor};
+use crate::blob::{packing, precision};
+use crate::kernel::{self, WideRow};
+use crate::number::Q16;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// int16 weights, int16 activations, integer arithmetic only: the wide layers of an [`I8`] model.
+#[derive(Debug)]
+pub enum I16 {}
+
+impl Precision for I16 {
+    type Act = i16;
+    type Matrix<const IN: usize, const OUT: usize> = MatrixI16<IN, OUT>;
+    type Wide = I16;
+}
+
+/// An [`I16`] layer: `12·OUT + 2·IN·OUT` bytes, rounded up to a multiple of 4.
+#[derive(FromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct MatrixI16<const IN: usize, const OUT: usize> {
+    /// One per row.
+    pub rows: [WideRow; OUT],
+    /// In panels.
+    pub weights: [[i16; IN]; OUT],
+}
+
+debug_shape!(MatrixI16);
+
+impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
+    const FORMAT: (u8, u8) = (precision::I16, packing::PANELS);
+    fn dense(&self, x: &[i16], y: &mut [i16], relu: bool) {
+        kernel::dense_i16(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
+    }
+    fn logits(&self, x: &[i16], z: &mut [Q16]) {
+        kernel::logits_i16(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
+    }
+    type Partial = i64;
+    fn begin(&self, x: &[i16], sums: &mut [i64]) {
+        sums.fill(0);
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[i16], sums: &mut [i64]) {
+        kernel::accumulate_i16(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[i64], y: &mut [i16], relu: bool) {
+        kernel::finish_dense_i16(sums, &self.rows, y, floor(relu));
+    }
+    fn finish_logits(&self, sums: &[i64], z: &mut [Q16]) {
+        kernel::finish_logits_i16(sums, &self.rows, zerocopy::transmute_mut!(z));
+    }
+}

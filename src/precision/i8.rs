@@ -1,0 +1,62 @@
+//! int8 weights in integer models.
+
+use super::{I16, Matrix, Packing, Panels, Precision, floor};
+use crate::blob::precision;
+use crate::kernel::{self, Row};
+use crate::number::Q16;
+use core::marker::PhantomData;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// int8 weights, int16 activations, integer arithmetic only. `K` is the order of the weights: it
+/// changes speed, never a result.
+#[derive(Debug)]
+pub struct I8<K = Panels>(PhantomData<K>);
+
+impl<K: Packing> Precision for I8<K> {
+    type Act = i16;
+    type Matrix<const IN: usize, const OUT: usize> = MatrixI8<IN, OUT, K>;
+    type Wide = I16;
+}
+
+/// An [`I8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+#[derive(FromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct MatrixI8<const IN: usize, const OUT: usize, K> {
+    /// One per row.
+    pub rows: [Row; OUT],
+    /// In the order of `K`.
+    pub weights: [[i8; IN]; OUT],
+    /// The order.
+    pub packing: PhantomData<K>,
+}
+
+debug_shape!(MatrixI8<K>);
+
+impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN, OUT, K> {
+    const FORMAT: (u8, u8) = (precision::I8, K::CODE);
+    fn dense(&self, x: &[i16], y: &mut [i16], relu: bool) {
+        K::dense(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
+    }
+    fn logits(&self, x: &[i16], z: &mut [Q16]) {
+        K::logits(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
+    }
+    type Partial = i32;
+    fn begin(&self, x: &[i16], sums: &mut [i32]) {
+        sums.fill(0);
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[i16], sums: &mut [i32]) {
+        K::add(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[i32], y: &mut [i16], relu: bool) {
+        kernel::finish_dense_i8(sums, &self.rows, y, floor(relu));
+    }
+    fn finish_logits(&self, sums: &[i32], z: &mut [Q16]) {
+        kernel::finish_logits_i8(sums, &self.rows, zerocopy::transmute_mut!(z));
+    }
+}

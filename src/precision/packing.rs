@@ -1,0 +1,50 @@
+//! Orders of int8 weights.
+
+use crate::blob::packing;
+use crate::kernel::{self, Row};
+
+/// An order of int8 weights.
+pub trait Packing: 'static {
+    /// Its code in a layer's record.
+    const CODE: u8;
+    /// Rows to activations, not below `floor`.
+    fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16);
+    /// Rows to logits.
+    fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
+    /// Adds the columns from `from` on, of `total`, to the rows' sums.
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
+}
+
+/// Panels of four rows, column by column: the order for every target.
+#[derive(Debug)]
+pub enum Panels {}
+/// Panels of four rows as 32-bit words whose lower three bytes are stored + 128, so that one shift
+/// extracts a weight.
+#[derive(Debug)]
+pub enum Quad {}
+
+impl Packing for Panels {
+    const CODE: u8 = packing::PANELS;
+    fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
+        kernel::dense_i8(w, rows, x, y, floor);
+    }
+    fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
+        kernel::logits_i8(w, rows, x, z);
+    }
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
+        kernel::accumulate_i8(w, total, from, x, sums);
+    }
+}
+
+impl Packing for Quad {
+    const CODE: u8 = packing::QUAD;
+    fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
+        kernel::dense_i8_quad(w, rows, x, y, floor);
+    }
+    fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
+        kernel::logits_i8_quad(w, rows, x, z);
+    }
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
+        kernel::accumulate_i8_quad(w, total, from, x, sums);
+    }
+}

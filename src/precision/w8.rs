@@ -1,0 +1,61 @@
+//! int8 weights in float models.
+
+use super::{F32, Matrix, Precision};
+use crate::blob::{packing, precision};
+use crate::kernel;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// int8 weights with one f32 scale per row, f32 arithmetic: a quarter of the flash of [`F32`], no
+/// calibration data needed.
+#[derive(Debug)]
+pub enum W8 {}
+
+impl Precision for W8 {
+    type Act = f32;
+    type Matrix<const IN: usize, const OUT: usize> = MatrixW8<IN, OUT>;
+    type Wide = F32;
+}
+
+/// A [`W8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+#[derive(FromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct MatrixW8<const IN: usize, const OUT: usize> {
+    /// One per row.
+    pub bias: [f32; OUT],
+    /// One per row.
+    pub scale: [f32; OUT],
+    /// In panels.
+    pub weights: [[i8; IN]; OUT],
+}
+
+debug_shape!(MatrixW8);
+
+impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
+    const FORMAT: (u8, u8) = (precision::W8, packing::PANELS);
+    fn dense(&self, x: &[f32], y: &mut [f32], relu: bool) {
+        kernel::gemv_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn logits(&self, x: &[f32], z: &mut [f32]) {
+        kernel::gemv_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, z);
+    }
+    type Partial = f32;
+    fn begin(&self, x: &[f32], sums: &mut [f32]) {
+        sums.fill(0.0);
+        self.add(0, x, sums);
+    }
+    fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
+        kernel::accumulate_w8(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
+        self.finish_logits(sums, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn finish_logits(&self, sums: &[f32], z: &mut [f32]) {
+        kernel::finish_w8(sums, &self.scale, &self.bias, z);
+    }
+}
