@@ -46,8 +46,8 @@ pub use math::{Libm, Math, Micromath};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, SharedBottom, Traced};
 pub use number::{Affine32, Element, Q15, Q16, Q31};
 pub use precision::{
-    F32, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Panels, Precision,
-    Quad, W8, Wide,
+    F32, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Pairs, Panels,
+    Precision, Quad, W8, Wide,
 };
 pub use prefix::{Context, Prefixed, PrefixedParallel};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};

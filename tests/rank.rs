@@ -4,7 +4,8 @@ mod common;
 
 use common::{float, graph, integer, read};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Panels, Precision, Quad, Regression, Seq, W8,
+    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Pairs, Panels, Precision, Quad, Regression,
+    Seq, W8,
 };
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::pack::Float;
@@ -65,6 +66,7 @@ fn context_and_rest_are_the_whole() {
     );
     check::<I8<Panels>>(&integer(&edge, rows, Packing::Panels)[..]);
     check::<I8<Quad>>(&integer(&edge, rows, Packing::Quad)[..]);
+    check::<I8<Pairs>>(&integer(&edge, rows, Packing::Pairs)[..]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ mod common;
 
 use common::{aligned, fixture, graph, read};
 use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Precision, Quad, Regression, SelfTestError,
-    Seq, W8,
+    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Pairs, Precision, Quad, Regression,
+    SelfTestError, Seq, W8,
 };
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::{pack, quantize, self_test};
@@ -75,6 +75,7 @@ fn stored_blobs_pass() {
     assert_eq!(Edge::<W8>::self_test(&stored("w8")[..]), Ok(4));
     assert_eq!(Edge::<I8>::self_test(&stored("i8")[..]), Ok(4));
     assert_eq!(Edge::<I8<Quad>>::self_test(&stored("i8-quad")[..]), Ok(4));
+    assert_eq!(Edge::<I8<Pairs>>::self_test(&stored("i8-pairs")[..]), Ok(4));
 }
 
 #[test]

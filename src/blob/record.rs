@@ -168,6 +168,8 @@ pub mod packing {
     pub const PANELS: u8 = 0;
     /// Panels of four rows, as words whose lower three bytes are stored + 128.
     pub const QUAD: u8 = 1;
+    /// Panels of four rows, two rows in each int16.
+    pub const PAIRS: u8 = 2;
 }
 
 /// Kinds of output.

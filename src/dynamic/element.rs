@@ -93,10 +93,10 @@ impl Erased for i16 {
         }
         let (rows, w) = part::<Row>(w, o)?;
         let weights = part(w, i * o)?.0;
-        if l.packing == packing::QUAD {
-            kernel::dense_i8_quad(weights, rows, x, y, floor(relu));
-        } else {
-            kernel::dense_i8(weights, rows, x, y, floor(relu));
+        match l.packing {
+            packing::QUAD => kernel::dense_i8_quad(weights, rows, x, y, floor(relu)),
+            packing::PAIRS => kernel::dense_i8_pairs(weights, rows, x, y, floor(relu)),
+            _ => kernel::dense_i8(weights, rows, x, y, floor(relu)),
         }
         padded::<i8>(w, i * o)
     }
@@ -110,10 +110,10 @@ impl Erased for i16 {
         }
         let (rows, w) = part::<Row>(w, o)?;
         let weights = part(w, i * o)?.0;
-        if l.packing == packing::QUAD {
-            kernel::logits_i8_quad(weights, rows, x, z);
-        } else {
-            kernel::logits_i8(weights, rows, x, z);
+        match l.packing {
+            packing::QUAD => kernel::logits_i8_quad(weights, rows, x, z),
+            packing::PAIRS => kernel::logits_i8_pairs(weights, rows, x, z),
+            _ => kernel::logits_i8(weights, rows, x, z),
         }
         Some(())
     }

@@ -34,12 +34,11 @@ pub(super) const fn input_bytes(integer: bool, inputs: usize) -> usize {
 /// allow.
 pub(super) fn layer_bytes(l: &LayerRecord) -> Option<usize> {
     let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
-    if i == 0
-        || o == 0
-        || (l.packing != packing::PANELS
-            && (l.packing != packing::QUAD || l.precision != precision::I8))
-    {
-        return None;
+    match l.packing {
+        _ if i == 0 || o == 0 => return None,
+        packing::PANELS => {}
+        packing::QUAD | packing::PAIRS if l.precision == precision::I8 => {}
+        _ => return None,
     }
     let padded = |n: usize| n.checked_add(3).map(|n| n & !3);
     let float = l.precision == precision::F32;

@@ -172,7 +172,7 @@ pub(in crate::kernel) fn dense<F: Fours>(
     floor: i16,
 ) {
     let (panels, singles) = y.as_chunks_mut::<4>();
-    let (panel_rows, single_rows) = rows.as_chunks::<4>();
+    let panel_rows = rows.as_chunks::<4>().0;
     let wanted = panels.len();
     let fit = fitting(
         wanted.min(panel_rows.len()),
@@ -207,7 +207,7 @@ pub(in crate::kernel) fn dense<F: Fours>(
         }
     }
     if fit == wanted {
-        for_singles(w, fit, x, single_rows, singles, |sum, row, y| {
+        for_singles(w, fit, x, rows, singles, |sum, row, y| {
             hidden(
                 &[sum],
                 core::slice::from_ref(row),
@@ -222,7 +222,7 @@ pub(in crate::kernel) fn dense<F: Fours>(
 #[inline(always)]
 pub(in crate::kernel) fn logits<F: Fours>(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
     let (panels, singles) = z.as_chunks_mut::<4>();
-    let (panel_rows, single_rows) = rows.as_chunks::<4>();
+    let panel_rows = rows.as_chunks::<4>().0;
     let wanted = panels.len();
     let fit = fitting(
         wanted.min(panel_rows.len()),
@@ -238,7 +238,7 @@ pub(in crate::kernel) fn logits<F: Fours>(w: &[i8], rows: &[Row], x: &[i16], z: 
         finish_logits(&{ *z }, rows, z);
     }
     if fit == wanted {
-        for_singles(w, fit, x, single_rows, singles, |sum, row, z| {
+        for_singles(w, fit, x, rows, singles, |sum, row, z| {
             finish_logits(&[sum], core::slice::from_ref(row), core::slice::from_mut(z));
         });
     }
@@ -286,14 +286,15 @@ fn for_singles<T>(
     y: &mut [T],
     finish: impl Fn(i32, &Row, &mut T),
 ) {
+    let rows = rows.get(panels.saturating_mul(4)..).unwrap_or_default();
     let mut w = w
         .get(x.len().saturating_mul(4).saturating_mul(panels)..)
         .unwrap_or_default();
-    for (row_record, y) in rows.iter().zip(y) {
+    for (record, y) in rows.iter().zip(y) {
         let Some((weights, rest)) = w.split_at_checked(x.len()) else {
             return;
         };
-        finish(row(weights, x), row_record, y);
+        finish(row(weights, x), record, y);
         w = rest;
     }
 }

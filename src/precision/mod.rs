@@ -22,7 +22,7 @@ mod w8;
 pub use f32::{F32, MatrixF32};
 pub use i8::{I8, MatrixI8};
 pub use i16::{I16, MatrixI16};
-pub use packing::{Packing, Panels, Quad};
+pub use packing::{Packing, Pairs, Panels, Quad};
 pub use w8::{MatrixW8, W8};
 
 use crate::bytes::{InPlace, Pod};

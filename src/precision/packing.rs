@@ -22,6 +22,12 @@ pub enum Panels {}
 /// extracts a weight.
 #[derive(Debug)]
 pub enum Quad {}
+/// Panels of four rows in which two rows share an int16 (see [`pairs_index`]), for cores that
+/// multiply pairs of int16: Arm's DSP extension.
+///
+/// [`pairs_index`]: crate::kernel::pairs_index
+#[derive(Debug)]
+pub enum Pairs {}
 
 impl Packing for Panels {
     const CODE: u8 = packing::PANELS;
@@ -46,5 +52,18 @@ impl Packing for Quad {
     }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_quad(w, total, from, x, sums);
+    }
+}
+
+impl Packing for Pairs {
+    const CODE: u8 = packing::PAIRS;
+    fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
+        kernel::dense_i8_pairs(w, rows, x, y, floor);
+    }
+    fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
+        kernel::logits_i8_pairs(w, rows, x, z);
+    }
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
+        kernel::accumulate_i8_pairs(w, total, from, x, sums);
     }
 }

@@ -10,7 +10,7 @@ mod seeded;
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
 use mmoe::{
-    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Precision, Quad,
+    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Pairs, Precision, Quad,
     Regression, Seq, SkipBelow, Towers, W8,
 };
 use mmoe_tools::blob::encode;
@@ -24,7 +24,7 @@ type Pair<P> = mmoe::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
 /// Blobs of [`seeded::small`], each with what loads it and runs it.
-fn subjects() -> [(&'static str, Bytes, Load); 4] {
+fn subjects() -> [(&'static str, Bytes, Load); 5] {
     let mut rng = Rng::new(1);
     let graph = seeded::small(&mut rng);
     [
@@ -49,6 +49,16 @@ fn subjects() -> [(&'static str, Bytes, Load); 4] {
                 &mut rng,
             ),
             typed::<I8<Quad>>,
+        ),
+        (
+            "I8, pairs",
+            integer::blob(
+                &graph,
+                integer::Wide::Heads,
+                encode::Packing::Pairs,
+                &mut rng,
+            ),
+            typed::<I8<Pairs>>,
         ),
     ]
 }

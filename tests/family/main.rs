@@ -10,13 +10,13 @@ mod seeded;
 mod shapes;
 mod spelled;
 
-use mmoe::{F32, I8, I16, Quad, W8};
+use mmoe::{F32, I8, I16, Pairs, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::pack::Float;
 use seeded::integer::Wide;
 use seeded::{NARROW, Rng};
 
-/// A test for each shape: in F32 and W8 against the oracle, in I8 of both packings and in I16 typed
+/// A test for each shape: in F32 and W8 against the oracle, in I8 of every packing and in I16 typed
 /// against erased.
 macro_rules! family {
     ($($test:ident: $Model:ident;)*) => {$(
@@ -28,6 +28,7 @@ macro_rules! family {
             spelled::float::<shapes::$Model<W8>>(&graph, NARROW, &mut rng);
             spelled::integer::<shapes::$Model<I8>>(&graph, Wide::Heads, Packing::Panels, &mut rng);
             spelled::integer::<shapes::$Model<I8<Quad>>>(&graph, Wide::Heads, Packing::Quad, &mut rng);
+            spelled::integer::<shapes::$Model<I8<Pairs>>>(&graph, Wide::Heads, Packing::Pairs, &mut rng);
             spelled::integer::<shapes::$Model<I16>>(&graph, Wide::All, Packing::Panels, &mut rng);
         }
     )*};

@@ -2,7 +2,9 @@
 
 use super::message;
 use mmoe::blob::{activation, kind, packing, precision};
-use mmoe::kernel::{AffineRow, InputScale, Order, Row, WideRow, panel_index, quad_biased};
+use mmoe::kernel::{
+    AffineRow, InputScale, Order, Row, WideRow, pairs_high, pairs_index, panel_index, quad_biased,
+};
 use zerocopy::IntoBytes;
 
 use crate::graph::Activation;
@@ -33,6 +35,8 @@ pub enum Packing {
     Panels,
     /// Words of four, biased.
     Quad,
+    /// Two rows in each int16.
+    Pairs,
 }
 
 fn code(a: Activation) -> u8 {
@@ -51,6 +55,35 @@ fn panels<T: Copy + Default>(order: Order, weight: &[T], inputs: usize, outputs:
     for r in 0..outputs {
         for c in 0..inputs {
             stored[panel_index(order, outputs, inputs, r, c)] = weight[r * inputs + c];
+        }
+    }
+    stored
+}
+
+/// `weight` in panels of four whose first three rows are stored with 128 added.
+fn quad(weight: &[i8], inputs: usize, outputs: usize) -> Vec<i8> {
+    let mut stored = panels(Order::Fours, weight, inputs, outputs);
+    for r in (0..outputs).filter(|r| quad_biased(outputs, *r)) {
+        for c in 0..inputs {
+            let w = &mut stored[panel_index(Order::Fours, outputs, inputs, r, c)];
+            *w = w.wrapping_add(-128);
+        }
+    }
+    stored
+}
+
+/// `weight` with two rows of a panel in each int16.
+fn pairs(weight: &[i8], inputs: usize, outputs: usize) -> Vec<i8> {
+    let mut stored = vec![0; weight.len()];
+    for r in 0..outputs {
+        let upper = r % 2 == 1 && r < outputs / 4 * 4;
+        for c in 0..inputs {
+            let w = weight[r * inputs + c];
+            stored[pairs_index(outputs, inputs, r, c)] = if upper {
+                pairs_high(weight[(r - 1) * inputs + c], w)
+            } else {
+                w
+            };
         }
     }
     stored
@@ -144,7 +177,7 @@ impl Encoder {
         self.slope_f32(act);
     }
 
-    /// An I8 layer in either packing.
+    /// An I8 layer in any packing.
     pub fn dense_i8(
         &mut self,
         role: Role,
@@ -155,23 +188,18 @@ impl Encoder {
         pack: Packing,
     ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
-        let code = if pack == Packing::Quad {
-            packing::QUAD
-        } else {
-            packing::PANELS
+        let code = match pack {
+            Packing::Panels => packing::PANELS,
+            Packing::Quad => packing::QUAD,
+            Packing::Pairs => packing::PAIRS,
         };
         self.dense(role, act, precision::I8, code, inputs, outputs);
         self.put(rows);
-        let mut stored = panels(Order::Fours, weight, inputs, outputs);
-        if pack == Packing::Quad {
-            for r in (0..outputs).filter(|r| quad_biased(outputs, *r)) {
-                for c in 0..inputs {
-                    let w = &mut stored[panel_index(Order::Fours, outputs, inputs, r, c)];
-                    *w = w.wrapping_add(-128);
-                }
-            }
-        }
-        self.put(&stored);
+        self.put(&match pack {
+            Packing::Panels => panels(Order::Fours, weight, inputs, outputs),
+            Packing::Quad => quad(weight, inputs, outputs),
+            Packing::Pairs => pairs(weight, inputs, outputs),
+        });
         self.pad();
         self.slope_q14(act, slope);
     }

@@ -93,6 +93,8 @@ enum PackingArg {
     Panels,
     /// Panels as 32-bit words, for cores without SIMD: `I8<Quad>`.
     Quad,
+    /// Two rows in an int16, for cores with Arm's DSP extension (M4, M7, M33): `I8<Pairs>`.
+    Pairs,
 }
 
 impl Precision {
@@ -232,6 +234,7 @@ fn pack_integer(mut graph: Graph, args: &Args) -> Result<Packed> {
     let packing = match args.packing {
         PackingArg::Panels => Packing::Panels,
         PackingArg::Quad => Packing::Quad,
+        PackingArg::Pairs => Packing::Pairs,
     };
     let (mut header, weights) = pack::integer(&graph, &quantized, packing);
     let tested = self_test(&graph, &graph.inputs, &mut header, &weights, args)?;

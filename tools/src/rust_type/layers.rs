@@ -110,10 +110,11 @@ fn precision_name(l: &Layer, names: &mut Names) -> &'static str {
         (precision::W8, _) => ("W8", "W8"),
         (precision::I16, _) => ("I16", "I16"),
         (_, packing::QUAD) => ("I8<Quad>", "Quad"),
+        (_, packing::PAIRS) => ("I8<Pairs>", "Pairs"),
         _ => ("I8", "I8"),
     };
     names.import(import);
-    if import == "Quad" {
+    if matches!(import, "Quad" | "Pairs") {
         names.import("I8");
     }
     name
