@@ -34,7 +34,7 @@ pub struct Inference {
     pub level: String,
     /// Which model.
     pub model: String,
-    /// `F32`, `W8`, `I8` or `I8-quad`.
+    /// `F32`, `W8`, `I8`, `I8-quad` or `I8-pairs`.
     pub precision: String,
     /// What there is to do.
     pub work: Work,
@@ -127,8 +127,11 @@ impl Work {
 pub fn precision_of(header: &Header) -> &'static str {
     let any = |p: u8| header.layers.iter().any(|l| l.precision == p);
     if any(precision::I8) || any(precision::I16) {
-        if header.layers.iter().any(|l| l.packing == packing::QUAD) {
+        let packed = |as_: u8| header.layers.iter().any(|l| l.packing == as_);
+        if packed(packing::QUAD) {
             "I8-quad"
+        } else if packed(packing::PAIRS) {
+            "I8-pairs"
         } else {
             "I8"
         }
@@ -409,7 +412,7 @@ mod tests {
         let mut held = 0;
         for (core, _) in CORES {
             for level in ["3", "s"] {
-                for precision in ["F32", "W8", "I8", "I8-quad"] {
+                for precision in ["F32", "W8", "I8", "I8-quad", "I8-pairs"] {
                     assert!(all.of(core, level, precision).len() >= 6);
                     let error = all.error(core, level, precision).expect("measured");
                     assert!(

@@ -67,6 +67,14 @@ pub(crate) const BOARDS: &[Board] = &[
         qemu: ARM,
     },
     Board {
+        name: "m33dsp",
+        core: "Cortex-M33 with DSP",
+        target: "thumbv8m.main-none-eabihf",
+        cpu: Some("cortex-m33"),
+        measures: true,
+        qemu: ARM,
+    },
+    Board {
         name: "riscv",
         core: "RISC-V RV32IMAC",
         target: "riscv32imac-unknown-none-elf",

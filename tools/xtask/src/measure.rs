@@ -29,8 +29,8 @@ Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inpu
                             inputs, 8 experts 100→64→32, towers 32→16→1;
 *autoencoder* 640→128×4→8→128×4→640; *recsys-wide* as recsys with 16-bit weights in its experts. \
                             Two gates where nothing is said. Edge and recsys are trained, the
-others have seeded weights: the work does not depend on them. `I8-quad` is `I8` in the packing \
-                            `quad`.
+others have seeded weights: the work does not depend on them. `I8-quad` and `I8-pairs` \
+                            are `I8` in the packings `quad` and `pairs`.
 
 Method: QEMU with `-icount shift=0` executes one instruction a nanosecond, and SysTick counts the \
                             time (`minstret` on RISC-V). Each figure is
@@ -332,7 +332,7 @@ fn summary(text: &mut String, all: &Measurements, boards: &[Board]) -> Result<()
     text.push_str("\n|---|---|");
     boards.iter().for_each(|_| text.push_str("---|"));
     for (_, level) in PROFILES {
-        for precision in ["F32", "W8", "I8", "I8-quad"] {
+        for precision in ["F32", "W8", "I8", "I8-quad", "I8-pairs"] {
             write!(text, "\n| {level} | {precision} |")?;
             for board in boards {
                 write!(

@@ -8,7 +8,7 @@ use firmware_models::{
 use kernel_battery::kernels;
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, Quad, W8};
+use mmoe::{F32, I8, Pairs, Quad, W8};
 
 /// Checks every blob that fits the board.
 ///
@@ -32,7 +32,9 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     check::<Recsys<I8>>("recsys.i8", &blobs::RECSYS_I8, 1000)?;
     if board.roomy {
         check::<Edge<I8<Quad>>>("edge.i8-quad", &blobs::EDGE_I8_QUAD, 1000)?;
+        check::<Edge<I8<Pairs>>>("edge.i8-pairs", &blobs::EDGE_I8_PAIRS, 1000)?;
         check::<Recsys<I8<Quad>>>("recsys.i8-quad", &blobs::RECSYS_I8_QUAD, 1000)?;
+        check::<Recsys<I8<Pairs>>>("recsys.i8-pairs", &blobs::RECSYS_I8_PAIRS, 1000)?;
     }
     Ok(())
 }
