@@ -5,7 +5,7 @@
 //! [`accumulate`] with it after the portable functions.
 
 use core::marker::PhantomData;
-use core::ptr;
+use core::{ptr, slice};
 
 use super::Row;
 use super::portable::gemv_i8::row;
@@ -26,7 +26,8 @@ enum Finish {
 /// Whole panels of a layer and what they meet, as the assembly reads it.
 ///
 /// The fields are private to this module and every value comes from [`Work::hidden`] or
-/// [`Work::sums`], so an architecture may rely on this: `panels` is not 0; `weights` is readable for
+/// [`Work::sums`], so an architecture may rely on this, unless `panels` is 0, and [`Fours::run`] is
+/// not called then: `weights` is readable for
 /// `panels` panels of `4·columns` bytes, each `skip` bytes after the end of the one before, and lies
 /// at a multiple of 4; `x` is readable for `columns` numbers; where `finish` is not 2, `rows` is
 /// readable for four records a panel and `out` is writable for four int16 a panel; where it is 2,
@@ -60,70 +61,58 @@ pub(in crate::kernel) trait Fours {
     fn run(work: &Work<'_>);
     /// Adds columns `from ..` of `total` to the sums, whole panels alone. A packing in which columns
     /// depend on each other takes them apart first.
-    fn add(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [[i32; 4]]) {
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [i32]) {
         add_whole::<Self>(w, total, from, x, acc);
     }
 }
 
-/// Whether weights lie on a word boundary, which the types of all layers promise.
-#[inline(always)]
-fn aligned(w: &[i8]) -> bool {
-    w.as_ptr().addr() % 4 == 0
-}
-
 impl<'a> Work<'a> {
-    /// A hidden layer; `None` where there is nothing to do or a slice is too short.
+    /// The whole panels of a hidden layer, as many as all slices hold.
     #[inline(always)]
     fn hidden(
         w: &'a [i8],
-        rows: &'a [[Row; 4]],
+        rows: &'a [Row],
         x: &'a [i16],
-        y: &'a mut [[i16; 4]],
+        y: &'a mut [i16],
         finish: Finish,
-    ) -> Option<Self> {
-        let needed = x.len().checked_mul(4)?.checked_mul(y.len())?;
-        if y.is_empty() || rows.len() < y.len() || w.len() < needed || !aligned(w) {
-            return None;
-        }
-        Some(Self {
+    ) -> Self {
+        let panels = whole_panels(w, x.len(), y.len().min(rows.len()));
+        Self {
             x: x.as_ptr(),
             columns: x.len(),
-            rows: rows.as_ptr().cast(),
+            rows: rows.as_ptr(),
             finish: finish as usize,
             out: y.as_mut_ptr().cast(),
-            panels: y.len(),
+            panels,
             skip: 0,
             weights: w.as_ptr(),
             borrowed: PhantomData,
-        })
+        }
     }
 
-    /// Sums over columns `from ..` of panels of `total` columns.
+    /// Sums over columns `from ..` of `total`, of whole panels, as many as all slices hold. Where
+    /// there are not so many columns, there is nothing to do.
     #[inline(always)]
-    fn sums(
-        w: &'a [i8],
-        total: usize,
-        from: usize,
-        x: &'a [i16],
-        acc: &'a mut [[i32; 4]],
-    ) -> Option<Self> {
-        let skip = total.checked_sub(x.len())?.checked_mul(4)?;
-        let needed = total.checked_mul(4)?.checked_mul(acc.len())?;
-        if acc.is_empty() || from.checked_add(x.len())? > total || w.len() < needed {
-            return None;
-        }
-        let w = w.get(from.checked_mul(4)?..)?;
-        aligned(w).then_some(Self {
+    fn sums(w: &'a [i8], total: usize, from: usize, x: &'a [i16], acc: &'a mut [i32]) -> Self {
+        let end = from.saturating_add(x.len());
+        let start = from.saturating_mul(4);
+        let weights = w.get(start..).unwrap_or_default();
+        let rows = if end > total || start > w.len() {
+            0
+        } else {
+            acc.len()
+        };
+        Self {
             x: x.as_ptr(),
             columns: x.len(),
             rows: ptr::null(),
             finish: Finish::Sums as usize,
             out: acc.as_mut_ptr().cast(),
-            panels: acc.len(),
-            skip,
-            weights: w.as_ptr(),
+            panels: whole_panels(w, total, rows),
+            skip: total.wrapping_sub(x.len()).wrapping_mul(4),
+            weights: weights.as_ptr(),
             borrowed: PhantomData,
-        })
+        }
     }
 
     /// Where the weights start.
@@ -133,14 +122,25 @@ impl<'a> Work<'a> {
     }
 }
 
-/// How many panels of `per_panel` weights there are, at most `panels`.
+/// How many panels of `columns` columns there are among `rows` rows, as far as the weights reach;
+/// none where they do not lie on a word boundary, which the types of all layers promise.
 #[inline(always)]
-fn fitting(mut panels: usize, weights: usize, per_panel: usize) -> usize {
-    // No division: some of these cores have none.
-    while per_panel.checked_mul(panels).is_none_or(|n| n > weights) {
-        panels -= 1;
+fn whole_panels(w: &[i8], columns: usize, rows: usize) -> usize {
+    let panels = rows / 4;
+    let enough = |panels: usize| {
+        let per_panel = columns.checked_mul(4);
+        per_panel
+            .and_then(|n| n.checked_mul(panels))
+            .is_some_and(|n| n <= w.len())
+    };
+    if w.as_ptr().addr() % 4 != 0 {
+        0
+    } else if enough(panels) {
+        panels
+    } else {
+        // No division: some of these cores have none.
+        (0..panels).rev().find(|n| enough(*n)).unwrap_or_default()
     }
-    panels
 }
 
 /// [`Fours::add`] in segments.
@@ -150,15 +150,23 @@ pub(in crate::kernel) fn add_whole<F: Fours + ?Sized>(
     total: usize,
     from: usize,
     x: &[i16],
-    acc: &mut [[i32; 4]],
+    acc: &mut [i32],
 ) {
-    let mut from = from;
-    for x in x.chunks(F::SEGMENT) {
-        if let Some(work) = Work::sums(w, total, from, x, acc) {
-            F::run(&work);
-        }
-        from = from.wrapping_add(x.len());
+    let (mut from, mut x) = (from, x);
+    while let Some((segment, rest)) = x.split_at_checked(F::SEGMENT) {
+        run::<F>(&Work::sums(w, total, from, segment, acc));
+        (from, x) = (from.wrapping_add(F::SEGMENT), rest);
     }
+    run::<F>(&Work::sums(w, total, from, x, acc));
+}
+
+/// Does the work where there is any; gives how many rows that were.
+#[inline(always)]
+fn run<F: Fours + ?Sized>(work: &Work<'_>) -> usize {
+    if work.panels != 0 {
+        F::run(work);
+    }
+    work.panels * 4
 }
 
 /// What the portable `dense_i8…` of the packing computes. Where the weights do not lie at a multiple
@@ -171,75 +179,76 @@ pub(in crate::kernel) fn dense<F: Fours>(
     y: &mut [i16],
     floor: i16,
 ) {
-    let (panels, singles) = y.as_chunks_mut::<4>();
-    let panel_rows = rows.as_chunks::<4>().0;
-    let wanted = panels.len();
-    let fit = fitting(
-        wanted.min(panel_rows.len()),
-        w.len(),
-        x.len().saturating_mul(4),
-    );
-    let Some((panels, _)) = panels.split_at_mut_checked(fit) else {
-        return;
-    };
-    if x.len() <= F::SEGMENT {
-        let finish = if floor == 0 {
-            Finish::Relu
-        } else {
-            Finish::Linear
-        };
-        if let Some(work) = Work::hidden(w, panel_rows, x, panels, finish) {
-            F::run(&work);
-        }
-        if floor != 0 && floor != i16::MIN {
-            panels
-                .as_flattened_mut()
-                .iter_mut()
-                .for_each(|y| *y = (*y).max(floor));
-        }
+    let finish = if floor == 0 {
+        Finish::Relu
     } else {
-        let mut w = w;
-        for (rows, y) in panel_rows.iter().zip(panels) {
-            let mut sums = [[0; 4]];
-            add_whole::<F>(w, x.len(), 0, x, &mut sums);
-            hidden(sums.as_flattened(), rows, y, floor);
-            w = w.get(x.len().wrapping_mul(4)..).unwrap_or_default();
-        }
+        Finish::Linear
+    };
+    let done = if x.len() <= F::SEGMENT {
+        run::<F>(&Work::hidden(w, rows, x, y, finish))
+    } else {
+        long::<F>(w, rows, x, y, finish)
+    };
+    if floor != 0 && floor != i16::MIN {
+        y.iter_mut().take(done).for_each(|y| *y = (*y).max(floor));
     }
-    if fit == wanted {
-        for_singles(w, fit, x, rows, singles, |sum, row, y| {
-            hidden(
-                &[sum],
-                core::slice::from_ref(row),
-                core::slice::from_mut(y),
-                floor,
-            );
+    if done == y.len() / 4 * 4 {
+        singles(done, w, rows, x, y, |sum, row, y| {
+            hidden(&[sum], row, y, floor)
         });
     }
+}
+
+/// The panels of [`dense`] where a row is longer than a segment: the sums of all segments but the last
+/// go into the biases that the last one starts from.
+#[inline(never)]
+fn long<F: Fours>(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], finish: Finish) -> usize {
+    let columns = x.len();
+    let done = whole_panels(w, columns, y.len().min(rows.len())) * 4;
+    let mut last = x;
+    while let Some((_, rest)) = last.split_at_checked(F::SEGMENT) {
+        last = rest;
+    }
+    let first = x
+        .get(..columns.wrapping_sub(last.len()))
+        .unwrap_or_default();
+    let mut w = w;
+    let (panels, _) = y.as_chunks_mut::<4>();
+    for (rows, y) in rows.as_chunks::<4>().0.iter().zip(panels).take(done / 4) {
+        let (mut rows, mut sums) = (*rows, [0; 4]);
+        add_whole::<F>(w, columns, 0, first, &mut sums);
+        for (row, sum) in rows.iter_mut().zip(sums) {
+            row.bias = row.bias.wrapping_add(sum);
+        }
+        let behind = w.get(first.len().wrapping_mul(4)..).unwrap_or_default();
+        run::<F>(&Work::hidden(behind, &rows, last, y, finish));
+        w = w.get(columns.wrapping_mul(4)..).unwrap_or_default();
+    }
+    done
 }
 
 /// What the portable `logits_i8…` of the packing computes; weights as in [`dense`].
 #[inline(always)]
 pub(in crate::kernel) fn logits<F: Fours>(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
-    let (panels, singles) = z.as_chunks_mut::<4>();
-    let panel_rows = rows.as_chunks::<4>().0;
-    let wanted = panels.len();
-    let fit = fitting(
-        wanted.min(panel_rows.len()),
-        w.len(),
-        x.len().saturating_mul(4),
-    );
-    let Some((panels, _)) = panels.split_at_mut_checked(fit) else {
-        return;
-    };
-    panels.as_flattened_mut().fill(0);
-    add_whole::<F>(w, x.len(), 0, x, panels);
-    for (z, rows) in panels.iter_mut().zip(panel_rows) {
+    let done = whole_panels(w, x.len(), z.len().min(rows.len())) * 4;
+    let (panels, _) = z.as_chunks_mut::<4>();
+    for z in panels.iter_mut().take(done / 4) {
+        *z = [0; 4];
+    }
+    if let Some(z) = z.get_mut(..done) {
+        add_whole::<F>(w, x.len(), 0, x, z);
+    }
+    let (panels, _) = z.as_chunks_mut::<4>();
+    for (z, rows) in panels
+        .iter_mut()
+        .zip(rows.as_chunks::<4>().0)
+        .take(done / 4)
+    {
         finish_logits(&{ *z }, rows, z);
     }
-    if fit == wanted {
-        for_singles(w, fit, x, rows, singles, |sum, row, z| {
-            finish_logits(&[sum], core::slice::from_ref(row), core::slice::from_mut(z));
+    if done == z.len() / 4 * 4 {
+        singles(done, w, rows, x, z, |sum, row, z| {
+            finish_logits(&[sum], row, z)
         });
     }
 }
@@ -253,20 +262,14 @@ pub(in crate::kernel) fn accumulate<F: Fours>(
     x: &[i16],
     acc: &mut [i32],
 ) {
-    let (panels, singles) = acc.as_chunks_mut::<4>();
-    let wanted = panels.len();
-    let fit = fitting(wanted, w.len(), total.saturating_mul(4));
-    let Some((panels, _)) = panels.split_at_mut_checked(fit) else {
-        return;
-    };
-    F::add(w, total, from, x, panels);
-    if fit < wanted {
+    let done = whole_panels(w, total, acc.len()) * 4;
+    let whole = acc.len() / 4 * 4;
+    F::add(w, total, from, x, acc);
+    let mut w = w.get(total.saturating_mul(done)..).unwrap_or_default();
+    if done < whole {
         return;
     }
-    let mut w = w
-        .get(total.saturating_mul(4).saturating_mul(fit)..)
-        .unwrap_or_default();
-    for acc in singles {
+    for acc in acc.iter_mut().skip(done) {
         let end = from.wrapping_add(x.len());
         let (Some(weights), Some(rest)) = (w.get(from..end), w.get(total..)) else {
             return;
@@ -276,25 +279,28 @@ pub(in crate::kernel) fn accumulate<F: Fours>(
     }
 }
 
-/// The rows behind the whole panels, one by one.
+/// The rows behind the `done` rows of whole panels, one by one.
 #[inline(always)]
-fn for_singles<T>(
+fn singles<T>(
+    done: usize,
     w: &[i8],
-    panels: usize,
-    x: &[i16],
     rows: &[Row],
+    x: &[i16],
     y: &mut [T],
-    finish: impl Fn(i32, &Row, &mut T),
+    finish: impl Fn(i32, &[Row], &mut [T]),
 ) {
-    let rows = rows.get(panels.saturating_mul(4)..).unwrap_or_default();
-    let mut w = w
-        .get(x.len().saturating_mul(4).saturating_mul(panels)..)
-        .unwrap_or_default();
+    let (Some(y), Some(rows)) = (y.get_mut(done..), rows.get(done..)) else {
+        return;
+    };
+    if y.is_empty() {
+        return;
+    }
+    let mut w = w.get(x.len().wrapping_mul(done)..).unwrap_or_default();
     for (record, y) in rows.iter().zip(y) {
         let Some((weights, rest)) = w.split_at_checked(x.len()) else {
             return;
         };
-        finish(row(weights, x), record, y);
+        finish(row(weights, x), slice::from_ref(record), slice::from_mut(y));
         w = rest;
     }
 }

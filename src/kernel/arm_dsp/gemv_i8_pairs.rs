@@ -119,10 +119,11 @@ macro_rules! requantized {
 
 /// Whole panels in one walk: r0 the weights, r1 a [`Work`].
 ///
-/// While a panel is added up no register is free, so that what a panel needs stands on the stack:
-/// [sp] the end of x's blocks, [sp, #4] where to enter the four blocks of a round (the rounds are
-/// counted from the end, so that the first may be a part of one), [sp, #8] x, [sp, #12] the columns
-/// behind the blocks, then words 2 to 6 of the work from [sp, #16] on.
+/// While a panel is added up no register is free, so that what a panel needs stands on the stack.
+/// What it starts with comes first, for one load: [sp] x, five zeros for the sums, [sp, #24] where to
+/// enter the four blocks of a round (the rounds are counted from the end, so that the first may be a
+/// part of one). Then [sp, #28] the end of x's blocks, [sp, #32] the columns behind them, and words 2
+/// to 6 of the work from [sp, #36] on.
 ///
 /// # Safety
 ///
@@ -142,7 +143,7 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "movne r4, #0",
         "sub r6, r3, r4, lsl #2",
         "add r7, r2, r4, lsl #3",
-        "push {{r2, r6}}",
+        "push {{r6}}",
         "adr.w r8, 24f",
         "cbz r4, 10f",
         "rsbs r4, r4, #0",
@@ -150,27 +151,27 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "movs r5, #54",
         "adr.w r8, 20f",
         "mla r8, r4, r5, r8",
-        "10: orr r8, r8, #1",
-        "push {{r7, r8}}",
+        "10: orr r6, r8, #1",
+        "push {{r6, r7}}",
+        "movs r3, #0",
+        "mov r4, r3",
+        "mov r5, r3",
+        "mov r6, r3",
+        "mov r7, r3",
+        "push {{r2-r7}}",
         // A panel.
-        "11: ldr r1, [sp, #8]",
-        "mov r8, #0",
-        "mov r9, r8",
-        "mov r10, r8",
-        "mov r11, r8",
-        "mov r12, r8",
-        "mov lr, r8",
-        "ldr pc, [sp, #4]",
+        "11: mov lr, #0",
+        "ldmia sp, {{r1, r8-r12, pc}}",
         "20:",
         block!(),
         block!(),
         block!(),
         block!(),
-        "ldr r2, [sp]",
+        "ldr r2, [sp, #28]",
         "cmp r1, r2",
         "bne 20b",
         // The columns behind the blocks: pairs, then an odd one.
-        "24: ldr r2, [sp, #12]",
+        "24: ldr r2, [sp, #32]",
         "cbz r2, 27f",
         "lsrs r2, r2, #1",
         "beq 26f",
@@ -179,7 +180,7 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         columns2!("r4", "r5", "r3"),
         "subs r2, r2, #1",
         "bne 25b",
-        "26: ldr r2, [sp, #12]",
+        "26: ldr r2, [sp, #32]",
         "lsls r2, r2, #31",
         "beq 27f",
         "ldr r4, [r0], #4",
@@ -198,11 +199,11 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "sbc lr, lr, r11, asr #31",
         "lsr r12, r12, #8",
         "orr r12, r12, lr, lsl #24",
-        "ldrd r2, r3, [sp, #16]",
+        "ldrd r2, r3, [sp, #36]",
         "cmp r3, #1",
         "bhi 40f",
         "ldmia r2!, {{r1, r3-r7, r10, lr}}",
-        "str r2, [sp, #16]",
+        "str r2, [sp, #36]",
         requantized!("r8", "r1", "r3"),
         requantized!("r9", "r4", "r5"),
         requantized!("r11", "r6", "r7"),
@@ -212,15 +213,15 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "usat r9, #15, r9, asr #1",
         "usat r11, #15, r11, asr #1",
         "usat r12, #15, r12, asr #1",
-        "30: ldrd r1, r2, [sp, #24]",
+        "30: ldrd r1, r2, [sp, #44]",
         "strh r8, [r1], #2",
         "strh r9, [r1], #2",
         "strh r11, [r1], #2",
         "strh r12, [r1], #2",
         "subs r2, r2, #1",
-        "strd r1, r2, [sp, #24]",
+        "strd r1, r2, [sp, #44]",
         "bne 11b",
-        "add sp, sp, #36",
+        "add sp, sp, #56",
         "pop {{r4-r11, pc}}",
         "31: ssat r8, #16, r8, asr #1",
         "ssat r9, #16, r9, asr #1",
@@ -228,8 +229,8 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "ssat r12, #16, r12, asr #1",
         "b 30b",
         // Sums: added to what is there; the weights move on to the next panel's columns.
-        "40: ldrd r1, r2, [sp, #24]",
-        "ldr r3, [sp, #32]",
+        "40: ldrd r1, r2, [sp, #44]",
+        "ldr r3, [sp, #52]",
         "ldmia r1, {{r4-r7}}",
         "add r4, r4, r8",
         "add r5, r5, r9",
@@ -238,9 +239,9 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "stmia r1!, {{r4-r7}}",
         "add r0, r0, r3",
         "subs r2, r2, #1",
-        "strd r1, r2, [sp, #24]",
+        "strd r1, r2, [sp, #44]",
         "bne 11b",
-        "add sp, sp, #36",
+        "add sp, sp, #56",
         "pop {{r4-r11, pc}}",
     )
 }
@@ -261,11 +262,11 @@ impl Fours for Pairs {
         unsafe { panels(work.weights(), work) }
     }
 
-    fn add(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [[i32; 4]]) {
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [i32]) {
         let (first, (middle, pairs), last) = split(total, from, x);
         for (c, x) in [first, last].into_iter().flatten() {
             let mut w = w;
-            for acc in acc.iter_mut() {
+            for acc in acc.as_chunks_mut::<4>().0 {
                 let Some((panel, rest)) = w.split_at_checked(total.saturating_mul(4)) else {
                     break;
                 };
