@@ -27,14 +27,19 @@ pub(super) fn mul_q31(a: u32, b: u32) -> u32 {
 }
 
 /// [`mulhi`] from four products of 16 bits: a core that multiplies 32 bits to 32 alone would call a
-/// library function, which takes twice as long.
+/// library function, which takes twice as long. Compilers know this form, and would make that call
+/// of it again, unless they cannot see what one of the halves is.
 #[inline(always)]
 fn mulhi_by_halves(a: u32, b: u32) -> u32 {
-    let ((a_high, a_low), (b_high, b_low)) = ((a >> 16, a & 0xffff), (b >> 16, b & 0xffff));
+    let (a_high, a_low) = (a >> 16, black_box(a & 0xffff));
+    let (b_high, b_low) = (b >> 16, b & 0xffff);
     // None of the sums can wrap: (2¹⁶ − 1)² + 2·(2¹⁶ − 1) is 2³² − 1.
-    let middle = (a_high * b_low).wrapping_add((a_low * b_low) >> 16);
-    let other = (a_low * b_high).wrapping_add(middle & 0xffff);
-    (a_high * b_high)
+    let middle = a_high
+        .wrapping_mul(b_low)
+        .wrapping_add(a_low.wrapping_mul(b_low) >> 16);
+    let other = a_low.wrapping_mul(b_high).wrapping_add(middle & 0xffff);
+    a_high
+        .wrapping_mul(b_high)
         .wrapping_add(middle >> 16)
         .wrapping_add(other >> 16)
 }

@@ -83,7 +83,7 @@ macro_rules! requantized {
 /// Whole panels in one walk: a0 the weights, a1 a [`Work`].
 ///
 /// s0: x; s1: rows; s2: out; s3: panels left; s4, s5: the saturation; s6: skip; t5: the end of x's
-/// blocks of eight columns; t6: the end of x.
+/// blocks of sixteen columns; t6: the end of x.
 ///
 /// # Safety
 ///
@@ -113,7 +113,7 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "slli s4, s4, 15",
         "neg s4, s4",
         "li s5, 32767",
-        "andi t5, a3, -8",
+        "andi t5, a3, -16",
         "slli t5, t5, 1",
         "add t5, t5, s0",
         "slli t6, a3, 1",
@@ -133,8 +133,16 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         column!("20" "21" "22" "23", "10"),
         column!("24" "25" "26" "27", "12"),
         column!("28" "29" "30" "31", "14"),
-        "addi a0, a0, 32",
-        "addi a1, a1, 16",
+        column!("32" "33" "34" "35", "16"),
+        column!("36" "37" "38" "39", "18"),
+        column!("40" "41" "42" "43", "20"),
+        column!("44" "45" "46" "47", "22"),
+        column!("48" "49" "50" "51", "24"),
+        column!("52" "53" "54" "55", "26"),
+        column!("56" "57" "58" "59", "28"),
+        column!("60" "61" "62" "63", "30"),
+        "addi a0, a0, 64",
+        "addi a1, a1, 32",
         "bne a1, t5, 20b",
         "21: beq a1, t6, 23f",
         "22:",
