@@ -29,10 +29,10 @@ pub(crate) const SIZED: [&str; 6] = [
     "edge_i8",
 ];
 
-/// The boards' targets, each once, with the flags that its board builds with.
+/// The boards' targets and cores, each once, with the flags that its board builds with.
 fn targets(board: Option<&str>) -> Result<Vec<Board>> {
     let mut boards = chosen(board)?;
-    boards.dedup_by_key(|b| b.target);
+    boards.dedup_by_key(|b| (b.target, b.cpu));
     Ok(boards)
 }
 
@@ -61,9 +61,9 @@ fn link(
         ])
         .args(features);
     cargo.args(["--", "-C", &format!("link-arg=--entry={entry}")]);
-    if let Some(cpu) = board.cpu {
-        cargo.args(["-C", &format!("target-cpu={cpu}")]);
-    }
+    // For the build scripts too, which choose kernels by it.
+    let cpu = board.cpu.map(|cpu| format!("-Ctarget-cpu={cpu}"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu.unwrap_or_default());
     let done = cargo
         .stdin(Stdio::null())
         .output()
