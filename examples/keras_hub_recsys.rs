@@ -1,10 +1,8 @@
 //! The article's Keras layer, from its weights by name: 8 experts, a softmax gate per task, two
 //! regressions. `cargo run --release --example keras_hub_recsys`
 
-use mmoe::{Aligned, Dense, F32, Gate, Head, Mmoe, Regression, Seq, W8};
-use mmoe_tools::blob::file;
-use mmoe_tools::model::{Options, build};
-use mmoe_tools::pack::{self, Float};
+use mmoe::{Dense, F32, Gate, Head, Mmoe, Regression, Seq, W8};
+use mmoe_tools::convert::{Precision, convert};
 use mmoe_tools::{import, plan::spec::Spec};
 use std::error::Error;
 use std::path::Path;
@@ -15,27 +13,14 @@ type HubRecsys<P> = Mmoe<[Dense<100, 16, P>; 8], [Gate<100, 8, P>; 2], [Tower<P>
 fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keras-hub-recsys");
     let spec = Spec::parse(&std::fs::read_to_string(fixtures.join("spec.toml"))?)?;
-    let made = build(
-        import::read(&fixtures.join("weights_by_name.npz"))?,
-        Some(&spec),
-        Options::default(),
-    )?;
-    let blob = |precision| {
-        let (header, weights) = pack::float(&made.graph, precision);
-        let bytes = file::write(&header, &weights);
-        let mut blob = Box::new(Aligned([0u8; 128 * 1024]));
-        blob[..bytes.len()].copy_from_slice(&bytes);
-        (blob, bytes.len())
-    };
-    let (full, full_bytes) = blob(Float::F32);
-    let (small, small_bytes) = blob(Float::W8 {
-        narrow_heads: false,
-    });
+    let weights = import::read(&fixtures.join("weights_by_name.npz"))?;
+    let full = convert(weights.clone(), Some(&spec), &Precision::F32.into())?.bytes();
+    let small = convert(weights, Some(&spec), &Precision::W8.into())?.bytes();
+    println!("F32: {} bytes, W8: {} bytes", full.len(), small.len());
     let (full, small) = (
-        HubRecsys::<F32>::load(&full[..])?,
-        HubRecsys::<W8>::load(&small[..])?,
+        HubRecsys::<F32>::load(&full)?,
+        HubRecsys::<W8>::load(&small)?,
     );
-    println!("F32: {full_bytes} bytes, W8: {small_bytes} bytes");
 
     let golden = import::read(&fixtures.join("golden.npz"))?;
     let column = |name: &str| {

@@ -4,10 +4,8 @@
 //! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a
 //! library.
 
-use mmoe::{Aligned, Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Regression, Seq};
-use mmoe_tools::blob::file;
-use mmoe_tools::model::{Options, build};
-use mmoe_tools::pack::{self, Float};
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Regression, Seq};
+use mmoe_tools::convert::{Conversion, convert};
 use mmoe_tools::{import, plan::spec::Spec};
 use std::error::Error;
 use std::path::Path;
@@ -25,22 +23,14 @@ type Edge<P> = Mmoe<
 fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pytorch-edge");
     let spec = Spec::parse(&std::fs::read_to_string(fixtures.join("spec.toml"))?)?;
-    let made = build(
-        import::read(&fixtures.join("model.safetensors"))?,
-        Some(&spec),
-        Options::default(),
-    )?;
-    let (header, weights) = pack::float(&made.graph, Float::F32);
-    let bytes = file::write(&header, &weights);
-
+    let weights = import::read(&fixtures.join("model.safetensors"))?;
     // On a device: `static BLOB: &Aligned<[u8]> = include_blob!("edge.mmoe");`
-    let mut blob = Box::new(Aligned([0u8; 128 * 1024]));
-    blob[..bytes.len()].copy_from_slice(&bytes);
+    let blob = convert(weights, Some(&spec), &Conversion::default())?.bytes();
 
-    let model = Edge::<F32>::load(&blob[..])?;
+    let model = Edge::<F32>::load(&blob)?;
     println!(
         "{} bytes of flash, {} bytes of stack, {} bytes for the loaded model",
-        bytes.len(),
+        blob.len(),
         Edge::<F32>::SCRATCH,
         size_of::<&Edge<F32>>()
     );
@@ -73,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("worst difference over {} rows: {worst:.1e}", x.len() / 64);
 
     // The same blob without knowing its shape when this program was compiled: the same bits.
-    let erased = Dynamic::load(&blob[..])?;
+    let erased = Dynamic::load(&blob)?;
     let (mut scratch, mut y) = (vec![0; erased.scratch_words()], vec![0.0; erased.outputs()]);
     erased.predict(&x[..64], &mut scratch, &mut y)?;
     let typed = model.predict(x[..64].try_into()?);

@@ -5,12 +5,10 @@
 //! the user is computed once; the result has the bits that scoring each candidate alone gives,
 //! which this program checks.
 
-use mmoe::{
-    Aligned, Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Regression, Seq, W8,
-};
-use mmoe_tools::blob::{encode::Packing, file};
-use mmoe_tools::model::{Options, build};
-use mmoe_tools::{import, pack, plan::spec::Spec, quantize};
+use mmoe::{Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Regression, Seq, W8};
+use mmoe_tools::convert::{Conversion, Precision, convert};
+use mmoe_tools::data::Rows;
+use mmoe_tools::{import, plan::spec::Spec};
 use std::error::Error;
 use std::path::Path;
 
@@ -74,12 +72,7 @@ ranking!(i8s, I8);
 fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pytorch-edge");
     let spec = Spec::parse(&std::fs::read_to_string(fixtures.join("spec.toml"))?)?;
-    let graph = build(
-        import::read(&fixtures.join("model.safetensors"))?,
-        Some(&spec),
-        Options::default(),
-    )?
-    .graph;
+    let weights = import::read(&fixtures.join("model.safetensors"))?;
     let test = import::read(&fixtures.join("test_set.npz"))?;
     let x = &test.tensors.get("x").ok_or("no `x` in test_set.npz")?.data;
     let (rows, _) = x.as_chunks::<64>();
@@ -92,37 +85,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, _>>()?;
 
     let precision = std::env::args().nth(1).unwrap_or_else(|| "f32".into());
-    let (header, weights) = match precision.as_str() {
-        "f32" => pack::float(&graph, pack::Float::F32),
-        "w8" => pack::float(
-            &graph,
-            pack::Float::W8 {
-                narrow_heads: false,
-            },
-        ),
-        "i8" => {
-            let calibration = quantize::source(&graph, Some((x, 64)))?;
+    let conversion = match precision.as_str() {
+        "f32" => Conversion::new(Precision::F32),
+        "w8" => Conversion::new(Precision::W8),
+        "i8" => Conversion {
+            calibration: Some(Rows {
+                data: x.clone(),
+                width: 64,
+            }),
             // Refuses where a layer would become wide: the type above says int8.
-            let options = quantize::Options {
-                max_loss: Some(1.0),
-                ..Default::default()
-            };
-            pack::integer(
-                &graph,
-                &quantize::quantize(&graph, &calibration, &options)?,
-                Packing::Panels,
-            )
-        }
+            max_loss: Some(1.0),
+            ..Conversion::new(Precision::I8)
+        },
         other => return Err(format!("no precision `{other}`: there are f32, w8 and i8").into()),
     };
-    let bytes = file::write(&header, &weights);
-    let mut blob = Box::new(Aligned([0u8; 128 * 1024]));
-    blob[..bytes.len()].copy_from_slice(&bytes);
+    let blob = convert(weights, Some(&spec), &conversion)?.bytes();
 
     let [ranked, alone] = match precision.as_str() {
-        "f32" => f32s::both(&blob[..], &user, &items)?,
-        "w8" => w8::both(&blob[..], &user, &items)?,
-        _ => i8s::both(&blob[..], &user, &items)?,
+        "f32" => f32s::both(&blob, &user, &items)?,
+        "w8" => w8::both(&blob, &user, &items)?,
+        _ => i8s::both(&blob, &user, &items)?,
     };
     println!(
         "the ten best of {} in {} bytes:",

@@ -5,7 +5,7 @@
     reason = "zerocopy's derives write helper types without it when a macro calls them"
 )]
 
-use crate::blob::{Check, LayerRecord, NodeInfo, activation, kind, op, packing};
+use crate::blob::{Check, LayerKind, LayerRecord, NodeInfo, NodeOp};
 use crate::layer::{Layer, Logits};
 use crate::math::Math;
 use crate::number::Element;
@@ -66,24 +66,24 @@ macro_rules! gate {
 
 gate!(
     /// `softmax(z)`. In integer models the weights add up to exactly one.
-    SoftmaxGate<L>, op::SOFTMAX, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
+    SoftmaxGate<L>, NodeOp::Softmax, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
 );
 gate!(
     /// `sigmoid(z)` for each expert, not normalised.
-    SigmoidGate<L>, op::SIGMOID, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
+    SigmoidGate<L>, NodeOp::Sigmoid, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
 );
 gate!(
     /// One for the expert with the largest logit, nothing for the others; ties to the lowest index.
     ///
     /// Experts that no requested task chooses are not run, so the work depends on the input.
-    HardGate<L>, op::HARD, 0, |z, y, M| A::gate_hard(&z, y)
+    HardGate<L>, NodeOp::Hard, 0, |z, y, M| A::gate_hard(&z, y)
 );
 gate!(
     /// Softmax over the `K` largest logits (`RENORMALISE`), or the full softmax's weights of those; ties to the lowest index.
     ///
     /// Experts that no requested task chooses are not run, so the work depends on the input.
     TopKGate<L, const K: usize, const RENORMALISE: bool>,
-    if RENORMALISE { op::TOP_K } else { op::TOP_K_RAW },
+    if RENORMALISE { NodeOp::TopK } else { NodeOp::TopKRaw },
     { assert!(K >= 1 && K <= N, "TopKGate: K must lie in 1 ..= the number of experts"); K as u8 },
     |z, y, M| A::gate_top_k::<M>(K, RENORMALISE, &mut z, y)
 );
@@ -114,7 +114,7 @@ where
             "DSelectKGate: the layers must make K·(⌈log2 N⌉ + 1) logits"
         );
         NodeInfo {
-            op: op::D_SELECT_K,
+            op: NodeOp::DSelectK,
             k: K as u8,
             ..L::NODE
         }
@@ -146,22 +146,11 @@ impl<const IN: usize, const N: usize, P: Precision> Layer for ConstantGate<IN, N
     type In = [P::Act; IN];
     type Out = [<P::Act as Element>::Gate; N];
     const NODE: NodeInfo = NodeInfo {
-        op: op::CONSTANT,
+        op: NodeOp::Constant,
         ..NodeInfo::plain(IN)
     };
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::CONSTANT,
-                    activation::LINEAR,
-                    P::Act::PRECISION,
-                    packing::PANELS,
-                    IN,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::vector(LayerKind::Constant, P::Act::PRECISION, IN, N) });
     }
     fn forward<M: Math>(&self, _: &[P::Act; IN], y: &mut Self::Out) {
         *y = self.weights;

@@ -1,13 +1,18 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "mmoe runs on little-endian targets alone: a blob's weights are used where they lie, and they are \
+     little-endian"
+);
+
 #[cfg(test)]
 extern crate std;
 
 pub mod blob;
 mod bytes;
 mod dynamic;
-mod error;
 mod gate;
 mod input;
 #[doc(hidden)]
@@ -26,9 +31,9 @@ mod stats;
 mod tower;
 mod trunk;
 
+pub use blob::{LoadError, SelfTestError, Shape};
 pub use bytes::{Aligned, Buffer, InPlace, Pod};
 pub use dynamic::{Dynamic, GateInfo, Run, RunError, Task};
-pub use error::{LoadError, Shape};
 pub use gate::{
     ConstantGate, DSelectKGate, Gate, HardGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate,
 };
@@ -51,7 +56,6 @@ pub use precision::{
 };
 pub use prefix::{Context, Prefixed, PrefixedParallel};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};
-pub use self_test::SelfTestError;
 pub use stats::GateStats;
 #[doc(hidden)]
 pub use tower::describe as describe_tower;

@@ -5,7 +5,7 @@
     reason = "zerocopy's derives write helper types without it when a macro calls them"
 )]
 
-use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
+use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord, OutputKind};
 use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, max};
 use crate::math::Math;
@@ -69,7 +69,7 @@ pub enum Place {
 pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, place: &Place) {
     match *place {
         Place::Expert(src) => {
-            to.node(&const { NodeRecord::new(&L::NODE, op::EXPERT, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
+            to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
         }
         Place::Gate {
             src,
@@ -140,7 +140,7 @@ where
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = if T::OUTPUT == output::SIGMOID {
+    const PROBABILITIES: u32 = if matches!(T::OUTPUT, OutputKind::Sigmoid) {
         mask(N)
     } else {
         0
@@ -208,7 +208,7 @@ macro_rules! list {
             type Count = [(); $n];
             const COUNT: usize = $n;
             const SCRATCH: usize = { let m = 0; $(let m = max(m, $T::SCRATCH);)+ m };
-            const PROBABILITIES: u32 = $(((($T::OUTPUT == output::SIGMOID) as u32) << $i))|+;
+            const PROBABILITIES: u32 = $(((matches!($T::OUTPUT, OutputKind::Sigmoid) as u32) << $i))|+;
             fn describe(to: &mut Check<'_>, src: u8, step: u8) {
                 $(tower::describe::<$T>(to, src.wrapping_add(step.wrapping_mul($i)));)+
             }
@@ -316,7 +316,7 @@ macro_rules! tasks {
             };
             const PROBABILITIES: u32 = {
                 let (bits, i) = (0, 0);
-                $(let (bits, i) = (bits | (($name::OUTPUT == $crate::blob::output::SIGMOID) as u32) << (i & 31), i + 1);)+
+                $(let (bits, i) = (bits | (matches!($name::OUTPUT, $crate::blob::OutputKind::Sigmoid) as u32) << (i & 31), i + 1);)+
                 let _ = i;
                 bits
             };

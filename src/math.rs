@@ -13,6 +13,16 @@ pub trait Math: 'static {
     fn exp(x: f32) -> f32;
     /// The square root of `x`; the kernels only ask for `x > 0`.
     fn sqrt(x: f32) -> f32;
+    /// The error function of `x`, for gelu.
+    #[inline]
+    fn erf(x: f32) -> f32 {
+        libm::erff(x)
+    }
+    /// The natural logarithm of `1 + x`, for softplus; the kernels only ask for `0 ≤ x ≤ 1`.
+    #[inline]
+    fn ln_1p(x: f32) -> f32 {
+        libm::log1pf(x)
+    }
 }
 
 /// The default: the `libm` crate, within one unit in the last place.

@@ -1,8 +1,7 @@
 //! Models: an input stage, a trunk, towers. The families of the literature are aliases.
 
-use crate::blob::{self, Check};
+use crate::blob::{self, Blob, Check, LoadError};
 use crate::bytes::InPlace;
-use crate::error::LoadError;
 use crate::input::{InputStage, Raw};
 use crate::layer::max;
 use crate::level::{All, CgcLevel, Choice, MmoeLevel, SkipBelow, asks};
@@ -87,6 +86,21 @@ where
     ///
     /// Each of [`LoadError`]'s cases but [`Record`](LoadError::Record), the first that applies.
     pub fn load<A: Element, const I: usize>(blob: &[u8]) -> Result<&Self, LoadError>
+    where
+        S: InputStage<Out = [A; I]>,
+        L: Trunk<Act = A, In = [A; I]>,
+        T: Towers<Act = A, In = L::H, Count = L::Count>,
+    {
+        Self::from_blob(&Blob::open(blob)?)
+    }
+
+    /// [`load`](Self::load) for a blob that was opened already, so that its checksum is computed
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load) that are not about the bytes as a whole.
+    pub fn from_blob<'b, A: Element, const I: usize>(blob: &Blob<'b>) -> Result<&'b Self, LoadError>
     where
         S: InputStage<Out = [A; I]>,
         L: Trunk<Act = A, In = [A; I]>,

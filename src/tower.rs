@@ -1,6 +1,6 @@
 //! Towers: layers whose output is what the user asked for, and the wrappers that say what it is.
 
-use crate::blob::{Check, NodeInfo, NodeRecord, op, output};
+use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord, OutputKind};
 use crate::bytes::{Buffer, InPlace, Pod};
 use crate::layer::Layer;
 use crate::math::Math;
@@ -10,7 +10,7 @@ use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 /// A layer at the end of a model.
 pub trait Tower: Layer {
     /// The code of [`output`] in the task's record.
-    const OUTPUT: u8;
+    const OUTPUT: OutputKind;
     /// The output as f32.
     type Shown: Pod;
     /// Raw output to f32.
@@ -100,7 +100,7 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
     for Binary<L>
 {
-    const OUTPUT: u8 = output::SIGMOID;
+    const OUTPUT: OutputKind = OutputKind::Sigmoid;
     type Shown = f32;
     fn show(&self, raw: &A::Prob) -> f32 {
         (*raw).into()
@@ -142,7 +142,7 @@ impl<
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
 > Tower for Multiclass<L>
 {
-    const OUTPUT: u8 = output::SOFTMAX;
+    const OUTPUT: OutputKind = OutputKind::Softmax;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Prob; N]) -> [f32; N] {
         raw.map(Into::into)
@@ -174,7 +174,7 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
     for Regression<L>
 {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = f32;
     fn show(&self, raw: &A::Logit) -> f32 {
         A::in_unit(*raw, &self.unit)
@@ -211,7 +211,7 @@ impl<
     L: Layer<Act = A, In = [A; I], Out = [A::Logit; N]>,
 > Tower for MultiRegression<L>
 {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; N];
     fn show(&self, raw: &[A::Logit; N]) -> [f32; N] {
         raw.map(|z| A::in_unit(z, &self.unit))
@@ -232,7 +232,7 @@ impl<const H: usize, P: crate::Precision> Layer for MixtureOutput<H, P> {
     }
 }
 impl<const H: usize, P: crate::Precision> Tower for MixtureOutput<H, P> {
-    const OUTPUT: u8 = output::LINEAR;
+    const OUTPUT: OutputKind = OutputKind::Linear;
     type Shown = [f32; H];
     fn show(&self, raw: &[P::Act; H]) -> [f32; H] {
         raw.map(|v| P::Act::activation_in_unit(v, &self.unit))
@@ -246,7 +246,7 @@ impl<const H: usize, P: crate::Precision> Tower for MixtureOutput<H, P> {
 #[doc(hidden)]
 pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
     let value = to.node(
-        &const { NodeRecord::new(&T::NODE, op::TOWER, T::LAYERS, <T::Out as Buffer>::LEN) },
+        &const { NodeRecord::new(&T::NODE, NodeOp::Tower, T::LAYERS, <T::Out as Buffer>::LEN) },
         src,
         0,
         0,
@@ -320,7 +320,7 @@ impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
             )
         };
         T::describe(to, src, step);
-        to.task(output::PRODUCT, A as u8, B as u8, 1);
+        to.task(OutputKind::Product, A as u8, B as u8, 1);
     }
     fn run<M: Math>(&self, k: usize, x: &T::In, out: &mut Self::Out) {
         self.0.run::<M>(k, x, &mut out.0);

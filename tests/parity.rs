@@ -5,7 +5,7 @@ mod common;
 
 use common::{float, graph, read};
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
-use mmoe_tools::pack;
+use mmoe_tools::convert;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
@@ -15,7 +15,7 @@ type Edge<P> = Mmoe<
     List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
 >;
 
-fn same<P: Precision<Act = f32>>(p: pack::Float, tolerance: f32) {
+fn same<P: Precision<Act = f32>>(p: convert::Precision, tolerance: f32) {
     let bytes = float(
         &graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml"),
         p,
@@ -43,15 +43,10 @@ fn same<P: Precision<Act = f32>>(p: pack::Float, tolerance: f32) {
 
 #[test]
 fn pytorch_edge_f32() {
-    same::<F32>(pack::Float::F32, 1e-5);
+    same::<F32>(convert::Precision::F32, 1e-5);
 }
 
 #[test]
 fn pytorch_edge_w8() {
-    same::<W8>(
-        pack::Float::W8 {
-            narrow_heads: false,
-        },
-        0.05,
-    );
+    same::<W8>(convert::Precision::W8, 0.05);
 }

@@ -6,11 +6,12 @@ mod seeded;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
+use mmoe_tools::convert::Precision;
+use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
-use mmoe_tools::oracle::evaluate;
-use mmoe_tools::pack::Float;
 use seeded::integer::{self, Wide};
-use seeded::{Bytes, NARROW, Rng, close, gates_read};
+use seeded::{Rng, close, gates_read};
 
 /// Hidden layers from `inputs` to a width of their own choice; the width too.
 fn hidden(r: &mut Rng, inputs: usize, most: usize, norm: bool) -> (Vec<Layer>, usize) {
@@ -172,7 +173,7 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
 }
 
 /// Runs a blob by its records on some rows.
-fn each_row(r: &mut Rng, bytes: &Bytes, mut check: impl FnMut(&[f32], &[f32], Vec<Vec<f32>>)) {
+fn each_row(r: &mut Rng, bytes: &BlobBytes, mut check: impl FnMut(&[f32], &[f32], Vec<Vec<f32>>)) {
     let model = Dynamic::load(bytes).unwrap_or_else(|e| panic!("{e}"));
     let mut scratch = vec![0x7fc0_dead; model.scratch_words()];
     let mut y = vec![0.0; model.outputs()];
@@ -209,14 +210,14 @@ fn a_thousand_float_graphs_are_what_f64_says() {
     for number in 0..1000 {
         let graph = random(&mut r, true);
         let read = gates_read(&graph);
-        for precision in [Float::F32, NARROW] {
+        for precision in [Precision::F32, Precision::W8] {
             let bytes = seeded::blob(&graph, precision);
             let stored = read::graph(&bytes).unwrap();
-            if precision == Float::F32 {
+            if precision == Precision::F32 {
                 assert_eq!(stored.nodes.len(), graph.nodes.len());
             }
             // F32 weights are the graph's own; what int8 ones mean is read back from the bytes.
-            let meant = if precision == Float::F32 {
+            let meant = if precision == Precision::F32 {
                 &graph
             } else {
                 &stored

@@ -8,7 +8,7 @@ use mmoe::{
     Seq, W8,
 };
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
@@ -55,15 +55,8 @@ fn check<P: Precision>(blob: &[u8]) {
 fn context_and_rest_are_the_whole() {
     let edge = graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml");
     let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
-    check::<F32>(&float(&edge, Float::F32)[..]);
-    check::<W8>(
-        &float(
-            &edge,
-            Float::W8 {
-                narrow_heads: false,
-            },
-        )[..],
-    );
+    check::<F32>(&float(&edge, convert::Precision::F32)[..]);
+    check::<W8>(&float(&edge, convert::Precision::W8)[..]);
     check::<I8<Panels>>(&integer(&edge, rows, Packing::Panels)[..]);
     check::<I8<Quad>>(&integer(&edge, rows, Packing::Quad)[..]);
     check::<I8<Pairs>>(&integer(&edge, rows, Packing::Pairs)[..]);

@@ -9,14 +9,11 @@
 #[allow(dead_code, reason = "shared with the firmware")]
 mod rows;
 
-mod seeded;
-
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
-use mmoe_tools::model::{Options, build};
-use mmoe_tools::pack::{self, Float};
+use mmoe_tools::convert::{self, Conversion};
+use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::import;
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::{blob::file, import};
-use seeded::Bytes;
 use std::path::Path;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
@@ -50,21 +47,17 @@ impl Fnv {
     }
 }
 
-fn edge(precision: Float) -> Bytes {
+fn edge(precision: convert::Precision) -> BlobBytes {
     let fixture = |name: &str| {
         Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/pytorch-edge")
             .join(name)
     };
     let spec = Spec::parse(&std::fs::read_to_string(fixture("spec.toml")).unwrap()).unwrap();
-    let made = build(
-        import::read(&fixture("model.safetensors")).unwrap(),
-        Some(&spec),
-        Options::default(),
-    )
-    .unwrap();
-    let (header, weights) = pack::float(&made.graph, precision);
-    Bytes::new(&file::write(&header, &weights))
+    let weights = import::read(&fixture("model.safetensors")).unwrap();
+    convert::convert(weights, Some(&spec), &Conversion::new(precision))
+        .unwrap()
+        .bytes()
 }
 
 /// Of 1,000 rows: raw outputs, outputs, and all gate weights.
@@ -111,7 +104,7 @@ fn erased(bytes: &[u8]) -> u64 {
 
 #[test]
 fn f32() {
-    let bytes = edge(Float::F32);
+    let bytes = edge(convert::Precision::F32);
     assert_eq!(
         typed::<F32>(&bytes),
         EDGE_F32,
@@ -123,7 +116,7 @@ fn f32() {
 
 #[test]
 fn w8() {
-    let bytes = edge(seeded::NARROW);
+    let bytes = edge(convert::Precision::W8);
     assert_eq!(
         typed::<W8>(&bytes),
         EDGE_W8,

@@ -2,13 +2,14 @@
 
 mod common;
 
-use common::{aligned, fixture, graph, read};
+use common::{fixture, graph, narrow, read};
 use mmoe::{
     Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Pairs, Precision, Quad, Regression,
     SelfTestError, Seq, W8,
 };
 use mmoe_tools::blob::{encode::Packing, file};
-use mmoe_tools::{pack, quantize, self_test};
+use mmoe_tools::convert::Conversion;
+use mmoe_tools::engine::BlobBytes;
 
 type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
 type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
@@ -23,28 +24,21 @@ type Edge<P> = Mmoe<
 fn found<P: Precision>(integer: bool) -> usize {
     assert!(fixture("pytorch-edge").is_dir());
     let graph = graph("pytorch-edge/model.safetensors", "pytorch-edge/spec.toml");
-    let (mut header, weights) = if integer {
+    let mut conversion = if integer {
         let rows = &read("pytorch-edge/golden.npz").tensors["x"].data;
-        let calibration = quantize::source(&graph, Some((rows, 64))).unwrap();
-        let options = quantize::Options {
-            max_loss: Some(1.0),
-            ..Default::default()
-        };
-        let q = quantize::quantize(&graph, &calibration, &options).unwrap();
-        pack::integer(&graph, &q, Packing::Panels)
+        narrow(&graph, rows, Packing::Panels)
     } else {
-        pack::float(&graph, pack::Float::F32)
+        Conversion::default()
     };
-    assert_eq!(
-        Edge::<P>::self_test(&aligned(&file::write(&header, &weights))[..]),
-        Err(SelfTestError::Missing)
-    );
-    let coverage = self_test::add(&graph, &graph.inputs, &mut header, &weights, 4).unwrap();
+    let without = conversion.run(&graph).unwrap().bytes();
+    assert_eq!(Edge::<P>::self_test(&without), Err(SelfTestError::Missing));
+    conversion.self_test = Some(4);
+    let made = conversion.details(&graph).unwrap();
+    let coverage = made.coverage.unwrap();
     assert!(coverage > 0.9, "{coverage}");
-    let whole = file::write(&header, &weights);
-    let mut blob = aligned(&whole);
+    let (mut blob, weights) = (made.blob.bytes(), made.blob.weights);
     assert_eq!(Edge::<P>::self_test(&blob[..]), Ok(4));
-    let (first, mut seed) = (whole.len() - weights.len(), 1u64);
+    let (first, mut seed) = (blob.len() - weights.len(), 1u64);
     let mut random = |n: usize| {
         seed = seed
             .wrapping_mul(6364136223846793005)
@@ -55,7 +49,7 @@ fn found<P: Precision>(integer: bool) -> usize {
         .filter(|_| {
             let (at, bit) = (first + random(weights.len()), random(8));
             blob[at] ^= 1 << bit;
-            file::seal(&mut blob[..whole.len()]);
+            file::seal(&mut blob);
             let result = Edge::<P>::self_test(&blob[..]);
             blob[at] ^= 1 << bit;
             matches!(result, Err(SelfTestError::Row { .. }))
@@ -69,7 +63,7 @@ fn found<P: Precision>(integer: bool) -> usize {
 fn stored_blobs_pass() {
     let stored = |name: &str| {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs");
-        aligned(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
+        BlobBytes::new(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
     };
     assert_eq!(Edge::<F32>::self_test(&stored("f32")[..]), Ok(4));
     assert_eq!(Edge::<W8>::self_test(&stored("w8")[..]), Ok(4));

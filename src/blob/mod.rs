@@ -1,20 +1,33 @@
 //! The blob: preamble, checksum, one postcard message whose records are used in place.
 //! `docs/format.md` describes it.
 
-mod check;
+mod codes;
 mod crc32;
+mod describe;
+mod error;
+mod node;
+mod reader;
 mod record;
+mod rules;
+mod self_test;
 
-pub(crate) use check::compare;
-pub use check::{Check, NodeInfo};
-pub use crc32::crc32;
-pub use record::{
-    InputRecord, LayerRecord, NodeRecord, TaskRecord, activation, input, kind, op, output, packing,
-    precision, section,
+pub use codes::{
+    ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind,
+    SectionTag,
 };
+pub use crc32::{Crc32, crc32};
+pub(crate) use describe::compare;
+pub use describe::{Check, NodeInfo};
+pub use error::{LoadError, NodeName, Shape, TaskShape};
+pub use node::{Node, Nodes};
+pub use reader::Names;
+pub use record::{InputRecord, LayerRecord, NodeRecord, TaskRecord};
+pub(crate) use rules::LevelNodes;
+pub use rules::Summary;
+pub(crate) use self_test::Compare;
+pub use self_test::{SelfTest, SelfTestError, SelfTestRow};
 
-use crate::LoadError;
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use reader::{Malformed, Reader};
 
 /// The first four bytes of every blob, as a little-endian number.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MMOE");
@@ -28,86 +41,62 @@ pub const WEIGHTS_ALIGN: usize = 64;
 pub const MAX_SEEN: usize = 32;
 /// A model has at most this many tasks.
 pub const MAX_TASKS: usize = 32;
+/// Where a blob and its weights must lie: at an address that is a multiple of this many bytes.
+/// [`Aligned`](crate::Aligned) and [`include_blob!`](crate::include_blob) do more than that.
+pub const ALIGN: usize = 4;
 
-/// A header that does not parse.
-pub(crate) struct Malformed;
-
-impl From<Malformed> for LoadError {
-    fn from(_: Malformed) -> Self {
-        Self::Header
-    }
+/// What the first [`PREAMBLE`] bytes of a blob say: enough for a receiver to know how much more
+/// there is to come, and which sum it must have.
+///
+/// ```
+/// # let file = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs/edge.i8.mmoe"));
+/// use mmoe::blob::{Crc32, PREAMBLE, Preamble};
+/// let (first, rest) = file.split_first_chunk::<PREAMBLE>().unwrap();
+/// let preamble = Preamble::read(first).unwrap();
+/// assert_eq!(preamble.total as usize, file.len());
+/// let mut sum = Crc32::new();
+/// for piece in rest.chunks(256) {
+///     sum.update(piece);
+/// }
+/// assert_eq!(sum.finish(), preamble.checksum);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Preamble {
+    /// The length of the blob in bytes, preamble included.
+    pub total: u32,
+    /// The CRC-32 of all bytes behind the preamble, up to the total length.
+    pub checksum: u32,
 }
 
-/// Steps over a postcard message without copying.
-#[derive(Clone, Copy, Debug)]
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    #[inline(never)]
-    fn varint(&mut self) -> Result<u32, Malformed> {
-        let (v, rest) = postcard::take_from_bytes::<u32>(self.rest).map_err(|_| Malformed)?;
-        self.rest = rest;
-        Ok(v)
-    }
-
-    #[inline(never)]
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
-        let (a, b) = self.rest.split_at_checked(n).ok_or(Malformed)?;
-        self.rest = b;
-        Ok(a)
-    }
-
-    #[inline(never)]
-    fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
-        let (v, rest) = postcard::take_from_bytes::<&[u8]>(self.rest).map_err(|_| Malformed)?;
-        self.rest = rest;
-        Ok(v)
-    }
-
-    /// A count and then that many records, in place.
-    #[inline(always)]
-    fn records<T: FromBytes + Immutable + KnownLayout + Unaligned>(
-        &mut self,
-    ) -> Result<&'a [T], Malformed> {
-        let n = self.varint()?;
-        if n > 0xffff {
-            return Err(Malformed);
+impl Preamble {
+    /// Checks magic and version.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Magic`], [`LoadError::Version`].
+    pub fn read(bytes: &[u8; PREAMBLE]) -> Result<Self, LoadError> {
+        let [m0, m1, m2, m3, v0, v1, l0, l1, l2, l3, c0, c1, c2, c3] = *bytes;
+        let magic = u32::from_le_bytes([m0, m1, m2, m3]);
+        if magic != MAGIC {
+            return Err(LoadError::Magic { found: magic });
         }
-        let bytes = self.take(n as usize * size_of::<T>())?;
-        <[T]>::ref_from_bytes(bytes).map_err(|_| Malformed)
-    }
-
-    /// Steps over a list of strings; gives its length.
-    #[inline(never)]
-    fn skip_names(&mut self) -> Result<u32, Malformed> {
-        let count = self.varint()?;
-        for _ in 0..count {
-            self.bytes()?;
+        let version = u16::from_le_bytes([v0, v1]);
+        if version != VERSION {
+            return Err(LoadError::Version {
+                found: u32::from(version),
+            });
         }
-        Ok(count)
-    }
-}
-
-/// A list of names in the header, as bytes (nobody checked that they are text: [`str::from_utf8`]
-/// does).
-#[derive(Clone, Debug)]
-pub struct Names<'a> {
-    count: u32,
-    rest: Reader<'a>,
-}
-
-impl<'a> Iterator for Names<'a> {
-    type Item = &'a [u8];
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.count = self.count.checked_sub(1)?;
-        self.rest.bytes().ok()
+        Ok(Self {
+            total: u32::from_le_bytes([l0, l1, l2, l3]),
+            checksum: u32::from_le_bytes([c0, c1, c2, c3]),
+        })
     }
 }
 
 /// Who a model is, for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Id<'a> {
     /// The model's name; empty where none was given.
     pub name: &'a str,
@@ -135,7 +124,7 @@ pub struct Blob<'a> {
     pub weights: &'a [u8],
     /// From the task names on; walked again when one is asked for.
     tail: Reader<'a>,
-    checksum: u32,
+    preamble: Preamble,
 }
 
 impl<'a> Blob<'a> {
@@ -155,18 +144,7 @@ impl<'a> Blob<'a> {
                 found: file.len() as u32,
             });
         };
-        let [m0, m1, m2, m3, v0, v1, l0, l1, l2, l3, c0, c1, c2, c3] = *preamble;
-        let magic = u32::from_le_bytes([m0, m1, m2, m3]);
-        if magic != MAGIC {
-            return Err(LoadError::Magic { found: magic });
-        }
-        let version = u16::from_le_bytes([v0, v1]);
-        if version != VERSION {
-            return Err(LoadError::Version {
-                found: u32::from(version),
-            });
-        }
-        let total = u32::from_le_bytes([l0, l1, l2, l3]);
+        let Preamble { total, checksum } = Preamble::read(preamble)?;
         let Some(message) = (total as usize)
             .checked_sub(PREAMBLE)
             .and_then(|n| rest.get(..n))
@@ -176,16 +154,18 @@ impl<'a> Blob<'a> {
                 found: file.len() as u32,
             });
         };
-        let stored = u32::from_le_bytes([c0, c1, c2, c3]);
         let computed = crc32(message);
-        if stored != computed {
-            return Err(LoadError::Checksum { stored, computed });
+        if checksum != computed {
+            return Err(LoadError::Checksum {
+                stored: checksum,
+                computed,
+            });
         }
-        Self::parse(message, stored)
+        Self::parse(message, Preamble { total, checksum })
     }
 
     #[inline(never)]
-    fn parse(message: &'a [u8], checksum: u32) -> Result<Self, LoadError> {
+    fn parse(message: &'a [u8], preamble: Preamble) -> Result<Self, LoadError> {
         let mut r = Reader { rest: message };
         let inputs = r.records()?;
         let nodes = r.records()?;
@@ -218,7 +198,7 @@ impl<'a> Blob<'a> {
             tasks,
             weights,
             tail,
-            checksum,
+            preamble,
         })
     }
 
@@ -227,9 +207,62 @@ impl<'a> Blob<'a> {
     #[must_use]
     pub fn input_count(&self) -> u32 {
         match self.inputs {
-            [i] if i.kind == input::RAW && i.flags == 0 && i.reserved.get() == 0 => i.count.get(),
+            [i] if i.kind().is_some() => i.count.get(),
             _ => 0,
         }
+    }
+
+    /// The blob's length in bytes, preamble included. What a file or a flash region holds behind it
+    /// is not the blob's: a signature, for example, may start here.
+    #[must_use]
+    pub const fn total_len(&self) -> u32 {
+        self.preamble.total
+    }
+
+    /// Whether activations are int16: any layer of an integer precision says so, since a model is
+    /// one or the other throughout.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        self.layers.iter().any(LayerRecord::is_integer)
+    }
+
+    /// Bytes of weights before the first layer: a scale and an offset per feature in integer
+    /// models, nothing in float models.
+    #[must_use]
+    pub fn input_bytes(&self) -> usize {
+        if self.is_integer() {
+            (self.input_count() as usize).saturating_mul(8)
+        } else {
+            0
+        }
+    }
+
+    /// The nodes, each with its layers and the place of its weights.
+    #[must_use]
+    pub fn nodes_with_layers(&self) -> Nodes<'a> {
+        Nodes::new(self)
+    }
+
+    /// How many elements value `v` has; `None` where there is no such value.
+    #[must_use]
+    pub fn value_width(&self, v: usize) -> Option<usize> {
+        match v.checked_sub(1) {
+            None => Some(self.input_count() as usize),
+            Some(n) => self.nodes.get(n).map(|n| n.outputs.get() as usize),
+        }
+    }
+
+    /// How many numbers all tasks give together.
+    #[must_use]
+    pub fn output_count(&self) -> usize {
+        self.tasks.iter().map(|t| t.width.get() as usize).sum()
+    }
+
+    /// Multiply-accumulates of one prediction in which every expert runs: matrices and mixing.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        let layers = self.layers.iter().map(LayerRecord::macs).sum::<u64>();
+        layers + self.nodes.iter().map(NodeRecord::mixing_macs).sum::<u64>()
     }
 
     /// The tasks' names, in order.
@@ -253,9 +286,15 @@ impl<'a> Blob<'a> {
         Names { count, rest }
     }
 
-    /// The contents of the first section with this [tag](section).
+    /// The contents of the first section with this tag.
     #[must_use]
-    pub fn section(&self, wanted: u8) -> Option<&'a [u8]> {
+    pub fn section(&self, wanted: SectionTag) -> Option<&'a [u8]> {
+        self.section_of(wanted.code())
+    }
+
+    /// [`section`](Self::section) for a tag that this version does not know.
+    #[must_use]
+    pub fn section_of(&self, wanted: u8) -> Option<&'a [u8]> {
         let mut r = self.tail;
         r.skip_names().ok()?;
         r.skip_names().ok()?;
@@ -273,13 +312,13 @@ impl<'a> Blob<'a> {
     #[must_use]
     pub fn id(&self) -> Id<'a> {
         let (name, version) = self
-            .section(section::IDENTITY)
+            .section(SectionTag::Identity)
             .and_then(|b| postcard::from_bytes(b).ok())
             .unwrap_or(("", 0));
         Id {
             name,
             version,
-            checksum: self.checksum,
+            checksum: self.preamble.checksum,
         }
     }
 }

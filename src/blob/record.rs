@@ -1,16 +1,21 @@
-//! The records of the header: bytes and little-endian integers only, so that the wire form is the
-//! memory form.
+//! The records of the header, and what follows from a record alone.
+//!
+//! Bytes and little-endian integers only, so that the wire form is the memory form. A field holds
+//! whatever byte the file has; the method of the same name says what it stands for.
 
+use super::codes::{
+    ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind,
+};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// One input of the model, 8 bytes. There is exactly one today, of kind [`input::RAW`].
+/// One input of the model, 8 bytes. There is exactly one today, of kind [`InputKind::Raw`].
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
 #[repr(C)]
 pub struct InputRecord {
-    /// One of [`input`]'s constants.
+    /// The code of an [`InputKind`].
     pub kind: u8,
     /// Zero.
     pub flags: u8,
@@ -20,13 +25,13 @@ pub struct InputRecord {
     pub count: U32,
 }
 
-/// One step of the wiring, 16 bytes. Step i makes value i + 1; value 0 is the input.
+/// One node of the wiring, 16 bytes. Node i makes value i + 1; value 0 is the input.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
 #[repr(C)]
 pub struct NodeRecord {
-    /// One of [`op`]'s constants.
+    /// The code of a [`NodeOp`].
     pub op: u8,
     /// Top-k and DSelect-k: k. Otherwise 0.
     pub k: u8,
@@ -54,13 +59,13 @@ pub struct NodeRecord {
 )]
 #[repr(C)]
 pub struct LayerRecord {
-    /// One of [`kind`]'s constants.
+    /// The code of a [`LayerKind`], or one from [`LayerKind::USER`] on.
     pub kind: u8,
-    /// One of [`activation`]'s constants.
+    /// The code of an [`ActivationKind`].
     pub activation: u8,
-    /// One of [`precision`]'s constants.
+    /// The code of a [`PrecisionKind`].
     pub precision: u8,
-    /// One of [`packing`]'s constants.
+    /// The code of a [`PackingKind`].
     pub packing: u8,
     /// Columns.
     pub inputs: U16,
@@ -74,7 +79,7 @@ pub struct LayerRecord {
 )]
 #[repr(C)]
 pub struct TaskRecord {
-    /// One of [`output`]'s constants.
+    /// The code of an [`OutputKind`].
     pub output: u8,
     /// The value read; for a product the index of the first factor's task.
     pub a: u8,
@@ -88,113 +93,286 @@ pub struct TaskRecord {
     pub reserved2: U16,
 }
 
-/// Kinds of input.
-pub mod input {
-    /// f32 features (in an integer model with a scale and an offset each, before the weights).
-    pub const RAW: u8 = 0;
+impl InputRecord {
+    /// What the model reads; `None` for a kind, or flags, that this version does not know.
+    #[must_use]
+    pub const fn kind(&self) -> Option<InputKind> {
+        match InputKind::from_code(self.kind) {
+            Some(kind) if self.flags == 0 && self.reserved.get() == 0 => Some(kind),
+            _ => None,
+        }
+    }
 }
 
-/// What a node does.
-pub mod op {
-    /// Its value is mixed by gates, or read directly where its level has no gates.
-    pub const EXPERT: u8 = 0;
-    /// Its value is an output.
-    pub const TOWER: u8 = 1;
-    /// The first gate code; everything from here on is a gate.
-    pub const GATES: u8 = 16;
-    /// `softmax(z)`.
-    pub const SOFTMAX: u8 = 16;
-    /// `sigmoid(z)` each, not normalised.
-    pub const SIGMOID: u8 = 17;
-    /// 1 for the largest logit.
-    pub const HARD: u8 = 18;
-    /// Softmax over the k largest logits.
-    pub const TOP_K: u8 = 19;
-    /// The softmax weights of the k largest logits, not normalised again.
-    pub const TOP_K_RAW: u8 = 20;
-    /// Stored weights.
-    pub const CONSTANT: u8 = 21;
-    /// DSelect-k per example.
-    pub const D_SELECT_K: u8 = 22;
+impl NodeRecord {
+    /// A node of `info`, as `op`, with `layers` layers that make `outputs` elements (a gate: that
+    /// mixes as many).
+    #[must_use]
+    pub const fn new(info: &super::NodeInfo, op: NodeOp, layers: u8, outputs: usize) -> Self {
+        Self {
+            op: op.code(),
+            k: info.k,
+            layers,
+            src: 0,
+            first: 0,
+            reserved: 0,
+            start: U16::new(info.start),
+            inputs: U16::new(info.inputs),
+            outputs: U16::new(width(outputs)),
+            sees: U32::new(0),
+        }
+    }
+
+    /// What it does; `None` for a code that this version does not know.
+    #[must_use]
+    pub const fn op(&self) -> Option<NodeOp> {
+        NodeOp::from_code(self.op)
+    }
+
+    /// Whether it is an expert.
+    #[must_use]
+    pub const fn is_expert(&self) -> bool {
+        matches!(self.op(), Some(NodeOp::Expert))
+    }
+
+    /// Whether it is a tower.
+    #[must_use]
+    pub const fn is_tower(&self) -> bool {
+        matches!(self.op(), Some(NodeOp::Tower))
+    }
+
+    /// Whether it is a gate, of whatever kind.
+    #[must_use]
+    pub const fn is_gate(&self) -> bool {
+        matches!(self.op(), Some(op) if op.is_gate())
+    }
+
+    /// A gate's number of weights: the experts that it sees. 0 for others.
+    #[must_use]
+    pub const fn seen(&self) -> usize {
+        self.sees.get().count_ones() as usize
+    }
+
+    /// The values that a gate mixes, in the order of its weights.
+    pub fn seen_values(&self) -> impl Iterator<Item = usize> + use<> {
+        let (first, sees) = (self.first as usize, self.sees.get());
+        (0..32usize)
+            .filter(move |bit| sees >> bit & 1 != 0)
+            .map(move |bit| first + bit)
+    }
+
+    /// Multiply-accumulates of mixing, where all experts seen are run. 0 for what is no gate.
+    #[must_use]
+    pub const fn mixing_macs(&self) -> u64 {
+        if self.is_gate() {
+            self.seen() as u64 * self.outputs.get() as u64
+        } else {
+            0
+        }
+    }
 }
 
-/// Kinds of layer.
-pub mod kind {
-    /// `act(W x + b)` to activations.
-    pub const DENSE: u8 = 0;
-    /// `W x + b` to logits: the last layer of gates and towers.
-    pub const LOGITS: u8 = 1;
-    /// Per-unit `gain·x + bias`.
-    pub const AFFINE: u8 = 2;
-    /// Per-unit slope below zero.
-    pub const PRELU: u8 = 3;
-    /// Layer normalisation.
-    pub const LAYER_NORM: u8 = 4;
-    /// A constant gate's weights.
-    pub const CONSTANT: u8 = 5;
-    /// The first code that is free for a user's own layers.
-    pub const USER: u8 = 128;
+impl LayerRecord {
+    /// A layer with a matrix: [`LayerKind::Dense`] or [`LayerKind::Logits`].
+    #[must_use]
+    pub const fn matrix(
+        kind: LayerKind,
+        activation: ActivationKind,
+        (precision, packing): (PrecisionKind, PackingKind),
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        Self {
+            kind: kind.code(),
+            activation: activation.code(),
+            precision: precision.code(),
+            packing: packing.code(),
+            inputs: U16::new(width(inputs)),
+            outputs: U16::new(width(outputs)),
+        }
+    }
+
+    /// A layer without a matrix, and so without an activation and a packing to choose.
+    #[must_use]
+    pub const fn vector(
+        kind: LayerKind,
+        precision: PrecisionKind,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        Self::user(kind.code(), precision, inputs, outputs)
+    }
+
+    /// A layer of a user's own. `kind` is a code from [`LayerKind::USER`] on.
+    #[must_use]
+    pub const fn user(kind: u8, precision: PrecisionKind, inputs: usize, outputs: usize) -> Self {
+        Self {
+            kind,
+            activation: ActivationKind::Linear.code(),
+            precision: precision.code(),
+            packing: PackingKind::Panels.code(),
+            inputs: U16::new(width(inputs)),
+            outputs: U16::new(width(outputs)),
+        }
+    }
+
+    /// What it computes; `None` for a user's own layer, and for a code that this version does not
+    /// know.
+    #[must_use]
+    pub const fn kind(&self) -> Option<LayerKind> {
+        LayerKind::from_code(self.kind)
+    }
+
+    /// Its activation; `None` for a code that this version does not know.
+    #[must_use]
+    pub const fn activation(&self) -> Option<ActivationKind> {
+        ActivationKind::from_code(self.activation)
+    }
+
+    /// Its precision; `None` for a code that this version does not know.
+    #[must_use]
+    pub const fn precision(&self) -> Option<PrecisionKind> {
+        PrecisionKind::from_code(self.precision)
+    }
+
+    /// The order of its weights; `None` for a code that this version does not know.
+    #[must_use]
+    pub const fn packing(&self) -> Option<PackingKind> {
+        PackingKind::from_code(self.packing)
+    }
+
+    /// Whether it multiplies by a matrix.
+    #[must_use]
+    pub const fn is_matrix(&self) -> bool {
+        matches!(self.kind(), Some(kind) if kind.is_matrix())
+    }
+
+    /// Whether its activations are int16.
+    #[must_use]
+    pub const fn is_integer(&self) -> bool {
+        matches!(self.precision(), Some(precision) if precision.is_integer())
+    }
+
+    /// Multiply-accumulates: those of the matrix, if it has one.
+    #[must_use]
+    pub const fn macs(&self) -> u64 {
+        if self.is_matrix() {
+            self.inputs.get() as u64 * self.outputs.get() as u64
+        } else {
+            0
+        }
+    }
+
+    /// Bytes of its weights, a multiple of 4; `None` where the format does not allow the record: a
+    /// dimension of 0, an unknown code, or codes that do not go together.
+    #[must_use]
+    pub const fn weight_bytes(&self) -> Option<usize> {
+        let (i, o) = (self.inputs.get() as usize, self.outputs.get() as usize);
+        let (Some(kind), Some(activation), Some(precision), Some(packing)) = (
+            self.kind(),
+            self.activation(),
+            self.precision(),
+            self.packing(),
+        ) else {
+            return None;
+        };
+        if i == 0 || o == 0 || !packing.fits(precision) {
+            return None;
+        }
+        let square = i == o;
+        match kind {
+            LayerKind::Dense | LayerKind::Logits => {
+                let Some(cells) = i.checked_mul(o) else {
+                    return None;
+                };
+                // Bytes of a weight, and of what stands beside each row.
+                let (weight, row) = match precision {
+                    PrecisionKind::F32 => (4, 4),
+                    PrecisionKind::W8 | PrecisionKind::I8 => (1, 8),
+                    PrecisionKind::I16 => (2, 12),
+                };
+                let slope = match activation {
+                    ActivationKind::Linear => 0,
+                    // Logits are what an output makes its own activation of.
+                    _ if matches!(kind, LayerKind::Logits) => return None,
+                    ActivationKind::LeakyRelu => 4,
+                    ActivationKind::Relu | ActivationKind::Sigmoid | ActivationKind::Tanh => 0,
+                };
+                sum(padded(cells, weight), sum(cells_of(o, row), Some(slope)))
+            }
+            _ if !matches!(activation, ActivationKind::Linear) => None,
+            LayerKind::Affine if square => match precision {
+                PrecisionKind::F32 | PrecisionKind::I16 => cells_of(o, 8),
+                PrecisionKind::W8 | PrecisionKind::I8 => None,
+            },
+            LayerKind::LayerNorm if square => match precision {
+                PrecisionKind::F32 => sum(cells_of(o, 8), Some(4)),
+                PrecisionKind::W8 | PrecisionKind::I8 | PrecisionKind::I16 => None,
+            },
+            LayerKind::Affine | LayerKind::LayerNorm => None,
+            LayerKind::PRelu if !square => None,
+            LayerKind::PRelu | LayerKind::Constant => match precision {
+                PrecisionKind::F32 => padded(o, 4),
+                PrecisionKind::I16 => padded(o, 2),
+                PrecisionKind::W8 | PrecisionKind::I8 => None,
+            },
+        }
+    }
 }
 
-/// Activations of dense layers.
-pub mod activation {
-    /// `x`.
-    pub const LINEAR: u8 = 0;
-    /// `max(x, 0)`.
-    pub const RELU: u8 = 1;
-    /// A stored slope below zero.
-    pub const LEAKY_RELU: u8 = 2;
-    /// Logistic function.
-    pub const SIGMOID: u8 = 3;
-    /// Hyperbolic tangent.
-    pub const TANH: u8 = 4;
+impl TaskRecord {
+    /// What it gives; `None` for a code that this version does not know.
+    #[must_use]
+    pub const fn output(&self) -> Option<OutputKind> {
+        OutputKind::from_code(self.output)
+    }
+
+    /// The node of its tower; `None` for a product, and for a record that names the input.
+    #[must_use]
+    pub const fn tower(&self) -> Option<usize> {
+        match self.output() {
+            Some(OutputKind::Product) | None => None,
+            Some(OutputKind::Linear | OutputKind::Sigmoid | OutputKind::Softmax) => {
+                (self.a as usize).checked_sub(1)
+            }
+        }
+    }
+
+    /// The tasks that it multiplies; `None` for everything but a product.
+    #[must_use]
+    pub const fn factors(&self) -> Option<(usize, usize)> {
+        match self.output() {
+            Some(OutputKind::Product) => Some((self.a as usize, self.b as usize)),
+            _ => None,
+        }
+    }
 }
 
-/// Precisions of layers.
-pub mod precision {
-    /// f32 weights.
-    pub const F32: u8 = 0;
-    /// int8 weights, one f32 scale per row.
-    pub const W8: u8 = 1;
-    /// int8 weights, int16 activations.
-    pub const I8: u8 = 2;
-    /// int16 weights, int16 activations.
-    pub const I16: u8 = 3;
+/// A width as the records have it. All callers are constants, so that a width beyond the format is
+/// a compile-time error.
+pub(super) const fn width(n: usize) -> u16 {
+    assert!(n <= u16::MAX as usize, "the format's widths end at 65535");
+    n as u16
 }
 
-/// Orders of a dense layer's weights.
-pub mod packing {
-    /// Panels (see `docs/format.md`).
-    pub const PANELS: u8 = 0;
-    /// Panels of four rows, as words whose lower three bytes are stored + 128.
-    pub const QUAD: u8 = 1;
-    /// Panels of four rows, two rows in each int16.
-    pub const PAIRS: u8 = 2;
+// Sizes are counted with overflow in view: on a 32-bit reader a record may ask for more bytes than
+// there are addresses.
+
+const fn cells_of(n: usize, size: usize) -> Option<usize> {
+    n.checked_mul(size)
 }
 
-/// Kinds of output.
-pub mod output {
-    /// The tower's values as they are.
-    pub const LINEAR: u8 = 0;
-    /// A probability.
-    pub const SIGMOID: u8 = 1;
-    /// Class probabilities.
-    pub const SOFTMAX: u8 = 2;
-    /// The product of two tasks.
-    pub const PRODUCT: u8 = 3;
+/// `n` elements of `size` bytes, and zeros up to a multiple of 4.
+const fn padded(n: usize, size: usize) -> Option<usize> {
+    match n.checked_mul(size) {
+        Some(bytes) => bytes.checked_next_multiple_of(4),
+        None => None,
+    }
 }
 
-/// Tags of the header's sections. A reader skips even tags that it does not know and refuses odd
-/// ones.
-pub mod section {
-    /// Model name (str) and version (u32).
-    pub const IDENTITY: u8 = 2;
-    /// The program that wrote the blob (str).
-    pub const PRODUCER: u8 = 4;
-    /// How the model was quantized (bytes of the tool's own).
-    pub const QUANTIZATION: u8 = 6;
-    /// Self-test rows.
-    pub const SELF_TEST: u8 = 8;
-    /// Gate temperatures that were folded into the weights.
-    pub const TEMPERATURE: u8 = 10;
+const fn sum(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.checked_add(b),
+        _ => None,
+    }
 }

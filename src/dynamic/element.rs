@@ -1,6 +1,6 @@
 //! From a layer's record to the kernel that it names.
 
-use crate::blob::{LayerRecord, activation, kind, packing, precision};
+use crate::blob::{ActivationKind, LayerKind, LayerRecord, PackingKind, PrecisionKind};
 use crate::kernel::{self, Row, WideRow};
 use crate::math::Math;
 use crate::number::Element;
@@ -47,15 +47,19 @@ impl Erased for f32 {
     ) -> Option<&'w [u8]> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
         let (bias, w) = part::<f32>(w, o)?;
-        let rest = if l.precision == precision::F32 {
-            let (weights, rest) = part::<f32>(w, i * o)?;
-            kernel::gemv_f32(weights, bias, x, y);
-            rest
-        } else {
-            let (scale, w) = part::<f32>(w, o)?;
-            let (weights, _) = part::<i8>(w, i * o)?;
-            kernel::gemv_w8(weights, scale, bias, x, y);
-            padded::<i8>(w, i * o)?
+        let rest = match l.precision()? {
+            PrecisionKind::F32 => {
+                let (weights, rest) = part::<f32>(w, i * o)?;
+                kernel::gemv_f32(weights, bias, x, y);
+                rest
+            }
+            PrecisionKind::W8 => {
+                let (scale, w) = part::<f32>(w, o)?;
+                let (weights, _) = part::<i8>(w, i * o)?;
+                kernel::gemv_w8(weights, scale, bias, x, y);
+                padded::<i8>(w, i * o)?
+            }
+            PrecisionKind::I8 | PrecisionKind::I16 => return None,
         };
         if relu {
             kernel::relu_f32(y);
@@ -86,34 +90,43 @@ impl Erased for i16 {
         relu: bool,
     ) -> Option<&'w [u8]> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
-        if l.precision == precision::I16 {
-            let (rows, w) = part::<WideRow>(w, o)?;
-            kernel::dense_i16(part(w, i * o)?.0, rows, x, y, floor(relu));
-            return padded::<i16>(w, i * o);
+        match l.precision()? {
+            PrecisionKind::I8 => {
+                let (rows, w) = part::<Row>(w, o)?;
+                let weights = part(w, i * o)?.0;
+                match l.packing()? {
+                    PackingKind::Panels => kernel::dense_i8(weights, rows, x, y, floor(relu)),
+                    PackingKind::Quad => kernel::dense_i8_quad(weights, rows, x, y, floor(relu)),
+                    PackingKind::Pairs => kernel::dense_i8_pairs(weights, rows, x, y, floor(relu)),
+                }
+                padded::<i8>(w, i * o)
+            }
+            PrecisionKind::I16 => {
+                let (rows, w) = part::<WideRow>(w, o)?;
+                kernel::dense_i16(part(w, i * o)?.0, rows, x, y, floor(relu));
+                padded::<i16>(w, i * o)
+            }
+            PrecisionKind::F32 | PrecisionKind::W8 => None,
         }
-        let (rows, w) = part::<Row>(w, o)?;
-        let weights = part(w, i * o)?.0;
-        match l.packing {
-            packing::QUAD => kernel::dense_i8_quad(weights, rows, x, y, floor(relu)),
-            packing::PAIRS => kernel::dense_i8_pairs(weights, rows, x, y, floor(relu)),
-            _ => kernel::dense_i8(weights, rows, x, y, floor(relu)),
-        }
-        padded::<i8>(w, i * o)
     }
     fn logits(l: &LayerRecord, w: &[u8], x: &[i16], z: &mut [crate::Q16]) -> Option<()> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
         let z: &mut [i32] = zerocopy::transmute_mut!(z);
-        if l.precision == precision::I16 {
-            let (rows, w) = part::<WideRow>(w, o)?;
-            kernel::logits_i16(part(w, i * o)?.0, rows, x, z);
-            return Some(());
-        }
-        let (rows, w) = part::<Row>(w, o)?;
-        let weights = part(w, i * o)?.0;
-        match l.packing {
-            packing::QUAD => kernel::logits_i8_quad(weights, rows, x, z),
-            packing::PAIRS => kernel::logits_i8_pairs(weights, rows, x, z),
-            _ => kernel::logits_i8(weights, rows, x, z),
+        match l.precision()? {
+            PrecisionKind::I8 => {
+                let (rows, w) = part::<Row>(w, o)?;
+                let weights = part(w, i * o)?.0;
+                match l.packing()? {
+                    PackingKind::Panels => kernel::logits_i8(weights, rows, x, z),
+                    PackingKind::Quad => kernel::logits_i8_quad(weights, rows, x, z),
+                    PackingKind::Pairs => kernel::logits_i8_pairs(weights, rows, x, z),
+                }
+            }
+            PrecisionKind::I16 => {
+                let (rows, w) = part::<WideRow>(w, o)?;
+                kernel::logits_i16(part(w, i * o)?.0, rows, x, z);
+            }
+            PrecisionKind::F32 | PrecisionKind::W8 => return None,
         }
         Some(())
     }
@@ -132,26 +145,30 @@ pub(super) fn layer<A: Erased, M: Math>(
     x: &[A],
     y: &mut [A],
 ) -> Option<()> {
-    match l.kind {
-        kind::DENSE => {
-            let rest = A::dense(l, w, x, y, l.activation == activation::RELU)?;
-            match l.activation {
-                activation::LEAKY_RELU => A::leaky_relu(y, A::Slope::ref_from_prefix(rest).ok()?.0),
-                activation::SIGMOID => A::sigmoid_all::<M>(y),
-                activation::TANH => A::tanh_all::<M>(y),
-                _ => {}
+    match l.kind()? {
+        LayerKind::Dense => {
+            let activation = l.activation()?;
+            let rest = A::dense(l, w, x, y, activation == ActivationKind::Relu)?;
+            match activation {
+                // The matrix itself did these.
+                ActivationKind::Linear | ActivationKind::Relu => {}
+                ActivationKind::LeakyRelu => {
+                    A::leaky_relu(y, A::Slope::ref_from_prefix(rest).ok()?.0);
+                }
+                ActivationKind::Sigmoid => A::sigmoid_all::<M>(y),
+                ActivationKind::Tanh => A::tanh_all::<M>(y),
             }
         }
-        kind::AFFINE => {
+        LayerKind::Affine => {
             copy(x, y);
             A::affine(y, part(w, y.len())?.0);
         }
-        kind::PRELU => {
+        LayerKind::PRelu => {
             copy(x, y);
             A::prelu(y, part(w, y.len())?.0);
         }
-        kind::LAYER_NORM => A::layer_norm::<M>(w, x, y)?,
-        _ => return None,
+        LayerKind::LayerNorm => A::layer_norm::<M>(w, x, y)?,
+        LayerKind::Logits | LayerKind::Constant => return None,
     }
     Some(())
 }

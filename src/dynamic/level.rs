@@ -1,51 +1,12 @@
 //! The walk over a blob's levels.
 
 use super::element::{Erased, constant, copy, layer};
-use super::verify::{Levels, Plan, input_bytes, layer_bytes};
-use super::{RunError, has_unit, is_gate, towers_wanted, width};
-use crate::blob::{Blob, NodeRecord, TaskRecord, op, output};
-use crate::bytes::Pod;
+use super::scratch::{At, Buffers, Layout, Work, gate_weights as stored_weights};
+use super::{RunError, towers_wanted};
+use crate::blob::{Blob, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord};
 use crate::level::{Choice, Level, Source, asks, walk, weighs_always};
 use crate::math::{Libm, Math};
-use crate::number::Element;
 use zerocopy::{FromBytes, IntoBytes};
-
-/// Where a step's layers and weights are, two words each, at the start of the scratch.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
-#[repr(C)]
-pub(super) struct At {
-    weights: u32,
-    layer: u16,
-    row: u16,
-}
-
-const fn words(n: usize, size: usize) -> usize {
-    (n * size).div_ceil(4)
-}
-
-/// Words of everything but the quantized features.
-pub(super) const fn scratch_words(p: &Plan, nodes: usize) -> usize {
-    let element = if p.integer { 2 } else { 4 };
-    // Steps, gate weights, streams before and after the level at hand, accumulators, four buffers
-    // of the widest value.
-    words(nodes, size_of::<At>())
-        + words(p.rows, element)
-        + 2 * words(p.streams, element)
-        + words(p.streams, 4)
-        + 3 * words(p.wide, element)
-        + 2 * words(p.wide, 4)
-}
-
-/// Cuts `n` values off the scratch.
-fn carve<'s, T: Pod>(scratch: &mut &'s mut [u32], n: usize) -> Option<&'s mut [T]> {
-    let (head, rest) = core::mem::take(scratch).split_at_mut_checked(words(n, size_of::<T>()))?;
-    *scratch = rest;
-    Some(
-        <[T]>::mut_from_prefix_with_elems(head.as_mut_bytes(), n)
-            .ok()?
-            .0,
-    )
-}
 
 /// Which values the wanted tasks need: one bit each.
 #[derive(Debug)]
@@ -56,23 +17,17 @@ impl Needed {
         let mut needed = Self([0; 8]);
         let towers = towers_wanted(blob, want);
         for (k, t) in blob.tasks.iter().enumerate() {
-            if asks(towers, k) && t.output != output::PRODUCT {
-                needed.set(t.a as usize);
+            if let Some(node) = t.tower()
+                && asks(towers, k)
+            {
+                needed.set(node + 1);
             }
         }
         // Backwards: whoever is needed needs what it reads and sees.
         for (at, n) in blob.nodes.iter().enumerate().rev() {
             if needed.has(at + 1) {
                 needed.set(n.src as usize);
-                let mut sees = n.sees.get();
-                let mut v = n.first as usize;
-                while sees != 0 {
-                    if sees & 1 != 0 {
-                        needed.set(v);
-                    }
-                    sees >>= 1;
-                    v += 1;
-                }
+                n.seen_values().for_each(|v| needed.set(v));
             }
         }
         needed
@@ -87,43 +42,20 @@ impl Needed {
     }
 }
 
-/// Finds every step's layers and weights.
-fn locate(blob: &Blob<'_>, integer: bool, inputs: usize, table: &mut [At]) {
-    let (mut weights, mut layer, mut row) = (input_bytes(integer, inputs), 0usize, 0usize);
-    for (node, (at, n)) in table.iter_mut().zip(blob.nodes).enumerate() {
+/// Finds every node's layers and weights.
+fn locate(blob: &Blob<'_>, table: &mut [At]) {
+    let mut gate_weights = 0usize;
+    for (at, node) in table.iter_mut().zip(blob.nodes_with_layers()) {
         *at = At {
-            weights: weights as u32,
-            layer: layer as u16,
-            row: row as u16,
+            weights: node.weights as u32,
+            layer: node.first_layer as u16,
+            gate_weights: gate_weights as u16,
         };
-        for l in blob
-            .layers
-            .get(layer..)
-            .unwrap_or(&[])
-            .iter()
-            .take(n.layers as usize)
-        {
-            weights += layer_bytes(l).unwrap_or(0);
-        }
-        layer += n.layers as usize;
-        if has_unit(integer, blob, node) {
-            weights += 4;
-        }
-        row += n.sees.get().count_ones() as usize;
+        gate_weights += node.record.seen();
     }
 }
 
-/// Buffers of one step.
-pub(super) struct Work<'s, A: Element> {
-    /// The expert's output, or what a tower reads.
-    h: &'s mut [A],
-    a: &'s mut [A],
-    b: &'s mut [A],
-    z: &'s mut [A::Logit],
-    p: &'s mut [A::Prob],
-}
-
-/// The values that steps read: the input, and the streams of the level before.
+/// The values that nodes read: the input, and the streams of the level before.
 struct Values<'v, A> {
     input: &'v [A],
     streams: &'v [A],
@@ -132,8 +64,8 @@ struct Values<'v, A> {
     width: usize,
 }
 
-/// Erased sources are asked for values, since every step names the one it reads.
-impl<A: Element> Source<[A]> for Values<'_, A> {
+/// Erased sources are asked for values, since every node names the one it reads.
+impl<A: Erased> Source<[A]> for Values<'_, A> {
     fn stream(&self, v: usize) -> Option<&[A]> {
         if v == 0 {
             return Some(self.input);
@@ -150,7 +82,7 @@ impl<A: Element> Source<[A]> for Values<'_, A> {
 struct ErasedLevel<'a, 't> {
     blob: &'a Blob<'a>,
     table: &'t [At],
-    level: Levels,
+    level: LevelNodes,
 }
 
 /// The same for one element type: what the walk needs to know.
@@ -160,13 +92,13 @@ impl ErasedLevel<'_, '_> {
     fn node(&self, at: usize) -> Option<(&NodeRecord, At)> {
         Some((self.blob.nodes.get(at)?, *self.table.get(at)?))
     }
-    /// What step `n` reads.
+    /// What node `n` reads.
     fn input<'x, A, S: Source<[A]> + ?Sized>(n: &NodeRecord, x: &'x S) -> Option<&'x [A]> {
         x.stream(n.src as usize)?
             .get(n.start.get() as usize..)?
             .get(..n.inputs.get() as usize)
     }
-    /// Runs a step's layers up to the last one, which `last` gets with its weights and what it
+    /// Runs a node's layers up to the last one, which `last` gets with its weights and what it
     /// reads.
     fn layers<A: Erased, M: Math>(
         &self,
@@ -175,7 +107,7 @@ impl ErasedLevel<'_, '_> {
         x: &[A],
         a: &mut [A],
         b: &mut [A],
-        last: impl FnOnce(Option<&crate::blob::LayerRecord>, &[u8], &[A]) -> Option<()>,
+        last: impl FnOnce(Option<&LayerRecord>, &[u8], &[A]) -> Option<()>,
     ) -> Option<()> {
         let mut weights = self.blob.weights.get(at.weights as usize..)?;
         let layers = self
@@ -200,7 +132,7 @@ impl ErasedLevel<'_, '_> {
                 },
                 y,
             )?;
-            weights = weights.get(layer_bytes(l)?..)?;
+            weights = weights.get(l.weight_bytes()?..)?;
             core::mem::swap(&mut src, &mut dst);
             first = false;
         }
@@ -223,10 +155,11 @@ impl ErasedLevel<'_, '_> {
     ) -> Option<()> {
         let (n, at) = self.node(self.level.gates + o)?;
         let g = rows
-            .get_mut(at.row as usize..)?
-            .get_mut(..n.sees.get().count_ones() as usize)?;
+            .get_mut(at.gate_weights as usize..)?
+            .get_mut(..n.seen())?;
         let Work { a, b, z, .. } = w;
-        if n.op == op::CONSTANT {
+        let op = n.op()?;
+        if op == NodeOp::Constant {
             return self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |_, w, _| {
                 constant::<A>(w, g)
             });
@@ -238,12 +171,15 @@ impl ErasedLevel<'_, '_> {
             A::logits(l, w, x, z.get_mut(..logits)?)
         })?;
         let z = z.get_mut(..logits)?;
-        match n.op {
-            op::SIGMOID => A::gate_sigmoid::<M>(z, g),
-            op::HARD => A::gate_hard(z, g),
-            op::TOP_K | op::TOP_K_RAW => A::gate_top_k::<M>(n.k as usize, n.op == op::TOP_K, z, g),
-            op::D_SELECT_K => A::gate_d_select_k::<M>(n.k as usize, z, g),
-            _ => A::gate_softmax::<M>(z, g),
+        let k = n.k as usize;
+        match op {
+            NodeOp::Softmax => A::gate_softmax::<M>(z, g),
+            NodeOp::Sigmoid => A::gate_sigmoid::<M>(z, g),
+            NodeOp::Hard => A::gate_hard(z, g),
+            NodeOp::TopK => A::gate_top_k::<M>(k, true, z, g),
+            NodeOp::TopKRaw => A::gate_top_k::<M>(k, false, z, g),
+            NodeOp::DSelectK => A::gate_d_select_k::<M>(k, z, g),
+            NodeOp::Constant | NodeOp::Expert | NodeOp::Tower => return None,
         }
         Some(())
     }
@@ -293,7 +229,10 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     fn always(&self, o: usize, i: usize) -> bool {
         let bit = |n: &NodeRecord| (self.0.level.experts + 1 + i).checked_sub(n.first as usize);
         let gate = self.0.blob.nodes.get(self.0.level.gates + o);
-        gate.is_some_and(|n| bit(n).is_some_and(|bit| weighs_always(n.op, n.sees.get(), bit)))
+        gate.is_some_and(|n| {
+            let op = n.op().zip(bit(n));
+            op.is_some_and(|(op, bit)| weighs_always(op, n.sees.get(), bit))
+        })
     }
     fn weight(&self, rows: &[A::Gate], o: usize, i: usize) -> A::Gate {
         let find = || {
@@ -304,7 +243,7 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
                 return None;
             }
             let before = (sees & ((1u32 << bit) - 1)).count_ones() as usize;
-            rows.get(at.row as usize + before).copied()
+            rows.get(at.gate_weights as usize + before).copied()
         };
         find().unwrap_or(A::NONE)
     }
@@ -312,11 +251,19 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
     }
     fn output<'h>(&self, i: usize, h: &'h Work<'a, A>) -> &'h [A] {
-        let n = width(self.0.blob, self.0.level.experts + i + 1).unwrap_or(0);
+        let n = self
+            .0
+            .blob
+            .value_width(self.0.level.experts + i + 1)
+            .unwrap_or(0);
         h.h.get(..n).unwrap_or(&[])
     }
     fn mixture<'m>(&self, m: &'m mut [A::MixtureSum], o: usize) -> &'m mut [A::MixtureSum] {
-        let n = width(self.0.blob, self.0.level.gates + o + 1).unwrap_or(0);
+        let n = self
+            .0
+            .blob
+            .value_width(self.0.level.gates + o + 1)
+            .unwrap_or(0);
         m.get_mut(o * n..)
             .and_then(|m| m.get_mut(..n))
             .unwrap_or(&mut [])
@@ -327,7 +274,7 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
 #[allow(clippy::too_many_arguments, reason = "a walk's buffers, each needed")]
 pub(super) fn run<A: Erased, M: Math, C: Choice>(
     blob: &Blob<'_>,
-    plan: &Plan,
+    layout: &Layout,
     needed: &mut Needed,
     x: &[A],
     scratch: &mut [u32],
@@ -335,27 +282,22 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
     want: u32,
     choice: C,
 ) -> Option<u32> {
-    let mut s = scratch;
-    let table: &mut [At] = carve(&mut s, blob.nodes.len())?;
-    let rows = carve::<A::Gate>(&mut s, plan.rows)?;
-    let mut before = carve::<A>(&mut s, plan.streams)?;
-    let mut after = carve::<A>(&mut s, plan.streams)?;
-    let m = carve::<A::MixtureSum>(&mut s, plan.streams)?;
-    let mut work = Work {
-        h: carve(&mut s, plan.wide)?,
-        a: carve(&mut s, plan.wide)?,
-        b: carve(&mut s, plan.wide)?,
-        z: carve(&mut s, plan.wide)?,
-        p: carve(&mut s, plan.wide)?,
-    };
-    locate(blob, plan.integer, plan.inputs, table);
+    let Buffers {
+        table,
+        gate_weights: rows,
+        mut before,
+        mut after,
+        sums: m,
+        mut work,
+    } = Buffers::<A>::cut(layout, scratch)?;
+    locate(blob, table);
     rows.fill(A::NONE);
     let mut run = 0u32;
     let (mut base, mut wide) = (1, 0);
     let mut at = 0;
-    while let Some(level) = Levels::at(blob.nodes, at) {
+    while let Some(level) = LevelNodes::at(blob.nodes, at) {
         let (from, to) = level.outputs();
-        let w = width(blob, from)?;
+        let w = blob.value_width(from)?;
         let values = Values {
             input: x,
             streams: &*before,
@@ -407,7 +349,7 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
     let level = ErasedLevel {
         blob,
         table,
-        level: Levels {
+        level: LevelNodes {
             experts: at,
             gates: at,
             end: at,
@@ -433,12 +375,9 @@ fn towers<A: Erased, M: Math>(
         let (out, after) =
             core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize)?;
         rest = after;
-        if t.output == output::PRODUCT {
+        if let Some((a, b)) = t.factors() {
             if asks(want, k) {
-                let p = A::product(
-                    A::prob(*factors.get(t.a as usize)?),
-                    A::prob(*factors.get(t.b as usize)?),
-                );
+                let p = A::product(A::prob(*factors.get(a)?), A::prob(*factors.get(b)?));
                 *out.first_mut()? = A::prob_word(p);
             }
             continue;
@@ -446,7 +385,7 @@ fn towers<A: Erased, M: Math>(
         if !asks(towers, k) {
             continue;
         }
-        let (n, at) = level.node((t.a as usize).checked_sub(1)?)?;
+        let (n, at) = level.node(t.tower()?)?;
         let x = ErasedLevel::input(n, values)?;
         let Work { a, b, z, p, .. } = work;
         let z = z.get_mut(..out.len())?;
@@ -466,22 +405,23 @@ fn towers<A: Erased, M: Math>(
         if empty {
             continue;
         }
-        match t.output {
-            output::SIGMOID => {
+        match t.output()? {
+            OutputKind::Sigmoid => {
                 let word = A::prob_word(A::sigmoid::<M>(*z.first()?));
                 *factors.get_mut(k)? = word;
                 if asks(want, k) {
                     *out.first_mut()? = word;
                 }
             }
-            output::SOFTMAX => {
+            OutputKind::Softmax => {
                 let p = p.get_mut(..out.len())?;
                 A::softmax::<M>(z, p);
                 for (out, p) in out.iter_mut().zip(p) {
                     *out = A::prob_word(*p);
                 }
             }
-            _ => {
+            OutputKind::Product => return None,
+            OutputKind::Linear => {
                 for (out, z) in out.iter_mut().zip(z) {
                     *out = A::logit_word(*z);
                 }
@@ -492,77 +432,56 @@ fn towers<A: Erased, M: Math>(
 }
 
 /// One integer task's raw words to the bits of f32.
-pub(super) fn show(blob: &Blob<'_>, plan: &Plan, t: &TaskRecord, words: &mut [u32]) {
+pub(super) fn show(blob: &Blob<'_>, t: &TaskRecord, words: &mut [u32]) {
+    let tower = t.tower().and_then(|n| blob.nodes_with_layers().nth(n));
     let unit = || -> Option<f32> {
-        // The unit lies behind the layers of the task's tower.
-        let node = (t.a as usize).checked_sub(1)?;
-        let (mut bytes, mut layers) = (input_bytes(plan.integer, plan.inputs), blob.layers);
-        for (at, n) in blob.nodes.iter().enumerate().take(node + 1) {
-            let (own, rest) = layers.split_at_checked(n.layers as usize)?;
-            layers = rest;
-            bytes += own
-                .iter()
-                .map(|l| layer_bytes(l).unwrap_or(0))
-                .sum::<usize>();
-            if at < node && has_unit(plan.integer, blob, at) {
-                bytes += 4;
-            }
-        }
-        Some(*f32::ref_from_prefix(blob.weights.get(bytes..)?).ok()?.0)
+        let bytes = blob.weights.get(tower.as_ref()?.unit?..)?;
+        Some(*f32::ref_from_prefix(bytes).ok()?.0)
     };
-    let empty = (t.a as usize)
-        .checked_sub(1)
-        .and_then(|n| blob.nodes.get(n))
-        .is_some_and(|n| n.layers == 0);
-    let unit = if t.output == output::LINEAR {
-        unit().unwrap_or(0.0)
-    } else {
-        1.0
-    };
+    let empty = tower.as_ref().is_some_and(|n| n.layers.is_empty());
+    let linear = t.output() == Some(OutputKind::Linear);
+    let unit = if linear { unit().unwrap_or(0.0) } else { 1.0 };
     for w in words {
-        *w = match t.output {
-            output::LINEAR if empty => f32::from(*w as i32 as i16) * unit,
-            output::LINEAR => crate::Q16(*w as i32).to_f32() * unit,
-            _ => crate::Q31(*w).to_f32(),
-        }
-        .to_bits();
+        let shown = if linear && empty {
+            f32::from(*w as i32 as i16) * unit
+        } else if linear {
+            crate::Q16(*w as i32).to_f32() * unit
+        } else {
+            crate::Q31(*w).to_f32()
+        };
+        *w = shown.to_bits();
     }
 }
 
 /// See [`super::Dynamic::gate_weights`].
 pub(super) fn gate_weights(
     blob: &Blob<'_>,
-    plan: &Plan,
+    layout: &Layout,
     scratch: &[u32],
     gate: usize,
     out: &mut [f32],
 ) -> usize {
+    fn read<A: Erased>(
+        layout: &Layout,
+        scratch: &[u32],
+        row: usize,
+        out: &mut [f32],
+    ) -> Option<()> {
+        let weights = stored_weights::<A>(layout, scratch)?;
+        for (out, g) in out.iter_mut().zip(weights.get(row..)?) {
+            *out = (*g).into();
+        }
+        Some(())
+    }
     let mut find = || -> Option<usize> {
-        let mut row = 0;
-        for n in blob.nodes.iter().filter(|n| is_gate(n)).take(gate) {
-            row += n.sees.get().count_ones() as usize;
-        }
-        let seen = blob
-            .nodes
-            .iter()
-            .filter(|n| is_gate(n))
-            .nth(gate)?
-            .sees
-            .get()
-            .count_ones() as usize;
-        let words = scratch.get(plan.input_words + words(blob.nodes.len(), size_of::<At>())..)?;
+        let mut gates = blob.nodes.iter().filter(|n| n.is_gate());
+        let row = gates.by_ref().take(gate).map(NodeRecord::seen).sum();
+        let seen = gates.next()?.seen();
         let out = out.get_mut(..seen)?;
-        fn read<A: Element>(words: &[u32], rows: usize, row: usize, out: &mut [f32]) -> Option<()> {
-            let (rows, _) = <[A::Gate]>::ref_from_prefix_with_elems(words.as_bytes(), rows).ok()?;
-            for (out, g) in out.iter_mut().zip(rows.get(row..)?) {
-                *out = (*g).into();
-            }
-            Some(())
-        }
-        if plan.integer {
-            read::<i16>(words, plan.rows, row, out)?
+        if blob.is_integer() {
+            read::<i16>(layout, scratch, row, out)?;
         } else {
-            read::<f32>(words, plan.rows, row, out)?
+            read::<f32>(layout, scratch, row, out)?;
         }
         Some(seen)
     };
@@ -572,14 +491,14 @@ pub(super) fn gate_weights(
 /// See [`super::Dynamic::expert`].
 pub(super) fn expert<A: Erased>(
     blob: &Blob<'_>,
-    plan: &Plan,
+    layout: &Layout,
     node: usize,
     x: &[A],
     scratch: &mut [u32],
     y: &mut [A],
 ) -> Result<usize, RunError> {
     let n = blob.nodes.get(node).ok_or(RunError::Node)?;
-    if n.op != op::EXPERT || n.src != 0 {
+    if !n.is_expert() || n.src != 0 {
         return Err(RunError::Node);
     }
     let found = y.len() as u32;
@@ -588,27 +507,15 @@ pub(super) fn expert<A: Erased>(
         expected: wide as u32,
         found,
     })?;
-    let words = scratch.len() as u32;
-    let run = || -> Option<()> {
-        let mut s = scratch;
-        let table: &mut [At] = carve(&mut s, blob.nodes.len())?;
-        locate(blob, plan.integer, plan.inputs, table);
-        let (h, a, b) = (
-            carve(&mut s, plan.wide)?,
-            carve(&mut s, plan.wide)?,
-            carve(&mut s, plan.wide)?,
-        );
-        let mut work = Work {
-            h,
-            a,
-            b,
-            z: &mut [],
-            p: &mut [],
-        };
+    let mut run = || -> Option<()> {
+        let Buffers {
+            table, mut work, ..
+        } = Buffers::<A>::cut(layout, scratch)?;
+        locate(blob, table);
         let level = ErasedLevel {
             blob,
             table,
-            level: Levels {
+            level: LevelNodes {
                 experts: 0,
                 gates: 0,
                 end: 0,
@@ -627,9 +534,7 @@ pub(super) fn expert<A: Erased>(
         copy(work.h, y);
         Some(())
     };
-    run().ok_or(RunError::Scratch {
-        expected: plan.scratch_words as u32,
-        found: words,
-    })?;
+    // The caller checked the scratch, and loading every index.
+    run().ok_or(RunError::Node)?;
     Ok(wide)
 }

@@ -2,17 +2,15 @@
 
 mod element;
 mod level;
-mod verify;
+mod scratch;
 
-use crate::blob::{Blob, MAX_TASKS, NodeRecord, TaskRecord, op, output};
-use crate::error::LoadError;
+use crate::blob::{ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, OutputKind, Summary};
 use crate::kernel::{InputCounts, InputScale};
 use crate::level::{All, Choice, SkipBelow, asks};
 use crate::math::Libm;
 use core::fmt;
 use element::Erased;
 use level::{Needed, run};
-use verify::Plan;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed
@@ -23,7 +21,7 @@ use zerocopy::{FromBytes, IntoBytes};
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamic<'a> {
     blob: Blob<'a>,
-    plan: Plan,
+    summary: Summary,
 }
 
 /// One output of a model.
@@ -31,8 +29,8 @@ pub struct Dynamic<'a> {
 pub struct Task<'a> {
     /// Its name; `?` where the blob's bytes are not text.
     pub name: &'a str,
-    /// The code of its [`output`] kind.
-    pub output: u8,
+    /// What it gives.
+    pub output: OutputKind,
     /// How many numbers it gives.
     pub width: usize,
     /// Where they start among all outputs.
@@ -42,11 +40,11 @@ pub struct Task<'a> {
 /// One gate of a model, and where a prediction leaves its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateInfo {
-    /// Its step in the wiring.
+    /// Its node in the wiring.
     pub node: usize,
-    /// Its kind (an [`op`]).
-    pub op: u8,
-    /// The experts it sees, as steps in the wiring: bit i of `sees` is step `first + i`.
+    /// Its kind.
+    pub op: NodeOp,
+    /// The experts it sees, as nodes of the wiring: bit i of `sees` is node `first + i`.
     pub first: usize,
     /// See `first`.
     pub sees: u32,
@@ -82,6 +80,20 @@ pub enum RunError {
     Node,
     /// Integers given to a float model, or the other way round.
     Element,
+}
+
+impl RunError {
+    /// The stable number of this error (see `docs/format.md`), for logs and for C.
+    #[must_use]
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Inputs { .. } => 0x50,
+            Self::Outputs { .. } => 0x51,
+            Self::Scratch { .. } => 0x52,
+            Self::Node => 0x53,
+            Self::Element => 0x54,
+        }
+    }
 }
 
 impl fmt::Display for RunError {
@@ -124,9 +136,28 @@ impl<'a> Dynamic<'a> {
     /// Those of [`Blob::open`], and [`Record`](LoadError::Record), [`Weights`](LoadError::Weights),
     /// [`Alignment`](LoadError::Alignment).
     pub fn load(blob: &'a [u8]) -> Result<Self, LoadError> {
-        let blob = Blob::open(blob)?;
-        let plan = verify::verify(&blob)?;
-        Ok(Self { blob, plan })
+        Self::from_blob(&Blob::open(blob)?)
+    }
+
+    /// [`load`](Self::load) for a blob that was opened already, so that its checksum is computed
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`Record`](LoadError::Record), [`Weights`](LoadError::Weights),
+    /// [`Alignment`](LoadError::Alignment).
+    pub fn from_blob(blob: &Blob<'a>) -> Result<Self, LoadError> {
+        let summary = blob.validate()?;
+        let address = blob.weights.as_ptr() as usize;
+        if !address.is_multiple_of(ALIGN) {
+            return Err(LoadError::Alignment {
+                offset: (address & 63) as u32,
+            });
+        }
+        Ok(Self {
+            blob: *blob,
+            summary,
+        })
     }
 
     /// The header.
@@ -138,31 +169,31 @@ impl<'a> Dynamic<'a> {
     /// How many features it takes.
     #[must_use]
     pub const fn inputs(&self) -> usize {
-        self.plan.inputs
+        self.summary.inputs
     }
 
     /// How many numbers all tasks give together.
     #[must_use]
     pub const fn outputs(&self) -> usize {
-        self.plan.outputs
+        self.summary.outputs
     }
 
     /// Whether activations are int16.
     #[must_use]
     pub const fn is_integer(&self) -> bool {
-        self.plan.integer
+        self.summary.integer
     }
 
     /// Words of scratch that a prediction needs.
     #[must_use]
-    pub const fn scratch_words(&self) -> usize {
-        self.plan.scratch_words
+    pub fn scratch_words(&self) -> usize {
+        scratch::words(&self.blob, &self.summary)
     }
 
     /// Multiply-accumulates of one prediction in which every expert runs: dense layers and mixing.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        verify::macs(&self.blob)
+        self.blob.macs()
     }
 
     /// The tasks, in order.
@@ -171,32 +202,30 @@ impl<'a> Dynamic<'a> {
         self.blob
             .task_names()
             .zip(self.blob.tasks)
-            .map(move |(name, t)| {
+            .filter_map(move |(name, t)| {
                 let width = t.width.get() as usize;
                 let task = Task {
                     name: core::str::from_utf8(name).unwrap_or("?"),
-                    output: t.output,
+                    output: t.output()?,
                     width,
                     start,
                 };
                 start += width;
-                task
+                Some(task)
             })
     }
 
     /// The gates, in the order of the wiring.
     pub fn gates(&self) -> impl Iterator<Item = GateInfo> + use<'a> {
-        self.blob
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| n.op >= op::GATES)
-            .map(|(node, n)| GateInfo {
+        self.blob.nodes.iter().enumerate().filter_map(|(node, n)| {
+            let op = n.op().filter(|op| op.is_gate())?;
+            Some(GateInfo {
                 node,
-                op: n.op,
+                op,
                 first: (n.first as usize).saturating_sub(1),
                 sees: n.sees.get(),
             })
+        })
     }
 
     /// All outputs for one row, task after task, as f32.
@@ -251,7 +280,7 @@ impl<'a> Dynamic<'a> {
         // their value.
         let words: &mut [u32] =
             <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
-        let done = if self.plan.integer {
+        let done = if self.summary.integer {
             let (input, rest) = self.input_buffer(scratch)?;
             let counts = self.quantize(x, input)?;
             let run = self.run::<i16, C>(input, rest, words, want, choice)?;
@@ -283,7 +312,7 @@ impl<'a> Dynamic<'a> {
         scratch: &mut [u32],
         raw: &mut [u32],
     ) -> Result<Run, RunError> {
-        if !self.plan.integer {
+        if !self.summary.integer {
             return Err(RunError::Element);
         }
         self.check_inputs(x.len())?;
@@ -313,11 +342,11 @@ impl<'a> Dynamic<'a> {
     pub fn quantize(&self, x: &[f32], q: &mut [i16]) -> Result<InputCounts, RunError> {
         self.check_inputs(x.len())?;
         self.check_inputs(q.len())?;
-        if !self.plan.integer {
+        if !self.summary.integer {
             return Err(RunError::Element);
         }
         let Ok((scales, _)) =
-            <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.plan.inputs)
+            <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.summary.inputs)
         else {
             return Err(RunError::Element);
         };
@@ -328,7 +357,8 @@ impl<'a> Dynamic<'a> {
     /// [`gates`](Self::gates)), one per expert seen, as f32; 0 where no task that was asked for
     /// depends on the gate. Gives how many were written.
     pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
-        level::gate_weights(&self.blob, &self.plan, scratch, gate, weights)
+        let layout = scratch::layout(&self.blob, &self.summary);
+        level::gate_weights(&self.blob, &layout, scratch, gate, weights)
     }
 
     /// The output of the expert that is step `node` and reads the input (of a float model; an
@@ -344,20 +374,21 @@ impl<'a> Dynamic<'a> {
         scratch: &mut [u32],
         y: &mut [f32],
     ) -> Result<usize, RunError> {
-        if self.plan.integer {
+        if self.summary.integer {
             return Err(RunError::Element);
         }
         self.check_inputs(x.len())?;
         let (_, rest) = self.input_buffer(scratch)?;
-        level::expert::<f32>(&self.blob, &self.plan, node, x, rest, y)
+        let layout = scratch::layout(&self.blob, &self.summary);
+        level::expert::<f32>(&self.blob, &layout, node, x, rest, y)
     }
 
     fn check_inputs(&self, found: usize) -> Result<(), RunError> {
-        if found == self.plan.inputs {
+        if found == self.summary.inputs {
             Ok(())
         } else {
             Err(RunError::Inputs {
-                expected: self.plan.inputs as u32,
+                expected: self.summary.inputs as u32,
                 found: found as u32,
             })
         }
@@ -365,8 +396,8 @@ impl<'a> Dynamic<'a> {
 
     fn room<'y, T>(&self, y: &'y mut [T]) -> Result<&'y mut [T], RunError> {
         let found = y.len() as u32;
-        y.get_mut(..self.plan.outputs).ok_or(RunError::Outputs {
-            expected: self.plan.outputs as u32,
+        y.get_mut(..self.summary.outputs).ok_or(RunError::Outputs {
+            expected: self.summary.outputs as u32,
             found,
         })
     }
@@ -377,23 +408,14 @@ impl<'a> Dynamic<'a> {
         scratch: &'s mut [u32],
     ) -> Result<(&'s mut [i16], &'s mut [u32]), RunError> {
         let short = RunError::Scratch {
-            expected: self.plan.scratch_words as u32,
+            expected: self.scratch_words() as u32,
             found: scratch.len() as u32,
         };
-        if scratch.len() < self.plan.scratch_words {
+        if scratch.len() < self.scratch_words() {
             return Err(short);
         }
-        let (input, rest) = scratch
-            .split_at_mut_checked(self.plan.input_words)
-            .ok_or(short)?;
-        let n = if self.plan.integer {
-            self.plan.inputs
-        } else {
-            0
-        };
-        let (input, _) =
-            <[i16]>::mut_from_prefix_with_elems(input.as_mut_bytes(), n).map_err(|_| short)?;
-        Ok((input, rest))
+        let layout = scratch::layout(&self.blob, &self.summary);
+        scratch::split_input(&layout, scratch).ok_or(short)
     }
 
     fn run<A: Erased, C: Choice>(
@@ -407,7 +429,7 @@ impl<'a> Dynamic<'a> {
         let mut needed = Needed::new(&self.blob, want);
         run::<A, Libm, C>(
             &self.blob,
-            &self.plan,
+            &scratch::layout(&self.blob, &self.summary),
             &mut needed,
             x,
             scratch,
@@ -416,14 +438,14 @@ impl<'a> Dynamic<'a> {
             choice,
         )
         .ok_or(RunError::Scratch {
-            expected: self.plan.scratch_words as u32,
+            expected: self.scratch_words() as u32,
             found: scratch.len() as u32,
         })
     }
 
     /// Raw words to the bits of f32, for the tasks in `want`.
     fn show_words(&self, words: &mut [u32], want: u32) {
-        if !self.plan.integer {
+        if !self.summary.integer {
             return;
         }
         let mut rest = words;
@@ -435,7 +457,7 @@ impl<'a> Dynamic<'a> {
             };
             rest = after;
             if asks(want, k) {
-                level::show(&self.blob, &self.plan, t, words);
+                level::show(&self.blob, t, words);
             }
         }
     }
@@ -446,35 +468,11 @@ fn towers_wanted(blob: &Blob<'_>, want: u32) -> u32 {
     let mut towers = 0u32;
     for (k, t) in blob.tasks.iter().enumerate().take(MAX_TASKS) {
         if asks(want, k) {
-            towers |= if t.output == output::PRODUCT {
-                1u32.wrapping_shl(u32::from(t.a)) | 1u32.wrapping_shl(u32::from(t.b))
-            } else {
-                1 << k
+            towers |= match t.factors() {
+                Some((a, b)) => 1u32.wrapping_shl(a as u32) | 1u32.wrapping_shl(b as u32),
+                None => 1 << k,
             };
         }
     }
     towers
-}
-
-/// The width of value `v`.
-fn width(blob: &Blob<'_>, v: usize) -> Option<usize> {
-    match v.checked_sub(1) {
-        None => Some(blob.input_count() as usize),
-        Some(n) => blob.nodes.get(n).map(|n| n.outputs.get() as usize),
-    }
-}
-
-/// Whether the task's tower stores a unit behind its layers.
-fn has_unit(integer: bool, blob: &Blob<'_>, node: usize) -> bool {
-    let value = node as u64 + 1;
-    integer
-        && blob
-            .tasks
-            .iter()
-            .any(|t: &TaskRecord| t.output == output::LINEAR && u64::from(t.a) == value)
-}
-
-/// Whether a node is a gate.
-const fn is_gate(n: &NodeRecord) -> bool {
-    n.op >= op::GATES
 }

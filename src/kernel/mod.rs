@@ -40,7 +40,9 @@ pub use rv32im::{accumulate_i8, dense_i8, logits_i8};
 
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
-pub use row::{Affine32, AffineRow, InputCounts, InputScale, Row, WideRow};
+pub use row::{
+    Affine32, AffineRow, CURVE_KNOTS, CurveTable, InputCounts, InputScale, NormEnergy, Row, WideRow,
+};
 
 #[cfg(test)]
 mod tests;

@@ -99,3 +99,41 @@ pub struct InputCounts {
     /// Features beyond ±32767 steps, which became ±32767.
     pub saturated: u32,
 }
+
+/// Values that a [`CurveTable`] stores: one for every 256th int16, one more for the end of the last
+/// interval, and one that fills the last word.
+pub const CURVE_KNOTS: usize = 258;
+
+/// A pointwise function of an integer model (516 bytes): its values at −32768, −32512, …, 32768.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(4))]
+pub struct CurveTable {
+    /// 257 values in the order of their inputs, and a zero.
+    pub values: [i16; CURVE_KNOTS],
+}
+
+/// The ε of an integer normalization, as a sum of squared deviations (8 bytes, aligned to 4).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct NormEnergy {
+    /// The two words of the number, low word first; see [`NormEnergy::value`].
+    pub words: [u32; 2],
+}
+
+impl NormEnergy {
+    /// The energy of a sum of squares.
+    pub const fn new(value: u64) -> Self {
+        Self {
+            words: [value as u32, (value >> 32) as u32],
+        }
+    }
+
+    /// The sum of squares.
+    #[inline]
+    pub const fn value(&self) -> u64 {
+        let [low, high] = self.words;
+        low as u64 | (high as u64) << 32
+    }
+}

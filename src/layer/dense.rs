@@ -1,7 +1,7 @@
 //! Dense layers.
 
 use super::{Activation, Layer, Relu};
-use crate::blob::{Check, LayerRecord, activation, kind};
+use crate::blob::{ActivationKind, Check, LayerKind, LayerRecord};
 use crate::math::Math;
 use crate::number::Element;
 use crate::precision::{Matrix, Precision, Wide};
@@ -42,11 +42,10 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer
     fn describe(to: &mut Check<'_>) {
         to.layer(
             &const {
-                LayerRecord::new(
-                    kind::DENSE,
+                LayerRecord::matrix(
+                    LayerKind::Dense,
                     F::CODE,
-                    P::Matrix::<IN, OUT>::FORMAT.0,
-                    P::Matrix::<IN, OUT>::FORMAT.1,
+                    P::Matrix::<IN, OUT>::FORMAT,
                     IN,
                     OUT,
                 )
@@ -80,11 +79,10 @@ impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, 
     fn describe(to: &mut Check<'_>) {
         to.layer(
             &const {
-                LayerRecord::new(
-                    kind::LOGITS,
-                    activation::LINEAR,
-                    P::Matrix::<IN, OUT>::FORMAT.0,
-                    P::Matrix::<IN, OUT>::FORMAT.1,
+                LayerRecord::matrix(
+                    LayerKind::Logits,
+                    ActivationKind::Linear,
+                    P::Matrix::<IN, OUT>::FORMAT,
                     IN,
                     OUT,
                 )

@@ -21,7 +21,7 @@ use crate::number::Element;
 ///
 /// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`,
 /// `KnownLayout` and `Immutable`, and implements this trait: it describes itself by one record of a
-/// kind from [`kind::USER`](crate::blob::kind::USER) on, and runs. (The shape-erased view and the
+/// kind from [`LayerKind::USER`](crate::blob::LayerKind::USER) on, and runs. (The shape-erased view and the
 /// converter know only the crate's own layers.)
 pub trait Layer: InPlace {
     /// The model's activations.

@@ -1,7 +1,7 @@
 //! Layers without a matrix: one parameter set per unit.
 
 use super::Layer;
-use crate::blob::{Check, LayerRecord, activation, kind, packing, precision};
+use crate::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
 use crate::kernel;
 use crate::math::Math;
 use crate::number::Element;
@@ -43,18 +43,7 @@ impl<const N: usize, P: Precision> Layer for Affine<N, P> {
     type In = [P::Act; N];
     type Out = [P::Act; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::AFFINE,
-                    activation::LINEAR,
-                    P::Act::PRECISION,
-                    packing::PANELS,
-                    N,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::vector(LayerKind::Affine, P::Act::PRECISION, N, N) });
     }
     fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
         *y = *x;
@@ -67,18 +56,7 @@ impl<const N: usize, P: Precision> Layer for PRelu<N, P> {
     type In = [P::Act; N];
     type Out = [P::Act; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::PRELU,
-                    activation::LINEAR,
-                    P::Act::PRECISION,
-                    packing::PANELS,
-                    N,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::vector(LayerKind::PRelu, P::Act::PRECISION, N, N) });
     }
     fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
         *y = *x;
@@ -91,18 +69,7 @@ impl<const N: usize> Layer for LayerNorm<N> {
     type In = [f32; N];
     type Out = [f32; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::LAYER_NORM,
-                    activation::LINEAR,
-                    precision::F32,
-                    packing::PANELS,
-                    N,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::vector(LayerKind::LayerNorm, PrecisionKind::F32, N, N) });
     }
     fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
         kernel::layer_norm_f32::<M>(x, &self.gain, &self.bias, self.epsilon, y);

@@ -8,7 +8,7 @@ pub use cgc::{CgcLevel, ExtractionLevel};
 pub use mix::MmoeLevel;
 pub use source::{Pair, Source, Streams};
 
-use crate::blob::{Check, op};
+use crate::blob::{Check, NodeOp};
 use crate::math::Math;
 use crate::number::Element;
 
@@ -142,8 +142,8 @@ pub(crate) const fn asks(want: u32, o: usize) -> bool {
 
 /// Whether a gate of this kind and mask weighs the expert of bit `i` whatever the input is: it sees
 /// it, and has no structural zeros.
-pub(crate) const fn weighs_always(op: u8, sees: u32, i: usize) -> bool {
-    i < 32 && sees >> (i & 31) & 1 != 0 && matches!(op, op::SOFTMAX | op::SIGMOID)
+pub(crate) const fn weighs_always(op: NodeOp, sees: u32, i: usize) -> bool {
+    i < 32 && sees >> (i & 31) & 1 != 0 && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid)
 }
 
 /// Gates first, then the experts one by one into the mixtures. Gives the number of experts that

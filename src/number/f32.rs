@@ -1,6 +1,7 @@
 //! Float models: every number is an f32.
 
 use super::{Affine32, Element};
+use crate::blob::PrecisionKind;
 use crate::kernel;
 use crate::math::Math;
 
@@ -15,7 +16,7 @@ impl Element for f32 {
     type Affine = Affine32;
 
     const NONE: f32 = 0.0;
-    const PRECISION: u8 = crate::blob::precision::F32;
+    const PRECISION: PrecisionKind = PrecisionKind::F32;
     const CONVERTS: bool = false;
     type Scales<const N: usize> = [f32; 0];
 

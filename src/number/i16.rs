@@ -1,6 +1,7 @@
 //! Integer models: int16 activations, and fixed point for the rest.
 
 use super::{Element, Q15, Q16, Q31};
+use crate::blob::PrecisionKind;
 use crate::kernel::{self, AffineRow, InputScale};
 use crate::math::Math;
 use zerocopy::FromZeros;
@@ -16,7 +17,7 @@ impl Element for i16 {
     type Affine = AffineRow;
 
     const NONE: Q15 = Q15(0);
-    const PRECISION: u8 = crate::blob::precision::I16;
+    const PRECISION: PrecisionKind = PrecisionKind::I16;
     const CONVERTS: bool = true;
     type Scales<const N: usize> = [InputScale; N];
 

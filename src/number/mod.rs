@@ -7,6 +7,7 @@ mod i16;
 pub use crate::kernel::Affine32;
 pub use fixed::{Q15, Q16, Q31};
 
+use crate::blob::PrecisionKind;
 use crate::bytes::{Buffer, InPlace, Pod};
 use crate::math::Math;
 
@@ -37,8 +38,8 @@ pub trait Element: Pod + Default {
 
     /// The gate weight that means: not at all.
     const NONE: Self::Gate;
-    /// The code of [`precision`](crate::blob::precision) for layers without a matrix.
-    const PRECISION: u8;
+    /// The precision of layers without a matrix.
+    const PRECISION: PrecisionKind;
 
     /// Whether features need a buffer to become activations.
     const CONVERTS: bool;

@@ -1,7 +1,7 @@
 //! f32 weights.
 
 use super::{Matrix, Precision};
-use crate::blob::{packing, precision};
+use crate::blob::{PackingKind, PrecisionKind};
 use crate::kernel;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -28,7 +28,7 @@ pub struct MatrixF32<const IN: usize, const OUT: usize> {
 debug_shape!(MatrixF32);
 
 impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
-    const FORMAT: (u8, u8) = (precision::F32, packing::PANELS);
+    const FORMAT: (PrecisionKind, PackingKind) = (PrecisionKind::F32, PackingKind::Panels);
     fn dense(&self, x: &[f32], y: &mut [f32], relu: bool) {
         kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, y);
         if relu {

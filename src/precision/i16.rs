@@ -1,7 +1,7 @@
 //! int16 weights: the wide layers of integer models.
 
 use super::{Matrix, Precision, floor};
-use crate::blob::{packing, precision};
+use crate::blob::{PackingKind, PrecisionKind};
 use crate::kernel::{self, WideRow};
 use crate::number::Q16;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -29,7 +29,7 @@ pub struct MatrixI16<const IN: usize, const OUT: usize> {
 debug_shape!(MatrixI16);
 
 impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
-    const FORMAT: (u8, u8) = (precision::I16, packing::PANELS);
+    const FORMAT: (PrecisionKind, PackingKind) = (PrecisionKind::I16, PackingKind::Panels);
     fn dense(&self, x: &[i16], y: &mut [i16], relu: bool) {
         kernel::dense_i16(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
     }

@@ -1,7 +1,7 @@
 //! int8 weights in integer models.
 
 use super::{I16, Matrix, Packing, Panels, Precision, floor};
-use crate::blob::precision;
+use crate::blob::{PackingKind, PrecisionKind};
 use crate::kernel::{self, Row};
 use crate::number::Q16;
 use core::marker::PhantomData;
@@ -33,7 +33,7 @@ pub struct MatrixI8<const IN: usize, const OUT: usize, K> {
 debug_shape!(MatrixI8<K>);
 
 impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN, OUT, K> {
-    const FORMAT: (u8, u8) = (precision::I8, K::CODE);
+    const FORMAT: (PrecisionKind, PackingKind) = (PrecisionKind::I8, K::CODE);
     fn dense(&self, x: &[i16], y: &mut [i16], relu: bool) {
         K::dense(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
     }

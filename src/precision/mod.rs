@@ -25,13 +25,14 @@ pub use i16::{I16, MatrixI16};
 pub use packing::{Packing, Pairs, Panels, Quad};
 pub use w8::{MatrixW8, W8};
 
+use crate::blob::{PackingKind, PrecisionKind};
 use crate::bytes::{InPlace, Pod};
 use crate::number::Element;
 
 /// The weights of one dense layer as they lie in flash.
 pub trait Matrix<A: Element>: InPlace {
-    /// Codes of precision and packing in the layer's record.
-    const FORMAT: (u8, u8);
+    /// Precision and packing, as the layer's record has them.
+    const FORMAT: (PrecisionKind, PackingKind);
     /// `y = W x + b` as activations, negative ones set to 0 if `relu`.
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// `z = W x + b` as logits.

@@ -1,12 +1,12 @@
 //! Orders of int8 weights.
 
-use crate::blob::packing;
+use crate::blob::PackingKind;
 use crate::kernel::{self, Row};
 
 /// An order of int8 weights.
 pub trait Packing: 'static {
-    /// Its code in a layer's record.
-    const CODE: u8;
+    /// How a layer's record calls it.
+    const CODE: PackingKind;
     /// Rows to activations, not below `floor`.
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16);
     /// Rows to logits.
@@ -30,7 +30,7 @@ pub enum Quad {}
 pub enum Pairs {}
 
 impl Packing for Panels {
-    const CODE: u8 = packing::PANELS;
+    const CODE: PackingKind = PackingKind::Panels;
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
         kernel::dense_i8(w, rows, x, y, floor);
     }
@@ -43,7 +43,7 @@ impl Packing for Panels {
 }
 
 impl Packing for Quad {
-    const CODE: u8 = packing::QUAD;
+    const CODE: PackingKind = PackingKind::Quad;
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
         kernel::dense_i8_quad(w, rows, x, y, floor);
     }
@@ -56,7 +56,7 @@ impl Packing for Quad {
 }
 
 impl Packing for Pairs {
-    const CODE: u8 = packing::PAIRS;
+    const CODE: PackingKind = PackingKind::Pairs;
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
         kernel::dense_i8_pairs(w, rows, x, y, floor);
     }

@@ -1,7 +1,7 @@
 //! int8 weights in float models.
 
 use super::{F32, Matrix, Precision};
-use crate::blob::{packing, precision};
+use crate::blob::{PackingKind, PrecisionKind};
 use crate::kernel;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -31,7 +31,7 @@ pub struct MatrixW8<const IN: usize, const OUT: usize> {
 debug_shape!(MatrixW8);
 
 impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
-    const FORMAT: (u8, u8) = (precision::W8, packing::PANELS);
+    const FORMAT: (PrecisionKind, PackingKind) = (PrecisionKind::W8, PackingKind::Panels);
     fn dense(&self, x: &[f32], y: &mut [f32], relu: bool) {
         kernel::gemv_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, y);
         if relu {

@@ -1,11 +1,15 @@
 //! `docs/format.md` against the code.
 
 use super::rules;
-use mmoe::{LoadError, Shape};
+use mmoe::blob::{NodeName, NodeOp, SelfTestError, TaskShape};
+use mmoe::{LoadError, RunError, Shape};
+use mmoe_tools::engine::BlobBytes;
 use std::collections::BTreeSet;
 
 const FORMAT: &str = include_str!("../../docs/format.md");
 const SHAPE: Shape = Shape { how: 0, size: 0 };
+const TASK: TaskShape = TaskShape { how: 0, width: 0 };
+const NODE: NodeName = NodeName::new(NodeOp::Expert, None, 0, 0);
 const ERRORS: &[LoadError] = &[
     LoadError::Truncated {
         needed: 0,
@@ -34,26 +38,28 @@ const ERRORS: &[LoadError] = &[
         found: 0,
     },
     LoadError::Wiring {
-        node: 0,
-        byte: 0,
+        node: NODE,
+        field: 0,
         expected: 0,
         found: 0,
     },
     LoadError::Layer {
-        op: 0,
-        index: 0,
+        node: NODE,
         layer: 0,
         expected: SHAPE,
         found: SHAPE,
     },
     LoadError::Packing {
-        op: 0,
-        index: 0,
+        node: NODE,
         expected: 0,
         found: 0,
     },
     LoadError::Task {
         task: 0,
+        expected: TASK,
+        found: TASK,
+    },
+    LoadError::Tasks {
         expected: 0,
         found: 0,
     },
@@ -70,12 +76,46 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-#[test]
-fn every_error_has_its_code_in_the_table() {
-    let code = include_str!("../../src/error.rs");
-    let written = code.lines().filter(|l| l.contains("=> 0x")).count();
-    assert_eq!(written, ERRORS.len(), "an error is missing in this test");
-    let documented: Vec<(String, u16)> = table("Error codes")
+const SELF_TEST_ERRORS: &[SelfTestError] = &[
+    SelfTestError::Missing,
+    SelfTestError::Section,
+    SelfTestError::Row {
+        row: 0,
+        output: 0,
+        expected: 0,
+        found: 0,
+    },
+    SelfTestError::Scratch {
+        expected: 0,
+        found: 0,
+    },
+];
+const RUN_ERRORS: &[RunError] = &[
+    RunError::Inputs {
+        expected: 0,
+        found: 0,
+    },
+    RunError::Outputs {
+        expected: 0,
+        found: 0,
+    },
+    RunError::Scratch {
+        expected: 0,
+        found: 0,
+    },
+    RunError::Node,
+    RunError::Element,
+];
+
+/// A table of error codes against the errors, and those against the source that gives them codes.
+fn assert_codes(heading: &str, source: &str, errors: &[(String, u16)]) {
+    let written = source.lines().filter(|l| l.contains("=> 0x")).count();
+    assert_eq!(
+        written,
+        errors.len(),
+        "an error of `{heading}` is missing in this test"
+    );
+    let documented: Vec<(String, u16)> = table(heading)
         .iter()
         .map(|row| {
             let number = row[0]
@@ -87,16 +127,38 @@ fn every_error_has_its_code_in_the_table() {
             )
         })
         .collect();
-    let known: Vec<(String, u16)> = ERRORS
+    assert_eq!(documented, errors);
+}
+
+fn named<E: std::fmt::Debug>(errors: &[E], code: fn(&E) -> u16) -> Vec<(String, u16)> {
+    errors
         .iter()
         .map(|e| {
             let name = format!("{e:?}");
-            (name.split([' ', '{']).next().unwrap().to_owned(), e.code())
+            (name.split([' ', '{']).next().unwrap().to_owned(), code(e))
         })
-        .collect();
-    assert_eq!(documented, known);
-    let unique: BTreeSet<u16> = known.iter().map(|(_, code)| *code).collect();
-    assert_eq!(unique.len(), known.len());
+        .collect()
+}
+
+#[test]
+fn every_error_has_its_code_in_the_table() {
+    let load = named(ERRORS, LoadError::code);
+    let self_test = named(SELF_TEST_ERRORS, SelfTestError::code);
+    let run = named(RUN_ERRORS, RunError::code);
+    let sources = [
+        include_str!("../../src/blob/error.rs"),
+        include_str!("../../src/blob/self_test.rs"),
+        include_str!("../../src/dynamic/mod.rs"),
+    ];
+    assert_codes("Error codes", sources[0], &load);
+    assert_codes("Codes of self-tests", sources[1], &self_test);
+    assert_codes("Codes of predictions", sources[2], &run);
+    let all = [load, self_test, run].concat();
+    let unique: BTreeSet<u16> = all.iter().map(|(_, code)| *code).collect();
+    assert_eq!(unique.len(), all.len());
+    // A self-test that could not load says what loading says.
+    let inner = LoadError::Magic { found: 1 };
+    assert_eq!(SelfTestError::Load(inner).code(), inner.code());
 }
 
 #[test]
@@ -129,39 +191,40 @@ fn every_record_is_as_long_as_its_table() {
     }
 }
 
-/// The constants of `src/blob/record.rs`, module by module, against the tables of codes.
+/// The codes as the engine has them against the tables.
 #[test]
 fn every_code_is_in_its_table() {
-    let code = include_str!("../../src/blob/record.rs");
-    let modules = [
-        ("op", "Codes of steps"),
-        ("kind", "Codes of layers"),
-        ("activation", "Codes of activations"),
-        ("precision", "Codes of precisions"),
-        ("packing", "Codes of packings"),
-        ("output", "Codes of outputs"),
-        ("section", "Sections"),
-    ];
-    for (module, heading) in modules {
-        let (_, body) = code.split_once(&format!("pub mod {module} {{")).unwrap();
-        let (body, _) = body.split_once("\n}").unwrap();
-        let constants: BTreeSet<(String, String)> = body
-            .lines()
-            .filter_map(|l| {
-                l.trim()
-                    .strip_prefix("pub const ")?
-                    .trim_end_matches(';')
-                    .split_once(": u8 = ")
-            })
-            // The first code of the gates is a bound, not a code of its own.
-            .filter(|(name, _)| *name != "GATES")
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let documented: BTreeSet<(String, String)> = table(heading)
-            .iter()
-            .map(|row| (row[1].trim_matches('`').to_owned(), row[0].to_owned()))
-            .collect();
-        assert_eq!(documented, constants, "{heading}");
+    macro_rules! codes {
+        ($($heading:literal: $name:ident;)+) => {$(
+            let known = mmoe::blob::$name::ALL.iter().map(|c| (format!("{c:?}"), c.code()));
+            let mut known: Vec<(String, u8)> = known.collect();
+            for (name, code) in &known {
+                let read = mmoe::blob::$name::from_code(*code).map(|c| format!("{c:?}"));
+                assert_eq!(read.as_deref(), Some(name.as_str()));
+            }
+            let codes: BTreeSet<u8> = known.iter().map(|(_, code)| *code).collect();
+            for code in (0..=255).filter(|c| !codes.contains(c)) {
+                assert_eq!(mmoe::blob::$name::from_code(code), None);
+            }
+            if $heading == "Codes of layers" {
+                known.push(("USER".into(), mmoe::blob::LayerKind::USER));
+            }
+            let documented: Vec<(String, u8)> = table($heading)
+                .iter()
+                .map(|row| (row[1].trim_matches('`').to_owned(), row[0].parse().unwrap()))
+                .collect();
+            assert_eq!(documented, known, $heading);
+        )+};
+    }
+    codes! {
+        "Codes of nodes": NodeOp;
+        "Codes of layers": LayerKind;
+        "Codes of activations": ActivationKind;
+        "Codes of precisions": PrecisionKind;
+        "Codes of packings": PackingKind;
+        "Codes of outputs": OutputKind;
+        "Codes of inputs": InputKind;
+        "Sections": SectionTag;
     }
 }
 
@@ -180,7 +243,7 @@ fn the_worked_example_is_a_blob() {
         .flat_map(str::split_whitespace)
         .map(|b| u8::from_str_radix(b, 16).unwrap_or_else(|_| panic!("{b}")))
         .collect();
-    let bytes = crate::seeded::Bytes::new(&bytes);
+    let bytes = BlobBytes::new(&bytes);
     type Example = mmoe::SharedBottom<
         mmoe::Dense<2, 5, mmoe::W8>,
         [mmoe::Binary<mmoe::Head<5, 1, mmoe::W8>>; 1],

@@ -1,19 +1,32 @@
 //! Headers that were written to be wrong, with as many weights as they ask for.
 
-use super::{Bytes, both, erased, packing_of, subjects, typed};
-use crate::seeded::{self, NARROW, Rng, integer};
-use mmoe::blob::{activation, kind, op, packing, precision, section};
+use super::{both, erased, packing_of, subjects, typed};
+use crate::seeded::assembled;
+use crate::seeded::{self, Rng, integer};
+use mmoe::blob::{
+    ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, PackingKind, PrecisionKind,
+    SectionTag,
+};
 use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert::Precision;
+use mmoe_tools::engine::BlobBytes;
 
-fn shape(kind: u8, activation: u8, precision: u8, inputs: u32, outputs: u32) -> Shape {
-    Shape {
-        how: u32::from_le_bytes([kind, activation, precision, packing::PANELS]),
-        size: inputs | outputs << 16,
-    }
+fn dense(precision: PrecisionKind, inputs: usize, outputs: usize) -> Shape {
+    let format = (precision, PackingKind::Panels);
+    LayerRecord::matrix(
+        LayerKind::Dense,
+        ActivationKind::Relu,
+        format,
+        inputs,
+        outputs,
+    )
+    .shape()
 }
+
+/// The first expert of a model with one level.
+const EXPERT: NodeName = NodeName::new(NodeOp::Expert, None, 0, 0);
 
 #[test]
 fn another_shape_is_named_with_both_shapes() {
@@ -22,14 +35,13 @@ fn another_shape_is_named_with_both_shapes() {
         [Gate<5, 2, P>; 2],
         [Binary<Seq<Dense<4, 4, P>, Head<4, 1, P>>>; 2],
     >;
-    let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Float::F32);
-    let layer = |outputs| shape(kind::DENSE, activation::RELU, precision::F32, 6, outputs);
+    let blob = seeded::blob(&seeded::small(&mut Rng::new(1)), Precision::F32);
+    let layer = |outputs| dense(PrecisionKind::F32, 6, outputs);
     let error = Wider::<F32>::load(&blob).unwrap_err();
     assert_eq!(
         error,
         LoadError::Layer {
-            op: 0,
-            index: 0,
+            node: EXPERT,
             layer: 1,
             expected: layer(4),
             found: layer(3)
@@ -37,7 +49,7 @@ fn another_shape_is_named_with_both_shapes() {
     );
     assert_eq!(
         error.to_string(),
-        "expert 0, layer 1: 6→3 F32 dense relu in the blob, 6→4 F32 dense relu in the type"
+        "expert 0, layer 1: 6→3 in the blob, 6→4 in the type"
     );
 
     type Other = Mmoe<[Dense<7, 3, F32>; 2], [Gate<7, 2, F32>; 2], [Binary<Head<3, 1, F32>>; 2]>;
@@ -52,8 +64,8 @@ fn another_shape_is_named_with_both_shapes() {
     type Three =
         Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 3], [Binary<super::Tower<F32>>; 3]>;
     let third = LoadError::Wiring {
-        node: 4,
-        byte: 0,
+        node: NodeName::new(NodeOp::Softmax, None, 2, 4),
+        field: 0,
         expected: 16,
         found: 1,
     };
@@ -70,30 +82,31 @@ fn another_shape_is_named_with_both_shapes() {
 #[test]
 fn another_precision_or_packing_is_named() {
     let [f32s, w8, panels, quads, _] = subjects().map(|(_, blob, _)| blob);
-    let first = |precision| shape(kind::DENSE, activation::RELU, precision, 5, 6);
+    let first = |precision| dense(precision, 5, 6);
     let differs = |expected, found| LoadError::Layer {
-        op: 0,
-        index: 0,
+        node: EXPERT,
         layer: 0,
         expected: first(expected),
         found: first(found),
     };
     assert_eq!(
         typed::<F32>(&w8),
-        Err(differs(precision::F32, precision::W8))
+        Err(differs(PrecisionKind::F32, PrecisionKind::W8))
     );
     assert_eq!(
         typed::<W8>(&f32s),
-        Err(differs(precision::W8, precision::F32))
+        Err(differs(PrecisionKind::W8, PrecisionKind::F32))
     );
     assert_eq!(
         typed::<W8>(&panels),
-        Err(differs(precision::W8, precision::I8))
+        Err(differs(PrecisionKind::W8, PrecisionKind::I8))
     );
-    assert_eq!(typed::<I8>(&w8), Err(differs(precision::I8, precision::W8)));
+    assert_eq!(
+        typed::<I8>(&w8),
+        Err(differs(PrecisionKind::I8, PrecisionKind::W8))
+    );
     let packed = |expected, found| LoadError::Packing {
-        op: 0,
-        index: 0,
+        node: EXPERT,
         expected,
         found,
     };
@@ -110,13 +123,13 @@ fn another_precision_or_packing_is_named() {
 /// A change of a header.
 type Edit = fn(&mut Header);
 
-fn edited(blob: &[u8], edit: impl FnOnce(&mut Header), weights: Option<usize>) -> Bytes {
+fn edited(blob: &[u8], edit: impl FnOnce(&mut Header), weights: Option<usize>) -> BlobBytes {
     let (mut header, old) = read::split(blob).unwrap();
     edit(&mut header);
     let mut weights = vec![0x55; weights.unwrap_or(old.len())];
     let n = weights.len().min(old.len());
     weights[..n].copy_from_slice(&old[..n]);
-    Bytes::new(&file::write(&header, &weights))
+    assembled(&header, &weights)
 }
 
 #[test]
@@ -169,7 +182,7 @@ fn sizes_that_overflow_are_refused() {
         let mut lists = blob.to_vec();
         lists.splice(14..15, [0xff, 0xff, 0xff, 0xff, 0x0f]);
         file::seal(&mut lists);
-        assert_eq!(both(&Bytes::new(&lists), load), LoadError::Header);
+        assert_eq!(both(&BlobBytes::new(&lists), load), LoadError::Header);
         let names = 14 + 1 + 8 + 1 + 6 * 16 + 1 + 10 * 8 + 1 + 16;
         assert_eq!(blob[names], 2, "two task names");
         for huge in [
@@ -180,7 +193,7 @@ fn sizes_that_overflow_are_refused() {
                 let mut bytes = blob.to_vec();
                 bytes.splice(at..=at, huge.iter().copied());
                 file::seal(&mut bytes);
-                assert_eq!(both(&Bytes::new(&bytes), load), LoadError::Header);
+                assert_eq!(both(&BlobBytes::new(&bytes), load), LoadError::Header);
             }
         }
     }
@@ -197,7 +210,13 @@ fn more_tasks_than_a_model_has_are_refused_before_anything_is_counted() {
         },
         None,
     );
-    assert!(matches!(load(&many), Err(LoadError::Task { task: 0, .. })));
+    assert_eq!(
+        load(&many),
+        Err(LoadError::Tasks {
+            expected: 2,
+            found: 0xffff
+        })
+    );
     assert_eq!(
         erased(&many),
         Err(LoadError::Record {
@@ -225,7 +244,7 @@ fn sections_of_even_tags_are_skipped_and_odd_ones_refused() {
         assert_eq!(
             mmoe::blob::Blob::open(&with(200))
                 .unwrap()
-                .section(section::IDENTITY),
+                .section(SectionTag::Identity),
             Some(&[4, b't', b'e', b's', b't', 7][..])
         );
     }
@@ -266,13 +285,13 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
         0 => {
             let n = rng.below(h.nodes.len());
             let gates = [
-                op::SOFTMAX,
-                op::SIGMOID,
-                op::HARD,
-                op::TOP_K,
-                op::TOP_K_RAW,
-                op::CONSTANT,
-                op::D_SELECT_K,
+                NodeOp::Softmax,
+                NodeOp::Sigmoid,
+                NodeOp::Hard,
+                NodeOp::TopK,
+                NodeOp::TopKRaw,
+                NodeOp::Constant,
+                NodeOp::DSelectK,
             ];
             let Node {
                 op,
@@ -288,7 +307,7 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
             } = &mut h.nodes[n];
             match rng.below(12) {
                 0 => *op = code(rng),
-                1 | 2 => *op = rng.pick(&gates),
+                1 | 2 => *op = rng.pick(&gates).code(),
                 3 => *k = rng.below(5) as u8,
                 4 => *layers = rng.below(4) as u8,
                 5 => *src = rng.below(9) as u8,
@@ -375,8 +394,8 @@ fn headers_that_ask_for_other_weights_get_them_and_are_safe() {
     let mut rng = Rng::new(3);
     let rich = super::rules::rich();
     let subjects = [
-        seeded::blob(&rich, Float::F32),
-        seeded::blob(&rich, NARROW),
+        seeded::blob(&rich, Precision::F32),
+        seeded::blob(&rich, Precision::W8),
         integer::blob(&rich, integer::Wide::Heads, encode::Packing::Quad, &mut rng),
         integer::blob(&rich, integer::Wide::All, encode::Packing::Panels, &mut rng),
     ]
@@ -394,17 +413,17 @@ fn headers_that_ask_for_other_weights_get_them_and_are_safe() {
             }
         }
         let mut weights = old.clone();
-        let mut bytes = Bytes::new(&file::write(&header, &weights));
+        let mut bytes = assembled(&header, &weights);
         if let Err(LoadError::Weights { expected, .. }) = erased(&bytes)
             && expected < 1 << 20
         {
             weights.resize_with(expected as usize, || rng.bits() as u8);
-            bytes = Bytes::new(&file::write(&header, &weights));
+            bytes = assembled(&header, &weights);
         }
         // Now and then every weight is noise: rows, shifts and scales with it.
         if rng.one_in(4) {
             weights.fill_with(|| rng.bits() as u8);
-            bytes = Bytes::new(&file::write(&header, &weights));
+            bytes = assembled(&header, &weights);
         }
         accepted += usize::from(erased(&bytes).is_ok());
     }

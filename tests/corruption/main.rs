@@ -14,8 +14,9 @@ use mmoe::{
     Regression, Seq, SkipBelow, Towers, W8,
 };
 use mmoe_tools::blob::encode;
-use mmoe_tools::pack::Float;
-use seeded::{Bytes, NARROW, Rng, integer};
+use mmoe_tools::convert;
+use mmoe_tools::engine::BlobBytes;
+use seeded::{Rng, integer};
 
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;
@@ -24,12 +25,20 @@ type Pair<P> = mmoe::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
 /// Blobs of [`seeded::small`], each with what loads it and runs it.
-fn subjects() -> [(&'static str, Bytes, Load); 5] {
+fn subjects() -> [(&'static str, BlobBytes, Load); 5] {
     let mut rng = Rng::new(1);
     let graph = seeded::small(&mut rng);
     [
-        ("F32", seeded::blob(&graph, Float::F32), typed::<F32>),
-        ("W8", seeded::blob(&graph, NARROW), typed::<W8>),
+        (
+            "F32",
+            seeded::blob(&graph, convert::Precision::F32),
+            typed::<F32>,
+        ),
+        (
+            "W8",
+            seeded::blob(&graph, convert::Precision::W8),
+            typed::<W8>,
+        ),
         (
             "I8",
             integer::blob(
@@ -131,7 +140,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
         model.macs(),
         model.blob().id(),
         model.blob().feature_names().count(),
-        model.blob().section(9),
+        model.blob().section_of(9),
     );
     Ok(y)
 }
@@ -164,5 +173,5 @@ fn both(bytes: &[u8], load: Load) -> LoadError {
 }
 
 fn packing_of<K: Packing>() -> u32 {
-    u32::from(K::CODE)
+    u32::from(K::CODE.code())
 }

@@ -1,13 +1,14 @@
 //! Every rule of the records, broken one at a time.
 
 use super::erased;
-use crate::seeded::{self, Bytes, Rng, node};
+use crate::seeded::assembled;
+use crate::seeded::{self, Rng, node};
 use mmoe::LoadError;
-use mmoe::blob::{kind, op, precision};
+use mmoe::blob::{LayerKind, NodeOp, PrecisionKind};
 use mmoe_tools::blob::message::{Header, Layer};
-use mmoe_tools::blob::{file, read};
+use mmoe_tools::blob::read;
+use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::graph::{Activation, GateKind, Graph, Op, Output};
-use mmoe_tools::pack::Float;
 
 /// Two levels with every kind of gate, layer and output that integers have too.
 pub(super) fn rich() -> Graph {
@@ -91,8 +92,8 @@ const BREAKS: &[Break] = &[
     (2, 255, |h| h.nodes = vec![h.nodes[0].clone(); 255]),
     (3, 0, |h| h.nodes[0].op = 2),
     (3, 4, |h| h.nodes[GATE].op = 15),
-    (4, 3, |h| h.nodes[2].op = op::TOWER),
-    (4, 16, |h| h.nodes[EMPTY + 1].op = op::EXPERT),
+    (4, 3, |h| h.nodes[2].op = NodeOp::Tower.code()),
+    (4, 16, |h| h.nodes[EMPTY + 1].op = NodeOp::Expert.code()),
     (5, 0, |h| h.nodes[0].reserved = 1),
     (5, 0, |h| h.nodes[0].src = 1),
     (5, 4, |h| h.nodes[GATE].src = 1),
@@ -105,12 +106,12 @@ const BREAKS: &[Break] = &[
     (6, 1, |h| h.nodes[1].inputs = 0),
     (7, 16, |h| h.layers.truncate(h.layers.len() - 1)),
     (7, 17, |h| h.layers.push(h.layers[0])),
-    (8, 0, |h| h.layers[0].kind = kind::LOGITS),
-    (8, 0, |h| h.layers[1].kind = kind::LOGITS),
-    (8, 0, |h| h.layers[1].kind = kind::CONSTANT),
-    (8, 4, |h| gate_layer(h).kind = kind::DENSE),
+    (8, 0, |h| h.layers[0].kind = LayerKind::Logits.code()),
+    (8, 0, |h| h.layers[1].kind = LayerKind::Logits.code()),
+    (8, 0, |h| h.layers[1].kind = LayerKind::Constant.code()),
+    (8, 4, |h| gate_layer(h).kind = LayerKind::Dense.code()),
     (8, 0, |h| h.layers[1].inputs = 6),
-    (8, 0, |h| h.layers[1].precision = precision::I8),
+    (8, 0, |h| h.layers[1].precision = PrecisionKind::I8.code()),
     (9, 0, |h| h.layers[0].outputs = 0),
     (9, 0, |h| h.layers[0].packing = 1),
     (9, 0, |h| h.layers[0].packing = 2),
@@ -118,8 +119,8 @@ const BREAKS: &[Break] = &[
     (9, 0, |h| h.layers[0].activation = 5),
     (9, 4, |h| gate_layer(h).activation = 1),
     (9, 0, |h| h.layers[0].kind = 6),
-    (9, 0, |h| h.layers[0].kind = kind::USER),
-    (9, 0, |h| h.layers[0].kind = kind::AFFINE),
+    (9, 0, |h| h.layers[0].kind = LayerKind::USER),
+    (9, 0, |h| h.layers[0].kind = LayerKind::Affine.code()),
     (10, 4, |h| h.nodes[GATE].sees = 0),
     (10, 4, |h| h.nodes[GATE].sees = 0x1f),
     (10, 4, |h| h.nodes[GATE].first = 0),
@@ -187,10 +188,8 @@ fn two_widths() -> Header {
         seeded::expert(r, 0, &[6, 4]),
         seeded::tower(r, 1, &[4, 1]),
     ];
-    let (mut header, _) = mmoe_tools::pack::float(
-        &seeded::graph(6, nodes, &[Output::Sigmoid { value: 3 }]),
-        Float::F32,
-    );
+    let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 3 }]);
+    let mut header = Conversion::default().run(&graph).unwrap().header;
     header.nodes[1].outputs = 3;
     header.layers[1].outputs = 3;
     header
@@ -198,19 +197,19 @@ fn two_widths() -> Header {
 
 #[test]
 fn the_rich_blob_keeps_every_rule() {
-    let blob = seeded::blob(&rich(), Float::F32);
+    let blob = seeded::blob(&rich(), Precision::F32);
     assert_eq!(erased(&blob).unwrap().len(), 1 + 1 + 4 + 3 + 1);
 }
 
 #[test]
 fn each_broken_rule_is_named() {
-    let blob = seeded::blob(&rich(), Float::F32);
+    let blob = seeded::blob(&rich(), Precision::F32);
     let (header, weights) = read::split(&blob).unwrap();
     for (i, (rule, at, change)) in BREAKS.iter().enumerate() {
         let mut broken = header.clone();
         change(&mut broken);
         broken.task_names.resize(broken.tasks.len(), "?".into());
-        let bytes = Bytes::new(&file::write(&broken, weights));
+        let bytes = assembled(&broken, weights);
         assert_eq!(
             erased(&bytes),
             Err(LoadError::Record {
@@ -246,9 +245,12 @@ fn the_limits_themselves_are_allowed() {
     nodes.extend((0..32).map(|_| seeded::tower(r, 33, &[2, 1])));
     let tasks: Vec<_> = (34..66).map(|value| Output::Linear { value }).collect();
     assert_eq!(
-        erased(&seeded::blob(&seeded::graph(3, nodes, &tasks), Float::F32))
-            .unwrap()
-            .len(),
+        erased(&seeded::blob(
+            &seeded::graph(3, nodes, &tasks),
+            Precision::F32
+        ))
+        .unwrap()
+        .len(),
         32
     );
     // 254 steps: 126 levels of an expert and a gate, an expert that reads the last one's mixture, a
@@ -266,12 +268,18 @@ fn the_limits_themselves_are_allowed() {
         seeded::tower(r, 253, &[2, 1]),
     ]);
     let graph = seeded::graph(2, nodes, &[Output::Linear { value: 254 }]);
-    assert_eq!(erased(&seeded::blob(&graph, Float::F32)).unwrap().len(), 1);
+    assert_eq!(
+        erased(&seeded::blob(&graph, Precision::F32)).unwrap().len(),
+        1
+    );
     // 65,535 features, read in slices.
     let nodes = vec![
         node(Op::Expert, 0, 65_530, 5, 5, vec![]),
         seeded::tower(r, 1, &[5, 1]),
     ];
     let graph = seeded::graph(65_535, nodes, &[Output::Linear { value: 2 }]);
-    assert_eq!(erased(&seeded::blob(&graph, Float::F32)).unwrap().len(), 1);
+    assert_eq!(
+        erased(&seeded::blob(&graph, Precision::F32)).unwrap().len(),
+        1
+    );
 }

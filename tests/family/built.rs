@@ -1,15 +1,16 @@
 //! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type
 //! of what comes out.
 
-use crate::seeded::{self, NARROW, Rng};
+use crate::seeded::{self, Rng};
 use mmoe::blob::Check;
 use mmoe::zerocopy::FromZeros;
 use mmoe::*;
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert::Precision;
+use mmoe_tools::engine::BlobBytes;
 
 /// A model of zero bytes: every layer accepts them.
 fn zeros<M: InPlace>(of: fn(&M)) {
-    let bytes = seeded::Bytes::new(&vec![0; size_of::<M>()]);
+    let bytes = BlobBytes::new(&vec![0; size_of::<M>()]);
     of(M::try_ref_from_bytes(&bytes).unwrap_or_else(|_| panic!("zeros are a model")));
 }
 
@@ -81,13 +82,13 @@ fn a_named_model_is_the_blob_of_an_unnamed_one() {
         Regression<Seq<Dense<4, 2, P>, Head<2, 1, P>>>,
     >;
     for x in [[0.5; 6], [-1.0; 6]] {
-        let blob = seeded::blob(&graph, Float::F32);
+        let blob = seeded::blob(&graph, Precision::F32);
         let y = Named::<F32>::load(&blob).unwrap().predict(&x);
         let listed = Mmoe::<[Expert<F32>; 3], [Gate<6, 3, F32>; 3], List<F32>>::load(&blob)
             .unwrap()
             .predict(&x);
         assert_eq!((y.click, y.class, y.rating), listed);
-        let blob = seeded::blob(&graph, NARROW);
+        let blob = seeded::blob(&graph, Precision::W8);
         assert!((Named::<W8>::load(&blob).unwrap().predict(&x).rating - y.rating).abs() < 0.1);
     }
 }
@@ -199,7 +200,7 @@ fn any_layer_may_be_wide() {
 #[test]
 fn gates_give_a_weight_per_expert() {
     fn gives<L: Layer<In = [A; 6], Out = [A::Gate; 4]> + InPlace, A: Element>(_: fn(&L)) {
-        let bytes = seeded::Bytes::new(&vec![0; size_of::<L>()]);
+        let bytes = BlobBytes::new(&vec![0; size_of::<L>()]);
         let gate = L::try_ref_from_bytes(&bytes).unwrap_or_else(|_| panic!("zeros are a gate"));
         let mut g = <[A::Gate; 4]>::new_zeroed();
         gate.forward::<Libm>(&[A::default(); 6], &mut g);

@@ -12,9 +12,9 @@ mod spelled;
 
 use mmoe::{F32, I8, I16, Pairs, Quad, W8};
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::pack::Float;
+use mmoe_tools::convert::{Conversion, Precision};
+use seeded::Rng;
 use seeded::integer::Wide;
-use seeded::{NARROW, Rng};
 
 /// A test for each shape: in F32 and W8 against the oracle, in I8 of every packing and in I16 typed
 /// against erased.
@@ -24,8 +24,8 @@ macro_rules! family {
         fn $test() {
             let mut rng = Rng::new(10);
             let graph = shapes::$test(&mut rng);
-            spelled::float::<shapes::$Model<F32>>(&graph, Float::F32, &mut rng);
-            spelled::float::<shapes::$Model<W8>>(&graph, NARROW, &mut rng);
+            spelled::float::<shapes::$Model<F32>>(&graph, Precision::F32, &mut rng);
+            spelled::float::<shapes::$Model<W8>>(&graph, Precision::W8, &mut rng);
             spelled::integer::<shapes::$Model<I8>>(&graph, Wide::Heads, Packing::Panels, &mut rng);
             spelled::integer::<shapes::$Model<I8<Quad>>>(&graph, Wide::Heads, Packing::Quad, &mut rng);
             spelled::integer::<shapes::$Model<I8<Pairs>>>(&graph, Wide::Heads, Packing::Pairs, &mut rng);
@@ -54,14 +54,18 @@ family! {
 fn layer_norm_in_float_models() {
     let mut rng = Rng::new(11);
     let graph = shapes::normed(&mut rng);
-    spelled::float::<shapes::Normed<F32>>(&graph, Float::F32, &mut rng);
-    spelled::float::<shapes::Normed<W8>>(&graph, NARROW, &mut rng);
+    spelled::float::<shapes::Normed<F32>>(&graph, Precision::F32, &mut rng);
+    spelled::float::<shapes::Normed<W8>>(&graph, Precision::W8, &mut rng);
 }
 
 #[test]
 fn narrow_heads() {
     let mut rng = Rng::new(12);
     let graph = shapes::narrow(&mut rng);
-    spelled::float::<shapes::Narrow<W8>>(&graph, Float::W8 { narrow_heads: true }, &mut rng);
+    let narrow = Conversion {
+        narrow_heads: true,
+        ..Conversion::new(Precision::W8)
+    };
+    spelled::float::<shapes::Narrow<W8>>(&graph, narrow, &mut rng);
     spelled::integer::<shapes::Narrow<I8>>(&graph, Wide::Nothing, Packing::Panels, &mut rng);
 }

@@ -1,12 +1,12 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use crate::seeded::{self, Bytes, Rng, node};
-use mmoe::blob::{Check, LayerRecord, activation, kind, packing, precision};
+use crate::seeded::{self, Rng, assembled, node};
+use mmoe::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
 use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use mmoe::*;
-use mmoe_tools::blob::{file, read};
+use mmoe_tools::blob::read;
+use mmoe_tools::convert::Precision;
 use mmoe_tools::graph::{Activation, GateKind, Op, Output};
-use mmoe_tools::pack::Float;
 
 /// `x + shift·x²`, unit by unit.
 #[derive(FromBytes, KnownLayout, Immutable)]
@@ -20,18 +20,7 @@ impl<const N: usize> Layer for Bent<N> {
     type In = [f32; N];
     type Out = [f32; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(
-            &const {
-                LayerRecord::new(
-                    kind::USER,
-                    activation::LINEAR,
-                    precision::F32,
-                    packing::PANELS,
-                    N,
-                    N,
-                )
-            },
-        );
+        to.layer(&const { LayerRecord::user(LayerKind::USER, PrecisionKind::F32, N, N) });
     }
     fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
         for ((y, x), s) in y.iter_mut().zip(x).zip(&self.shift) {
@@ -51,12 +40,12 @@ fn a_layer_of_the_users_own_loads_and_runs() {
         node(Op::Tower, 1, 0, 2, 2, vec![]),
     ];
     let graph = seeded::graph(3, nodes, &[Output::Linear { value: 2 }]);
-    let plain = seeded::blob(&graph, Float::F32);
+    let plain = seeded::blob(&graph, Precision::F32);
     assert!(Of::<PRelu<2, F32>>::load(&plain).is_ok());
     // The converter knows no such layer: its record and weights are a PReLU's but for the kind.
     let (mut header, weights) = read::split(&plain).unwrap();
-    header.layers[1].kind = kind::USER;
-    let blob = Bytes::new(&file::write(&header, weights));
+    header.layers[1].kind = LayerKind::USER;
+    let blob = assembled(&header, weights);
     let model = Of::<Bent<2>>::load(&blob).unwrap();
     let x = [0.5, -1.0, 2.0];
     let mut h = [0.0; 2];
@@ -71,11 +60,10 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     assert!(matches!(
         Of::<Bent<2>>::load(&plain),
         Err(LoadError::Layer {
-            op: 0,
-            index: 0,
+            node,
             layer: 1,
             ..
-        })
+        }) if node.to_string() == "expert 0"
     ));
     assert!(matches!(
         Of::<PRelu<2, F32>>::load(&blob),
@@ -142,11 +130,11 @@ fn an_embedding_in_front_is_an_input_stage() {
         nodes,
         &[Output::Sigmoid { value: 5 }, Output::Sigmoid { value: 6 }],
     );
-    let plain = seeded::blob(&graph, Float::F32);
+    let plain = seeded::blob(&graph, Precision::F32);
     // The table lies before the layers.
     let table: Vec<f32> = rng.reals(7 * 3);
     let (header, weights) = read::split(&plain).unwrap();
-    let blob = Bytes::new(&file::write(&header, &[table.as_bytes(), weights].concat()));
+    let blob = assembled(&header, &[table.as_bytes(), weights].concat());
     let (plain, embedded) = (Plain::load(&plain).unwrap(), Embedded::load(&blob).unwrap());
     for id in 0..8 {
         let mut x = [0.0, 0.0, 0.0, 0.25, -1.5];

@@ -1,6 +1,6 @@
 //! What is not asked for is not computed, and what is skipped changes nothing.
 
-use crate::seeded::{self, Bytes, NARROW, Rng, integer};
+use crate::seeded::{self, Rng, assembled, integer};
 use crate::shapes;
 use crate::spelled::bits;
 use mmoe::blob::Check;
@@ -8,9 +8,9 @@ use mmoe::kernel::Row;
 use mmoe::zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 use mmoe::*;
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::{file, read};
+use mmoe_tools::blob::read;
+use mmoe_tools::convert;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Op, Output};
-use mmoe_tools::pack::Float;
 use std::cell::Cell;
 
 thread_local! {
@@ -117,8 +117,8 @@ where
 fn a_subset_of_the_tasks_costs_what_it_needs_and_leaves_the_others() {
     let mut rng = Rng::new(40);
     let graph = parted(&mut rng);
-    pays_for_its_tasks::<F32>(&seeded::blob(&graph, Float::F32));
-    pays_for_its_tasks::<W8>(&seeded::blob(&graph, NARROW));
+    pays_for_its_tasks::<F32>(&seeded::blob(&graph, convert::Precision::F32));
+    pays_for_its_tasks::<W8>(&seeded::blob(&graph, convert::Precision::W8));
     pays_for_its_tasks::<I8>(&integer::blob(
         &graph,
         integer::Wide::Heads,
@@ -148,8 +148,8 @@ fn is_its_rows<P: Precision>(blob: &[u8], rng: &mut Rng) {
 fn a_batch_is_its_rows_one_by_one() {
     let mut rng = Rng::new(47);
     let graph = parted(&mut rng);
-    is_its_rows::<F32>(&seeded::blob(&graph, Float::F32), &mut rng);
-    is_its_rows::<W8>(&seeded::blob(&graph, NARROW), &mut rng);
+    is_its_rows::<F32>(&seeded::blob(&graph, convert::Precision::F32), &mut rng);
+    is_its_rows::<W8>(&seeded::blob(&graph, convert::Precision::W8), &mut rng);
     is_its_rows::<I8>(
         &integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng),
         &mut rng,
@@ -158,7 +158,10 @@ fn a_batch_is_its_rows_one_by_one() {
 
 #[test]
 fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
-    let blob = seeded::blob(&shapes::two_levels_of_ple(&mut Rng::new(41)), Float::F32);
+    let blob = seeded::blob(
+        &shapes::two_levels_of_ple(&mut Rng::new(41)),
+        convert::Precision::F32,
+    );
     let model = shapes::PleOf::<F32>::load(&blob).unwrap();
     let erased = Dynamic::load(&blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
@@ -186,7 +189,10 @@ fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
 
 #[test]
 fn a_product_that_is_asked_for_alone_makes_its_factors() {
-    let blob = seeded::blob(&shapes::product_of_two_tasks(&mut Rng::new(42)), Float::F32);
+    let blob = seeded::blob(
+        &shapes::product_of_two_tasks(&mut Rng::new(42)),
+        convert::Precision::F32,
+    );
     let erased = Dynamic::load(&blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
@@ -220,7 +226,7 @@ fn skipping_structural_zeros_changes_no_bit() {
     ));
     nodes.push(seeded::tower(&mut rng, 5, &[4, 1]));
     let top = seeded::graph(6, nodes, &[Output::Linear { value: 6 }]);
-    let blob = seeded::blob(&top, Float::F32);
+    let blob = seeded::blob(&top, convert::Precision::F32);
     let model = Of::<TopKGate<Z, 2, false>>::load(&blob).unwrap();
     for _ in 0..50 {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
@@ -283,7 +289,7 @@ fn experts_in_groups_are_as_experts_in_turn() {
             nodes,
             &[Output::Linear { value: 12 }, Output::Linear { value: 13 }],
         ),
-        Float::F32,
+        convert::Precision::F32,
     );
     let (grouped, in_turn) = (
         Of::<Tanh4>::load(&blob).unwrap(),
@@ -347,8 +353,8 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
     ));
     nodes.push(seeded::tower(&mut rng, 3, &[4, 1]));
     let graph = seeded::graph(6, nodes, &[Output::Sigmoid { value: 4 }]);
-    runs_all::<F32>(&seeded::blob(&graph, Float::F32));
-    runs_all::<W8>(&seeded::blob(&graph, NARROW));
+    runs_all::<F32>(&seeded::blob(&graph, convert::Precision::F32));
+    runs_all::<W8>(&seeded::blob(&graph, convert::Precision::W8));
     let (header, mut weights) = {
         let blob = integer::blob(&graph, integer::Wide::Heads, Packing::Panels, &mut rng);
         read::split(&blob).map(|(h, w)| (h, w.to_vec())).unwrap()
@@ -365,7 +371,7 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         },
     );
     weights[at..at + 8].copy_from_slice(row.as_bytes());
-    runs_all::<I8>(&Bytes::new(&file::write(&header, &weights)));
+    runs_all::<I8>(&assembled(&header, &weights));
 }
 
 /// Half of the experts chosen by hard gates: only those run, in the erased view as in the typed
@@ -384,7 +390,7 @@ fn hard_gates_run_one_expert_each() {
         nodes,
         &[Output::Sigmoid { value: 7 }, Output::Sigmoid { value: 8 }],
     );
-    let blob = seeded::blob(&graph, Float::F32);
+    let blob = seeded::blob(&graph, convert::Precision::F32);
     type Of = Mmoe<[E<F32>; 4], [HardGate<Logits<6, 4, F32>>; 2], [Binary<Head<4, 1, F32>>; 2]>;
     let (model, erased) = (Of::load(&blob).unwrap(), Dynamic::load(&blob).unwrap());
     let mut scratch = vec![0; erased.scratch_words()];

@@ -1,13 +1,14 @@
 //! A type, the records of its blob, and the oracle on the same rows.
 
 use crate::seeded::integer::{self, Wide};
-use crate::seeded::{self, Bytes, Rng, close};
+use crate::seeded::{self, Rng, close};
 use mmoe::{Dynamic, Element, InPlace, InputStage, Model, Pair, Q15, Towers, Trunk};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
-use mmoe_tools::oracle::evaluate;
-use mmoe_tools::pack::Float;
 
 /// Outputs or gate weights, one after the other.
 pub(crate) trait Flat {
@@ -99,10 +100,11 @@ pub(crate) fn bits(y: &[f32]) -> Vec<u32> {
 }
 
 /// A float model: typed, erased and in f64.
-pub(crate) fn float<M: Spelled>(graph: &Graph, precision: Float, rng: &mut Rng) {
-    let bytes = seeded::blob(graph, precision);
+pub(crate) fn float<M: Spelled>(graph: &Graph, to: impl Into<Conversion>, rng: &mut Rng) {
+    let conversion = to.into();
+    let bytes = seeded::blob(graph, conversion.clone());
     // What int8 weights mean is read back from the bytes.
-    let stored = if precision == Float::F32 {
+    let stored = if conversion.precision == Precision::F32 {
         graph.clone()
     } else {
         read::graph(&bytes).unwrap()
@@ -115,7 +117,7 @@ pub(crate) fn integer<M: Spelled>(graph: &Graph, wide: Wide, packing: Packing, r
     agrees::<M>(&integer::blob(graph, wide, packing, rng), None, rng);
 }
 
-fn agrees<M: Spelled>(bytes: &Bytes, oracle: Option<&Graph>, rng: &mut Rng) {
+fn agrees<M: Spelled>(bytes: &BlobBytes, oracle: Option<&Graph>, rng: &mut Rng) {
     let erased = Dynamic::load(bytes).unwrap_or_else(|e| panic!("{e}"));
     let mut scratch = vec![0x7fc0_dead; erased.scratch_words()];
     let mut outputs = vec![0.0; erased.outputs()];

@@ -1,10 +1,10 @@
 //! Integer blobs of a graph's wiring: rows and weights are random, of a size that neither saturates
 //! everything nor leaves zeros.
 
-use super::{Bytes, Rng};
+use super::{Rng, assembled};
 use mmoe::kernel::{AffineRow, Row, WideRow};
 use mmoe_tools::blob::encode::{Encoder, Packing, Role};
-use mmoe_tools::blob::file;
+use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{Graph, Layer, Op, Output};
 use mmoe_tools::pack;
 
@@ -17,7 +17,7 @@ pub enum Wide {
 }
 
 /// A blob of this wiring.
-pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> Bytes {
+pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> BlobBytes {
     let mut to = Encoder::default();
     for _ in 0..graph.width(0) {
         for v in [0.1 * rng.real(), 8000.0 + 1000.0 * rng.real()] {
@@ -97,5 +97,5 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> Bytes
         }
     }
     let header = pack::header(graph, to.layers);
-    Bytes::new(&file::write(&header, &to.weights))
+    assembled(&header, &to.weights)
 }

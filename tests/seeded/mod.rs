@@ -7,16 +7,11 @@
 
 pub mod integer;
 
-use mmoe::blob::op;
-use mmoe::zerocopy::IntoBytes;
-use mmoe_tools::blob::file;
+use mmoe_tools::blob::Blob;
+use mmoe_tools::blob::message::Header;
+use mmoe_tools::convert::Conversion;
+use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
-use mmoe_tools::pack::{self, Float};
-
-/// Narrow everything but the towers' last layers.
-pub const NARROW: Float = Float::W8 {
-    narrow_heads: false,
-};
 
 /// A 64-bit xorshift generator with a multiplication at the end (Vigna's xorshift64*).
 pub struct Rng(u64);
@@ -70,46 +65,6 @@ impl Rng {
     /// Features of −2 to 2.
     pub fn row(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| 2.0 * self.real()).collect()
-    }
-}
-
-/// Bytes at a multiple of 8.
-#[derive(Clone)]
-pub struct Bytes {
-    words: Vec<u64>,
-    len: usize,
-}
-
-impl Bytes {
-    pub fn new(from: &[u8]) -> Self {
-        let mut b = Self {
-            words: Vec::new(),
-            len: 0,
-        };
-        b.set(from);
-        b
-    }
-    /// `from`, `offset` bytes behind a multiple of 8.
-    pub fn at(offset: usize, from: &[u8]) -> Self {
-        Self::new(&[&vec![0; offset], from].concat())
-    }
-    pub fn set(&mut self, from: &[u8]) {
-        self.words.resize(from.len().div_ceil(8), 0);
-        self.len = from.len();
-        self.words.as_mut_bytes()[..from.len()].copy_from_slice(from);
-    }
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.words.as_bytes()[..self.len]
-    }
-}
-
-impl std::ops::DerefMut for Bytes {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.words.as_mut_bytes()[..self.len]
     }
 }
 
@@ -252,14 +207,7 @@ pub fn graph(inputs: usize, nodes: Vec<Node>, outputs: &[Output]) -> Graph {
     let graph = Graph {
         name: "test".into(),
         version: 7,
-        inputs: vec![Input {
-            name: "x".into(),
-            count: inputs,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        }],
+        inputs: vec![Input::new("x", inputs)],
         feature_names: Vec::new(),
         nodes,
         tasks,
@@ -280,10 +228,18 @@ pub fn small(rng: &mut Rng) -> Graph {
     )
 }
 
-/// The blob of a graph in a float precision.
-pub fn blob(graph: &Graph, precision: Float) -> Bytes {
-    let (header, weights) = pack::float(graph, precision);
-    Bytes::new(&file::write(&header, &weights))
+/// The blob of a graph.
+pub fn blob(graph: &Graph, conversion: impl Into<Conversion>) -> BlobBytes {
+    conversion.into().run(graph).unwrap().bytes()
+}
+
+/// The blob of a header and of weights that need not belong together.
+pub fn assembled(header: &Header, weights: &[u8]) -> BlobBytes {
+    Blob {
+        header: header.clone(),
+        weights: weights.to_vec(),
+    }
+    .bytes()
 }
 
 /// Of each gate, whether an output depends on it: the engine leaves out the others.
@@ -303,11 +259,6 @@ pub fn gates_read(graph: &Graph) -> Vec<bool> {
     }
     gates.reverse();
     gates
-}
-
-/// Whether this code of a step is a gate's.
-pub fn is_gate(code: u8) -> bool {
-    code >= op::GATES
 }
 
 /// Whether a number is what an f64 evaluation says, within 1e-5 of the larger of 1 and itself.

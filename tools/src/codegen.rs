@@ -1,12 +1,13 @@
 //! The Rust source of a typed model for a blob.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use mmoe::blob::output;
+use mmoe::blob::OutputKind;
 
-use crate::blob::message::Header;
+use crate::blob::message::{Header, Task};
 use crate::rust_type::{NotTyped, typed};
+use crate::text::shown_in_line;
 
 /// How names became identifiers, where they had to change: name, identifier.
 pub type Mapping = Vec<(String, String)>;
@@ -48,7 +49,8 @@ const RESERVED: [&str; 57] = [
 
 /// Identifiers for names, each its own.
 fn identifiers(names: &[String]) -> Vec<String> {
-    let mut taken = BTreeSet::new();
+    let mut taken = HashSet::new();
+    let mut last: HashMap<String, usize> = HashMap::new();
     let mut make = |name: &String| {
         let mut id: String = name
             .chars()
@@ -66,24 +68,22 @@ fn identifiers(names: &[String]) -> Vec<String> {
         if RESERVED.contains(&id.as_str()) {
             id.push('_');
         }
+        // Counting on from the last number keeps many equal names from being tried one by one.
+        let n = last.entry(id.clone()).or_insert(1);
         let mut unique = id.clone();
-        let mut n = 2;
         while !taken.insert(unique.clone()) {
+            *n += 1;
             unique = format!("{id}_{n}");
-            n += 1;
         }
         unique
     };
     names.iter().map(&mut make).collect()
 }
 
-/// Text for a doc comment: one line, no links by accident.
+/// Text for a doc comment: one line, no links by accident, and nothing that turns it around, which
+/// the compiler refuses in comments.
 fn doc(text: &str) -> String {
-    let one_line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    format!("`{}`", one_line.replace('`', "'"))
+    format!("`{}`", shown_in_line(text).replace('`', "'"))
 }
 
 /// Writes the source of a module for the blob with this header.
@@ -214,10 +214,10 @@ impl Writer {
     /// The struct of towers.
     fn towers(&mut self, header: &Header, tasks: &[String]) {
         self.line(format_args!(""));
-        let kind = |t: u8| match t {
-            output::SIGMOID => "a probability",
-            output::SOFTMAX => "class probabilities",
-            _ => "raw values",
+        let kind = |t: &Task| match t.record().output() {
+            Some(OutputKind::Sigmoid) => "a probability",
+            Some(OutputKind::Softmax) => "class probabilities",
+            Some(OutputKind::Linear | OutputKind::Product) | None => "raw values",
         };
         self.line(format_args!("mmoe::tasks! {{"));
         self.line(format_args!("    /// The towers. Outputs:"));
@@ -228,7 +228,7 @@ impl Writer {
                 .iter()
                 .zip(&header.task_names)
                 .zip(tasks)
-                .filter(|((t, _), _)| t.output != output::PRODUCT)
+                .filter(|((t, _), _)| t.record().factors().is_none())
         };
         for ((task, name), id) in towers() {
             let width = if task.width == 1 {
@@ -239,7 +239,7 @@ impl Writer {
             self.line(format_args!(
                 "    /// - `{id}`: task {}, {}{width}",
                 doc(name),
-                kind(task.output)
+                kind(task)
             ));
         }
         let ids: Vec<&str> = towers().map(|(_, id)| id.as_str()).collect();
@@ -255,7 +255,7 @@ impl Writer {
     fn products(&mut self, header: &Header) {
         let named = header.tasks.iter().zip(&header.task_names);
         let products: Vec<&str> = named
-            .filter(|(t, _)| t.output == output::PRODUCT)
+            .filter(|(t, _)| t.record().factors().is_some())
             .map(|(_, n)| n.as_str())
             .collect();
         if products.is_empty() {

@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-use mmoe::blob::{MAGIC, output};
+use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
-use crate::oracle::Evaluation;
+use crate::eval::Evaluation;
 
-/// A blob's bytes at an address that the engine accepts.
-#[derive(Debug)]
+/// The bytes of a blob, in memory that is aligned as the engine needs it. A `Vec<u8>` may lie at
+/// any address; this lies at a multiple of 8.
+#[derive(Debug, Clone)]
 pub struct BlobBytes {
-    words: Vec<u32>,
+    words: Vec<u64>,
     len: usize,
 }
 
@@ -32,36 +34,55 @@ impl BlobBytes {
         if !metadata.is_file() {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            return Ok(Self::from(bytes.as_slice()));
+            return Ok(Self::new(&bytes));
         }
         let len =
             usize::try_from(metadata.len()).map_err(|_| io::Error::other("it is too large"))?;
-        let mut words = vec![0u32; len.div_ceil(4)];
-        file.read_exact(&mut words.as_mut_bytes()[..len])?;
-        Ok(Self { words, len })
+        let mut bytes = Self::zeros(len);
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A copy of these bytes.
+    #[must_use]
+    pub fn new(from: &[u8]) -> Self {
+        let mut bytes = Self::zeros(from.len());
+        bytes.copy_from_slice(from);
+        bytes
+    }
+
+    /// This many zeros.
+    #[must_use]
+    pub fn zeros(len: usize) -> Self {
+        Self {
+            words: vec![0; len.div_ceil(8)],
+            len,
+        }
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        &self.words.as_bytes()[..self.len]
+        self
     }
 
     /// Whether they begin as a blob does.
     #[must_use]
     pub fn is_blob(&self) -> bool {
-        self.as_slice().starts_with(&MAGIC.to_le_bytes())
+        self.starts_with(&MAGIC.to_le_bytes())
     }
 }
 
-impl From<&[u8]> for BlobBytes {
-    fn from(bytes: &[u8]) -> Self {
-        let mut words = vec![0u32; bytes.len().div_ceil(4)];
-        words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
-        Self {
-            words,
-            len: bytes.len(),
-        }
+impl Deref for BlobBytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.words.as_bytes()[..self.len]
+    }
+}
+
+impl DerefMut for BlobBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.words.as_mut_bytes()[..self.len]
     }
 }
 
@@ -70,8 +91,8 @@ impl From<&[u8]> for BlobBytes {
 pub struct Task {
     /// Its name.
     pub name: String,
-    /// The code of its [`output`] kind.
-    pub output: u8,
+    /// What it gives.
+    pub output: OutputKind,
     /// How many numbers it gives.
     pub width: usize,
     /// Where they start among all outputs.
@@ -81,18 +102,6 @@ pub struct Task {
 }
 
 impl Task {
-    /// `linear`, `sigmoid`, `softmax` or `product`.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self.output {
-            output::LINEAR => "linear",
-            output::SIGMOID => "sigmoid",
-            output::SOFTMAX => "softmax",
-            output::PRODUCT => "product",
-            _ => "?",
-        }
-    }
-
     /// Where its numbers lie among all outputs.
     #[must_use]
     pub fn range(&self) -> std::ops::Range<usize> {
@@ -105,8 +114,8 @@ impl Task {
 pub struct Gate {
     /// The tasks whose towers read its mixture.
     pub tasks: Vec<usize>,
-    /// Its code.
-    pub op: u8,
+    /// Its kind.
+    pub op: NodeOp,
     /// The experts that it weighs, by their number among all experts.
     pub experts: Vec<usize>,
 }
@@ -135,23 +144,21 @@ impl<'a> Runner<'a> {
     pub fn load(blob: &'a BlobBytes) -> Result<Self, LoadError> {
         let model = Dynamic::load(blob.as_slice())?;
         let nodes = model.blob().nodes;
-        let steps = |of: fn(u8) -> bool| {
+        let steps = |of: fn(&NodeRecord) -> bool| {
             nodes
                 .iter()
                 .enumerate()
-                .filter(move |(_, n)| of(n.op))
+                .filter(move |(_, n)| of(n))
                 .map(|(i, _)| i)
         };
-        let experts: Vec<usize> = steps(|op| op == mmoe::blob::op::EXPERT).collect();
-        let gate_steps: Vec<usize> = steps(|op| op >= mmoe::blob::op::GATES).collect();
+        let experts: Vec<usize> = steps(NodeRecord::is_expert).collect();
+        let gate_steps: Vec<usize> = steps(NodeRecord::is_gate).collect();
         let records = model.blob().tasks;
         let tasks: Vec<Task> = model
             .tasks()
             .zip(records)
             .map(|(t, record)| {
-                let tower = (t.output != output::PRODUCT)
-                    .then(|| nodes.get(usize::from(record.a).wrapping_sub(1)))
-                    .flatten();
+                let tower = record.tower().and_then(|n| nodes.get(n));
                 let gate =
                     tower.and_then(|n| gate_steps.iter().position(|g| g + 1 == usize::from(n.src)));
                 Task {
@@ -303,20 +310,16 @@ impl<'a> Runner<'a> {
     /// The precision by which people call the model: the narrowest of its dense layers'.
     #[must_use]
     pub fn precision(&self) -> &'static str {
-        use mmoe::blob::{kind, precision};
-        let has = |p: u8| {
-            self.model
-                .blob()
-                .layers
-                .iter()
-                .any(|l| l.kind <= kind::LOGITS && l.precision == p)
+        let has = |p: PrecisionKind| {
+            let mut layers = self.model.blob().layers.iter();
+            layers.any(|l| l.is_matrix() && l.precision() == Some(p))
         };
-        if self.model.is_integer() {
-            if has(precision::I8) { "I8" } else { "I16" }
-        } else if has(precision::W8) {
-            "W8"
-        } else {
-            "F32"
-        }
+        let narrowest = match self.model.is_integer() {
+            true if has(PrecisionKind::I8) => PrecisionKind::I8,
+            true => PrecisionKind::I16,
+            false if has(PrecisionKind::W8) => PrecisionKind::W8,
+            false => PrecisionKind::F32,
+        };
+        narrowest.name()
     }
 }

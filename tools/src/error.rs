@@ -122,26 +122,15 @@ fn example(tasks: &[String]) -> String {
 
 /// Up to five of `names` that look like `wanted`, best first.
 pub(crate) fn near_names<'a>(wanted: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    /// Nobody mistypes a name that is longer than this, and comparing such names takes long.
+    const LONGEST: usize = 256;
+    let most = 2 + wanted.len() / 3;
     let mut scored: Vec<(usize, &String)> = names
-        .map(|n| (distance(wanted, n), n))
-        .filter(|(d, _)| *d <= 2 + wanted.len() / 3)
+        .filter(|n| n.len() <= LONGEST && wanted.len() <= LONGEST)
+        .map(|n| (strsim::levenshtein(wanted, n), n))
+        // As far apart as they are long, names have nothing in common.
+        .filter(|(distance, n)| *distance <= most && *distance < n.len().max(wanted.len()))
         .collect();
     scored.sort_by_key(|(d, _)| *d);
     scored.into_iter().take(5).map(|(_, n)| n.clone()).collect()
-}
-
-/// Edit distance, byte by byte.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let best = (diagonal + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[b.len()]
 }

@@ -130,12 +130,12 @@ impl Gating {
     }
 
     /// One row: the weights of each gate.
-    pub fn add(&mut self, weights: &[Vec<f32>]) {
+    pub fn add(&mut self, weights: &[&[f32]]) {
         for (gate, weights) in self.gates.iter_mut().zip(weights) {
             gate.add(weights);
         }
         for (a, b, m) in &mut self.pairs {
-            for (x, y) in weights[*a].iter().zip(&weights[*b]) {
+            for (x, y) in weights[*a].iter().zip(weights[*b]) {
                 let (x, y) = (f64::from(*x), f64::from(*y));
                 *m = Moments {
                     n: m.n + 1.0,
@@ -223,8 +223,8 @@ mod tests {
     #[test]
     fn statistics_of_two_rows() {
         let mut g = gating(&["a", "b"], 2);
-        g.add(&[vec![0.75, 0.25], vec![0.25, 0.75]]);
-        g.add(&[vec![0.25, 0.75], vec![0.75, 0.25]]);
+        g.add(&[&[0.75, 0.25], &[0.25, 0.75]]);
+        g.add(&[&[0.25, 0.75], &[0.75, 0.25]]);
         let a = &g.gates[0];
         assert_eq!(
             (a.mean(), a.max(), a.leads()),
@@ -240,7 +240,7 @@ mod tests {
     fn a_collapsed_gate_and_a_dead_expert_are_named() {
         let mut g = gating(&["gate_y"], 3);
         for _ in 0..10 {
-            g.add(&[vec![0.98, 0.015, 0.005]]);
+            g.add(&[&[0.98, 0.015, 0.005]]);
         }
         let w = g.warnings();
         assert_eq!(w.len(), 2, "{w:?}");
@@ -251,7 +251,7 @@ mod tests {
         );
         // A gate that never moves has no correlation.
         let mut g = gating(&["a", "b"], 2);
-        g.add(&[vec![0.5, 0.5], vec![0.1, 0.9]]);
+        g.add(&[&[0.5, 0.5], &[0.1, 0.9]]);
         assert_eq!(g.correlations()[0].2, None);
     }
 }

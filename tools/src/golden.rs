@@ -2,8 +2,11 @@
 
 use crate::data::{Data, DataError};
 use crate::engine::Runner;
+use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
-use crate::oracle::Evaluation;
+
+/// What F32 outputs are held to where nobody says otherwise.
+pub const TOLERANCE: f64 = 1e-5;
 
 /// What must be known of a model to find its outputs in a golden file.
 #[derive(Debug, Clone)]
@@ -94,7 +97,8 @@ pub struct Difference {
     pub name: String,
     /// `|a − b|`.
     pub absolute: f64,
-    /// `|a − b| / max(1, |b|)`: what is held against the tolerance.
+    /// `|a − b| / max(1, |b|)`: what is held against the tolerance; infinite where one of the two
+    /// is NaN or infinite.
     pub relative: f64,
     /// Where.
     pub row: usize,
@@ -102,6 +106,15 @@ pub struct Difference {
     pub found: f64,
     /// What the file has.
     pub expected: f64,
+}
+
+impl Difference {
+    /// Whether the two are as near as this. NaN and infinity are near nothing, not even themselves:
+    /// a golden file that holds one shows nothing, and a model that gives one is wrong.
+    #[must_use]
+    pub fn within(&self, tolerance: f64) -> bool {
+        self.relative.is_finite() && self.relative <= tolerance
+    }
 }
 
 /// What to compare.
@@ -186,12 +199,13 @@ fn hold(
 ) {
     for (found, expected) in found.zip(golden) {
         let expected = f64::from(*expected);
-        let absolute = (found - expected).abs();
-        // No number is as far as can be.
-        let relative = if absolute.is_nan() {
-            f64::INFINITY
+        // What is no finite number is as far as can be, or it would compare as smaller than every
+        // real difference (NaN) or equal to itself (infinity) and hide them.
+        let (absolute, relative) = if found.is_finite() && expected.is_finite() {
+            let absolute = (found - expected).abs();
+            (absolute, absolute / expected.abs().max(1.0))
         } else {
-            absolute / expected.abs().max(1.0)
+            (f64::INFINITY, f64::INFINITY)
         };
         if worst.as_ref().is_none_or(|w| relative > w.relative) {
             *worst = Some(Difference {
@@ -279,4 +293,42 @@ fn wanted<'d>(
         });
     }
     Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Difference, hold};
+
+    /// The worst difference of these pairs of found and golden numbers, all in one row.
+    fn worst(pairs: &[(f64, f32)]) -> Difference {
+        let mut worst = None;
+        let golden: Vec<f32> = pairs.iter().map(|p| p.1).collect();
+        hold(&mut worst, "y", 0, pairs.iter().map(|p| p.0), &golden);
+        worst.unwrap()
+    }
+
+    #[test]
+    fn what_is_no_finite_number_never_passes() {
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        for (found, golden) in [
+            (1.0, inf),
+            (1.0, nan),
+            (f64::from(inf), inf),
+            (f64::from(nan), nan),
+            (f64::from(inf), 1.0),
+            (f64::from(nan), 1.0),
+        ] {
+            for pairs in [
+                [(found, golden), (1.0, 6.0)],
+                [(1.0, 6.0), (found, golden)],
+                [(found, golden), (2.0, 2.0)],
+            ] {
+                let worst = worst(&pairs);
+                assert!(!worst.within(1e9), "{pairs:?}");
+                assert!(!worst.within(f64::INFINITY), "{pairs:?}");
+            }
+        }
+        assert!(!worst(&[(1.0, 6.0)]).within(f64::NAN));
+        assert!(worst(&[(1.0, 1.0)]).within(0.0));
+    }
 }

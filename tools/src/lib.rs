@@ -2,12 +2,14 @@
 //! and the oracle.
 
 pub mod blob;
-pub mod bound;
 pub mod codegen;
+pub mod convert;
 pub mod cost;
 pub mod data;
+pub mod describe;
 pub mod engine;
 pub mod error;
+pub mod eval;
 pub mod fixed_point;
 pub mod gate_stats;
 pub mod golden;
@@ -15,9 +17,10 @@ pub mod graph;
 pub mod import;
 pub mod metrics;
 pub mod model;
-pub mod oracle;
 pub mod pack;
 pub mod plan;
+pub mod predictions;
+pub mod quality;
 pub mod quantize;
 mod random;
 pub mod readback;

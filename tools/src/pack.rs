@@ -1,27 +1,27 @@
-//! A graph to a blob.
+//! The last step of a conversion: a graph's layers in the order and encoding of a blob.
+//! [`crate::convert`] calls it after everything that has to come before.
 
+use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role};
 use crate::blob::message::{Header, Input, Node, Task};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
-use mmoe::blob::{input, op, output, section};
+use mmoe::blob::{InputKind, NodeOp, OutputKind, SectionTag};
 
-/// Precisions of float models.
+/// Which dense layers of a float model are stored as int8 rows; the others stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Float {
-    /// f32 weights.
-    F32,
-    /// int8 weights with a scale per row; the towers' last layers stay f32 unless `narrow_heads`.
-    W8 {
-        /// int8 in the towers' last layers as well.
-        narrow_heads: bool,
-    },
+pub(crate) enum Int8Rows {
+    /// None: F32.
+    None,
+    /// All but the towers' last layers: W8.
+    Hidden,
+    /// All: W8 with narrow heads.
+    All,
 }
 
-/// A graph's header and weights in a float precision. The graph must pass [`Graph::check`].
-#[must_use]
-pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
+/// The blob of a float model. The graph must pass [`Graph::check`].
+pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     let mut to = Encoder::default();
     for node in &graph.nodes {
         let last = node.layers.len().saturating_sub(1);
@@ -30,12 +30,11 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
                 Layer::Dense(d) => {
                     let role = role(&node.op, i == last);
                     let head = node.op == Op::Tower && i == last;
-                    match precision {
-                        Float::W8 { narrow_heads } if narrow_heads || !head => {
-                            let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
-                            to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
-                        }
-                        _ => to.dense_f32(role, d.activation, &d.weight, &d.bias),
+                    if int8 == Int8Rows::All || (int8 == Int8Rows::Hidden && !head) {
+                        let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
+                        to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
+                    } else {
+                        to.dense_f32(role, d.activation, &d.weight, &d.bias);
                     }
                 }
                 Layer::Affine { gain, bias } => to.affine_f32(gain, bias),
@@ -49,12 +48,15 @@ pub fn float(graph: &Graph, precision: Float) -> (Header, Vec<u8>) {
             }
         }
     }
-    (header(graph, to.layers), to.weights)
+    Blob {
+        header: header(graph, to.layers),
+        weights: to.weights,
+    }
 }
 
-/// An integer model's header and weights.
+/// The blob of an integer model: `graph` is the one that `quantized` was made of.
 #[must_use]
-pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Header, Vec<u8>) {
+pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     let mut to = Encoder::default();
     to.input_scales(&quantized.input);
     for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
@@ -89,12 +91,15 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> (Heade
         }
     }
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
-    let mut header = header(graph, to.layers);
-    header.sections.push((
-        section::QUANTIZATION,
+    let mut blob = Blob {
+        header: header(graph, to.layers),
+        weights: to.weights,
+    };
+    blob.push_section(
+        SectionTag::Quantization,
         postcard::to_stdvec(&report).unwrap_or_default(),
-    ));
-    (header, to.weights)
+    );
+    blob
 }
 
 /// What the outputs of a node's dense layer are.
@@ -151,8 +156,8 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .iter()
         .map(|n| {
             let (code, k, first, sees) = match &n.op {
-                Op::Expert => (op::EXPERT, 0, 0, 0),
-                Op::Tower => (op::TOWER, 0, 0, 0),
+                Op::Expert => (NodeOp::Expert, 0, 0, 0),
+                Op::Tower => (NodeOp::Tower, 0, 0, 0),
                 Op::Gate { kind, sees, .. } => {
                     // `first` is the level's first expert, whether this gate sees it or not: one
                     // rule for typed models and blobs.
@@ -167,7 +172,7 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 }
             };
             Node {
-                op: code,
+                op: code.code(),
                 k,
                 layers: n.layers.len() as u8,
                 src: n.src as u8,
@@ -185,13 +190,13 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .iter()
         .map(|t| {
             let (output, a, b, width) = match t.output {
-                Output::Linear { value } => (output::LINEAR, value, 0, graph.width(value)),
-                Output::Sigmoid { value } => (output::SIGMOID, value, 0, graph.width(value)),
-                Output::Softmax { value } => (output::SOFTMAX, value, 0, graph.width(value)),
-                Output::Product { a, b } => (output::PRODUCT, a, b, 1),
+                Output::Linear { value } => (OutputKind::Linear, value, 0, graph.width(value)),
+                Output::Sigmoid { value } => (OutputKind::Sigmoid, value, 0, graph.width(value)),
+                Output::Softmax { value } => (OutputKind::Softmax, value, 0, graph.width(value)),
+                Output::Product { a, b } => (OutputKind::Product, a, b, 1),
             };
             Task {
-                output,
+                output: output.code(),
                 a: a as u8,
                 b: b as u8,
                 reserved: 0,
@@ -202,11 +207,11 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     let mut sections = vec![
         (
-            section::IDENTITY,
+            SectionTag::Identity.code(),
             postcard::to_stdvec(&(&graph.name, graph.version)).unwrap_or_default(),
         ),
         (
-            section::PRODUCER,
+            SectionTag::Producer.code(),
             postcard::to_stdvec(concat!("mmoe ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
         ),
     ];
@@ -223,13 +228,13 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .collect();
     if temperatures.iter().any(|t| *t != 1.0) {
         sections.push((
-            section::TEMPERATURE,
+            SectionTag::Temperature.code(),
             postcard::to_stdvec(&temperatures).unwrap_or_default(),
         ));
     }
     Header {
         inputs: vec![Input {
-            kind: input::RAW,
+            kind: InputKind::Raw.code(),
             flags: 0,
             reserved: 0,
             count: inputs as u32,
@@ -254,20 +259,20 @@ fn level_first(graph: &Graph, v: usize) -> usize {
 
 /// Code and k of a gate.
 #[must_use]
-pub fn gate(kind: GateKind) -> (u8, u8) {
+pub fn gate(kind: GateKind) -> (NodeOp, u8) {
     match kind {
-        GateKind::Softmax => (op::SOFTMAX, 0),
-        GateKind::Sigmoid => (op::SIGMOID, 0),
-        GateKind::Hard => (op::HARD, 0),
+        GateKind::Softmax => (NodeOp::Softmax, 0),
+        GateKind::Sigmoid => (NodeOp::Sigmoid, 0),
+        GateKind::Hard => (NodeOp::Hard, 0),
         GateKind::TopK {
             k,
             renormalise: true,
-        } => (op::TOP_K, k as u8),
+        } => (NodeOp::TopK, k as u8),
         GateKind::TopK {
             k,
             renormalise: false,
-        } => (op::TOP_K_RAW, k as u8),
-        GateKind::Constant => (op::CONSTANT, 0),
-        GateKind::DSelectK { k } => (op::D_SELECT_K, k as u8),
+        } => (NodeOp::TopKRaw, k as u8),
+        GateKind::Constant => (NodeOp::Constant, 0),
+        GateKind::DSelectK { k } => (NodeOp::DSelectK, k as u8),
     }
 }

@@ -2,12 +2,11 @@
 //! outputs are compared with an independent evaluation of the weights that the blob holds.
 
 use crate::blob::read::{self, ReadError};
-use crate::bound;
 use crate::data::Rows;
 use crate::engine::{BlobBytes, Runner};
+use crate::eval;
 use crate::fixed_point;
 use crate::graph::{Graph, Input};
-use crate::oracle;
 use crate::quantize::Quantized;
 use crate::random::Random;
 use mmoe::{LoadError, RunError};
@@ -135,14 +134,15 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
     rows
 }
 
+/// Rows of a check go this many standard deviations out: far, and yet where values occur.
+const DEVIATIONS: f64 = 3.0;
+
 fn low(i: &Input) -> Option<f64> {
-    i.min
-        .or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) - 3.0 * s))
+    i.range(DEVIATIONS).map(|r| r.0).or(i.min)
 }
 
 fn high(i: &Input) -> Option<f64> {
-    i.max
-        .or_else(|| i.std.map(|s| i.mean.unwrap_or(0.0) + 3.0 * s))
+    i.range(DEVIATIONS).map(|r| r.1).or(i.max)
 }
 
 /// Compares a float blob with an f64 evaluation of its stored weights. `inputs` are the graph's,
@@ -224,7 +224,7 @@ pub fn integer(
     let (mut worst, mut sum, mut n) = (0.0f64, 0.0, 0.0);
     for (done, row) in rows.iter().enumerate() {
         let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
-        let expected = oracle::evaluate(graph, &x).tasks.concat();
+        let expected = eval::evaluate(graph, &x).tasks.concat();
         let (y, _) = runner.predict(&row.x)?;
         let mut shadow = fixed_point::Shadow::default();
         let ruled = fixed_point::evaluate(
@@ -280,7 +280,7 @@ fn compare(
     checked: &mut Checked,
 ) -> Result<(), CheckError> {
     let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
-    let expected: Vec<f64> = oracle::evaluate(graph, &x).tasks.concat();
+    let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
     let tasks = runner.tasks.clone();
     let (y, _) = runner.predict(&row.x)?;
     let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
@@ -292,7 +292,7 @@ fn compare(
         return Ok(());
     }
     // Only now is the bound worth its time.
-    let bounds: Vec<f64> = bound::evaluate(graph, &x).concat();
+    let bounds: Vec<f64> = eval::error::bounds(graph, &x).concat();
     checked.ill_conditioned += 1;
     for task in &tasks {
         for (o, i) in task.range().enumerate() {

@@ -1,12 +1,12 @@
 //! Self-test rows: inputs that touch many weights, with the exact outputs that the device must
 //! give.
 
-use crate::blob::message::Header;
-use crate::engine::BlobBytes;
-use crate::graph::{Activation, Graph, Input, Layer};
-use crate::quantize::stats;
+use crate::blob::Blob;
+use crate::eval::interval::{Interval, Span};
+use crate::eval::{Domain, Exact, Observer, Pass};
+use crate::graph::{Activation, Graph, Input, Layer, Op, Output};
 use crate::random::Random;
-use mmoe::blob::section;
+use mmoe::blob::SectionTag;
 use mmoe::{Dynamic, LoadError, SelfTestError};
 
 /// How many candidates a row is chosen from, for a model whose weights are few enough.
@@ -14,60 +14,130 @@ const CANDIDATES: usize = 64;
 /// Weights looked at in all; larger models get fewer candidates.
 const WORK: usize = 50_000_000;
 
-/// A row within the declared ranges; where none is declared within two deviations, or −1 … 1.
+/// Rows go this many standard deviations out, where no range is declared: farther out, hidden
+/// layers saturate and hide their weights.
+const DEVIATIONS: f64 = 2.0;
+
+/// A row within the expected ranges; where none is known within −1 … 1.
 fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
     let mut x = Vec::new();
     for i in inputs {
-        let (low, high) = match (i.min, i.max, i.mean, i.std) {
-            (Some(a), Some(b), ..) => (a, b),
-            (_, _, m, Some(s)) => (m.unwrap_or(0.0) - 2.0 * s, m.unwrap_or(0.0) + 2.0 * s),
-            _ => (-1.0, 1.0),
-        };
+        let (low, high) = i.range(DEVIATIONS).unwrap_or((-1.0, 1.0));
         x.extend((0..i.count).map(|_| random.within(low, high) as f32));
     }
     x
 }
 
+/// What every layer of a row reads and makes, node by node: before its activation, after it.
+type Layers = Vec<Vec<(Vec<f64>, Vec<f64>)>>;
+
+struct Record(Layers);
+
+impl Observer<f64> for Record {
+    fn layer(&mut self, node: usize, _: usize, before: &[f64], after: &[f64]) {
+        self.0[node].push((before.to_vec(), after.to_vec()));
+    }
+}
+
+/// Whether an activation passes a small change of its input on.
+fn passes(activation: Activation, x: f64) -> bool {
+    let step = 1e-6 * x.abs().max(1.0);
+    let around = Interval::activate(activation, Span::between(x - step, x + step));
+    around.low != around.high
+}
+
+/// Which of a layer's inputs reach an output, given which of what it makes do.
+fn reaching(layer: &Layer, before: &[f64], live: &[bool], inputs: usize) -> Vec<bool> {
+    let units = || live.iter().zip(before);
+    match layer {
+        Layer::Dense(d) => {
+            let mut reads = vec![false; inputs];
+            for ((live, z), row) in units().zip(d.weight.chunks(d.inputs)) {
+                if *live && passes(d.activation, *z) {
+                    let weights = reads.iter_mut().zip(row);
+                    weights.for_each(|(read, w)| *read |= *w != 0.0);
+                }
+            }
+            reads
+        }
+        Layer::Affine { gain, .. } => {
+            let units = live.iter().zip(gain);
+            units.map(|(live, gain)| *live && *gain != 0.0).collect()
+        }
+        Layer::PRelu { slope } => units()
+            .zip(slope)
+            .map(|((live, x), slope)| *live && passes(Activation::LeakyRelu { slope: *slope }, *x))
+            .collect(),
+        // Every unit moves the mean and the deviation of all.
+        Layer::LayerNorm { gain, .. } => {
+            let moves = live
+                .iter()
+                .zip(gain)
+                .any(|(live, gain)| *live && *gain != 0.0);
+            vec![moves; inputs]
+        }
+        Layer::Constant { .. } => vec![false; inputs],
+    }
+}
+
 /// Marks the weights that this row's outputs depend on: those that meet an input other than 0 in a
-/// row that its activation lets through.
+/// unit from which a change goes on, through every activation behind it, to an output.
 fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
     let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-    let t = stats::measured(graph, &[x]);
-    let mut at = 0;
-    for (n, node) in graph.nodes.iter().enumerate() {
-        let first = t.value(node.src).slice(node.start, node.inputs);
-        for (l, layer) in node.layers.iter().enumerate() {
-            let Layer::Dense(d) = layer else { continue };
-            let reads = if l == 0 {
-                &first.min
-            } else {
-                &t.after[n][l - 1].min
-            };
-            for r in 0..d.outputs {
-                let open = d.activation != Activation::Relu || t.after[n][l].min[r] > 0.0;
-                for (touched, x) in touched[at..at + d.inputs].iter_mut().zip(reads) {
-                    *touched |= open && *x != 0.0;
-                }
-                at += d.inputs;
+    let mut layers = Record(vec![Vec::new(); graph.nodes.len()]);
+    let pass = Pass::<Exact>::new(graph, graph.standardized(&x), &mut layers);
+    let mut live: Vec<Vec<bool>> = (0..=graph.nodes.len())
+        .map(|v| vec![false; graph.width(v)])
+        .collect();
+    for task in &graph.tasks {
+        match task.output {
+            Output::Linear { value } | Output::Sigmoid { value } | Output::Softmax { value } => {
+                live[value].fill(true);
             }
+            // Its factors are outputs themselves.
+            Output::Product { .. } => {}
         }
+    }
+    // Backwards: the weights of the last node come last.
+    let mut end = touched.len();
+    for (n, node) in graph.nodes.iter().enumerate().rev() {
+        let mut units = live[n + 1].clone();
+        if let Op::Gate { sees, .. } = &node.op {
+            for (value, weight) in sees.iter().zip(pass.weights(n)) {
+                let experts = live[*value].iter_mut().zip(&units);
+                experts.for_each(|(expert, unit)| *expert |= *unit && *weight != 0.0);
+            }
+            let logits = layers.0[n].last().map_or(node.inputs, |(_, z)| z.len());
+            units = vec![units.contains(&true); logits];
+        }
+        let first = &pass.value(node.src)[node.start..node.start + node.inputs];
+        for (l, layer) in node.layers.iter().enumerate().rev() {
+            let reads = l.checked_sub(1).map_or(first, |l| &layers.0[n][l].1);
+            let before = &layers.0[n][l].0;
+            if let Layer::Dense(d) = layer {
+                end -= d.weight.len();
+                let rows = touched[end..end + d.weight.len()].chunks_mut(d.inputs);
+                for ((row, unit), z) in rows.zip(&units).zip(before) {
+                    if *unit && passes(d.activation, *z) {
+                        let weights = row.iter_mut().zip(reads);
+                        weights.for_each(|(touched, x)| *touched |= *x != 0.0);
+                    }
+                }
+            }
+            units = reaching(layer, before, &units, reads.len());
+        }
+        let source = live[node.src][node.start..].iter_mut().zip(units);
+        source.for_each(|(read, unit)| *read |= unit);
     }
 }
 
 /// Chooses `rows` rows, each the candidate that touches the most weights not yet touched, and adds
-/// their section to the header. `inputs` are the inputs as declared. Gives the share of all weights
-/// that the rows touch.
+/// their section to the blob. Returns the share of all weights that the rows touch.
 ///
 /// # Errors
 ///
 /// A blob that the engine does not accept: a fault of ours.
-pub fn add(
-    graph: &Graph,
-    inputs: &[Input],
-    header: &mut Header,
-    weights: &[u8],
-    rows: usize,
-) -> Result<f64, LoadError> {
+pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, LoadError> {
     let size: usize = graph
         .nodes
         .iter()
@@ -80,18 +150,18 @@ pub fn add(
             }
         })
         .sum();
-    let candidates = (WORK / size.max(1) / rows.max(1)).clamp(1, CANDIDATES);
-    let bytes = BlobBytes::from(crate::blob::file::write(header, weights).as_slice());
-    let model = Dynamic::load(bytes.as_slice())?;
+    let candidates = (WORK / size.max(1) / usize::from(rows.max(1))).clamp(1, CANDIDATES);
+    let bytes = blob.bytes();
+    let model = Dynamic::load(&bytes)?;
     let mut scratch = vec![0; model.scratch_words()];
     let mut random = Random::new(0x5E1F_7E57);
     let mut touched = vec![false; size];
-    let mut section = vec![rows as u8];
+    let mut section = vec![rows];
     let count = |t: &[bool]| t.iter().filter(|t| **t).count();
     for _ in 0..rows {
         let mut best: Option<(usize, Vec<bool>, Vec<f32>)> = None;
         for _ in 0..candidates {
-            let x = row(inputs, &mut random);
+            let x = row(&graph.inputs, &mut random);
             let mut with = touched.clone();
             touch(graph, &x, &mut with);
             let score = count(&with);
@@ -115,7 +185,7 @@ pub fn add(
                 .flat_map(|v| v.to_le_bytes()),
         );
     }
-    header.sections.push((section::SELF_TEST, section));
+    blob.push_section(SectionTag::SelfTest, section);
     Ok(count(&touched) as f64 / size.max(1) as f64)
 }
 
@@ -153,7 +223,7 @@ fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
 pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
     let section = model
         .blob()
-        .section(section::SELF_TEST)
+        .section(SectionTag::SelfTest)
         .ok_or(SelfTestError::Missing)?;
     let (&rows, mut rest) = section.split_first().ok_or(SelfTestError::Section)?;
     let mut scratch = vec![0; model.scratch_words()];

@@ -691,3 +691,58 @@ fn eval_counts_what_runs() {
         "{macs} of {all} with {experts} experts"
     );
 }
+
+/// The relu behind the layer norm is shut on every row, so no weight reaches the output, and
+/// self-test rows would find no changed one.
+#[test]
+fn self_test_rows_do_not_claim_weights_that_reach_no_output() {
+    let place = Place::new();
+    let tensors: [(&str, &[usize]); 8] = [
+        ("a.weight", &[2, 1]),
+        ("a.bias", &[2]),
+        ("n.weight", &[2]),
+        ("n.bias", &[2]),
+        ("b.weight", &[2, 2]),
+        ("b.bias", &[2]),
+        ("t.weight", &[1, 2]),
+        ("t.bias", &[1]),
+    ];
+    let weights = |shut: bool| {
+        safetensors(&tensors, "F32", |name, i, _| match name {
+            "a.weight" => 1e-3,
+            "a.bias" => 100.0 + i as f32,
+            "b.bias" if shut => -50.0,
+            "n.bias" | "b.bias" | "t.bias" => 0.0,
+            "b.weight" => [-1.0, 1.0][i % 2],
+            _ => [1.0, 0.5][i % 2],
+        })
+    };
+    let spec = place.write(
+        "ln.toml",
+        r#"name = "ln"
+layout = "out_in"
+[experts]
+count = 1
+layers = [
+  { weight = "a.weight", bias = "a.bias", layer_norm = { gamma = "n.weight", beta = "n.bias", epsilon = 1e-5 } },
+  { weight = "b.weight", bias = "b.bias", activation = "relu" },
+]
+[towers]
+layers = [ { weight = "t.weight", bias = "t.bias" } ]
+[[tasks]]
+name = "y"
+activation = "linear"
+"#,
+    );
+    let out = place.at("ln.mmoe");
+    for (shut, says) in [
+        (true, "4 rows, which touch 0 % of the weights"),
+        (false, "4 rows, which touch 100 % of the weights"),
+    ] {
+        let file = place.write("ln.safetensors", weights(shut));
+        let text = ok(&format!(
+            "convert {file} --spec {spec} --self-test 4 -o {out}"
+        ));
+        assert!(text.contains(says), "{text}");
+    }
+}

@@ -188,6 +188,50 @@ fn a_transposed_square_kernel_is_caught_by_golden_rows() {
 }
 
 #[test]
+fn golden_numbers_that_are_not_finite_never_pass() {
+    let place = Place::new();
+    let weights = place.write("w", safetensors(&TENSORS, "F32", |_, _, v| v));
+    let (spec, blob) = (place.write("s.toml", SPEC), place.at("m.mmoe"));
+    ok(&format!("convert {weights} --spec {spec} -o {blob}"));
+    let x: Vec<f32> = (0..40).map(|i| (i as f32 * 0.7).sin()).collect();
+    let right = place.write("x.npz", npz(&[("x", &[10, 4], x.clone())]));
+    let out = place.at("y.npz");
+    ok(&format!("run {blob} --input {right} -o {out}"));
+    let y = Data::read(Path::new(&out)).unwrap();
+    let y = y.array("y").unwrap().data.clone();
+    let golden = |name: &str, change: &dyn Fn(usize, f32) -> f32| {
+        let y = y.iter().enumerate().map(|(i, v)| change(i, *v)).collect();
+        place.write(name, npz(&[("x", &[10, 4], x.clone()), ("y", &[10, 1], y)]))
+    };
+    let right = golden("right.npz", &|_, v| v);
+    ok(&format!("verify {blob} --golden {right}"));
+    for at in [0, 9] {
+        for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            // The other rows are right in one file and far off in the other.
+            for off in [0.0, 5.0] {
+                let golden = golden("odd.npz", &|i, v| if i == at { odd } else { v + off });
+                fails(
+                    &format!("verify {blob} --golden {golden} --tolerance 1e30"),
+                    1,
+                    &["`y` differs"],
+                );
+                let never = place.at("never.mmoe");
+                fails(
+                    &format!("convert {weights} --spec {spec} --golden {golden} -o {never}"),
+                    1,
+                    &["`y` differs", "nothing was written"],
+                );
+                assert!(!Path::new(&never).exists());
+            }
+        }
+    }
+    for tolerance in ["inf", "nan", "-1"] {
+        let line = format!("verify {blob} --golden {right} --tolerance={tolerance}");
+        fails(&line, 2, &["a tolerance is a number from 0 on"]);
+    }
+}
+
+#[test]
 fn bad_blobs_and_rows_are_named() {
     let place = Place::new();
     let blob = place.edge("f32");

@@ -17,7 +17,7 @@ fn the_written_sources_are_those_that_are_compiled() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/generated");
     let bless = std::env::var_os("BLESS").is_some();
     for (name, bytes) in made::models() {
-        let blob = BlobBytes::from(bytes.as_slice());
+        let blob = BlobBytes::new(bytes.as_slice());
         let runner = Runner::load(&blob).unwrap();
         let (header, weights) = read::split(&bytes).unwrap();
         let id = runner.model.blob().id();
@@ -76,7 +76,7 @@ fn what_no_type_spells_is_refused_by_name() {
     // The towers read the gates the other way round.
     m.tower(gates[1], 1, "a", |value| Output::Linear { value });
     m.tower(gates[0], 1, "b", |value| Output::Linear { value });
-    let bytes = made::blob(&m.done(), mmoe_tools::pack::Float::F32);
+    let bytes = made::blob(&m.done(), mmoe_tools::convert::Precision::F32);
     let error = mmoe_tools::rust_type::typed(&read::split(&bytes).unwrap().0)
         .unwrap_err()
         .to_string();

@@ -45,7 +45,7 @@ macro_rules! holds {
             let x: [f32; module::INPUTS] = std::array::from_fn(|i| (i as f32 * 1.7).sin() * 2.0);
             let $y = module::load().unwrap().predict(&x);
             let flat: Vec<f32> = $flat;
-            let bytes = BlobBytes::from(blob);
+            let bytes = BlobBytes::new(blob);
             let mut runner = Runner::load(&bytes).unwrap();
             let expected = runner.predict(&x).unwrap().0.to_vec();
             assert_eq!(

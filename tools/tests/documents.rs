@@ -4,13 +4,24 @@
 //! A `console` block is lines `$ mmoe …` (a `\` at the end goes on), each with its output; a line
 //! `…` stands for the rest of it. A `toml` block whose first line is `# NAME.toml` is written to
 //! that file first. The blocks of one document run in one empty folder that has the repository's
-//! `tests`. `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew.
+//! `tests`.
+//!
+//! The README's program is the one of `examples/firmware/minimal`, and the README's commands make
+//! the blob and the type that stand there. Those of `examples/firmware/uart` are the tool's too.
+//!
+//! `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew, and
+//! those blobs and types.
 
 // The folder of a document gets a link to the repository's `tests`.
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The type of the minimal firmware example.
+#[rustfmt::skip]
+#[path = "../../examples/firmware/minimal/src/edge.rs"]
+mod edge;
 
 const DOCUMENTS: [&str; 5] = [
     "README.md",
@@ -146,6 +157,103 @@ fn what_the_documents_show_is_what_the_tool_prints() {
         }
     }
     assert!(ran >= 8, "only {ran} blocks");
+}
+
+/// What the README's commands write is what the firmware example includes.
+#[test]
+fn the_readme_makes_the_minimal_example() {
+    let root = root();
+    let text = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(root.join("tests"), folder.path().join("tests")).unwrap();
+    for block in blocks(&text)
+        .iter()
+        .filter(|b| b.language == Some("console"))
+    {
+        run(folder.path(), &block.lines);
+    }
+    for name in ["edge.mmoe", "edge.rs"] {
+        let made = std::fs::read(folder.path().join(name)).unwrap();
+        stands(&format!("examples/firmware/minimal/src/{name}"), &made);
+    }
+}
+
+/// The UART example starts with a blob of the test firmware, and has the type of that.
+#[test]
+fn the_uart_example_has_its_blob_and_type() {
+    let blob = std::fs::read(root().join("tests/firmware/models/blobs/small.i8.mmoe")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.mmoe"), &blob).unwrap();
+    output(folder.path(), "mmoe codegen small.mmoe -o small.rs");
+    let source = std::fs::read(folder.path().join("small.rs")).unwrap();
+    stands("examples/firmware/uart/src/small.mmoe", &blob);
+    stands("examples/firmware/uart/src/small.rs", &source);
+}
+
+/// Fails where a file of the repository is not what was made; `BLESS=1` writes it.
+fn stands(file: &str, made: &[u8]) {
+    let path = root().join(file);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, made).unwrap();
+    }
+    assert!(
+        std::fs::read(&path).is_ok_and(|stored| stored == made),
+        "{file} is not what the tool makes: if a change meant that, write it with BLESS=1"
+    );
+}
+
+/// The README's first Rust block is the firmware example's program, its second one an excerpt of
+/// the type that the program uses.
+#[test]
+fn the_readme_shows_the_minimal_example() {
+    let root = root();
+    let text = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let source = |name: &str| {
+        std::fs::read_to_string(root.join("examples/firmware/minimal/src").join(name)).unwrap()
+    };
+    let blocks = blocks(&text);
+    let shown: Vec<&Block<'_>> = blocks
+        .iter()
+        .filter(|b| b.language.is_some_and(|l| l.starts_with("rust")))
+        .collect();
+    let [program, types] = shown.as_slice() else {
+        panic!("the README has {} Rust blocks", shown.len())
+    };
+    assert_eq!(program.lines, source("main.rs").lines().collect::<Vec<_>>());
+    let written = source("edge.rs");
+    let mut written = written.lines();
+    for line in &types.lines {
+        assert!(
+            written.any(|l| l == *line),
+            "edge.rs does not have, or not in this order: {line}"
+        );
+    }
+}
+
+/// The README's type takes the README's blob, and the model is the one that PyTorch trained.
+#[test]
+fn the_readme_s_type_fits_its_blob() {
+    let model = edge::load().unwrap();
+    assert_eq!(edge::Model::self_test(edge::BLOB), Ok(4));
+    let golden = mmoe_tools::import::read(&root().join("tests/fixtures/pytorch-edge/golden.npz"));
+    let golden = golden.unwrap().tensors;
+    for (row, x) in golden["x"]
+        .data
+        .as_chunks::<{ edge::INPUTS }>()
+        .0
+        .iter()
+        .enumerate()
+    {
+        let y = model.predict(x);
+        for (name, ours) in [("y0", y.y0), ("y1", y.y1), ("y2", y.y2)] {
+            let theirs = golden[name].data[row];
+            // Integers; an output of another task is several times as far away.
+            assert!(
+                (ours - theirs).abs() < 0.1,
+                "row {row}, {name}: {ours}, PyTorch {theirs}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -3,14 +3,13 @@
 mod common;
 
 use common::{fixture, golden, made, read};
-use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::file;
-use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::data::Rows;
+use mmoe_tools::engine::Runner;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::oracle::evaluate;
-use mmoe_tools::pack;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize;
 
@@ -64,15 +63,18 @@ struct Off {
     mean: f32,
 }
 
-fn differences(mut graph: Graph, folder: &str) -> Vec<Off> {
+fn differences(graph: Graph, folder: &str) -> Vec<Off> {
     let golden = golden(folder);
     let (x, width) = (&golden["x"].data, golden["x"].shape[1]);
-    quantize::even(&mut graph);
-    let calibration = quantize::source(&graph, Some((x, width))).unwrap();
-    let quantized =
-        quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
-    let (header, weights) = pack::integer(&graph, &quantized, Packing::Panels);
-    let blob = BlobBytes::from(file::write(&header, &weights).as_slice());
+    let calibration = Rows {
+        data: x.clone(),
+        width,
+    };
+    let conversion = Conversion {
+        calibration: Some(calibration),
+        ..Conversion::new(Precision::I8)
+    };
+    let blob = conversion.run(&graph).unwrap().bytes();
     let mut runner = Runner::load(&blob).unwrap();
     assert!(runner.model.is_integer());
     let y: Vec<Vec<f32>> = x
@@ -84,7 +86,7 @@ fn differences(mut graph: Graph, folder: &str) -> Vec<Off> {
         let (low, high) = wanted
             .iter()
             .fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
-        let unit = if task.kind() == "linear" {
+        let unit = if task.output.name() == "linear" {
             high - low
         } else {
             1.0
@@ -130,7 +132,7 @@ fn experts_that_end_unlike_need_one_step() {
     let golden = golden("torch-slices");
     let graph = graph_of("torch-slices");
     let calibration =
-        quantize::source(&graph, Some((&golden["x"].data, golden["x"].shape[1]))).unwrap();
+        quantize::calibrate(&graph, Some((&golden["x"].data, golden["x"].shape[1]))).unwrap();
     let error = quantize::quantize(&graph, &calibration, &quantize::Options::default())
         .unwrap_err()
         .to_string();

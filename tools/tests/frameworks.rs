@@ -4,8 +4,8 @@
 mod common;
 
 use common::{assert_golden, assert_tasks, fixture, golden, read};
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::model::{Options, Recognised, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
 
 /// `[[tasks]]` tables for names and activations.

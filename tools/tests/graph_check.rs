@@ -39,14 +39,7 @@ fn valid() -> Graph {
     Graph {
         name: "m".into(),
         version: 0,
-        inputs: vec![Input {
-            name: "x".into(),
-            count: 3,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        }],
+        inputs: vec![Input::new("x", 3)],
         feature_names: Vec::new(),
         nodes: vec![
             node(Op::Expert, 0, 3, 4, vec![dense(3, 4)]),

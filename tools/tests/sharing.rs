@@ -4,18 +4,16 @@
 mod common;
 
 use common::{fixture, read};
-use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::file;
 use mmoe_tools::blob::read::split;
+use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::Measurements;
 use mmoe_tools::cost::cost;
-use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::data::Rows;
+use mmoe_tools::engine::Runner;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::model::{Options, build};
-use mmoe_tools::oracle::evaluate;
-use mmoe_tools::pack::{self, Float};
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::quantize;
 use mmoe_tools::text::grouped;
 
 /// Each task with the whole network that it uses.
@@ -69,22 +67,18 @@ fn graph(weights: &str, spec: &str) -> Graph {
 /// Parameters, multiply-accumulates, bytes in three precisions, M4F instructions in I8.
 fn row(name: &str, graph: &Graph) -> String {
     let x = &read("paper/test_set-0.5.npz").tensors["x"].data;
-    let calibration = quantize::source(graph, Some((x, 100))).unwrap();
-    let quantized = quantize::quantize(graph, &calibration, &quantize::Options::default()).unwrap();
-    let made = [
-        pack::float(graph, Float::F32),
-        pack::float(
-            graph,
-            Float::W8 {
-                narrow_heads: false,
-            },
-        ),
-        pack::integer(graph, &quantized, Packing::Panels),
-    ];
+    let calibration = Some(Rows {
+        data: x.clone(),
+        width: 100,
+    });
     let mut costs = Vec::new();
     let mut instructions = 0.0;
-    for (header, weights) in made {
-        let bytes = BlobBytes::from(file::write(&header, &weights).as_slice());
+    for precision in [Precision::F32, Precision::W8, Precision::I8] {
+        let conversion = Conversion {
+            calibration: calibration.clone(),
+            ..Conversion::new(precision)
+        };
+        let bytes = conversion.run(graph).unwrap().bytes();
         let runner = Runner::load(&bytes).unwrap();
         let cost = cost(bytes.as_slice(), &runner.model).unwrap();
         let (header, _) = split(bytes.as_slice()).unwrap();

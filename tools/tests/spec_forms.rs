@@ -3,10 +3,10 @@
 mod common;
 
 use common::made;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
 
 fn with(weights: &Weights, spec: &str) -> Recognised {

@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod affine;
+mod curve;
 mod d_select_k;
 mod exp;
 mod fixed;
@@ -14,6 +15,8 @@ mod gemv_i8_quad;
 mod gemv_w8;
 mod layer_norm;
 mod mix;
+mod norm_f32;
+mod norm_i16;
 pub(super) mod panels;
 mod quantize;
 mod relu;
@@ -28,6 +31,10 @@ pub use accumulate::{
     finish_w8,
 };
 pub use affine::{affine_f32, affine_i16};
+pub use curve::{
+    clip_f32, curve_i16, elu_f32, gelu_f32, gelu_tanh_f32, hard_swish_f32, mish_f32, silu_f32,
+    softplus_f32, softsign_f32,
+};
 pub use d_select_k::{d_select_k_f32, d_select_k_q15};
 pub use exp::{exp_neg, recip};
 pub use gate::{hard_f32, hard_q15, sigmoid_gate_f32, sigmoid_gate_q15};
@@ -41,6 +48,8 @@ pub use gemv_i16::{dense_i16, logits_i16};
 pub use gemv_w8::gemv_w8;
 pub use layer_norm::layer_norm_f32;
 pub use mix::{mix_f32, mix_i16, product_q31, settle_i16};
+pub use norm_f32::{rms_norm_f32, unit_norm_f32};
+pub use norm_i16::{NormKind, norm_i16, rsqrt};
 pub use quantize::quantize_f32;
 pub use relu::{leaky_relu_f32, leaky_relu_i16, prelu_f32, prelu_i16, relu_f32, relu_i16};
 pub use sigmoid::{sigmoid_f32, sigmoid_i16, sigmoid_q31, tanh_f32, tanh_i16};

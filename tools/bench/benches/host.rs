@@ -5,13 +5,14 @@
 //! model and writes nothing.
 
 use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, List3, Mmoe, Regression, Seq, W8};
-use mmoe_tools::blob::{encode::Packing, file};
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::data::Rows;
 use mmoe_tools::graph::{
     Activation, Dense as Layer, GateKind, Graph, Input, Layer as Any, Node, Op, Output, Task,
 };
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::{import, oracle, pack, quantize, plan::spec::Spec};
+use mmoe_tools::{eval, import, plan::spec::Spec};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -370,12 +371,9 @@ fn wide() -> Graph {
         })
         .collect();
     let inputs = vec![Input {
-        name: "x".into(),
-        count: 512,
         min: Some(-1.0),
         max: Some(1.0),
-        mean: None,
-        std: None,
+        ..Input::new("x", 512)
     }];
     Graph {
         name: "wide".into(),
@@ -389,24 +387,17 @@ fn wide() -> Graph {
 
 /// The model in F32, W8 and I8, calibrated on `rows`.
 fn blobs(graph: &Graph, rows: &[f32]) -> [BlobBytes; 3] {
-    let (full, small) = (
-        pack::float(graph, pack::Float::F32),
-        pack::float(
-            graph,
-            pack::Float::W8 {
-                narrow_heads: false,
-            },
-        ),
-    );
-    let calibration = quantize::source(graph, Some((rows, graph.width(0)))).expect("rows");
-    let quantized =
-        quantize::quantize(graph, &calibration, &quantize::Options::default()).expect("quantizes");
-    [
-        full,
-        small,
-        pack::integer(graph, &quantized, Packing::Panels),
-    ]
-    .map(|(header, weights)| BlobBytes::from(file::write(&header, &weights).as_slice()))
+    let calibration = Rows {
+        data: rows.to_vec(),
+        width: graph.width(0),
+    };
+    [Precision::F32, Precision::W8, Precision::I8].map(|precision| {
+        let conversion = Conversion {
+            calibration: Some(calibration.clone()),
+            ..Conversion::new(precision)
+        };
+        conversion.run(graph).expect("converts").bytes()
+    })
 }
 
 // What the engine is held against.
@@ -554,7 +545,7 @@ fn agree(graph: &Graph, tract: &mut Tract, x: &[f32], inputs: usize) {
         .collect();
     for (row, x) in x.chunks(inputs).enumerate() {
         let wanted =
-            oracle::evaluate(graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).tasks;
+            eval::evaluate(graph, &x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).tasks;
         for (task, y) in wanted.iter().zip(&outputs) {
             for (a, b) in task.iter().zip(&y[row * task.len()..]) {
                 assert!(

@@ -1,7 +1,8 @@
 //! Layers to records and bytes: the memory layout of the engine's `repr(C)` structs, in one place.
 
 use super::message;
-use mmoe::blob::{activation, kind, packing, precision};
+pub use mmoe::blob::PackingKind as Packing;
+use mmoe::blob::{ActivationKind, LayerKind, LayerRecord, PackingKind, PrecisionKind};
 use mmoe::kernel::{
     AffineRow, InputScale, Order, Row, WideRow, pairs_high, pairs_index, panel_index, quad_biased,
 };
@@ -27,25 +28,13 @@ pub enum Role {
     Logits,
 }
 
-/// The order of int8 weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Packing {
-    /// Panels of four.
-    #[default]
-    Panels,
-    /// Words of four, biased.
-    Quad,
-    /// Two rows in each int16.
-    Pairs,
-}
-
-fn code(a: Activation) -> u8 {
+fn kind(a: Activation) -> ActivationKind {
     match a {
-        Activation::Linear => activation::LINEAR,
-        Activation::Relu => activation::RELU,
-        Activation::LeakyRelu { .. } => activation::LEAKY_RELU,
-        Activation::Sigmoid => activation::SIGMOID,
-        Activation::Tanh => activation::TANH,
+        Activation::Linear => ActivationKind::Linear,
+        Activation::Relu => ActivationKind::Relu,
+        Activation::LeakyRelu { .. } => ActivationKind::LeakyRelu,
+        Activation::Sigmoid => ActivationKind::Sigmoid,
+        Activation::Tanh => ActivationKind::Tanh,
     }
 }
 
@@ -90,40 +79,27 @@ fn pairs(weight: &[i8], inputs: usize, outputs: usize) -> Vec<i8> {
 }
 
 impl Encoder {
-    fn record(
-        &mut self,
-        kind: u8,
-        activation: u8,
-        precision: u8,
-        packing: u8,
-        inputs: usize,
-        outputs: usize,
-    ) {
-        self.layers.push(message::Layer {
-            kind,
-            activation,
-            precision,
-            packing,
-            inputs: inputs as u16,
-            outputs: outputs as u16,
-        });
-    }
-
+    /// A layer that multiplies by a matrix.
     fn dense(
         &mut self,
         role: Role,
         act: Activation,
-        precision: u8,
-        packing: u8,
+        format: (PrecisionKind, PackingKind),
         inputs: usize,
         outputs: usize,
     ) {
-        let kind = if role == Role::Logits {
-            kind::LOGITS
-        } else {
-            kind::DENSE
+        let what = match role {
+            Role::Logits => LayerKind::Logits,
+            Role::Dense => LayerKind::Dense,
         };
-        self.record(kind, code(act), precision, packing, inputs, outputs);
+        let record = LayerRecord::matrix(what, kind(act), format, inputs, outputs);
+        self.layers.push(record.into());
+    }
+
+    /// A layer that does not.
+    fn vector(&mut self, what: LayerKind, precision: PrecisionKind, inputs: usize, outputs: usize) {
+        let record = LayerRecord::vector(what, precision, inputs, outputs);
+        self.layers.push(record.into());
     }
 
     /// Zeros up to a multiple of 4.
@@ -153,7 +129,13 @@ impl Encoder {
     /// An F32 layer; `weight` row after row.
     pub fn dense_f32(&mut self, role: Role, act: Activation, weight: &[f32], bias: &[f32]) {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        self.dense(role, act, precision::F32, packing::PANELS, inputs, outputs);
+        self.dense(
+            role,
+            act,
+            (PrecisionKind::F32, PackingKind::Panels),
+            inputs,
+            outputs,
+        );
         self.put(bias);
         self.put(&panels(Order::Eights, weight, inputs, outputs));
         self.slope_f32(act);
@@ -169,7 +151,13 @@ impl Encoder {
         bias: &[f32],
     ) {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        self.dense(role, act, precision::W8, packing::PANELS, inputs, outputs);
+        self.dense(
+            role,
+            act,
+            (PrecisionKind::W8, PackingKind::Panels),
+            inputs,
+            outputs,
+        );
         self.put(bias);
         self.put(scale);
         self.put(&panels(Order::Eights, weight, inputs, outputs));
@@ -188,12 +176,7 @@ impl Encoder {
         pack: Packing,
     ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
-        let code = match pack {
-            Packing::Panels => packing::PANELS,
-            Packing::Quad => packing::QUAD,
-            Packing::Pairs => packing::PAIRS,
-        };
-        self.dense(role, act, precision::I8, code, inputs, outputs);
+        self.dense(role, act, (PrecisionKind::I8, pack), inputs, outputs);
         self.put(rows);
         self.put(&match pack {
             Packing::Panels => panels(Order::Fours, weight, inputs, outputs),
@@ -214,7 +197,13 @@ impl Encoder {
         rows: &[WideRow],
     ) {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
-        self.dense(role, act, precision::I16, packing::PANELS, inputs, outputs);
+        self.dense(
+            role,
+            act,
+            (PrecisionKind::I16, PackingKind::Panels),
+            inputs,
+            outputs,
+        );
         self.put(rows);
         self.put(&panels(Order::Pairs, weight, inputs, outputs));
         self.pad();
@@ -223,11 +212,9 @@ impl Encoder {
 
     /// A float affine layer.
     pub fn affine_f32(&mut self, gain: &[f32], bias: &[f32]) {
-        self.record(
-            kind::AFFINE,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+        self.vector(
+            LayerKind::Affine,
+            PrecisionKind::F32,
             gain.len(),
             gain.len(),
         );
@@ -238,11 +225,9 @@ impl Encoder {
 
     /// An integer affine layer.
     pub fn affine_i16(&mut self, units: &[AffineRow]) {
-        self.record(
-            kind::AFFINE,
-            activation::LINEAR,
-            precision::I16,
-            packing::PANELS,
+        self.vector(
+            LayerKind::Affine,
+            PrecisionKind::I16,
             units.len(),
             units.len(),
         );
@@ -251,11 +236,9 @@ impl Encoder {
 
     /// A float PReLU.
     pub fn prelu_f32(&mut self, slope: &[f32]) {
-        self.record(
-            kind::PRELU,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+        self.vector(
+            LayerKind::PRelu,
+            PrecisionKind::F32,
             slope.len(),
             slope.len(),
         );
@@ -264,11 +247,9 @@ impl Encoder {
 
     /// An integer PReLU, slopes in Q14.
     pub fn prelu_i16(&mut self, slope: &[i16]) {
-        self.record(
-            kind::PRELU,
-            activation::LINEAR,
-            precision::I16,
-            packing::PANELS,
+        self.vector(
+            LayerKind::PRelu,
+            PrecisionKind::I16,
             slope.len(),
             slope.len(),
         );
@@ -278,11 +259,9 @@ impl Encoder {
 
     /// A layer norm.
     pub fn layer_norm(&mut self, gain: &[f32], bias: &[f32], epsilon: f32) {
-        self.record(
-            kind::LAYER_NORM,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+        self.vector(
+            LayerKind::LayerNorm,
+            PrecisionKind::F32,
             gain.len(),
             gain.len(),
         );
@@ -293,11 +272,9 @@ impl Encoder {
 
     /// A constant gate's weights.
     pub fn constant_f32(&mut self, inputs: usize, weights: &[f32]) {
-        self.record(
-            kind::CONSTANT,
-            activation::LINEAR,
-            precision::F32,
-            packing::PANELS,
+        self.vector(
+            LayerKind::Constant,
+            PrecisionKind::F32,
             inputs,
             weights.len(),
         );
@@ -306,11 +283,9 @@ impl Encoder {
 
     /// A constant gate's weights in Q15.
     pub fn constant_q15(&mut self, inputs: usize, weights: &[u16]) {
-        self.record(
-            kind::CONSTANT,
-            activation::LINEAR,
-            precision::I16,
-            packing::PANELS,
+        self.vector(
+            LayerKind::Constant,
+            PrecisionKind::I16,
             inputs,
             weights.len(),
         );

@@ -22,8 +22,7 @@ fn varint(out: &mut Vec<u8>, mut n: usize) {
 /// # Panics
 ///
 /// If the blob would be larger than 4 GB, which its format cannot say.
-#[must_use]
-pub fn write(header: &Header, weights: &[u8]) -> Vec<u8> {
+pub(super) fn write(header: &Header, weights: &[u8]) -> Vec<u8> {
     let mut file = Vec::with_capacity(PREAMBLE + 4096 + weights.len());
     file.extend(MAGIC.to_le_bytes());
     file.extend(VERSION.to_le_bytes());

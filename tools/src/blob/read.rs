@@ -188,14 +188,10 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
             })
         })
         .collect::<Result<_, _>>()?;
-    let inputs = header.inputs.iter().map(|i| Input {
-        name: "x".into(),
-        count: i.count as usize,
-        min: None,
-        max: None,
-        mean: None,
-        std: None,
-    });
+    let inputs = header
+        .inputs
+        .iter()
+        .map(|i| Input::new("x", i.count as usize));
     Ok(Graph {
         name: String::new(),
         version: 0,

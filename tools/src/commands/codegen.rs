@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use mmoe_tools::blob::read;
 use mmoe_tools::codegen::{self, About, Source};
 
-use super::output::{print, write_whole};
-use super::{load, read_blob};
+use super::input::{load, read_blob};
+use super::output::{Target, print, print_source};
 
 /// Writes the Rust source of a typed model for a blob: its type, named inputs and outputs, and what
 /// it takes.
@@ -29,6 +29,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let output = args
+        .output
+        .as_deref()
+        .map(|path| Target::new(path, [("the blob", args.model.as_path())]))
+        .transpose()?;
     let blob = read_blob(&args.model)?;
     let runner = load(&args.model, &blob)?;
     let id = runner.model.blob().id();
@@ -51,11 +56,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let (source, mapping) = codegen::source(&header, &about, &from)
         .with_context(|| args.model.display().to_string())?;
-    let Some(output) = &args.output else {
-        return print(&source);
+    let (Some(target), Some(path)) = (output, &args.output) else {
+        return print_source(&source);
     };
-    write_whole(output, source.as_bytes())?;
-    let mut text = format!("wrote {}\n", output.display());
+    target.write(source.as_bytes())?;
+    let mut text = format!("wrote {}\n", path.display());
     for (name, id) in mapping {
         text += &format!("`{name}` is called `{id}`\n");
     }

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use mmoe_tools::data::{Data, Rows};
-use mmoe_tools::engine::Runner;
+use mmoe_tools::data::Data;
+use mmoe_tools::engine::{Gate, Runner};
 use mmoe_tools::gate_stats::{GateStats, Gating};
-use serde_json::json;
+use mmoe_tools::predictions::Predictions;
+use mmoe_tools::text::count;
+use serde_json::{Value, json};
 
-use super::output::{Table, count, print};
-use super::{load, read_blob};
+use super::input::{features, load, note_odd_numbers, read_blob};
+use super::output::{Table, print, print_json};
 
 /// Shows what each task's gate does with the experts on given rows.
 #[derive(Debug, clap::Args)]
@@ -19,8 +21,8 @@ pub(super) struct Args {
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
     /// Rows of features, as for `run`.
-    #[arg(long, value_name = "X")]
-    input: PathBuf,
+    #[arg(long, visible_alias = "input", value_name = "X")]
+    data: PathBuf,
     /// JSON.
     #[arg(long)]
     json: bool,
@@ -32,58 +34,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if runner.gates.is_empty() {
         bail!("{}: has no gates", args.model.display());
     }
-    let x =
-        Data::read(&args.input)?.features(runner.model.inputs(), &runner.feature_names(), &[])?;
-    let (gating, average) = gather(&mut runner, &x)?;
-    print(&if args.json {
-        json(&runner, &gating, x.len(), average)?
+    let x = features(&runner, &Data::read(&args.data)?)?;
+    let made = Predictions::make(&mut runner, &x, None, || ()).context("prediction")?;
+    let (gating, average) = (made.gating(&runner), made.experts_run());
+    note_odd_numbers(&x, &made);
+    if args.json {
+        print_json(&json(&runner, &gating, x.len(), average))
     } else {
-        text(args, &runner, &gating, x.len(), average)
-    })
-}
-
-/// What the gates do on these rows, and how many experts run on average.
-pub(super) fn gather(runner: &mut Runner<'_>, x: &Rows) -> Result<(Gating, f64)> {
-    let stats = (0..runner.gates.len())
-        .map(|g| GateStats::new(name(runner, g), runner.gates[g].experts.clone()));
-    let mut gating = Gating::new(stats.collect(), runner.experts.len());
-    let mut run = 0u64;
-    for row in x.iter() {
-        run += u64::from(runner.predict(row).context("prediction")?.1.experts);
-        let weights: Vec<Vec<f32>> = (0..runner.gates.len())
-            .map(|g| runner.gate_weights(g))
-            .collect();
-        gating.add(&weights);
-    }
-    Ok((gating, run as f64 / x.len() as f64))
-}
-
-/// `gate_y`, or `gate_y+z` where tasks share it, or `gate3` where no tower reads it.
-fn name(runner: &Runner<'_>, gate: usize) -> String {
-    let tasks: Vec<&str> = runner.gates[gate]
-        .tasks
-        .iter()
-        .map(|t| runner.tasks[*t].name.as_str())
-        .collect();
-    if tasks.is_empty() {
-        format!("gate{gate}")
-    } else {
-        format!("gate_{}", tasks.join("+"))
-    }
-}
-
-/// What people call a gate of this code.
-pub(super) fn kind(op: u8) -> &'static str {
-    use mmoe::blob::op;
-    match op {
-        op::SOFTMAX => "softmax",
-        op::SIGMOID => "sigmoid",
-        op::HARD => "hard",
-        op::TOP_K => "top-k",
-        op::TOP_K_RAW => "top-k, not renormalised",
-        op::CONSTANT => "constant",
-        op::D_SELECT_K => "DSelect-k",
-        _ => "?",
+        print(&text(args, &runner, &gating, x.len(), average))
     }
 }
 
@@ -92,7 +50,7 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
         "{}: {} of {}, on average {average:.2} of {} run\n",
         args.model.display(),
         count(rows, "row"),
-        args.input.display(),
+        args.data.display(),
         count(gating.experts, "expert")
     );
     for (gate, about) in gating.gates.iter().zip(&runner.gates) {
@@ -100,7 +58,7 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
             text,
             "\n{} ({}), entropy {:.3} (0: one expert alone, 1: all alike)",
             gate.name,
-            kind(about.op),
+            about.op.name(),
             gate.entropy()
         );
         let mut table = Table::new(1, &["", "mean", "max", "leads", ""]);
@@ -149,11 +107,11 @@ fn text(args: &Args, runner: &Runner<'_>, gating: &Gating, rows: usize, average:
     text
 }
 
-fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Result<String> {
-    let gate = |(g, about): (&GateStats, &mmoe_tools::engine::Gate)| {
+fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Value {
+    let gate = |(g, about): (&GateStats, &Gate)| {
         json!({
             "name": g.name,
-            "kind": kind(about.op),
+            "kind": about.op.name(),
             "tasks": about.tasks.iter().map(|t| &runner.tasks[*t].name).collect::<Vec<_>>(),
             "experts": g.experts,
             "mean": g.mean(),
@@ -168,13 +126,12 @@ fn json(runner: &Runner<'_>, gating: &Gating, rows: usize, average: f64) -> Resu
         .iter()
         .map(|(a, b, c)| json!({"a": names(*a), "b": names(*b), "correlation": c}))
         .collect();
-    let value = json!({
+    json!({
         "rows": rows,
         "experts": gating.experts,
         "experts_run": average,
         "gates": gating.gates.iter().zip(&runner.gates).map(gate).collect::<Vec<_>>(),
         "correlations": correlations,
         "warnings": gating.warnings(),
-    });
-    Ok(serde_json::to_string_pretty(&value)? + "\n")
+    })
 }

@@ -1,10 +1,10 @@
-//! The commands.
+//! The commands: arguments and printing. What they compute is the library's.
 
 mod codegen;
 mod convert;
-mod device;
 mod eval;
 mod gates;
+mod input;
 mod inspect;
 mod output;
 mod report;
@@ -14,9 +14,8 @@ mod verify;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
-use mmoe_tools::engine::{BlobBytes, Runner};
 
 /// Converts trained multi-gate mixture-of-experts models into blobs for microcontrollers, and
 /// inspects, runs, verifies and evaluates them.
@@ -24,7 +23,8 @@ use mmoe_tools::engine::{BlobBytes, Runner};
 #[command(
     name = "mmoe",
     version,
-    after_help = "Exit codes: 0 done, 1 a check failed, 2 usage or bad input."
+    after_help = "Exit codes: 0 done; 1 a check failed (the model differs, or is over budget); 2 it \
+                  could not be done: usage, bad input, or a question that only you can answer."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -50,7 +50,11 @@ struct CheckFailed(String);
 
 /// Runs the tool.
 pub(crate) fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return usage(&error),
+    };
+    let done = match command {
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Run(args) => run::run(&args),
@@ -63,13 +67,51 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(&error));
+            output::complain(&format!("error: {}", chain(&error)));
             if error.is::<CheckFailed>() {
                 ExitCode::from(1)
             } else {
                 ExitCode::from(2)
             }
         }
+    }
+}
+
+/// Shows help, or what is wrong with the arguments and what was probably meant.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell where printing fails.
+    let _ = error.print();
+    if let Some(tip) = tip(error) {
+        output::complain(&format!("\n  tip: {tip}"));
+    }
+    ExitCode::from(error.exit_code().try_into().unwrap_or(2))
+}
+
+/// What a file among the arguments, where none is taken, was meant for.
+fn tip(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let file = text(ContextKind::InvalidSubcommand)?;
+            let path = Path::new(file);
+            (path.exists() || path.extension().is_some()).then(|| {
+                format!(
+                    "for trained weights: mmoe convert {file} -o model.mmoe; to see what is in a \
+                     file: mmoe inspect {file}"
+                )
+            })
+        }
+        ErrorKind::UnknownArgument => {
+            let argument = text(ContextKind::InvalidArg)?;
+            let command = std::env::args().nth(1)?;
+            let takes_data = matches!(command.as_str(), "run" | "gates" | "report" | "eval");
+            (takes_data && !argument.starts_with('-'))
+                .then(|| format!("rows of data are given with --data: --data {argument}"))
+        }
+        _ => None,
     }
 }
 
@@ -84,29 +126,4 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     text
-}
-
-/// Reads a blob's bytes.
-fn read_blob(path: &Path) -> Result<BlobBytes> {
-    let blob =
-        BlobBytes::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    if blob.as_slice().is_empty() {
-        bail!(
-            "{}: is empty (0 bytes); was it fully written?",
-            path.display()
-        );
-    }
-    if !blob.is_blob() {
-        bail!(
-            "{}: is no blob; if it holds trained weights, make one of it: mmoe convert {0} -o \
-             model.mmoe",
-            path.display()
-        );
-    }
-    Ok(blob)
-}
-
-/// Loads a blob.
-fn load<'b>(path: &Path, blob: &'b BlobBytes) -> Result<Runner<'b>> {
-    Runner::load(blob).with_context(|| path.display().to_string())
 }

@@ -1,14 +1,16 @@
 //! `mmoe run`.
 
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mmoe_tools::data::Data;
+use mmoe_tools::predictions::Predictions;
+use mmoe_tools::text::short;
 use npyz::WriterBuilder;
 
-use super::output::{Pending, Table, print, short, write_whole};
-use super::{load, read_blob};
+use super::input::{features, load, note_odd_numbers, read_blob};
+use super::output::{Table, Target, print, print_source};
 
 /// Predicts rows of features, with the very code that firmware runs.
 #[derive(Debug, clap::Args)]
@@ -17,9 +19,10 @@ pub(super) struct Args {
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
     /// Rows of features: .npz (array `x`), .npy or CSV, told apart by their content; `-` is
-    /// standard input. A CSV header is matched with the blob's feature names, if it has some.
-    #[arg(long, value_name = "X")]
-    input: PathBuf,
+    /// standard input. A CSV header is matched with the blob's feature names, if it has some;
+    /// columns of labels, called as the tasks are, may stand beside them.
+    #[arg(long, visible_alias = "input", value_name = "X")]
+    data: PathBuf,
     /// Where to write: .npz or .csv (`-`: CSV to standard output). Without it a table is printed.
     #[arg(short, long, value_name = "Y")]
     output: Option<PathBuf>,
@@ -37,21 +40,10 @@ struct Block {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let format = args.output.as_deref().map(format).transpose()?;
+    let output = args.output.as_deref().map(|path| Output::new(path, args));
+    let output = output.transpose()?;
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
-    let data = Data::read(&args.input)?;
-    let x = data.features(runner.model.inputs(), &runner.feature_names(), &[])?;
-    let mut blocks: Vec<Block> = runner
-        .tasks
-        .iter()
-        .map(|t| Block {
-            name: t.name.clone(),
-            width: t.width,
-            data: Vec::with_capacity(x.len() * t.width),
-        })
-        .collect();
-    let tasks = runner.tasks.clone();
     let gates = if args.gates {
         runner.gate_names()
     } else {
@@ -60,58 +52,58 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.gates && gates.is_empty() {
         bail!("{}: has no gates; leave --gates out", args.model.display());
     }
-    blocks.extend(gates.iter().map(|(name, g)| Block {
+    let x = features(&runner, &Data::read(&args.data)?)?;
+    let made = Predictions::make(&mut runner, &x, None, || ()).context("prediction")?;
+    let tasks = runner.tasks.iter().map(|t| Block {
+        name: t.name.clone(),
+        width: t.width,
+        data: made
+            .each()
+            .flat_map(|row| row[t.range()].iter().copied())
+            .collect(),
+    });
+    let gates = gates.iter().map(|(name, gate)| Block {
         name: name.clone(),
-        width: runner.gates[*g].experts.len(),
-        data: Vec::new(),
-    }));
-    let (mut not_a_number, mut saturated) = (0u64, 0u64);
-    for row in x.iter() {
-        let (y, run) = runner.predict(row).context("prediction")?;
-        not_a_number += u64::from(run.input.nan);
-        saturated += u64::from(run.input.saturated);
-        for (task, block) in tasks.iter().zip(&mut blocks) {
-            block.data.extend(&y[task.range()]);
-        }
-        for ((_, gate), block) in gates.iter().zip(&mut blocks[tasks.len()..]) {
-            block.data.extend(runner.gate_weights(*gate));
-        }
+        width: runner.gates[*gate].experts.len(),
+        data: made.gates[*gate].clone(),
+    });
+    let blocks: Vec<Block> = tasks.chain(gates).collect();
+    match output {
+        Some(Output::Npz(target)) => target.write(&npz(&blocks, x.len())?)?,
+        Some(Output::Csv(target)) => target.write(csv_text(&blocks, x.len())?.as_bytes())?,
+        Some(Output::CsvOut) => print_source(&csv_text(&blocks, x.len())?)?,
+        None => print(&table(&blocks, x.len()))?,
     }
-    match (format, &args.output) {
-        (Some(Format::Npz), Some(path)) => write_npz(path, &blocks, x.len())?,
-        (Some(Format::Csv), Some(path)) => {
-            write_whole(path, csv_text(&blocks, x.len())?.as_bytes())?
-        }
-        (Some(Format::CsvOut), _) => print(&csv_text(&blocks, x.len())?)?,
-        _ => print(&table(&blocks, x.len()))?,
-    }
-    if not_a_number + saturated > 0 {
-        eprintln!(
-            "note: {not_a_number} features were NaN (taken as 0), {saturated} beyond the range \
-             that the integers hold (saturated)"
-        );
-    }
+    note_odd_numbers(&x, &made);
     Ok(())
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Format {
-    Npz,
-    Csv,
+/// Where results go, and how.
+#[derive(Debug)]
+enum Output {
+    Npz(Target),
+    Csv(Target),
     CsvOut,
 }
 
-fn format(path: &Path) -> Result<Format> {
-    if path == Path::new("-") {
-        return Ok(Format::CsvOut);
-    }
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("npz") => Ok(Format::Npz),
-        Some("csv") => Ok(Format::Csv),
-        _ => bail!(
-            "{}: results are written as .npz or .csv; give the file one of these endings",
-            path.display()
-        ),
+impl Output {
+    fn new(path: &Path, args: &Args) -> Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::CsvOut);
+        }
+        let inputs = [
+            ("the blob", args.model.as_path()),
+            ("the data", args.data.as_path()),
+        ];
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        match ending.to_ascii_lowercase().as_str() {
+            "npz" => Ok(Self::Npz(Target::new(path, inputs)?)),
+            "csv" => Ok(Self::Csv(Target::new(path, inputs)?)),
+            _ => bail!(
+                "{}: results are written as .npz or .csv; give the file one of these endings",
+                path.display()
+            ),
+        }
     }
 }
 
@@ -155,25 +147,29 @@ fn table(blocks: &[Block], rows: usize) -> String {
     table.text("")
 }
 
-/// An array per block, `[rows, width]`.
-fn write_npz(path: &Path, blocks: &[Block], rows: usize) -> Result<()> {
-    let pending = Pending::write(path, |to| {
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        for block in blocks {
-            zip.start_file(
-                format!("{}.npy", block.name),
-                zip::write::SimpleFileOptions::default(),
-            )?;
-            let shape = [rows as u64, block.width as u64];
-            let mut array = npyz::WriteOptions::new()
-                .default_dtype()
-                .shape(&shape)
-                .writer(&mut zip)
-                .begin_nd()?;
-            array.extend(block.data.iter())?;
-            array.finish()?;
+/// An archive with an array per block, `[rows, width]`.
+fn npz(blocks: &[Block], rows: usize) -> Result<Vec<u8>> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for block in blocks {
+        // A name in an archive is a path, which must not lead anywhere when it is unpacked.
+        if block.name.contains(['/', '\\']) || block.name.contains(char::is_control) {
+            bail!(
+                "`{}` cannot be the name of an array in an .npz file; write .csv instead",
+                block.name
+            );
         }
-        Ok(to.write_all(zip.finish()?.get_ref())?)
-    })?;
-    pending.keep()
+        zip.start_file(
+            format!("{}.npy", block.name),
+            zip::write::SimpleFileOptions::default(),
+        )?;
+        let shape = [rows as u64, block.width as u64];
+        let mut array = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&shape)
+            .writer(&mut zip)
+            .begin_nd()?;
+        array.extend(block.data.iter())?;
+        array.finish()?;
+    }
+    Ok(zip.finish()?.into_inner())
 }

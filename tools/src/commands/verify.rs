@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use mmoe::SelfTestError;
 use mmoe_tools::data::Data;
-use mmoe_tools::golden::{self, Difference, Outline, What};
+use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::self_test;
+use mmoe_tools::text::count;
 
-use super::output::{Table, count, print, short};
-use super::{CheckFailed, load, read_blob};
+use super::CheckFailed;
+use super::input::{load, read_blob};
+use super::output::differences::{failed, table, tolerance};
+use super::output::print;
 
 /// Compares a blob's outputs with a golden file, what the framework itself computed; runs the
 /// self-test rows that it carries.
@@ -29,16 +32,6 @@ pub(super) struct Args {
     /// change the outputs.
     #[arg(long, value_name = "T", value_parser = tolerance)]
     tolerance: Option<f64>,
-}
-
-/// What F32 is held to.
-pub(super) const F32: f64 = 1e-5;
-
-pub(super) fn tolerance(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(t) if t >= 0.0 && t.is_finite() => Ok(t),
-        _ => Err("a tolerance is a number from 0 on, such as 1e-5".into()),
-    }
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -66,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let precision = runner.precision();
     let tolerance = match (args.tolerance, precision) {
         (Some(t), _) => t,
-        (None, "F32") => F32,
+        (None, "F32") => golden::TOLERANCE,
         (None, other) => {
             bail!(
                 "{}: is {other}, whose weights are rounded: say with --tolerance how far its \
@@ -97,55 +90,4 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     print(&text)?;
     failed(&differences, tolerance).map_or(Ok(()), |e| Err(e.into()))
-}
-
-/// The worst of each array.
-pub(super) fn table(differences: &[Difference], tolerance: f64) -> String {
-    let mut table = Table::new(
-        1,
-        &[
-            "",
-            "worst |a-b|",
-            "/ max(1,|b|)",
-            "row",
-            "found",
-            "golden",
-            "",
-        ],
-    );
-    for d in differences {
-        let verdict = if d.relative <= tolerance {
-            "ok"
-        } else {
-            "FAILED"
-        };
-        let numbers = [
-            format!("{:.2e}", d.absolute),
-            format!("{:.2e}", d.relative),
-            d.row.to_string(),
-            short(d.found),
-            short(d.expected),
-        ];
-        let mut cells = vec![d.name.clone()];
-        cells.extend(numbers);
-        cells.push(verdict.into());
-        table.row(cells);
-    }
-    table.text("  ")
-}
-
-/// The error, if one of the arrays is off by more than the tolerance.
-pub(super) fn failed(differences: &[Difference], tolerance: f64) -> Option<CheckFailed> {
-    let bad: Vec<String> = differences
-        .iter()
-        .filter(|d| d.relative > tolerance)
-        .map(|d| format!("`{}`", d.name))
-        .collect();
-    (!bad.is_empty()).then(|| {
-        CheckFailed(format!(
-            "{} differ{} from the golden file by more than {tolerance:e}·max(1, |b|)",
-            bad.join(", "),
-            if bad.len() == 1 { "s" } else { "" }
-        ))
-    })
 }

@@ -10,11 +10,11 @@
 //! software, a few hundred instructions of an exponential drown in how much a product varies with
 //! its operands).
 
-use mmoe::blob::{activation, kind, op, output, packing, precision};
+use mmoe::blob::{LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::message::Header;
-use crate::cost::{self, Cost};
+use crate::cost::{Cost, Work};
 
 /// Everything measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Inference {
     pub level: String,
     /// Which model.
     pub model: String,
-    /// `F32`, `W8`, `I8`, `I8-quad` or `I8-pairs`.
+    /// `F32`, `W8`, `I8` or `I8-quad`.
     pub precision: String,
     /// What there is to do.
     pub work: Work,
@@ -61,81 +61,19 @@ pub struct Code {
     pub bytes: u64,
 }
 
-/// What an inference has to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
-    /// Multiply-accumulates of all dense layers and of mixing.
-    pub macs: u64,
-    /// Those of 16-bit weights among them.
-    pub wide: u64,
-    /// Outputs of all dense layers.
-    pub rows: u64,
-    /// Exponentials of gates, outputs and activations.
-    pub exponentials: u64,
-    /// Features.
-    pub inputs: u64,
-    /// Outputs.
-    pub outputs: u64,
-}
-
-impl Work {
-    /// That of a header, all experts run.
-    #[must_use]
-    pub fn of(header: &Header) -> Self {
-        let mut work = Self {
-            inputs: header.inputs.iter().map(|i| u64::from(i.count)).sum(),
-            ..Self::default()
-        };
-        for layer in &header.layers {
-            let macs = cost::macs(layer);
-            work.macs += macs;
-            if layer.precision == precision::I16 {
-                work.wide += macs;
-            }
-            if layer.kind <= kind::LOGITS {
-                work.rows += u64::from(layer.outputs);
-            }
-            if matches!(layer.activation, activation::SIGMOID | activation::TANH) {
-                work.exponentials += u64::from(layer.outputs);
-            }
-        }
-        for node in header.nodes.iter().filter(|n| n.op >= op::GATES) {
-            let seen = u64::from(node.sees.count_ones());
-            work.macs += seen * u64::from(node.outputs);
-            work.exponentials += match node.op {
-                op::SOFTMAX | op::SIGMOID | op::TOP_K_RAW => seen,
-                op::TOP_K | op::D_SELECT_K => u64::from(node.k),
-                _ => 0,
-            };
-        }
-        for task in &header.tasks {
-            work.outputs += u64::from(task.width);
-            if matches!(task.output, output::SIGMOID | output::SOFTMAX) {
-                work.exponentials += u64::from(task.width);
-            }
-        }
-        work
-    }
-
-    fn features(self) -> [f64; 3] {
-        [self.macs, self.rows, self.exponentials].map(|n| n as f64)
-    }
-}
-
 /// The precision of a whole model, as [`Inference::precision`] names it.
 #[must_use]
 pub fn precision_of(header: &Header) -> &'static str {
-    let any = |p: u8| header.layers.iter().any(|l| l.precision == p);
-    if any(precision::I8) || any(precision::I16) {
-        let packed = |as_: u8| header.layers.iter().any(|l| l.packing == as_);
-        if packed(packing::QUAD) {
+    let any = |of: fn(&LayerRecord) -> bool| header.layers.iter().any(|l| of(&l.record()));
+    if any(LayerRecord::is_integer) {
+        if any(|l| l.packing() == Some(PackingKind::Quad)) {
             "I8-quad"
-        } else if packed(packing::PAIRS) {
+        } else if any(|l| l.packing() == Some(PackingKind::Pairs)) {
             "I8-pairs"
         } else {
             "I8"
         }
-    } else if any(precision::W8) {
+    } else if any(|l| l.precision() == Some(PrecisionKind::W8)) {
         "W8"
     } else {
         "F32"
@@ -412,7 +350,7 @@ mod tests {
         let mut held = 0;
         for (core, _) in CORES {
             for level in ["3", "s"] {
-                for precision in ["F32", "W8", "I8", "I8-quad", "I8-pairs"] {
+                for precision in ["F32", "W8", "I8", "I8-quad"] {
                     assert!(all.of(core, level, precision).len() >= 6);
                     let error = all.error(core, level, precision).expect("measured");
                     assert!(

@@ -1,12 +1,15 @@
 //! What a blob costs: flash, RAM, multiply-accumulates.
 
 pub mod cores;
+mod work;
 
-use mmoe::blob::{activation, kind, op, precision};
+use mmoe::blob::{ActivationKind, LayerKind};
 
-use crate::blob::message::{Header, Layer};
+use crate::blob::message::Layer;
 use crate::blob::read::{self, ReadError};
 use crate::rust_type;
+
+pub use work::{NodeWork, Work};
 
 /// The cost of a whole model.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,121 +58,10 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
 #[must_use]
 pub fn parameters(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    match l.kind {
-        kind::DENSE | kind::LOGITS => i * o + o + u64::from(l.activation == activation::LEAKY_RELU),
-        kind::AFFINE | kind::LAYER_NORM => 2 * o,
-        _ => o,
-    }
-}
-
-/// Multiply-accumulates of a layer.
-#[must_use]
-pub fn macs(l: &Layer) -> u64 {
-    if l.kind <= kind::LOGITS {
-        u64::from(l.inputs) * u64::from(l.outputs)
-    } else {
-        0
-    }
-}
-
-/// Bytes of a layer's weights.
-#[must_use]
-pub fn bytes(l: &Layer) -> u64 {
-    let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let float = l.precision <= precision::W8;
-    let padded = |n: u64| n.next_multiple_of(4);
-    match l.kind {
-        kind::DENSE | kind::LOGITS => {
-            let matrix = match l.precision {
-                precision::F32 => 4 * (i * o + o),
-                precision::I16 => padded(2 * i * o) + 12 * o,
-                _ => padded(i * o) + 8 * o,
-            };
-            matrix
-                + if l.activation == activation::LEAKY_RELU {
-                    4
-                } else {
-                    0
-                }
-        }
-        kind::AFFINE => 8 * o,
-        kind::LAYER_NORM => 8 * o + 4,
-        _ => padded(o * if float { 4 } else { 2 }),
-    }
-}
-
-/// The layers of each step, with the step's number.
-#[must_use]
-pub fn layers_of(header: &Header) -> Vec<&[Layer]> {
-    let mut rest = header.layers.as_slice();
-    header
-        .nodes
-        .iter()
-        .map(|n| {
-            let (own, after) = rest.split_at(usize::from(n.layers).min(rest.len()));
-            rest = after;
-            own
-        })
-        .collect()
-}
-
-/// What it takes to run parts of a model: how many multiply-accumulates each step has.
-#[derive(Debug, Clone)]
-pub struct Steps {
-    /// Of everything but experts and mixing.
-    fixed: u64,
-    /// Of each expert, by number.
-    experts: Vec<u64>,
-    /// Of adding one expert into each gate's mixture, by number.
-    mixing: Vec<u64>,
-}
-
-impl Steps {
-    /// Those of a header.
-    #[must_use]
-    pub fn of(header: &Header) -> Self {
-        let mut steps = Self {
-            fixed: 0,
-            experts: Vec::new(),
-            mixing: Vec::new(),
-        };
-        for (node, layers) in header.nodes.iter().zip(layers_of(header)) {
-            let own: u64 = layers.iter().map(macs).sum();
-            if node.op == op::EXPERT {
-                steps.experts.push(own);
-            } else {
-                steps.fixed += own;
-                if node.op >= op::GATES {
-                    steps.mixing.push(u64::from(node.outputs));
-                }
-            }
-        }
-        steps
-    }
-
-    /// Multiply-accumulates of a prediction that ran the experts which some gate weighs at least
-    /// `least` and more than 0. `weights`: each gate's, with the experts that it sees.
-    #[must_use]
-    pub fn macs(&self, gates: &[(&[usize], Vec<f32>)], least: f32) -> u64 {
-        let mut run = vec![gates.is_empty(); self.experts.len()];
-        let mut total = self.fixed;
-        for ((seen, weights), mixing) in gates.iter().zip(&self.mixing) {
-            for (expert, _) in seen
-                .iter()
-                .zip(weights)
-                .filter(|(_, w)| **w >= least && **w > 0.0)
-            {
-                run[*expert] = true;
-                total += mixing;
-            }
-        }
-        total
-            + self
-                .experts
-                .iter()
-                .zip(run)
-                .filter(|(_, r)| *r)
-                .map(|(m, _)| m)
-                .sum::<u64>()
+    let leaky = l.record().activation() == Some(ActivationKind::LeakyRelu);
+    match l.record().kind() {
+        Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
+        Some(LayerKind::Affine | LayerKind::LayerNorm) => 2 * o,
+        Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
     }
 }

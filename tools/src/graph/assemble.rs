@@ -1,12 +1,12 @@
 //! From a plan and the tensors that it names to a [`Graph`].
 
 use crate::error::ModelError;
+use crate::eval;
 use crate::graph::fold::{self, Affine, Matrix, Step};
 use crate::graph::rules::MAX_WIDTH;
 use crate::graph::tensors::Tensors;
 use crate::graph::{Activation, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use crate::import::Weights;
-use crate::oracle;
 use crate::plan::{
     ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, OutputPlan, Plan, Reads, TensorRef,
     Unit,
@@ -144,14 +144,7 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
         } else {
             continue;
         };
-        return Ok(Input {
-            name: "x".into(),
-            count,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        });
+        return Ok(Input::new("x", count));
     }
     Err(ModelError::MissingKey {
         place: "the spec".into(),
@@ -177,8 +170,8 @@ fn feature_names(inputs: &[Input]) -> Vec<String> {
     inputs.iter().flat_map(of).collect()
 }
 
-/// `(x − mean) / std` as an affine step per feature, taken off the inputs; `None` where there is
-/// nothing to do.
+/// `(x − mean) / std` as an affine step per feature, for the layers that read the input; the
+/// inputs are marked as folded. `None` where there is nothing to do.
 fn take_scaling(inputs: &mut [Input]) -> Result<Option<Affine>, ModelError> {
     if let Some(bad) = inputs.iter().find(|i| {
         i.std.is_some_and(|s| s <= 0.0 || !s.is_finite()) || i.mean.is_some_and(|m| !m.is_finite())
@@ -197,10 +190,8 @@ fn take_scaling(inputs: &mut [Input]) -> Result<Option<Affine>, ModelError> {
         bias: Vec::new(),
     };
     for input in inputs {
-        let (mean, std) = (
-            input.mean.take().unwrap_or(0.0),
-            input.std.take().unwrap_or(1.0),
-        );
+        let (mean, std) = input.scaling();
+        input.folded = true;
         affine
             .gain
             .extend(std::iter::repeat_n(1.0 / std, input.count));
@@ -383,7 +374,7 @@ impl Assembler {
             ));
             return Ok((
                 GateKind::Constant,
-                constant(oracle::gate_weights(kind, order.len(), &logits).into_iter()),
+                constant(eval::gate_weights(kind, order.len(), &logits).into_iter()),
             ));
         }
         let mut steps = self.steps(&gate.unit, src, start, inputs)?;
@@ -446,7 +437,7 @@ impl Assembler {
             last.select(order);
         }
         if last.is_constant() {
-            let weights = oracle::gate_weights(kind, order.len(), &last.bias);
+            let weights = eval::gate_weights(kind, order.len(), &last.bias);
             self.folded.push(format!(
                 "{name}: its kernel `{}` is zero, so its weights are the same for every input → a \
                  constant gate",

@@ -30,7 +30,7 @@ pub struct Graph {
 }
 
 /// A run of input features that share what is known about them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Input {
     /// For people and for the feature names.
     pub name: String,
@@ -44,6 +44,51 @@ pub struct Input {
     pub mean: Option<f64>,
     /// Standard deviation of the raw feature.
     pub std: Option<f64>,
+    /// Whether `(x − mean) / std` has become part of the layers that read the input: mean and
+    /// deviation then only say which values occur.
+    pub folded: bool,
+}
+
+impl Input {
+    /// `count` features of which nothing else is known.
+    #[must_use]
+    pub fn new(name: &str, count: usize) -> Self {
+        Self {
+            name: name.into(),
+            count,
+            ..Self::default()
+        }
+    }
+
+    /// The mean and the standard deviation that an evaluation has yet to apply to the raw feature:
+    /// 0 and 1 where there are none, or where they are folded into the layers.
+    #[must_use]
+    pub fn scaling(&self) -> (f64, f64) {
+        if self.folded {
+            (0.0, 1.0)
+        } else {
+            (self.mean.unwrap_or(0.0), self.std.unwrap_or(1.0))
+        }
+    }
+
+    /// The smallest and the largest value to expect: as declared, or this many standard deviations
+    /// on each side of the mean; `None` where neither is known.
+    ///
+    /// The number of deviations depends on what the range is for. The quantizer takes 6, since a
+    /// value outside its range saturates. The check of a written blob takes 3: it wants rows far
+    /// out that still occur. Self-test rows take 2: far enough to move every feature, near enough
+    /// that hidden layers do not all saturate, which would hide a changed weight.
+    #[must_use]
+    pub fn range(&self, deviations: f64) -> Option<(f64, f64)> {
+        match (self.min, self.max, self.std) {
+            (Some(low), Some(high), _) => Some((low, high)),
+            (_, _, Some(std)) => {
+                let (mean, reach) = (self.mean.unwrap_or(0.0), deviations * std);
+                Some((mean - reach, mean + reach))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// One step of the wiring.
@@ -239,6 +284,20 @@ impl Output {
 }
 
 impl Graph {
+    /// Raw features as the first layers expect them: `(x − mean) / std` where that is not folded
+    /// into the layers.
+    #[must_use]
+    pub fn standardized(&self, x: &[f64]) -> Vec<f64> {
+        let scaling = self
+            .inputs
+            .iter()
+            .flat_map(|i| std::iter::repeat_n(i.scaling(), i.count));
+        x.iter()
+            .zip(scaling)
+            .map(|(x, (mean, std))| (x - mean) / std)
+            .collect()
+    }
+
     /// Width of value `v` (0: the input).
     #[must_use]
     pub fn width(&self, v: usize) -> usize {

@@ -1,26 +1,25 @@
 //! Graphs to integers: ranges, scales, widths, and what was proven of them. The arithmetic is fixed
 //! in `docs/numerics.md`.
 
+mod calibrate;
 mod error;
-mod even;
 pub mod proof;
-mod ranges;
 pub mod rows;
-pub mod stats;
-mod steps;
+mod scales;
+mod unify;
 
+pub use calibrate::{Calibration, calibrate};
 pub use error::QuantizeError;
-pub use even::even;
-pub use ranges::{Calibration, source};
+pub use unify::unify_expert_scales;
 
+use crate::eval::statistics::Tensors;
 use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};
 use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
 use proof::Span;
-use rows::{Columns, Target};
+use rows::{InputColumns, Target};
+use scales::ScaleGroups;
 use serde::{Deserialize, Serialize};
-use stats::Tensors;
 use std::collections::BTreeSet;
-use steps::Classes;
 
 /// What a person may ask for.
 #[derive(Debug, Clone, Default)]
@@ -193,20 +192,20 @@ pub fn quantize(
         }
     }
     let mut notes = calibration.notes.clone();
-    let mut classes = Classes::new(graph);
+    let mut groups = ScaleGroups::new(graph);
     // Widening a layer changes what its input's width has to satisfy: start again until nothing
     // more asks for it.
     loop {
-        let maker = Maker {
+        let quantizer = Quantizer {
             graph,
             calibration,
             wide: &wide,
         };
-        match maker.make(&classes) {
+        match quantizer.make(&groups) {
             Err(Stop::Error(e)) => return Err(e),
             // A mixture without room asks for larger steps of what it mixes.
             Err(Stop::Grow(gate, excess)) => {
-                if !classes.grow(graph, gate + 1, excess)
+                if !groups.grow(graph, gate + 1, excess)
                     && let Op::Gate { sees, .. } = &graph.nodes[gate].op
                 {
                     return Err(QuantizeError::Mixture(
@@ -283,7 +282,7 @@ enum Stop {
     Grow(usize, f64),
 }
 
-struct Maker<'a> {
+struct Quantizer<'a> {
     graph: &'a Graph,
     calibration: &'a Calibration,
     wide: &'a BTreeSet<(usize, usize)>,
@@ -292,7 +291,7 @@ struct Maker<'a> {
 /// Noise of each dense layer's weights.
 type Noises = Vec<((usize, usize), f64)>;
 
-impl Maker<'_> {
+impl Quantizer<'_> {
     /// How many integer steps may span `reach` so that every narrow layer that reads the tensor
     /// keeps its accumulator in bounds. `readers` are dense layers with, per column of theirs,
     /// the share of `reach` that the column spans.
@@ -332,14 +331,14 @@ impl Maker<'_> {
             .collect()
     }
 
-    fn make(&self, classes: &Classes) -> Result<(Quantized, Noises), Stop> {
+    fn make(&self, groups: &ScaleGroups) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
-        let steps = classes.steps(self).map_err(Stop::Error)?;
-        let (input, columns) = ranges::input(
+        let steps = groups.steps(self).map_err(Stop::Error)?;
+        let (input, columns) = calibrate::input(
             graph,
             self.calibration,
             |at| self.wide.contains(&at),
-            &steps.as_is,
+            &steps.unscaled_features,
             steps.step[0],
         );
         let mut spans = vec![columns.span.clone()];
@@ -428,7 +427,7 @@ impl Maker<'_> {
     fn node(
         &self,
         at: usize,
-        input: &Columns,
+        input: &InputColumns,
         spans: &[Vec<Span>],
         steps: &[f64],
         report: &mut Vec<(String, LayerReport)>,
@@ -439,10 +438,10 @@ impl Maker<'_> {
         let t = &self.calibration.tensors;
         let correct = self.calibration.random.is_none();
         let mut columns = if node.src == 0 {
-            ranges::slice(input, node.start, node.inputs)
+            calibrate::slice(input, node.start, node.inputs)
         } else {
             let span = spans[node.src][node.start..node.start + node.inputs].to_vec();
-            ranges::uniform(
+            calibrate::uniform(
                 &t.value(node.src).slice(node.start, node.inputs),
                 steps[node.src],
                 span,
@@ -450,7 +449,7 @@ impl Maker<'_> {
         };
         let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
-        let maker = steps::maker(node);
+        let scale_layer = scales::scale_layer(node);
         let logit_unit = self.logit_unit(at);
         let mut layers: Vec<QLayer> = Vec::new();
         for (l, layer) in node.layers.iter().enumerate() {
@@ -461,7 +460,7 @@ impl Maker<'_> {
                     let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
                     let step = if squashes {
                         1.0 / 32768.0
-                    } else if Some(l) == maker {
+                    } else if Some(l) == scale_layer {
                         steps[at + 1]
                     } else {
                         self.hidden_step(at, l)
@@ -522,11 +521,11 @@ impl Maker<'_> {
                     ));
                     if !is_logits {
                         out = proof::outputs(&layers[l], &columns.span);
-                        columns = ranges::uniform(&t.after[at][l], step, out.clone());
+                        columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                     }
                 }
                 Layer::Affine { gain, bias } => {
-                    let step = if Some(l) == maker {
+                    let step = if Some(l) == scale_layer {
                         steps[at + 1]
                     } else {
                         self.hidden_step(at, l)
@@ -545,7 +544,7 @@ impl Maker<'_> {
                             .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?,
                     ));
                     out = proof::outputs(&layers[l], &columns.span);
-                    columns = ranges::uniform(&t.after[at][l], step, out.clone());
+                    columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::PRelu { slope } => {
                     if let Some(s) = slope.iter().find(|s| !(-2.0..2.0).contains(*s)) {
@@ -554,7 +553,7 @@ impl Maker<'_> {
                     layers.push(QLayer::PRelu(slope.iter().map(|s| q14(*s)).collect()));
                     let step = columns.step.first().copied().unwrap_or(1.0);
                     out = proof::outputs(&layers[l], &columns.span);
-                    columns = ranges::uniform(&t.after[at][l], step, out.clone());
+                    columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Constant { weights } => {
                     if let Some(w) = weights.iter().find(|w| !(0.0..=1.0).contains(*w)) {

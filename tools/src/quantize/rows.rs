@@ -7,7 +7,7 @@ use mmoe::kernel::{Row, WideRow};
 
 /// What a layer reads: the real value of one integer step of each column, and what its integers do.
 #[derive(Debug, Clone)]
-pub struct Columns {
+pub struct InputColumns {
     /// Real value of one step.
     pub step: Vec<f64>,
     /// Real value of the integer 0.
@@ -82,7 +82,7 @@ impl Wide {
 }
 
 /// Weights in steps of the input, and the bias with what the integer 0 stands for.
-fn real(d: &Dense, x: &Columns, row: usize) -> (Vec<f64>, f64) {
+fn real(d: &Dense, x: &InputColumns, row: usize) -> (Vec<f64>, f64) {
     let w = &d.weight[row * d.inputs..(row + 1) * d.inputs];
     let scaled = w
         .iter()
@@ -141,7 +141,7 @@ fn multiplier(least: f64, shifts: std::ops::RangeInclusive<u32>) -> Option<(u16,
 /// Rounds a row; `limit` is the largest weight.
 fn round_row(
     w: &[f64],
-    x: &Columns,
+    x: &InputColumns,
     scale: f64,
     limit: f64,
     balance: bool,
@@ -171,7 +171,7 @@ fn round_row(
 }
 
 /// Largest |accumulator| of a row, in range and for any int16.
-fn bounds(q: &[f64], bias: f64, x: &Columns) -> (f64, f64) {
+fn bounds(q: &[f64], bias: f64, x: &InputColumns) -> (f64, f64) {
     let any = q.iter().map(|q| q.abs() * 32768.0).sum::<f64>();
     (
         proof::reach(proof::accumulator(q, bias, &x.span)),
@@ -180,7 +180,7 @@ fn bounds(q: &[f64], bias: f64, x: &Columns) -> (f64, f64) {
 }
 
 /// Variance of a row's output.
-fn power(w: &[f64], x: &Columns) -> f64 {
+fn power(w: &[f64], x: &InputColumns) -> f64 {
     w.iter()
         .zip(x.mean.iter().zip(&x.square))
         .map(|(w, (m, sq))| w * w * (sq - m * m).max(0.0))
@@ -194,7 +194,7 @@ fn power(w: &[f64], x: &Columns) -> f64 {
 /// What would need a wide layer.
 pub fn narrow(
     d: &Dense,
-    x: &Columns,
+    x: &InputColumns,
     target: Target,
     correct_bias: bool,
 ) -> Result<Made<i8, Row>, Wide> {
@@ -264,7 +264,7 @@ pub fn narrow(
 
 /// int16 rows.
 #[must_use]
-pub fn wide(d: &Dense, x: &Columns, target: Target, correct_bias: bool) -> Made<i16, WideRow> {
+pub fn wide(d: &Dense, x: &InputColumns, target: Target, correct_bias: bool) -> Made<i16, WideRow> {
     let mut made = Made {
         weight: Vec::with_capacity(d.weight.len()),
         rows: Vec::new(),

@@ -1,10 +1,9 @@
 //! The types of layers, and how many bytes of buffers they take.
 
-use mmoe::blob::{activation, kind, op, output, packing, precision};
+use mmoe::blob::{ActivationKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind};
 
 use super::{NotTyped, Sizes, WORD, refuse};
 use crate::blob::message::{Header, Layer, Task};
-use crate::cost;
 
 /// An expert's, a gate's or a tower's type.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,20 +97,20 @@ pub(super) fn bank(
 }
 
 fn own_layers(header: &Header, n: usize) -> Vec<Layer> {
-    cost::layers_of(header)
-        .get(n)
-        .map(|l| l.to_vec())
+    header
+        .nodes_with_layers()
+        .nth(n)
+        .map(|(_, l)| l.to_vec())
         .unwrap_or_default()
 }
 
 fn precision_name(l: &Layer, names: &mut Names) -> &'static str {
-    let (name, import) = match (l.precision, l.packing) {
-        (precision::F32, _) => ("F32", "F32"),
-        (precision::W8, _) => ("W8", "W8"),
-        (precision::I16, _) => ("I16", "I16"),
-        (_, packing::QUAD) => ("I8<Quad>", "Quad"),
-        (_, packing::PAIRS) => ("I8<Pairs>", "Pairs"),
-        _ => ("I8", "I8"),
+    let l = l.record();
+    let (name, import) = match (l.precision(), l.packing()) {
+        (Some(PrecisionKind::I8), Some(PackingKind::Quad)) => ("I8<Quad>", "Quad"),
+        (Some(PrecisionKind::I8), Some(PackingKind::Pairs)) => ("I8<Pairs>", "Pairs"),
+        (Some(p), _) => (p.name(), p.name()),
+        (None, _) => ("?", "?"),
     };
     names.import(import);
     if matches!(import, "Quad" | "Pairs") {
@@ -122,17 +121,20 @@ fn precision_name(l: &Layer, names: &mut Names) -> &'static str {
 
 fn layer(l: &Layer, names: &mut Names) -> Result<Part, NotTyped> {
     let (i, o) = (l.inputs, l.outputs);
-    let text = match l.kind {
-        kind::DENSE => {
+    let Some(kind) = l.record().kind() else {
+        return refuse(format!("layers of kind {} are unknown", l.kind));
+    };
+    let text = match kind {
+        LayerKind::Dense => {
             let p = precision_name(l, names);
             names.import("Dense");
-            let f = match l.activation {
-                activation::RELU => None,
-                activation::LINEAR => Some("Linear"),
-                activation::LEAKY_RELU => Some("LeakyRelu"),
-                activation::SIGMOID => Some("Sigmoid"),
-                activation::TANH => Some("Tanh"),
-                other => return refuse(format!("activation {other} is unknown")),
+            let f = match l.record().activation() {
+                Some(ActivationKind::Relu) => None,
+                Some(ActivationKind::Linear) => Some("Linear"),
+                Some(ActivationKind::LeakyRelu) => Some("LeakyRelu"),
+                Some(ActivationKind::Sigmoid) => Some("Sigmoid"),
+                Some(ActivationKind::Tanh) => Some("Tanh"),
+                None => return refuse(format!("activation {} is unknown", l.activation)),
             };
             match f {
                 None => format!("Dense<{i}, {o}, {p}>"),
@@ -142,27 +144,26 @@ fn layer(l: &Layer, names: &mut Names) -> Result<Part, NotTyped> {
                 }
             }
         }
-        kind::LOGITS => {
+        LayerKind::Logits => {
             names.import("Logits");
             format!("Logits<{i}, {o}, {}>", precision_name(l, names))
         }
-        kind::AFFINE => {
+        LayerKind::Affine => {
             names.import("Affine");
             format!("Affine<{o}, {}>", precision_name(l, names))
         }
-        kind::PRELU => {
+        LayerKind::PRelu => {
             names.import("PRelu");
             format!("PRelu<{o}, {}>", precision_name(l, names))
         }
-        kind::LAYER_NORM => {
+        LayerKind::LayerNorm => {
             names.import("LayerNorm");
             format!("LayerNorm<{o}>")
         }
-        kind::CONSTANT => {
+        LayerKind::Constant => {
             names.import("ConstantGate");
             format!("ConstantGate<{i}, {o}, {}>", precision_name(l, names))
         }
-        other => return refuse(format!("layers of kind {other} are unknown")),
     };
     Ok(Part {
         text,
@@ -231,7 +232,7 @@ fn sliced(part: Part, start: u16, inputs: u16, width: usize, names: &mut Names) 
 }
 
 fn empty(header: &Header, width: u16, names: &mut Names) -> Part {
-    let integer = header.layers.iter().any(|l| l.precision >= precision::I8);
+    let integer = header.layers.iter().any(|l| l.record().is_integer());
     let p = if integer { "I16" } else { "F32" };
     names.import("MixtureOutput");
     names.import(p);
@@ -290,40 +291,43 @@ pub(super) fn gate(
     let made = sequence(parts, names);
     let logits = made.outputs * WORD + made.scratch;
     let k = node.k;
-    let (text, import, scratch) = match node.op {
-        op::CONSTANT => (made.text, None, made.scratch),
-        op::SOFTMAX if one => {
+    let Some(op) = node.record().op() else {
+        return refuse(format!("gates of kind {} are unknown", node.op));
+    };
+    let (text, import, scratch) = match op {
+        NodeOp::Constant => (made.text, None, made.scratch),
+        NodeOp::Softmax if one => {
             names.unimport("Logits");
             let inner = made.text.trim_start_matches("Logits<").to_owned();
             (format!("Gate<{inner}"), Some("Gate"), logits)
         }
-        op::SOFTMAX => (
+        NodeOp::Softmax => (
             format!("SoftmaxGate<{}>", made.text),
             Some("SoftmaxGate"),
             logits,
         ),
-        op::SIGMOID => (
+        NodeOp::Sigmoid => (
             format!("SigmoidGate<{}>", made.text),
             Some("SigmoidGate"),
             logits,
         ),
-        op::HARD => (format!("HardGate<{}>", made.text), Some("HardGate"), logits),
-        op::TOP_K => (
+        NodeOp::Hard => (format!("HardGate<{}>", made.text), Some("HardGate"), logits),
+        NodeOp::TopK => (
             format!("TopKGate<{}, {k}, true>", made.text),
             Some("TopKGate"),
             logits,
         ),
-        op::TOP_K_RAW => (
+        NodeOp::TopKRaw => (
             format!("TopKGate<{}, {k}, false>", made.text),
             Some("TopKGate"),
             logits,
         ),
-        op::D_SELECT_K => (
+        NodeOp::DSelectK => (
             format!("DSelectKGate<{}, {seen}, {k}>", made.text),
             Some("DSelectKGate"),
             logits,
         ),
-        other => return refuse(format!("gates of kind {other} are unknown")),
+        NodeOp::Expert | NodeOp::Tower => return refuse("a gate that is none"),
     };
     if let Some(import) = import {
         names.import(import);
@@ -376,11 +380,13 @@ pub(super) fn tower(
         .collect::<Result<Vec<_>, _>>()?;
     let made = sequence(parts, names);
     let layers = sliced(made, node.start, node.inputs, width, names);
-    let (wrapper, own) = match task.output {
-        output::SIGMOID => ("Binary", WORD),
-        output::SOFTMAX => ("Multiclass", WORD * outputs),
-        _ if outputs == 1 => ("Regression", WORD),
-        _ => ("MultiRegression", 0),
+    let (wrapper, own) = match task.record().output() {
+        Some(OutputKind::Sigmoid) => ("Binary", WORD),
+        Some(OutputKind::Softmax) => ("Multiclass", WORD * outputs),
+        Some(OutputKind::Linear | OutputKind::Product) | None if outputs == 1 => {
+            ("Regression", WORD)
+        }
+        Some(OutputKind::Linear | OutputKind::Product) | None => ("MultiRegression", 0),
     };
     names.import(wrapper);
     let part = Part {

@@ -3,8 +3,6 @@
 mod layers;
 mod wiring;
 
-use mmoe::blob::{output, precision};
-
 use crate::blob::message::{Header, Node};
 use layers::{Names, Part, gate, tower};
 use wiring::{Form, Level, Trunk};
@@ -52,7 +50,7 @@ const WORD: usize = 4;
 ///
 /// A wiring for which the engine has no type, in words.
 pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
-    let integer = header.layers.iter().any(|l| l.precision >= precision::I8);
+    let integer = header.layers.iter().any(|l| l.record().is_integer());
     let sizes = if integer {
         Sizes {
             integer,
@@ -416,7 +414,7 @@ fn towers(
     let first = header
         .nodes
         .iter()
-        .position(|n| n.op == mmoe::blob::op::TOWER)
+        .position(|n| n.record().is_tower())
         .unwrap_or(header.nodes.len());
     let (base, step) = trunk.streams(header);
     let mut parts = Vec::new();
@@ -445,7 +443,7 @@ fn towers(
     bytes += header
         .tasks
         .iter()
-        .filter(|t| t.output == output::PRODUCT)
+        .filter(|t| t.record().factors().is_some())
         .count()
         * WORD;
     let scratch = parts.iter().map(|p| p.scratch).max().unwrap_or(0);
@@ -463,7 +461,11 @@ fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> (String, 
         })
         .collect();
     let mut text = format!("Towers<{}>", spelled.join(", "));
-    for p in header.tasks.iter().filter(|t| t.output == output::PRODUCT) {
+    for p in header
+        .tasks
+        .iter()
+        .filter(|t| t.record().factors().is_some())
+    {
         names.import("Product");
         text = format!("Product<{text}, {}, {}>", p.a, p.b);
     }

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use mmoe::blob::op;
-
 use super::{NotTyped, refuse};
 use crate::blob::message::Header;
 
@@ -81,7 +79,11 @@ impl Trunk {
             Self::Through => (0, 0),
             Self::Bottom(n) => (n + 1, 0),
             Self::Levels { levels, one } => {
-                let towers = header.nodes.iter().filter(|n| n.op == op::TOWER).count();
+                let towers = header
+                    .nodes
+                    .iter()
+                    .filter(|n| n.record().is_tower())
+                    .count();
                 (
                     levels.last().map_or(0, |l| l.gates.start + 1),
                     usize::from(!one && towers > 1),
@@ -96,16 +98,16 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
     let nodes = &header.nodes;
     let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     let mut at = 0;
-    while nodes.get(at).is_some_and(|n| n.op != op::TOWER) {
+    while nodes.get(at).is_some_and(|n| !n.record().is_tower()) {
         let gates = at
             + nodes[at..]
                 .iter()
-                .take_while(|n| n.op == op::EXPERT)
+                .take_while(|n| n.record().is_expert())
                 .count();
         let end = gates
             + nodes[gates..]
                 .iter()
-                .take_while(|n| n.op >= op::GATES)
+                .take_while(|n| n.record().is_gate())
                 .count();
         if end == at {
             return refuse(format!("step {at} is neither expert nor gate nor tower"));

@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Graph, Op};
 use mmoe_tools::import::{Tensor, Weights};
-use mmoe_tools::oracle::evaluate;
 
 pub(crate) fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

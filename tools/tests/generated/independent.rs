@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Multiclass, F32, Independent, LoadError, Logits};
+use mmoe::{Aligned, Binary, F32, Independent, LoadError, Logits, Multiclass};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<4, 1, F32>>;

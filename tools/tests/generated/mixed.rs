@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, MixtureOutput, F32, HardGate, LayerNorm, Linear, List3, List5, LoadError, Logits, Mmoe, PRelu, Regression, MaskedGate, Seq, Seq3, Slice, SoftmaxGate, TopKGate};
+use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, F32, HardGate, LayerNorm, Linear, List3, List5, LoadError, Logits, MaskedGate, MixtureOutput, Mmoe, PRelu, Regression, Seq, Seq3, Slice, SoftmaxGate, TopKGate};
 
 /// A tower.
 pub type Tower0 = Regression<Logits<4, 1, F32>>;

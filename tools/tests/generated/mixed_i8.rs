@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, MixtureOutput, HardGate, I16, I8, Linear, List3, List5, LoadError, Logits, Mmoe, PRelu, Quad, Regression, MaskedGate, Seq, Slice, SoftmaxGate, TopKGate};
+use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, HardGate, I16, I8, Linear, List3, List5, LoadError, Logits, MaskedGate, MixtureOutput, Mmoe, PRelu, Quad, Regression, Seq, Slice, SoftmaxGate, TopKGate};
 
 /// A tower.
 pub type Tower0 = Regression<Logits<4, 1, I16>>;

@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Multiclass, Dense, F32, Gate, LeakyRelu, LoadError, Logits, Mmoe, Seq3, Tanh, MultiRegression, W8};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LeakyRelu, LoadError, Logits, Mmoe, MultiRegression, Multiclass, Seq3, Tanh, W8};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<4, 1, F32>>;

@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Multiclass, Dense, F32, Gate, LoadError, Logits, Mmoe, Product, Regression};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, Mmoe, Multiclass, Product, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;

@@ -3,7 +3,7 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, MmoeLevel, SingleGate, Raw, Regression, Stacked, TopKGate};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, MmoeLevel, Raw, Regression, SingleGate, Stacked, TopKGate};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<2, 1, F32>>;

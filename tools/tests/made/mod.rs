@@ -1,10 +1,8 @@
 //! Small models of every family, made of seeded numbers.
 
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::file;
+use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
-use mmoe_tools::pack::{self, Float};
-use mmoe_tools::quantize;
 
 /// Grows a graph step by step.
 pub(crate) struct Maker {
@@ -14,14 +12,7 @@ pub(crate) struct Maker {
 
 impl Maker {
     pub(crate) fn new(name: &str, inputs: usize) -> Self {
-        let input = Input {
-            name: "x".into(),
-            count: inputs,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        };
+        let input = Input::new("x", inputs);
         let graph = Graph {
             name: name.into(),
             version: 3,
@@ -142,28 +133,23 @@ fn softmax(value: usize) -> Output {
 }
 
 /// A blob of a graph.
-pub(crate) fn blob(graph: &Graph, precision: Float) -> Vec<u8> {
-    let (header, weights) = pack::float(graph, precision);
-    file::write(&header, &weights)
+pub(crate) fn blob(graph: &Graph, conversion: impl Into<Conversion>) -> Vec<u8> {
+    conversion.into().run(graph).unwrap().bytes().to_vec()
 }
-
-const W8: Float = Float::W8 {
-    narrow_heads: false,
-};
 
 /// Every model: its name and its blob.
 pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("mmoe", blob(&mmoe(), W8)),
-        ("omoe", blob(&omoe(), Float::F32)),
-        ("bottom", blob(&bottom(), Float::F32)),
-        ("independent", blob(&independent(), Float::F32)),
-        ("cgc", blob(&cgc(), W8)),
-        ("ple", blob(&ple(), Float::F32)),
-        ("stack", blob(&stack(), Float::F32)),
-        ("mixed", blob(&mixed(true), Float::F32)),
-        ("product", blob(&product(), Float::F32)),
-        ("products", blob(&products(), Float::F32)),
+        ("mmoe", blob(&mmoe(), Precision::W8)),
+        ("omoe", blob(&omoe(), Precision::F32)),
+        ("bottom", blob(&bottom(), Precision::F32)),
+        ("independent", blob(&independent(), Precision::F32)),
+        ("cgc", blob(&cgc(), Precision::W8)),
+        ("ple", blob(&ple(), Precision::F32)),
+        ("stack", blob(&stack(), Precision::F32)),
+        ("mixed", blob(&mixed(true), Precision::F32)),
+        ("product", blob(&product(), Precision::F32)),
+        ("products", blob(&products(), Precision::F32)),
         ("mixed_i8", integers(mixed(false))),
         ("ple_i8", integers(ple())),
     ]
@@ -175,12 +161,11 @@ fn integers(mut graph: Graph) -> Vec<u8> {
         .inputs
         .iter_mut()
         .for_each(|i| (i.min, i.max) = (Some(-2.0), Some(2.0)));
-    quantize::even(&mut graph);
-    let calibration = quantize::source(&graph, None).unwrap();
-    let quantized =
-        quantize::quantize(&graph, &calibration, &quantize::Options::default()).unwrap();
-    let (header, weights) = pack::integer(&graph, &quantized, Packing::Quad);
-    file::write(&header, &weights)
+    let conversion = Conversion {
+        packing: Packing::Quad,
+        ..Conversion::new(Precision::I8)
+    };
+    blob(&graph, conversion)
 }
 
 /// Named features, names that are no identifiers, unlike towers.
@@ -193,14 +178,7 @@ pub(crate) fn mmoe() -> Graph {
         .graph
         .feature_names
         .iter()
-        .map(|n| Input {
-            name: n.clone(),
-            count: 1,
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-        })
+        .map(|n| Input::new(n, 1))
         .collect();
     let deep = |m: &mut Maker| {
         let layers = vec![

@@ -3,19 +3,20 @@
 
 use crate::common::fixture;
 use crate::random::{self, blob};
-use crate::seeded::{Bytes, Rng, gates_read};
+use crate::seeded::{Rng, gates_read};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::fixed_point::{Shadow, evaluate, quantize_input};
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::quantize::{Options, QuantizeError, Quantized, quantize, source};
+use mmoe_tools::quantize::{Options, QuantizeError, Quantized, calibrate, quantize};
 
 /// Raw outputs, shown outputs and gate weights of both packings against the slow evaluation.
 fn same_bits(what: &str, graph: &Graph, q: &Quantized, rows: &[Vec<i16>]) {
-    let blobs: [Bytes; 2] = [Packing::Panels, Packing::Quad].map(|p| blob(graph, q, p));
+    let blobs: [BlobBytes; 2] = [Packing::Panels, Packing::Quad].map(|p| blob(graph, q, p));
     let read = gates_read(graph);
     for bytes in &blobs {
         let m = Dynamic::load(bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -72,7 +73,7 @@ fn integers(r: &mut Rng, width: usize, n: usize) -> Vec<Vec<i16>> {
 /// Random models are refused for one reason only: values that must share a scale (identities,
 /// sigmoid and tanh experts) and are too unlike.
 fn made(graph: &Graph, rows: Option<(&[f32], usize)>, options: &Options) -> Option<Quantized> {
-    match quantize(graph, &source(graph, rows).unwrap(), options) {
+    match quantize(graph, &calibrate(graph, rows).unwrap(), options) {
         Err(QuantizeError::Mixture(..) | QuantizeError::Scale(..) | QuantizeError::Affine(..)) => {
             None
         }
@@ -206,6 +207,7 @@ fn sums_that_rows_say_nothing_of_do_not_wrap() {
             max: Some(10.0),
             mean: None,
             std: None,
+            folded: false,
         };
         let graph = Graph {
             name: "wide open".into(),
@@ -281,7 +283,7 @@ fn trained_models_give_the_bits_of_the_rules() {
         let rows: Vec<f32> = (0..64 * width).map(|_| r.normal()).collect();
         let q = quantize(
             &graph,
-            &source(&graph, Some((&rows, width))).unwrap(),
+            &calibrate(&graph, Some((&rows, width))).unwrap(),
             &Options::default(),
         )
         .unwrap();

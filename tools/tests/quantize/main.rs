@@ -4,6 +4,7 @@
 mod bits;
 #[path = "../common/mod.rs"]
 mod common;
+mod evaluation;
 mod quality;
 mod random;
 mod refused;

@@ -5,13 +5,13 @@ use crate::random::blob;
 use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Graph, Input, Layer, Op, Output};
 use mmoe_tools::import::Tensor;
 use mmoe_tools::metrics::{auc, mse};
 use mmoe_tools::model::{self, build};
-use mmoe_tools::oracle::evaluate;
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::quantize::{Options, Quantized, quantize, source};
+use mmoe_tools::quantize::{Options, Quantized, calibrate, quantize};
 
 pub(crate) fn model(folder: &str, weights: &str) -> Graph {
     let spec =
@@ -48,6 +48,7 @@ pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
             max: Some(column().fold(f64::NEG_INFINITY, f64::max)),
             mean: None,
             std: None,
+            folded: false,
         }
     };
     Graph {
@@ -60,14 +61,14 @@ pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
 fn both(graph: &Graph, rows: &Tensor) -> [(&'static str, Graph, Quantized); 2] {
     let with = quantize(
         graph,
-        &source(graph, Some((&rows.data, graph.width(0)))).unwrap(),
+        &calibrate(graph, Some((&rows.data, graph.width(0)))).unwrap(),
         &Options::default(),
     )
     .unwrap();
     let ranges = declared(graph, rows);
     let without = quantize(
         &ranges,
-        &source(&ranges, None).unwrap(),
+        &calibrate(&ranges, None).unwrap(),
         &Options::default(),
     )
     .unwrap();
@@ -242,7 +243,7 @@ fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
             .unzip();
         let q = quantize(
             &graph,
-            &source(&graph, Some((&rows.data, 64))).unwrap(),
+            &calibrate(&graph, Some((&rows.data, 64))).unwrap(),
             &Options::default(),
         )
         .unwrap();
@@ -251,7 +252,7 @@ fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
         graph.tasks[0].output = Output::Sigmoid { value };
         let q = quantize(
             &graph,
-            &source(&graph, Some((&rows.data, 64))).unwrap(),
+            &calibrate(&graph, Some((&rows.data, 64))).unwrap(),
             &Options::default(),
         )
         .unwrap();

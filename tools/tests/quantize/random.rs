@@ -1,8 +1,8 @@
 //! Seeded random models of every wiring, gate and layer, with declared inputs, and rows.
 
-use crate::seeded::{Bytes, Rng};
+use crate::seeded::Rng;
 use mmoe_tools::blob::encode::Packing;
-use mmoe_tools::blob::file;
+use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::pack;
 use mmoe_tools::quantize::Quantized;
@@ -229,6 +229,7 @@ pub(crate) fn graph(r: &mut Rng) -> Graph {
             max: Some(low + 3.0 * size),
             mean,
             std,
+            folded: false,
         }
     };
     let graph = Graph {
@@ -301,7 +302,6 @@ pub(crate) fn corners(r: &mut Rng, graph: &Graph, random: usize) -> Vec<Vec<f32>
     all
 }
 
-pub(crate) fn blob(graph: &Graph, quantized: &Quantized, packing: Packing) -> Bytes {
-    let (header, weights) = pack::integer(graph, quantized, packing);
-    Bytes::new(&file::write(&header, &weights))
+pub(crate) fn blob(graph: &Graph, quantized: &Quantized, packing: Packing) -> BlobBytes {
+    pack::integer(graph, quantized, packing).bytes()
 }

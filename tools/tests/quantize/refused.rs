@@ -6,9 +6,9 @@ use crate::random::blob;
 use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Dense, Graph, Layer};
-use mmoe_tools::oracle::evaluate;
-use mmoe_tools::quantize::{Options, QLayer, Quantized, quantize, source};
+use mmoe_tools::quantize::{Options, QLayer, Quantized, calibrate, quantize};
 
 fn rows() -> Vec<f32> {
     read("pytorch-edge/calibration.npz").tensors["x"]
@@ -17,7 +17,7 @@ fn rows() -> Vec<f32> {
 }
 
 fn refusal(graph: &Graph, rows: Option<(&[f32], usize)>, options: &Options) -> String {
-    match source(graph, rows).and_then(|c| quantize(graph, &c, options)) {
+    match calibrate(graph, rows).and_then(|c| quantize(graph, &c, options)) {
         Ok(_) => panic!("not refused"),
         Err(e) => e.to_string(),
     }
@@ -26,7 +26,7 @@ fn refusal(graph: &Graph, rows: Option<(&[f32], usize)>, options: &Options) -> S
 fn converted(graph: &Graph, rows: &[f32]) -> Quantized {
     quantize(
         graph,
-        &source(graph, Some((rows, graph.width(0)))).unwrap(),
+        &calibrate(graph, Some((rows, graph.width(0)))).unwrap(),
         &Options::default(),
     )
     .unwrap()
@@ -248,7 +248,7 @@ fn max_loss_refuses_by_layer_figure_and_remedy() {
     );
     quantize(
         &graph,
-        &source(&graph, Some((&rows, 64))).unwrap(),
+        &calibrate(&graph, Some((&rows, 64))).unwrap(),
         &with(0.5),
     )
     .unwrap();
@@ -262,7 +262,7 @@ fn any_layer_can_be_wide_by_name() {
         let keep_wide = names.iter().map(|n| (*n).to_owned()).collect();
         let q = quantize(
             &graph,
-            &source(&graph, Some((&rows, 64))).unwrap(),
+            &calibrate(&graph, Some((&rows, 64))).unwrap(),
             &Options {
                 keep_wide,
                 narrow_heads,

@@ -1,8 +1,7 @@
 //! Bare images: proof that no panic can be reached, and the size of loader and engine.
 
-use crate::blobs::workspace;
 use crate::board::{Board, chosen};
-use crate::firmware::output;
+use crate::shell::{output, workspace};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
 use std::fs;

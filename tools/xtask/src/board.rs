@@ -105,7 +105,7 @@ pub(crate) fn chosen(name: Option<&str>) -> Result<Vec<Board>> {
 impl Board {
     /// Where its crate is.
     pub(crate) fn folder(&self) -> PathBuf {
-        crate::blobs::workspace("tests/firmware").join(self.name)
+        crate::shell::workspace("tests/firmware").join(self.name)
     }
 
     /// Fails with the command to type where the emulator or the target is missing.

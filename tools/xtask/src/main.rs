@@ -5,9 +5,11 @@ mod blobs;
 mod board;
 mod firmware;
 mod measure;
+mod minimal;
 mod ranking;
 mod seeded;
 mod shares;
+mod shell;
 mod uart;
 
 use anyhow::Result;
@@ -30,6 +32,10 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Run the minimal firmware example and compare what it prints with `mmoe run`.
+    Minimal,
+    /// Measure the minimal firmware example in several profiles; writes `examples/README.md`.
+    Profiles,
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
@@ -57,6 +63,8 @@ fn main() -> Result<()> {
     match Args::parse().chore {
         Chore::Blobs => blobs::make(),
         Chore::Firmware { board } => firmware::run(board.as_deref()),
+        Chore::Minimal => minimal::run(),
+        Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
         Chore::Measure => measure::run(),
         Chore::SelfTest => shares::run(),

@@ -2,18 +2,17 @@
 //! one, write what came out.
 
 use crate::bare::{self, PROFILES, SIZED, compiler};
-use crate::blobs::{self, workspace};
+use crate::blobs;
 use crate::board::{BOARDS, Board};
-use crate::firmware::{image, output};
+use crate::firmware::image;
 use crate::ranking;
+use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
-use mmoe::blob::op;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read;
-use mmoe_tools::cost;
-use mmoe_tools::cost::cores::{Code, Inference, Measurements, Work};
+use mmoe_tools::cost::Work;
+use mmoe_tools::cost::cores::{Code, Inference, Measurements};
 use mmoe_tools::text::grouped;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
@@ -145,19 +144,9 @@ pub(crate) fn run() -> Result<()> {
 /// The header of a measured blob.
 fn header(model: &str, precision: &str) -> Result<Header> {
     let name = format!("{model}.{}.mmoe", precision.to_lowercase());
-    let bytes = fs::read(workspace("tests/firmware/models/blobs").join(&name))
+    let bytes = fs::read(workspace(blobs::FOLDER).join(&name))
         .with_context(|| format!("reading {name}"))?;
     Ok(read::split(&bytes)?.0)
-}
-
-/// `key=number` pairs.
-pub(crate) fn numbers(line: &str) -> BTreeMap<&str, u64> {
-    line.split(' ')
-        .filter_map(|w| {
-            w.split_once('=')
-                .and_then(|(k, v)| Some((k, v.parse().ok()?)))
-        })
-        .collect()
 }
 
 /// One board at one level.
@@ -252,9 +241,9 @@ fn gates(
         };
         let header = header(model, "i8")?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
-        for (node, layers) in header.nodes.iter().zip(cost::layers_of(&header)) {
-            let own: u64 = layers.iter().map(cost::macs).sum();
-            if node.op == op::EXPERT {
+        for (node, layers) in header.nodes_with_layers() {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            if node.record().is_expert() {
                 (expert, wide) = (own, u64::from(node.outputs));
             } else {
                 fixed += own;
@@ -352,7 +341,7 @@ fn summary(text: &mut String, all: &Measurements, boards: &[Board]) -> Result<()
 
 /// Code sizes of the bare images, and which kernels are in them.
 fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
-    let mut text = "\n## InPlace\n\nBytes of a bare image that only loads (checks, checksum, \
+    let mut text = "\n## Flash\n\nBytes of a bare image that only loads (checks, checksum, \
                     comparison with the type), and what prediction adds; weights not included. A \
                     plain MMoE holds no code of gates, layers or wirings that it does not use: \
                     every image is searched for them by symbol.\n\n"

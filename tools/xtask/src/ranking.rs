@@ -1,8 +1,6 @@
 //! What ranking in a shared context saves, on a core and on the host.
 
-use crate::blobs::workspace;
-use crate::firmware::output;
-use crate::measure::numbers;
+use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result};
 use mmoe_tools::text::grouped;
 use std::fs;

@@ -50,12 +50,9 @@ fn node(op: Op, src: usize, inputs: usize, outputs: usize, layers: Vec<Layer>) -
 fn graph(name: &str, inputs: usize, nodes: Vec<Node>, tasks: Vec<Task>) -> Graph {
     // The range of the seeded rows.
     let input = Input {
-        name: "x".into(),
-        count: inputs,
         min: Some(-2.0),
         max: Some(2.0),
-        mean: None,
-        std: None,
+        ..Input::new("x", inputs)
     };
     Graph {
         name: name.into(),

@@ -1,22 +1,22 @@
 //! `docs/self-test.md`: of each fixture, how many changed weights the self-test finds.
 
-use crate::blobs::workspace;
+use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::Rng;
 use mmoe::SelfTestError;
-use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::file;
-use mmoe_tools::blob::message::Header;
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::data::Rows;
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::{import, pack, quantize, self_test};
+use mmoe_tools::{import, self_test};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-const ROWS: usize = 4;
+const ROWS: u8 = 4;
 const CHANGES: usize = 1000;
 
 const INTRODUCTION: &str = "# What a self-test finds
@@ -24,14 +24,14 @@ const INTRODUCTION: &str = "# What a self-test finds
 Written by `cargo xtask self-test`; do not edit.
 
 Each fixture is converted with `--self-test 4`. *Touched* is the share of weights that `convert` \
-                            prints: those that meet an input other than 0 in a row whose
-output gets through its relu. *Found* is how many of 1,000 seeded single-byte changes of the \
-                            weights, each with the checksum computed anew, make
-`self_test` fail; an intact blob passes. A change is not found where it does not reach an output: \
-                            a weight behind a closed relu, a last bit that rounding
-swallows, in I8 a byte of a bias or multiplier too small to matter. The checksum finds all of \
-                            them; the self-test is for what a checksum cannot see, a kernel or a \
-                            core that computes wrongly.
+                            prints: those that meet an input other than 0 in a unit from which a
+change goes on, through every activation behind it, to an output. *Found* is how many of 1,000 \
+                            seeded single-byte changes of the weights, each with the checksum
+computed anew, make `self_test` fail; an intact blob passes. A change is not found where it does \
+                            not reach an output on any row: a weight behind a closed relu, a last
+bit that rounding swallows, in I8 a byte of a bias or multiplier too small to matter. The checksum \
+                            finds all of them; the self-test is for what a checksum cannot see, a
+kernel or a core that computes wrongly.
 
 | fixture | precision | touched | found of 1,000 |
 |---|---|---|---|
@@ -56,12 +56,14 @@ pub(crate) fn run() -> Result<()> {
     for folder in folders {
         let path = workspace("tests/fixtures").join(&folder);
         let graph = graph(&path).with_context(|| folder.clone())?;
-        for (name, (header, weights)) in [
-            ("F32", pack::float(&graph, pack::Float::F32)),
-            ("I8", integers(graph.clone(), &path)?),
-        ] {
+        for (name, precision) in [("F32", Precision::F32), ("I8", Precision::I8)] {
+            let conversion = Conversion {
+                calibration: Some(golden_rows(&graph, &path)?),
+                self_test: Some(ROWS),
+                ..Conversion::new(precision)
+            };
             let (touched, found) =
-                found(&graph, header, &weights).with_context(|| format!("{folder}, {name}"))?;
+                found(&graph, &conversion).with_context(|| format!("{folder}, {name}"))?;
             writeln!(
                 text,
                 "| `{folder}` | {name} | {:.0} % | {found} |",
@@ -108,27 +110,24 @@ fn graph(path: &Path) -> Result<Graph> {
     .graph)
 }
 
-fn integers(mut graph: Graph, path: &Path) -> Result<(Header, Vec<u8>)> {
-    quantize::even(&mut graph);
+fn golden_rows(graph: &Graph, path: &Path) -> Result<Rows> {
     let golden = import::read(&path.join("golden.npz"))?;
     let x = golden.tensors.get("x").context("no x")?;
-    let calibration = quantize::source(&graph, Some((&x.data, graph.width(0))))?;
-    Ok(pack::integer(
-        &graph,
-        &quantize::quantize(&graph, &calibration, &quantize::Options::default())?,
-        Packing::Panels,
-    ))
+    Ok(Rows {
+        data: x.data.clone(),
+        width: graph.width(0),
+    })
 }
 
 /// The share of weights touched, and how many of the changes are found.
-fn found(graph: &Graph, mut header: Header, weights: &[u8]) -> Result<(f64, usize)> {
-    let touched = self_test::add(graph, &graph.inputs, &mut header, weights, ROWS)?;
-    let mut blob = file::write(&header, weights);
-    let check = |blob: &[u8]| -> Result<Result<u32, SelfTestError>> {
-        let bytes = BlobBytes::from(blob);
-        Ok(self_test::check(&Runner::load(&bytes)?.model))
+fn found(graph: &Graph, conversion: &Conversion) -> Result<(f64, usize)> {
+    let made = conversion.details(graph)?;
+    let touched = made.coverage.context("no self-test")?;
+    let (mut blob, weights) = (made.blob.bytes(), made.blob.weights);
+    let check = |blob: &BlobBytes| -> Result<Result<u32, SelfTestError>> {
+        Ok(self_test::check(&Runner::load(blob)?.model))
     };
-    if check(&blob)? != Ok(ROWS as u32) {
+    if check(&blob)? != Ok(u32::from(ROWS)) {
         bail!("an intact blob does not pass its own rows");
     }
     let (first, mut rng, mut found) = (blob.len() - weights.len(), Rng::new(1), 0);

@@ -1,12 +1,15 @@
 //! The sender of the UART example: many transfers, most of them damaged on the way, and a question
 //! after each.
 
-use crate::blobs::{self, workspace};
+use crate::blobs;
 use crate::board::BOARDS;
+use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
-use firmware_models::{Rng, Small, Subject, fill};
+use firmware_models::{Rng, Small, Subject};
 use mmoe::I8;
+use mmoe::blob::Blob;
 use mmoe::zerocopy::IntoBytes;
+use mmoe_tools::engine::BlobBytes;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
@@ -45,19 +48,17 @@ const FAULTS: [Fault; 10] = [
 
 /// A blob and what the device must answer while it serves.
 struct Version {
-    blob: Vec<u8>,
+    blob: BlobBytes,
     answer: Vec<u8>,
 }
 
 impl Version {
-    fn new(blob: Vec<u8>) -> Result<Self> {
-        let mut words = vec![0u32; blob.len().div_ceil(4)];
-        let aligned = &mut words.as_mut_bytes()[..blob.len()];
-        aligned.copy_from_slice(&blob);
-        let mut row = [0.0; 16];
-        fill(&mut Rng::new(7), &mut row);
-        let predicted = <Small<I8> as Subject>::load(aligned)?.predict(&row);
-        let answer = [&blob[10..14], predicted.as_bytes()].concat();
+    fn new(blob: BlobBytes) -> Result<Self> {
+        // The example's features.
+        let row: [f32; 16] = std::array::from_fn(|i| i as f32 / 16.0);
+        let predicted = <Small<I8> as Subject>::load(&blob)?.predict(&row);
+        let checksum = Blob::open(&blob)?.id().checksum.to_le_bytes();
+        let answer = [&checksum, predicted.as_bytes()].concat();
         Ok(Self { blob, answer })
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::output::short;
+use mmoe_tools::text::short;
 
 /// Counts over equal steps from the smallest value to the largest.
 pub(super) struct Histogram {

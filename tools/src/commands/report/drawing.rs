@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 
 use maud::{Markup, html};
-use mmoe::blob::{op, output};
-use mmoe_tools::blob::message::{Header, Layer, Node};
-use mmoe_tools::cost;
-
-use super::super::gates;
-use super::super::inspect;
+use mmoe::blob::{NodeOp, OutputKind};
+use mmoe_tools::blob::message::{Header, Layer, Node, Task};
+use mmoe_tools::describe;
 
 const WIDTH: usize = 170;
 const HEIGHT: usize = 42;
@@ -43,7 +40,7 @@ fn about(node: &Node, layers: &[Layer], of: u32) -> String {
     }
     match layers.last() {
         None => text + " as it is",
-        Some(l) if node.op == op::EXPERT => format!("{text} {}", inspect::activation_name(l)),
+        Some(l) if node.record().is_expert() => format!("{text} {}", describe::activation(l)),
         Some(_) => text,
     }
 }
@@ -64,16 +61,16 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
         part("input", "input".into(), format!("{input} features")),
     )]];
     let role = |n: &Node| {
-        if n.op == op::EXPERT {
+        if n.record().is_expert() {
             0
-        } else if n.op == op::TOWER {
+        } else if n.record().is_tower() {
             2
         } else {
             1
         }
     };
     let (mut last, mut numbers) = (None, [0; 3]);
-    for (at, (node, layers)) in header.nodes.iter().zip(cost::layers_of(header)).enumerate() {
+    for (at, (node, layers)) in header.nodes_with_layers().enumerate() {
         if last != Some(role(node)) {
             columns.push(Vec::new());
             last = Some(role(node));
@@ -85,27 +82,27 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             0 => part("expert", format!("expert {number}"), about),
             1 => part(
                 "gate",
-                format!("gate {number}: {}", gates::kind(node.op)),
+                format!(
+                    "gate {number}: {}",
+                    node.record().op().map_or("?", NodeOp::name)
+                ),
                 format!("{about} → mixture of {}", node.outputs),
             ),
             _ => {
                 let task = header
                     .tasks
                     .iter()
-                    .position(|t| t.output != output::PRODUCT && usize::from(t.a) == at + 1);
+                    .position(|t| t.record().tower() == Some(at));
                 let name = task
                     .and_then(|t| header.task_names.get(t))
                     .map_or("?", String::as_str);
-                let kind = task.map_or("", |t| kind(header.tasks[t].output));
+                let kind = task.map_or("", |t| kind(&header.tasks[t]));
                 part("tower", name.to_owned(), format!("{about} {kind}"))
             }
         };
         if role(node) == 1 {
             made.steered_by = Some(usize::from(node.src));
-            made.reads = (0..32)
-                .filter(|bit| node.sees >> bit & 1 != 0)
-                .map(|bit| usize::from(node.first) + bit)
-                .collect();
+            made.reads = node.record().seen_values().collect();
         } else {
             made.reads = vec![usize::from(node.src)];
         }
@@ -115,7 +112,7 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             .push((at + 1, made));
     }
     let products: Vec<(usize, Part)> = (header.tasks.iter().enumerate().zip(&header.task_names))
-        .filter(|((_, t), _)| t.output == output::PRODUCT)
+        .filter(|((_, t), _)| t.record().factors().is_some())
         .map(|((i, t), name)| {
             let factor = |task: u8| usize::from(header.tasks[usize::from(task)].a);
             let mut made = part("tower", name.clone(), "product".into());
@@ -136,12 +133,8 @@ fn width(header: &Header, value: usize) -> u32 {
     }
 }
 
-fn kind(code: u8) -> &'static str {
-    match code {
-        output::SIGMOID => "sigmoid",
-        output::SOFTMAX => "softmax",
-        _ => "linear",
-    }
+fn kind(task: &Task) -> &'static str {
+    task.record().output().map_or("?", OutputKind::name)
 }
 
 /// The drawing, `role="img"`, with the wiring in words as its description.

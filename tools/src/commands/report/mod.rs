@@ -6,21 +6,22 @@ mod page;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read::{self, ReadError};
 use mmoe_tools::cost::cores::{CORES, Estimate, Measurements};
 use mmoe_tools::cost::{self, Cost};
 use mmoe_tools::data::{Data, Rows};
-use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::engine::{BlobBytes, Runner, Task};
 use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
-use mmoe_tools::oracle;
+use mmoe_tools::predictions::Predictions;
+use mmoe_tools::quality::{self, Apart};
 use mmoe_tools::self_test;
+use mmoe_tools::text::shown;
 
-use super::eval::{self, Evaluated};
-use super::output::{print, write_whole};
-use super::{gates, load, read_blob};
+use super::input::{features, load, note_odd_numbers, read_blob};
+use super::output::{Target, print};
 
 /// Writes one self-contained HTML page about a blob: what it is, what it costs, how good it is,
 /// what its gates do.
@@ -29,12 +30,14 @@ pub(super) struct Args {
     /// The blob.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// Rows of features, as for `run`: adds what the gates do, and differences from the reference.
-    #[arg(long, value_name = "X", conflicts_with = "data")]
-    input: Option<PathBuf>,
-    /// Rows with labels, as for `eval`: adds quality and calibration as well.
+    /// Rows, as for `run` and `eval`: adds what the gates do, and differences from the reference;
+    /// with labels quality and calibration as well.
     #[arg(long, value_name = "D.npz")]
     data: Option<PathBuf>,
+    /// The same without looking for labels: what stands under the tasks' names may be something
+    /// else, such as a framework's outputs.
+    #[arg(long, value_name = "X", conflicts_with = "data")]
+    input: Option<PathBuf>,
     /// The F32 blob that the model is held against: adds differences, and histograms for an
     /// integer model.
     #[arg(long, value_name = "F32.mmoe")]
@@ -63,9 +66,10 @@ struct Report<'a> {
     layers: Option<Histograms>,
 }
 
-/// How good the model is, and the labels that say so.
+/// How good the model is.
 struct Quality {
-    evaluated: Evaluated,
+    /// One per task.
+    judged: Vec<quality::Quality>,
     /// Per task with a probability or one number: calibration curve.
     curves: Vec<(String, chart::Curve)>,
 }
@@ -73,8 +77,10 @@ struct Quality {
 /// Differences from the reference.
 struct Against {
     name: String,
-    /// Per task: worst and mean difference.
-    tasks: Vec<(f64, f64)>,
+    /// How good the reference is, one per task.
+    judged: Option<Vec<quality::Quality>>,
+    /// The differences, one per task.
+    tasks: Vec<Apart>,
 }
 
 /// What the layers of the float model hold and make.
@@ -86,27 +92,25 @@ struct Histograms {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let target = args.target()?;
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
     let (header, _) = read::split(blob.as_slice())?;
     let cost = cost::cost(blob.as_slice(), &runner.model)?;
-    let rows = match (&args.input, &args.data) {
-        (Some(path), _) => Some((
-            Data::read(path)?.features(runner.model.inputs(), &runner.feature_names(), &[])?,
-            path,
-        )),
-        (_, Some(path)) => Some((eval::features(&runner, &Data::read(path)?)?, path)),
+    let rows = match args.data.as_ref().or(args.input.as_ref()) {
+        Some(path) => {
+            let data = Data::read(path)?;
+            let x = features(&runner, &data)?;
+            let made = Predictions::make(&mut runner, &x, None, || ()).context("prediction")?;
+            note_odd_numbers(&x, &made);
+            Some((path, data, x, made))
+        }
+        None => None,
+    };
+    let quality = match &rows {
+        Some((_, data, _, made)) if args.data.is_some() => quality(&runner.tasks, data, made)?,
         _ => None,
     };
-    let gating = match &rows {
-        Some((x, _)) if !runner.gates.is_empty() => Some(gates::gather(&mut runner, x)?),
-        _ => None,
-    };
-    let quality = args
-        .data
-        .as_ref()
-        .map(|path| quality(&args.model, &blob, &mut runner, &Data::read(path)?))
-        .transpose()?;
     let reference = args
         .reference
         .as_ref()
@@ -115,17 +119,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let against = match &reference {
         Some((path, bytes)) => {
             let mut other = load(path, bytes)?;
-            eval::comparable(
-                &mut Some((
-                    args.model.clone(),
-                    runner.tasks.clone(),
-                    runner.model.inputs(),
-                )),
-                path,
-                &other,
+            quality::comparable(
+                (path, &other),
+                (&args.model, &runner.tasks, runner.model.inputs()),
             )?;
             rows.as_ref()
-                .map(|(x, _)| against(path, &mut runner, &mut other, x))
+                .map(|(_, data, x, made)| {
+                    let labels = quality.is_some().then_some(data);
+                    against(path, &mut other, labels, x, made)
+                })
                 .transpose()?
         }
         None => None,
@@ -134,7 +136,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         args,
         &blob,
         reference.as_ref().map(|(path, b)| (path.as_path(), b)),
-        rows.as_ref().map(|(x, _)| x),
+        rows.as_ref().map(|(_, _, x, _)| x),
     )?;
     let measured = Measurements::built_in();
     let mut estimates = Vec::new();
@@ -151,6 +153,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Err(mmoe::SelfTestError::Missing) => None,
         other => Some(other.map_err(|e| e.to_string())),
     };
+    let gating = rows
+        .as_ref()
+        .filter(|_| !runner.gates.is_empty())
+        .map(|(_, _, _, made)| (made.gating(&runner), made.experts_run()));
     let report = Report {
         path: &args.model,
         runner: &runner,
@@ -160,29 +166,50 @@ pub(super) fn run(args: &Args) -> Result<()> {
         estimates,
         rows: rows
             .as_ref()
-            .map(|(x, path)| (x.len(), path.display().to_string())),
+            .map(|(path, _, x, _)| (x.len(), path.display().to_string())),
         gating,
         quality,
         against,
         layers,
     };
-    write_whole(&args.output, page::page(&report).into_string().as_bytes())?;
+    // Names come out of files: nothing in them turns the text around or hides in it.
+    target.write(shown(&page::page(&report).into_string()).as_bytes())?;
     print(&format!("wrote {}\n", args.output.display()))
 }
 
-fn quality(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, data: &Data) -> Result<Quality> {
-    let evaluated = eval::evaluate(path, blob, runner, data, &[])?;
-    let outputs = runner.model.outputs();
+impl Args {
+    fn target(&self) -> Result<Target> {
+        let ending = self.output.extension().and_then(|e| e.to_str());
+        if !ending.is_some_and(|e| ["html", "htm"].contains(&e.to_ascii_lowercase().as_str())) {
+            bail!(
+                "{}: a report is a page of HTML (a browser prints it to PDF); name it {}",
+                self.output.display(),
+                self.output.with_extension("html").display()
+            );
+        }
+        let inputs = [
+            ("the blob", Some(&self.model)),
+            ("the data", self.data.as_ref().or(self.input.as_ref())),
+            ("the reference", self.reference.as_ref()),
+        ];
+        let given = inputs
+            .into_iter()
+            .filter_map(|(what, p)| Some((what, p?.as_path())));
+        Target::new(&self.output, given)
+    }
+}
+
+/// How good the model is, where the rows have labels.
+fn quality(tasks: &[Task], data: &Data, made: &Predictions) -> Result<Option<Quality>> {
+    let labelled = |t: &Task| data.has_labels(&t.name, quality::label_width(t));
+    if !tasks.iter().any(labelled) {
+        return Ok(None);
+    }
+    let judged = quality::judge(tasks, made, data)?;
     let mut curves = Vec::new();
-    for task in &runner.tasks {
-        let labels = data.labels(
-            &task.name,
-            evaluated.y.len() / outputs,
-            eval::label_width(task),
-        )?;
-        if let Some(scores) =
-            eval::scores(&evaluated.y, outputs, task).filter(|s| s.len() == labels.len())
-        {
+    for task in tasks {
+        let labels = data.labels(&task.name, made.rows, quality::label_width(task))?;
+        if let Some(scores) = quality::scores(made, task).filter(|s| s.len() == labels.len()) {
             let pairs = scores
                 .into_iter()
                 .zip(labels.iter().map(|l| f64::from(*l)))
@@ -190,30 +217,26 @@ fn quality(path: &Path, blob: &BlobBytes, runner: &mut Runner<'_>, data: &Data) 
             curves.push((task.name.clone(), chart::Curve::new(pairs)));
         }
     }
-    Ok(Quality { evaluated, curves })
+    Ok(Some(Quality { judged, curves }))
 }
 
 fn against(
     path: &Path,
-    runner: &mut Runner<'_>,
     other: &mut Runner<'_>,
+    labels: Option<&Data>,
     x: &Rows,
+    made: &Predictions,
 ) -> Result<Against> {
-    let mut sums = vec![(0.0f64, 0.0f64); runner.tasks.len()];
-    for row in x.iter() {
-        let ours = runner.predict(row).context("prediction")?.0.to_vec();
-        let (theirs, _) = other.predict(row).context("prediction of the reference")?;
-        for (task, (worst, mean)) in runner.tasks.iter().zip(&mut sums) {
-            for (a, b) in ours[task.range()].iter().zip(&theirs[task.range()]) {
-                let d = f64::from((a - b).abs());
-                *worst = worst.max(d);
-                *mean += d / (x.len() * task.width) as f64;
-            }
-        }
-    }
+    let theirs = Predictions::make(other, x, None, || ()).context("prediction of the reference")?;
+    let judged = labels.map(|data| quality::judge(&other.tasks, &theirs, data));
     Ok(Against {
         name: path.display().to_string(),
-        tasks: sums,
+        judged: judged.transpose()?,
+        tasks: other
+            .tasks
+            .iter()
+            .map(|t| Apart::of(t, made, &theirs))
+            .collect(),
     })
 }
 
@@ -243,7 +266,7 @@ fn layers(
         vec![Vec::new(); graph.nodes.iter().map(|n| n.layers.len()).sum()];
     for row in x.into_iter().flat_map(Rows::iter).take(SHOWN) {
         let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
-        for (all, values) in made.iter_mut().zip(oracle::layers(&graph, &row)) {
+        for (all, values) in made.iter_mut().zip(mmoe_tools::eval::layers(&graph, &row)) {
             all.extend(values);
         }
     }

@@ -3,12 +3,12 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use mmoe_tools::blob::message::Layer;
 use mmoe_tools::cost;
+use mmoe_tools::describe;
 use mmoe_tools::gate_stats::GateStats;
+use mmoe_tools::text::{count, grouped, rounded, short};
 
-use super::super::eval::{self, figures};
-use super::super::inspect::{self, describe, precision_name};
-use super::super::output::{count, grouped, short};
 use super::{Against, Histograms, Quality, Report, chart, drawing};
+use crate::commands::output::quality::{figures, names};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -32,7 +32,7 @@ pub(super) fn page(r: &Report<'_>) -> Markup {
                 main {
                     header {
                         h1 { (name) }
-                        p { (r.path.display()) ": version " (id.version) ", checksum " code { (format!("{:08x}", id.checksum)) } ", " (r.runner.precision()) ", by " (inspect::producer(r.runner)) }
+                        p { (r.path.display()) ": version " (id.version) ", checksum " code { (format!("{:08x}", id.checksum)) } ", " (r.runner.precision()) ", by " (describe::producer(r.runner)) }
                     }
                     (summary(r))
                     section { h2 { "Architecture" } (drawing::draw(r.header)) }
@@ -61,7 +61,7 @@ fn summary(r: &Report<'_>) -> Markup {
             h2 { "In short" }
             dl {
                 dt { "tasks" }
-                dd { @for (i, t) in r.runner.tasks.iter().enumerate() { @if i > 0 { ", " } (t.name) " (" (t.kind()) ")" } }
+                dd { @for (i, t) in r.runner.tasks.iter().enumerate() { @if i > 0 { ", " } (t.name) " (" (t.output.name()) ")" } }
                 dt { "size" }
                 dd { (grouped(c.parameters)) " parameters, " (grouped(c.macs)) " multiply-accumulates a row" }
                 dt { "flash" }
@@ -88,7 +88,7 @@ fn summary(r: &Report<'_>) -> Markup {
                 ul class="warnings" { @for w in &warnings { li { (w) } } }
             }
             @if r.rows.is_none() {
-                p class="note" { "Run on no rows: " code { "--input X" } " adds what the gates do, " code { "--data D.npz" } " with labels also quality and calibration." }
+                p class="note" { "Run on no rows: " code { "--data D.npz" } " adds what the gates do, and with labels also quality and calibration." }
             }
             @if r.against.is_none() {
                 p class="note" { code { "--reference F32.mmoe" } " with rows adds differences from the float model." }
@@ -98,12 +98,12 @@ fn summary(r: &Report<'_>) -> Markup {
 }
 
 fn worst(a: &Against) -> f64 {
-    a.tasks.iter().map(|(worst, _)| *worst).fold(0.0, f64::max)
+    a.tasks.iter().map(|t| t.worst).fold(0.0, f64::max)
 }
 
 /// Accumulators that are nearly full.
 fn tight(r: &Report<'_>) -> impl Iterator<Item = String> {
-    let reports = inspect::quantization(r.runner, r.header)
+    let reports = describe::quantization(r.runner, r.header)
         .into_iter()
         .filter(|(_, q)| q.margin < 0.5);
     reports.map(|(name, q)| {
@@ -127,7 +127,7 @@ fn cores(r: &Report<'_>) -> Markup {
                             tr {
                                 th scope="row" { (core) }
                                 td { (level) }
-                                td { (grouped(super::super::device::round(e.predict))) }
+                                td { (grouped(rounded(e.predict))) }
                                 td { (format!("{:.0} %", (100.0 * e.error).ceil())) }
                                 td { (format!("{:.2}–{:.2}", e.predict * mmoe_tools::cost::cores::CYCLES.0 / 64e3, e.predict * mmoe_tools::cost::cores::CYCLES.1 / 64e3)) }
                                 td { (grouped(r.cost.blob as u64 + e.code)) }
@@ -145,7 +145,7 @@ fn cores(r: &Report<'_>) -> Markup {
 fn quality(r: &Report<'_>) -> Markup {
     let tasks = &r.runner.tasks;
     html! {
-        @if let Some(Quality { evaluated, curves }) = &r.quality {
+        @if let Some(Quality { judged, curves }) = &r.quality {
             section {
                 h2 { "Quality" }
                 div class="scroll" {
@@ -153,14 +153,10 @@ fn quality(r: &Report<'_>) -> Markup {
                         caption { (rows(r)) }
                         thead { tr { th scope="col" { "task" } th scope="col" class="words" { "measured" } } }
                         tbody {
-                            @for (t, q) in tasks.iter().zip(&evaluated.tasks) {
+                            @for (t, q) in tasks.iter().zip(judged) {
                                 tr {
                                     th scope="row" { (t.name) }
-                                    td class="words" {
-                                        @for (i, (what, value)) in eval::labels(q).iter().zip(figures(q)).enumerate() {
-                                            @if i > 0 { ", " } (what) " " (value)
-                                        }
-                                    }
+                                    td class="words" { (measured(q)) }
                                 }
                             }
                         }
@@ -179,10 +175,15 @@ fn quality(r: &Report<'_>) -> Markup {
                 div class="scroll" {
                     table {
                         caption { "Differences of the outputs from those of " (a.name) "; " (rows(r)) }
-                        thead { tr { th scope="col" { "task" } th scope="col" { "worst" } th scope="col" { "mean" } } }
+                        thead { tr { th scope="col" { "task" } th scope="col" { "worst" } th scope="col" { "mean" } @if a.judged.is_some() { th scope="col" class="words" { "the reference itself" } } } }
                         tbody {
-                            @for (t, (worst, mean)) in tasks.iter().zip(&a.tasks) {
-                                tr { th scope="row" { (t.name) } td { (format!("{worst:.2e}")) } td { (format!("{mean:.2e}")) } }
+                            @for (i, (t, apart)) in tasks.iter().zip(&a.tasks).enumerate() {
+                                tr {
+                                    th scope="row" { (t.name) }
+                                    td { (format!("{:.2e}", apart.worst)) }
+                                    td { (format!("{:.2e}", apart.mean)) }
+                                    @if let Some(q) = a.judged.as_ref().and_then(|j| j.get(i)) { td class="words" { (measured(q)) } }
+                                }
                             }
                         }
                     }
@@ -190,6 +191,15 @@ fn quality(r: &Report<'_>) -> Markup {
             }
         }
     }
+}
+
+/// The figures in words.
+fn measured(q: &mmoe_tools::quality::Quality) -> String {
+    let figures = names(q).iter().zip(figures(q));
+    let figures: Vec<String> = figures
+        .map(|(what, value)| format!("{what} {value}"))
+        .collect();
+    figures.join(", ")
 }
 
 fn rows(r: &Report<'_>) -> String {
@@ -269,7 +279,7 @@ fn levels(gates: &[GateStats]) -> Vec<&[GateStats]> {
 
 /// What the quantizer proved and measured.
 fn integers(r: &Report<'_>) -> Markup {
-    let reports = inspect::quantization(r.runner, r.header);
+    let reports = describe::quantization(r.runner, r.header);
     if reports.is_empty() {
         return html! {};
     }
@@ -299,13 +309,8 @@ fn integers(r: &Report<'_>) -> Markup {
 }
 
 fn layers(r: &Report<'_>) -> Markup {
-    let steps = inspect::steps(r.header);
-    let all = r
-        .header
-        .nodes
-        .iter()
-        .zip(cost::layers_of(r.header))
-        .zip(&steps);
+    let steps = describe::nodes(r.header);
+    let all = r.header.nodes_with_layers().zip(&steps);
     html! {
         section {
             h2 { "Layers" }
@@ -348,11 +353,11 @@ fn row(step: &str, index: usize, layer: &Layer) -> Markup {
     html! {
         tr {
             th scope="row" { @if index == 0 { (step) } }
-            td class="words" { (describe(layer)) }
-            td { (precision_name(layer)) }
+            td class="words" { (describe::layer(layer)) }
+            td { (describe::precision(layer)) }
             td { (grouped(cost::parameters(layer))) }
-            td { (grouped(cost::bytes(layer))) }
-            td { (grouped(cost::macs(layer))) }
+            td { (grouped(layer.record().weight_bytes().unwrap_or(0) as u64)) }
+            td { (grouped(layer.record().macs())) }
         }
     }
 }

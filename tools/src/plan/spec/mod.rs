@@ -170,6 +170,7 @@ impl Spec {
             max: i.max,
             mean: i.mean,
             std: i.std,
+            folded: false,
         };
         self.raw.inputs.iter().map(input).collect()
     }

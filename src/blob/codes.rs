@@ -1,0 +1,245 @@
+//! The codes of the records, as enums.
+//!
+//! Records keep the bytes as they lie in the file, since a damaged or newer blob may hold any byte;
+//! `from_code` is the only way from a byte to an enum. The enums are exhaustive on purpose: a new
+//! code makes the compiler name every `match`, here and in the tool, that does not know it yet.
+
+macro_rules! codes {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $($(#[$about:meta])* $variant:ident = $code:literal, $text:literal;)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[repr(u8)]
+        pub enum $name {
+            $($(#[$about])* $variant = $code,)+
+        }
+
+        impl $name {
+            /// All of them, in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The byte that stands for it in a record.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// What a byte of a record stands for; `None` for one that this version does not know.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// What people call it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+codes! {
+    /// What a node of the wiring does.
+    NodeOp {
+        /// Its value is mixed by gates, or read directly where its level has no gates.
+        Expert = 0, "expert";
+        /// Its value is an output.
+        Tower = 1, "tower";
+        /// A gate: `softmax(z)`.
+        Softmax = 16, "softmax";
+        /// A gate: `sigmoid(z)` each, not normalised.
+        Sigmoid = 17, "sigmoid";
+        /// A gate: 1 for the largest logit.
+        Hard = 18, "hard";
+        /// A gate: softmax over the k largest logits.
+        TopK = 19, "top-k";
+        /// A gate: the softmax weights of the k largest logits, not normalised again.
+        TopKRaw = 20, "top-k, not renormalised";
+        /// A gate: stored weights.
+        Constant = 21, "constant";
+        /// A gate: DSelect-k per example.
+        DSelectK = 22, "DSelect-k";
+    }
+}
+
+codes! {
+    /// What a layer computes.
+    LayerKind {
+        /// `act(W x + b)` to activations.
+        Dense = 0, "dense";
+        /// `W x + b` to logits: the last layer of gates and towers.
+        Logits = 1, "logits";
+        /// Per-unit `gain·x + bias`.
+        Affine = 2, "affine";
+        /// Per-unit slope below zero.
+        PRelu = 3, "prelu";
+        /// Layer normalisation.
+        LayerNorm = 4, "layer norm";
+        /// A constant gate's weights.
+        Constant = 5, "constant";
+    }
+}
+
+codes! {
+    /// The activation of a dense layer.
+    ActivationKind {
+        /// `x`.
+        Linear = 0, "linear";
+        /// `max(x, 0)`.
+        Relu = 1, "relu";
+        /// A stored slope below zero.
+        LeakyRelu = 2, "leaky relu";
+        /// Logistic function.
+        Sigmoid = 3, "sigmoid";
+        /// Hyperbolic tangent.
+        Tanh = 4, "tanh";
+    }
+}
+
+codes! {
+    /// The precision of a layer.
+    PrecisionKind {
+        /// f32 weights.
+        F32 = 0, "F32";
+        /// int8 weights, one f32 scale per row.
+        W8 = 1, "W8";
+        /// int8 weights, int16 activations.
+        I8 = 2, "I8";
+        /// int16 weights, int16 activations.
+        I16 = 3, "I16";
+    }
+}
+
+codes! {
+    /// The order of a matrix's weights.
+    PackingKind {
+        /// Panels (see `docs/format.md`).
+        Panels = 0, "panels";
+        /// Panels of four rows, as words whose lower three bytes are stored + 128.
+        Quad = 1, "quad";
+        /// Panels of four rows, two rows in each int16.
+        Pairs = 2, "pairs";
+    }
+}
+
+codes! {
+    /// What a task gives.
+    OutputKind {
+        /// The tower's values as they are.
+        Linear = 0, "linear";
+        /// A probability.
+        Sigmoid = 1, "sigmoid";
+        /// Class probabilities.
+        Softmax = 2, "softmax";
+        /// The product of two tasks.
+        Product = 3, "product";
+    }
+}
+
+codes! {
+    /// What the model reads.
+    InputKind {
+        /// f32 features (in an integer model with a scale and an offset each, before the weights).
+        Raw = 0, "raw";
+    }
+}
+
+codes! {
+    /// The tag of a section of the header. A reader skips even tags that it does not know and
+    /// refuses odd ones.
+    SectionTag {
+        /// Model name (str) and version (u32).
+        Identity = 2, "identity";
+        /// The program that wrote the blob (str).
+        Producer = 4, "producer";
+        /// How the model was quantized (bytes of the tool's own).
+        Quantization = 6, "quantization";
+        /// Self-test rows.
+        SelfTest = 8, "self-test";
+        /// Gate temperatures that were folded into the weights.
+        Temperature = 10, "temperature";
+    }
+}
+
+impl NodeOp {
+    /// Whether it makes gate weights and mixes experts by them.
+    #[must_use]
+    pub const fn is_gate(self) -> bool {
+        match self {
+            Self::Expert | Self::Tower => false,
+            Self::Softmax
+            | Self::Sigmoid
+            | Self::Hard
+            | Self::TopK
+            | Self::TopKRaw
+            | Self::Constant
+            | Self::DSelectK => true,
+        }
+    }
+
+    /// Its part in the model: `expert`, `gate` or `tower`.
+    #[must_use]
+    pub const fn role(self) -> &'static str {
+        if self.is_gate() { "gate" } else { self.name() }
+    }
+}
+
+impl LayerKind {
+    /// The first code that is free for a user's own layers.
+    pub const USER: u8 = 128;
+
+    /// Whether it multiplies by a matrix.
+    #[must_use]
+    pub const fn is_matrix(self) -> bool {
+        match self {
+            Self::Dense | Self::Logits => true,
+            Self::Affine | Self::PRelu | Self::LayerNorm | Self::Constant => false,
+        }
+    }
+}
+
+impl PrecisionKind {
+    /// Whether activations are int16 rather than f32.
+    #[must_use]
+    pub const fn is_integer(self) -> bool {
+        match self {
+            Self::F32 | Self::W8 => false,
+            Self::I8 | Self::I16 => true,
+        }
+    }
+}
+
+impl Default for PackingKind {
+    /// The order for every target.
+    fn default() -> Self {
+        Self::Panels
+    }
+}
+
+impl PackingKind {
+    /// Whether layers of this precision may have it.
+    #[must_use]
+    pub const fn fits(self, precision: PrecisionKind) -> bool {
+        match self {
+            Self::Panels => true,
+            Self::Quad | Self::Pairs => matches!(precision, PrecisionKind::I8),
+        }
+    }
+}

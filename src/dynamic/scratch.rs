@@ -1,0 +1,174 @@
+//! The layout of the scratch: which buffers there are, in which order, and how long.
+//!
+//! [`Layout`] is the only place that says so. The size that a caller must bring, the buffers of a
+//! prediction and the place of the gate weights behind one all follow from it.
+
+use super::element::Erased;
+use crate::blob::{Blob, Summary};
+use crate::bytes::Pod;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Where a node's layers, weights and gate weights are.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
+#[repr(C)]
+pub(super) struct At {
+    pub(super) weights: u32,
+    pub(super) layer: u16,
+    pub(super) gate_weights: u16,
+}
+
+/// One buffer: so many elements of so many bytes.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    count: usize,
+    size: usize,
+}
+
+impl Part {
+    const fn of<T>(count: usize) -> Self {
+        let size = size_of::<T>();
+        Self { count, size }
+    }
+
+    const fn words(self) -> usize {
+        (self.count * self.size).div_ceil(4)
+    }
+
+    /// Cuts it off the scratch; `None` where that is too short.
+    fn cut<'s, T: Pod>(self, scratch: &mut &'s mut [u32]) -> Option<&'s mut [T]> {
+        let (head, rest) = core::mem::take(scratch).split_at_mut_checked(self.words())?;
+        *scratch = rest;
+        let elements = <[T]>::mut_from_prefix_with_elems(head.as_mut_bytes(), self.count);
+        Some(elements.ok()?.0)
+    }
+}
+
+/// The buffers in their order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Features as int16, of integer models. They stand alone, since they are made by the input
+    /// stage and read by the walk.
+    input: Part,
+    /// An [`At`] for each node.
+    table: Part,
+    /// The weights of all gates.
+    gate_weights: Part,
+    /// Values that the level before handed on, and that the level at hand makes.
+    streams: [Part; 2],
+    /// Mixtures as they add up.
+    sums: Part,
+    /// A node's value, and two buffers between its layers.
+    values: [Part; 3],
+    logits: Part,
+    probabilities: Part,
+}
+
+impl Layout {
+    /// The layout for a model of element type `A`.
+    const fn new<A: Erased>(s: &Summary, nodes: usize) -> Self {
+        Self {
+            input: Part::of::<A>(if s.integer { s.inputs } else { 0 }),
+            table: Part::of::<At>(nodes),
+            gate_weights: Part::of::<A::Gate>(s.gate_weights),
+            streams: [Part::of::<A>(s.streams); 2],
+            sums: Part::of::<A::MixtureSum>(s.streams),
+            values: [Part::of::<A>(s.widest); 3],
+            logits: Part::of::<A::Logit>(s.widest),
+            probabilities: Part::of::<A::Prob>(s.widest),
+        }
+    }
+
+    const fn words(&self) -> usize {
+        let [before, after] = self.streams;
+        let [h, a, b] = self.values;
+        self.input.words()
+            + self.table.words()
+            + self.gate_weights.words()
+            + before.words()
+            + after.words()
+            + self.sums.words()
+            + h.words()
+            + a.words()
+            + b.words()
+            + self.logits.words()
+            + self.probabilities.words()
+    }
+}
+
+/// The layout of a blob's scratch.
+pub(super) fn layout(blob: &Blob<'_>, summary: &Summary) -> Layout {
+    if summary.integer {
+        Layout::new::<i16>(summary, blob.nodes.len())
+    } else {
+        Layout::new::<f32>(summary, blob.nodes.len())
+    }
+}
+
+/// Words of everything.
+pub(super) fn words(blob: &Blob<'_>, summary: &Summary) -> usize {
+    layout(blob, summary).words()
+}
+
+/// The buffers of a prediction.
+pub(super) struct Buffers<'s, A: Erased> {
+    pub(super) table: &'s mut [At],
+    pub(super) gate_weights: &'s mut [A::Gate],
+    pub(super) before: &'s mut [A],
+    pub(super) after: &'s mut [A],
+    pub(super) sums: &'s mut [A::MixtureSum],
+    pub(super) work: Work<'s, A>,
+}
+
+/// Buffers of one node.
+pub(super) struct Work<'s, A: Erased> {
+    /// The node's value, or what a tower reads.
+    pub(super) h: &'s mut [A],
+    pub(super) a: &'s mut [A],
+    pub(super) b: &'s mut [A],
+    pub(super) z: &'s mut [A::Logit],
+    pub(super) p: &'s mut [A::Prob],
+}
+
+impl<'s, A: Erased> Buffers<'s, A> {
+    /// Cuts them from what [`split_input`] left; `None` where that is too short.
+    pub(super) fn cut(layout: &Layout, mut scratch: &'s mut [u32]) -> Option<Self> {
+        let s = &mut scratch;
+        let [before, after] = layout.streams;
+        let [h, a, b] = layout.values;
+        Some(Self {
+            table: layout.table.cut(s)?,
+            gate_weights: layout.gate_weights.cut(s)?,
+            before: before.cut(s)?,
+            after: after.cut(s)?,
+            sums: layout.sums.cut(s)?,
+            work: Work {
+                h: h.cut(s)?,
+                a: a.cut(s)?,
+                b: b.cut(s)?,
+                z: layout.logits.cut(s)?,
+                p: layout.probabilities.cut(s)?,
+            },
+        })
+    }
+}
+
+/// The features' buffer (empty in float models), and the rest.
+pub(super) fn split_input<'s>(
+    layout: &Layout,
+    mut scratch: &'s mut [u32],
+) -> Option<(&'s mut [i16], &'s mut [u32])> {
+    let input = layout.input.cut(&mut scratch)?;
+    Some((input, scratch))
+}
+
+/// After a prediction: the weights of all gates.
+pub(super) fn gate_weights<'s, A: Erased>(
+    layout: &Layout,
+    scratch: &'s [u32],
+) -> Option<&'s [A::Gate]> {
+    let start = layout.input.words() + layout.table.words();
+    let words = scratch.get(start..)?;
+    let count = layout.gate_weights.count;
+    let weights = <[A::Gate]>::ref_from_prefix_with_elems(words.as_bytes(), count);
+    Some(weights.ok()?.0)
+}

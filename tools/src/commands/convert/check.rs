@@ -1,0 +1,182 @@
+//! What a conversion is held against before it is put in its place.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use mmoe_tools::convert::{Conversion, Converted, Precision};
+use mmoe_tools::data::Data;
+use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::eval;
+use mmoe_tools::golden::{self, Outline, TOLERANCE, What};
+use mmoe_tools::graph::{Graph, Layer};
+use mmoe_tools::readback::{self, CheckError};
+use mmoe_tools::text::count;
+
+use crate::commands::CheckFailed;
+use crate::commands::output::differences::{failed, table};
+use crate::commands::output::progress;
+
+/// Runs the blob through the engine and holds its outputs against an independent evaluation.
+pub(super) fn read_back(
+    blob: &BlobBytes,
+    from: &Converted<'_>,
+    conversion: &Conversion,
+) -> Result<String> {
+    let bar = progress("checking");
+    let step = |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let done = match &from.quantized {
+        None => readback::float(blob, &from.graph.inputs, step).map(|c| float_checked(&c)),
+        Some(quantized) => {
+            let rows = conversion.calibration.as_ref();
+            readback::integer(blob, &from.graph, quantized, rows, step).map(|c| {
+                format!(
+                    "{} through the engine, bit for bit what the written rules give; the float \
+                     model's outputs are {:.1e} away at worst, {:.1e} on average",
+                    count(c.rows, "row"),
+                    c.worst,
+                    c.mean
+                )
+            })
+        }
+    };
+    bar.finish_and_clear();
+    done.map_err(|e| match e {
+        CheckError::Differs { .. }
+        | CheckError::NotFinite { .. }
+        | CheckError::Bits { .. }
+        | CheckError::Wrapped { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
+        other => other.into(),
+    })
+}
+
+fn float_checked(checked: &readback::Checked) -> String {
+    let mut text = format!(
+        "{} through the engine against an f64 evaluation of the stored weights: worst {:.1e} \
+         (allowed {:e})",
+        count(checked.rows, "row"),
+        checked.worst,
+        readback::TOLERANCE
+    );
+    if checked.ill_conditioned > 0 {
+        let rows = count(checked.ill_conditioned, "row");
+        let _ = write!(
+            text,
+            "; on {rows} f32 rounding alone can exceed that, held to its bound"
+        );
+    }
+    text
+}
+
+/// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the
+/// precision, this must fit.
+pub(super) fn imported(graph: &Graph, golden: &Data) -> Result<String> {
+    let outline = Outline::of_graph(graph);
+    let evaluate = |graph: &Graph| {
+        golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
+            let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+            Ok(eval::evaluate(graph, &x))
+        })
+    };
+    let (rows, differences) = evaluate(graph)?;
+    if let Some(CheckFailed(mut text)) = failed(&differences, TOLERANCE) {
+        let _ = write!(
+            text,
+            "; the worst per array:\n{}",
+            table(&differences, TOLERANCE).trim_end()
+        );
+        if let Some(hint) =
+            transposition(graph, |g| Ok(failed(&evaluate(g)?.1, TOLERANCE).is_none()))?
+        {
+            let _ = write!(text, "\n{hint}");
+        }
+        return Err(CheckFailed(format!("{text}\nnothing was written")).into());
+    }
+    let worst = differences.iter().map(|d| d.relative).fold(0.0, f64::max);
+    let names: Vec<&str> = differences.iter().map(|d| d.name.as_str()).collect();
+    Ok(format!(
+        "the weights give the golden outputs on {}: worst {worst:.1e} over {}",
+        count(rows, "row"),
+        names.join(", ")
+    ))
+}
+
+/// What to say of square kernels, which fit either way round; `fits` is asked whether the model
+/// with all of them turned is right.
+fn transposition(graph: &Graph, fits: impl Fn(&Graph) -> Result<bool>) -> Result<Option<String>> {
+    let mut turned = graph.clone();
+    let mut names = Vec::new();
+    for node in &mut turned.nodes {
+        for layer in &mut node.layers {
+            if let Layer::Dense(d) = layer
+                && d.inputs == d.outputs
+                && d.inputs > 1
+            {
+                names.push(format!("`{}`", d.name));
+                let n = d.inputs;
+                d.weight = (0..n * n).map(|i| d.weight[i % n * n + i / n]).collect();
+            }
+        }
+    }
+    let Some(first) = names.first() else {
+        return Ok(None);
+    };
+    let others = if names.len() > 1 {
+        format!(" (and {} more)", names.len() - 1)
+    } else {
+        String::new()
+    };
+    Ok(Some(if fits(&turned)? {
+        format!(
+            "hint: with its square kernels transposed the model fits: {first}{others} lie the \
+             other way round; change `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
+        )
+    } else {
+        format!(
+            "hint: {first}{others} is square, so its shape does not tell which way round it lies: \
+             check `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
+        )
+    }))
+}
+
+/// Holds the blob itself against the framework's outputs.
+pub(super) fn engine(
+    blob: &BlobBytes,
+    golden: &Data,
+    precision: Precision,
+    tolerance: Option<f64>,
+) -> Result<String> {
+    let mut runner = Runner::load(blob)?;
+    let outline = Outline::of_blob(&runner);
+    let what = if precision == Precision::F32 {
+        What::All
+    } else {
+        What::Outputs
+    };
+    let (rows, differences) = golden::compare(&outline, golden, what, |x, e| -> Result<_> {
+        Ok(runner.evaluate(x, e)?)
+    })?;
+    let tolerance = tolerance.or((precision == Precision::F32).then_some(TOLERANCE));
+    // Without a limit any finite difference passes; NaN and infinity never do.
+    let limit = tolerance.unwrap_or(f64::MAX);
+    if let Some(CheckFailed(text)) = failed(&differences, limit) {
+        let table = table(&differences, limit);
+        return Err(CheckFailed(format!(
+            "{text}; the worst per array:\n{}\nnothing was written",
+            table.trim_end()
+        ))
+        .into());
+    }
+    let worst: Vec<String> = differences
+        .iter()
+        .map(|d| format!("{} {:.1e}", d.name, d.relative))
+        .collect();
+    let allowed = tolerance.map_or_else(|| "no limit given".into(), |t| format!("allowed {t:e}"));
+    Ok(format!(
+        "the blob's outputs on {}: worst {} ({allowed})",
+        count(rows, "row"),
+        worst.join(", ")
+    ))
+}

@@ -1,0 +1,225 @@
+//! `mmoe convert`.
+
+mod check;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::graph::Graph;
+use mmoe_tools::text::count;
+use mmoe_tools::{import, model, quality};
+
+use super::input::{is_blob, read_spec};
+use super::output::differences::tolerance;
+use super::output::{Target, note, print};
+use report::Report;
+
+/// Makes a blob of trained weights, and checks it before it is put in its place.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by
+    /// their content.
+    #[arg(value_name = "WEIGHTS")]
+    weights: PathBuf,
+    /// What the weights do not say: task names, activations, wiring (TOML, docs/spec.md).
+    #[arg(long, value_name = "S.toml")]
+    spec: Option<PathBuf>,
+    /// How weights are stored and computed.
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
+    precision: PrecisionArg,
+    /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
+    #[arg(long, value_name = "X.npz")]
+    calibration: Option<PathBuf>,
+    /// The framework's own outputs, which the conversion is held against; nothing is written if it
+    /// differs.
+    #[arg(long, value_name = "G.npz")]
+    golden: Option<PathBuf>,
+    /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions
+    /// that round the weights.
+    #[arg(long, value_name = "T", value_parser = tolerance, requires = "golden")]
+    tolerance: Option<f64>,
+    /// int8 weights in the towers' last layers as well.
+    #[arg(long)]
+    narrow_heads: bool,
+    /// 16-bit weights for this layer (as `expert0.1`, or all of `expert0`); for i8.
+    #[arg(long, value_name = "LAYER")]
+    keep_wide: Vec<String>,
+    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its
+    /// output; for i8.
+    #[arg(long, value_name = "SHARE", value_parser = tolerance)]
+    max_loss: Option<f64>,
+    /// The order of int8 weights: changes speed, never results; for i8.
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
+    packing: PackingArg,
+    /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
+    /// that a device must give (`Model::self_test`).
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
+    self_test: Option<u8>,
+    /// Show where every tensor went, what was folded and what was dropped.
+    #[arg(long)]
+    explain: bool,
+    /// Where to write the blob.
+    #[arg(short, long, value_name = "M.mmoe")]
+    output: PathBuf,
+}
+
+/// How weights are stored and computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum PrecisionArg {
+    /// f32 weights and arithmetic.
+    #[default]
+    F32,
+    /// int8 weights with a scale per row, f32 arithmetic.
+    W8,
+    /// int8 weights, int16 activations, integer arithmetic.
+    I8,
+}
+
+/// Orders of int8 weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum PackingArg {
+    /// Panels of four rows: `I8`.
+    #[default]
+    Panels,
+    /// Panels as 32-bit words, for cores without SIMD: `I8<Quad>`.
+    Quad,
+    /// Two rows in an int16, for cores with Arm's DSP extension (M4, M7, M33): `I8<Pairs>`.
+    Pairs,
+}
+
+impl PrecisionArg {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::W8 => "W8",
+            Self::I8 => "I8",
+        }
+    }
+}
+
+impl Args {
+    /// The choices that these arguments make; the calibration rows are read later, when the
+    /// features' names are known.
+    fn conversion(&self) -> Conversion {
+        Conversion {
+            precision: match self.precision {
+                PrecisionArg::F32 => Precision::F32,
+                PrecisionArg::W8 => Precision::W8,
+                PrecisionArg::I8 => Precision::I8,
+            },
+            packing: match self.packing {
+                PackingArg::Panels => Packing::Panels,
+                PackingArg::Quad => Packing::Quad,
+                PackingArg::Pairs => Packing::Pairs,
+            },
+            narrow_heads: self.narrow_heads,
+            calibration: None,
+            keep_wide: self.keep_wide.clone(),
+            max_loss: self.max_loss,
+            self_test: self.self_test,
+        }
+    }
+
+    /// Where the blob goes, if these are weights that one can be made of.
+    fn target(&self) -> Result<Target> {
+        let inputs = [
+            ("the weights", Some(&self.weights)),
+            ("the spec", self.spec.as_ref()),
+            ("the calibration rows", self.calibration.as_ref()),
+            ("the golden file", self.golden.as_ref()),
+        ];
+        let given = inputs
+            .into_iter()
+            .filter_map(|(what, p)| Some((what, p?.as_path())));
+        let target = Target::new(&self.output, given)?;
+        if is_blob(&self.weights) {
+            bail!(
+                "{}: is a blob already; mmoe inspect shows what is in it, mmoe convert makes one \
+                 of trained weights",
+                self.weights.display()
+            );
+        }
+        Ok(target)
+    }
+
+    /// Refuses options that the precision has no use for.
+    fn check(&self) -> Result<()> {
+        let integer = self.precision == PrecisionArg::I8;
+        let given = [
+            (self.calibration.is_some(), "--calibration"),
+            (!self.keep_wide.is_empty(), "--keep-wide"),
+            (self.max_loss.is_some(), "--max-loss"),
+            (self.packing != PackingArg::Panels, "--packing"),
+        ];
+        match given.iter().find(|(given, _)| *given) {
+            Some((_, option)) if !integer => bail!(
+                "{option} is for --precision i8; leave it out for {}",
+                self.precision.name()
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    args.check()?;
+    let target = args.target()?;
+    let spec = args.spec.as_deref().map(read_spec).transpose()?;
+    let golden = args.golden.as_deref().map(Data::read).transpose()?;
+    let weights = import::read(&args.weights)?;
+    let mut report = Report::new(args, &weights);
+    let mut conversion = args.conversion();
+    let made = model::build(weights, spec.as_ref(), conversion.model_options())
+        .with_context(|| args.weights.display().to_string())?;
+    report.model(&made, args.explain);
+    let graph = made.graph;
+    if let Some(golden) = &golden {
+        report.line("imported", &check::imported(&graph, golden)?);
+    }
+    if let Some(path) = &args.calibration {
+        conversion.calibration = Some(calibration(&graph, path)?);
+    }
+    let converted = conversion.details(&graph)?;
+    report.converted(&converted, &conversion);
+    let pending = target.pending(&converted.blob.bytes())?;
+    let blob = BlobBytes::read(pending.path()).context("reading the blob back")?;
+    report.line(
+        "checked",
+        &check::read_back(&blob, &converted, &conversion)?,
+    );
+    if let Some(golden) = &golden {
+        report.line(
+            "golden",
+            &check::engine(&blob, golden, conversion.precision, args.tolerance)?,
+        );
+    }
+    report.written(&blob, args);
+    pending.keep()?;
+    print(&report.text)
+}
+
+/// The rows to calibrate with. A NaN among them would leave its feature without a range.
+fn calibration(graph: &Graph, path: &Path) -> Result<Rows> {
+    let labels = quality::label_columns_of(graph);
+    let data = Data::read(path)?;
+    let rows = data.features(graph.width(0), &graph.feature_names, &labels)?;
+    data.remarks(&graph.feature_names, &labels)
+        .iter()
+        .for_each(|r| note(r));
+    let (numbers, odd) = rows.not_finite();
+    if numbers > 0 {
+        bail!(
+            "{}: {numbers} of the features, in {}, are NaN or infinite, which show no range; leave \
+             these rows out",
+            path.display(),
+            count(odd, "row")
+        );
+    }
+    Ok(rows)
+}

@@ -1,0 +1,192 @@
+//! `mmoe eval`.
+
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use mmoe::SkipBelow;
+use mmoe_tools::blob::read;
+use mmoe_tools::cost::{self, Cost, NodeWork};
+use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::engine::{Runner, Task};
+use mmoe_tools::metrics;
+use mmoe_tools::predictions::Predictions;
+use mmoe_tools::quality::{self, Quality};
+use same_file::is_same_file;
+
+use super::input::{features, load, note_odd_numbers, read_blob};
+use super::output::{print, print_json, progress};
+
+/// Measures predictions against labels; several blobs stand side by side.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The blobs.
+    #[arg(value_name = "M.mmoe", required = true)]
+    models: Vec<PathBuf>,
+    /// `x` `[N, IN]` and for each task its labels `[N]` under its name; or CSV with the tasks'
+    /// names among its columns.
+    #[arg(long, visible_alias = "input", value_name = "D.npz")]
+    data: PathBuf,
+    /// The blob whose outputs and ranking the others are compared with; the first one where there
+    /// are several.
+    #[arg(long, value_name = "R.mmoe")]
+    reference: Option<PathBuf>,
+    /// Also leave out experts that a gate weighs less than this: what it saves and what it costs.
+    #[arg(long, value_name = "E1,E2", value_delimiter = ',', value_parser = epsilon)]
+    skip_below: Vec<f32>,
+    /// JSON. For one blob `{"<task>": {"auc", "log_loss"} or {"mse", "rmse"}}`, with a reference
+    /// also `"reference"` (its figures) and the differences in each task; for several blobs or
+    /// with --skip-below everything, as `{"reference": …, "models": […]}`.
+    #[arg(long)]
+    json: bool,
+}
+
+fn epsilon(text: &str) -> Result<f32, String> {
+    let least = text.parse().ok().filter(|e| SkipBelow::new(*e).is_some());
+    least.ok_or_else(|| "a gate weight from 0 to below 1, such as 0.02".into())
+}
+
+/// What one blob does on the rows.
+struct Evaluated {
+    name: String,
+    precision: &'static str,
+    cost: Cost,
+    /// One per task.
+    tasks: Vec<Quality>,
+    predictions: Predictions,
+    /// Multiply-accumulates that ran, on average: gates that choose leave out the others.
+    macs_run: f64,
+    skipping: Vec<Skipping>,
+}
+
+/// What leaving experts out does.
+struct Skipping {
+    epsilon: f32,
+    experts: f64,
+    macs: f64,
+    worst: f64,
+    mean: f64,
+    tasks: Vec<Quality>,
+}
+
+/// Everything that is shown.
+struct Evaluation<'a> {
+    data: &'a Path,
+    tasks: Vec<Task>,
+    /// The blobs in the order given, a reference that is none of them last.
+    all: Vec<Evaluated>,
+    /// Which of them is the reference.
+    reference: Option<usize>,
+}
+
+impl Evaluation<'_> {
+    fn reference(&self) -> Option<&Evaluated> {
+        self.reference.and_then(|i| self.all.get(i))
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let data = Data::read(&args.data)?;
+    let same = |path: &Path, other: &Path| is_same_file(path, other).unwrap_or(false);
+    let among = |path: &PathBuf| args.models.iter().position(|m| same(path, m));
+    let apart = args.reference.iter().filter(|path| among(path).is_none());
+    let mut all = Vec::new();
+    let mut first: Option<(&Path, Vec<Task>, usize)> = None;
+    for path in args.models.iter().chain(apart) {
+        let blob = read_blob(path)?;
+        let mut runner = load(path, &blob)?;
+        let x = match &first {
+            None => features(&runner, &data)?,
+            Some((name, tasks, inputs)) => {
+                quality::comparable((path, &runner), (name, tasks, *inputs))?;
+                quality::features(&runner, &data)?
+            }
+        };
+        let skip = if all.len() < args.models.len() {
+            args.skip_below.as_slice()
+        } else {
+            &[]
+        };
+        let header = read::split(blob.as_slice())?.0;
+        let cost = cost::cost(blob.as_slice(), &runner.model)?;
+        let one = evaluate(
+            path,
+            cost,
+            &NodeWork::of(&header),
+            &mut runner,
+            &x,
+            &data,
+            skip,
+        )?;
+        if first.is_none() {
+            note_odd_numbers(&x, &one.predictions);
+            first = Some((path, runner.tasks.clone(), runner.model.inputs()));
+        }
+        all.push(one);
+    }
+    let Some((_, tasks, _)) = first else {
+        bail!("no blob was given")
+    };
+    let reference = match &args.reference {
+        Some(path) => Some(among(path).unwrap_or(args.models.len())),
+        None => (args.models.len() > 1).then_some(0),
+    };
+    let evaluation = Evaluation {
+        data: &args.data,
+        tasks,
+        all,
+        reference,
+    };
+    match evaluation.all.first() {
+        Some(one) if args.json && args.models.len() == 1 && args.skip_below.is_empty() => {
+            print_json(&show::one_as_json(&evaluation, one))
+        }
+        _ if args.json => print_json(&show::all_as_json(&evaluation)),
+        _ => print(&show::text(&evaluation)),
+    }
+}
+
+/// One blob on labelled rows.
+fn evaluate(
+    path: &Path,
+    cost: Cost,
+    work: &NodeWork,
+    runner: &mut Runner<'_>,
+    x: &Rows,
+    data: &Data,
+    skip: &[f32],
+) -> Result<Evaluated> {
+    let tasks = runner.tasks.clone();
+    let bar = progress("predicting");
+    bar.set_length((x.len() * (1 + skip.len())) as u64);
+    let predict = |runner: &mut Runner<'_>, skip: Option<SkipBelow>| {
+        Predictions::make(runner, x, skip, || bar.inc(1)).context("prediction")
+    };
+    let predictions = predict(runner, None)?;
+    let wide = |p: &Predictions| -> Vec<f64> { p.outputs.iter().map(|v| f64::from(*v)).collect() };
+    let mut skipping = Vec::new();
+    for epsilon in skip {
+        let least = SkipBelow::new(*epsilon).context("a gate weight lies in 0 to below 1")?;
+        let made = predict(runner, Some(least))?;
+        let (worst, mean) = metrics::difference(&wide(&made), &wide(&predictions));
+        skipping.push(Skipping {
+            epsilon: *epsilon,
+            experts: made.experts_run(),
+            macs: made.macs(runner, work, *epsilon),
+            worst,
+            mean,
+            tasks: quality::judge(&tasks, &made, data)?,
+        });
+    }
+    bar.finish_and_clear();
+    Ok(Evaluated {
+        name: path.display().to_string(),
+        precision: runner.precision(),
+        cost,
+        tasks: quality::judge(&tasks, &predictions, data)?,
+        macs_run: predictions.macs(runner, work, 0.0),
+        predictions,
+        skipping,
+    })
+}

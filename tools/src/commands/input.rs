@@ -1,0 +1,106 @@
+//! What commands read.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::predictions::Predictions;
+use mmoe_tools::quality;
+use mmoe_tools::text::count;
+
+use super::output::note;
+
+/// Reads a blob's bytes.
+pub(super) fn read_blob(path: &Path) -> Result<BlobBytes> {
+    let blob =
+        BlobBytes::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    if blob.as_slice().is_empty() {
+        bail!(
+            "{}: is empty (0 bytes); was it fully written?",
+            path.display()
+        );
+    }
+    if !blob.is_blob() {
+        bail!(
+            "{}: is no blob; if it holds trained weights, make one of it: mmoe convert {0} -o \
+             model.mmoe",
+            path.display()
+        );
+    }
+    Ok(blob)
+}
+
+/// Whether a file begins as a blob does.
+pub(super) fn is_blob(path: &Path) -> bool {
+    let mut start = [0; 4];
+    let read = File::open(path).and_then(|mut f| f.read_exact(&mut start));
+    read.is_ok() && start == mmoe::blob::MAGIC.to_le_bytes()
+}
+
+/// Loads a blob.
+pub(super) fn load<'b>(path: &Path, blob: &'b BlobBytes) -> Result<Runner<'b>> {
+    Runner::load(blob).with_context(|| path.display().to_string())
+}
+
+/// The features of a data file, with notes of what was taken on trust.
+pub(super) fn features(runner: &Runner<'_>, data: &Data) -> Result<Rows> {
+    let x = quality::features(runner, data)?;
+    let labels = quality::label_columns(&runner.tasks);
+    data.remarks(&runner.feature_names(), &labels)
+        .iter()
+        .for_each(|r| note(r));
+    Ok(x)
+}
+
+/// Notes of numbers that are none: they pass through a model without a sound.
+pub(super) fn note_odd_numbers(x: &Rows, predictions: &Predictions) {
+    let (nan, saturated) = (predictions.nan, predictions.saturated);
+    if nan + saturated > 0 {
+        note(&format!(
+            "{nan} features were NaN (taken as 0), {saturated} beyond the range that the integers \
+             hold (saturated)"
+        ));
+    }
+    let (numbers, rows) = x.not_finite();
+    if numbers > 0 && nan + saturated == 0 {
+        note(&format!(
+            "{} of the features, in {}, {} NaN or infinite",
+            numbers,
+            count(rows, "row"),
+            if numbers == 1 { "is" } else { "are" }
+        ));
+    }
+    let odd = predictions.not_finite();
+    if odd > 0 {
+        note(&format!(
+            "{} have outputs that are NaN or infinite",
+            count(odd, "row")
+        ));
+    }
+}
+
+/// Reads a spec.
+pub(super) fn read_spec(path: &Path) -> Result<Spec> {
+    /// Longer than any spec, and nothing against the memory there is.
+    const MOST: u64 = 1 << 26;
+    let shown = path.display();
+    let failed = || format!("{shown}: cannot be read");
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(failed)?;
+    let read = file
+        .take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .with_context(failed)?;
+    let is_text = read as u64 <= MOST && !bytes.contains(&0);
+    let Some(text) = String::from_utf8(bytes).ok().filter(|_| is_text) else {
+        bail!(
+            "{shown}: is no text, where --spec wants TOML that says what the weights do not; \
+             weights come first: mmoe convert WEIGHTS --spec S.toml -o model.mmoe"
+        );
+    };
+    Spec::parse(&text).with_context(|| shown.to_string())
+}

@@ -1,0 +1,292 @@
+//! What `inspect` says of a core and of a budget.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use mmoe_tools::blob::message::Header;
+use mmoe_tools::cost::Cost;
+use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements};
+use mmoe_tools::text::{grouped, rounded};
+use serde_json::{Value, json};
+
+use crate::commands::CheckFailed;
+
+/// A core to estimate for.
+#[derive(Debug, clap::Args)]
+pub(super) struct DeviceArgs {
+    /// Also estimate instructions, code and stack on this core, from what was measured in
+    /// emulation.
+    #[arg(long, value_name = "CORE", ignore_case = true, value_parser = CORES.map(|(name, _)| name))]
+    core: Option<String>,
+    /// The firmware's opt-level.
+    #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = ["3", "s"], default_value = "3", requires = "core")]
+    opt_level: String,
+    /// Its clock, for a time.
+    #[arg(long, value_name = "MHZ", value_parser = clock, requires = "core")]
+    mhz: Option<f64>,
+    /// Fail (exit code 1) where the model takes more: `flash=64k,ram=8k`. With --core flash counts
+    /// the code too, and ram the whole stack.
+    #[arg(long, value_name = "flash=N,ram=N")]
+    budget: Option<Budget>,
+}
+
+impl DeviceArgs {
+    /// Whether anything is to be estimated or held against a budget.
+    pub(super) fn asked(&self) -> bool {
+        self.core.is_some() || self.budget.is_some()
+    }
+}
+
+fn clock(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|mhz: &f64| *mhz > 0.0 && mhz.is_finite())
+        .ok_or_else(|| "a clock in MHz, such as 64".into())
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Budget {
+    flash: Option<u64>,
+    ram: Option<u64>,
+}
+
+impl FromStr for Budget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut budget = Self::default();
+        for part in text.split(',') {
+            let (key, amount) = part
+                .split_once('=')
+                .ok_or_else(|| format!("`{part}` is no `key=size`: write flash=64k,ram=8k"))?;
+            let slot = match key.trim() {
+                "flash" => &mut budget.flash,
+                "ram" => &mut budget.ram,
+                other => return Err(format!("there is no `{other}`: a budget has flash and ram")),
+            };
+            if slot.replace(size(amount.trim())?).is_some() {
+                return Err(format!("`{key}` stands twice"));
+            }
+        }
+        Ok(budget)
+    }
+}
+
+/// Bytes, with k for 1,024 and M for 1,048,576.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.chars().last() {
+        Some('k' | 'K') => (&text[..text.len() - 1], 1024),
+        Some('m' | 'M') => (&text[..text.len() - 1], 1024 * 1024),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    bytes.ok_or_else(|| format!("`{text}` is no size: bytes, or with k or M, such as 64k"))
+}
+
+/// What a blob takes.
+pub(super) struct Device<'a> {
+    args: &'a DeviceArgs,
+    cost: &'a Cost,
+    /// What the core is called in arguments and by people, and the estimate.
+    core: Option<(&'static str, &'static str, Estimate)>,
+}
+
+impl<'a> Device<'a> {
+    pub(super) fn new(args: &'a DeviceArgs, header: &Header, cost: &'a Cost) -> Result<Self> {
+        let core = match &args.core {
+            None => None,
+            Some(wanted) => {
+                let known = CORES
+                    .iter()
+                    .find(|(core, _)| core.eq_ignore_ascii_case(wanted));
+                let (core, name) = known.with_context(|| format!("there is no core {wanted}"))?;
+                let estimate =
+                    Measurements::built_in().estimate(core, &args.opt_level, header, cost);
+                let estimate = estimate
+                    .with_context(|| format!("nothing like this model was measured on {core}"))?;
+                Some((*core, *name, estimate))
+            }
+        };
+        Ok(Self { args, cost, core })
+    }
+
+    fn flash(&self) -> u64 {
+        self.cost.blob as u64 + self.core.map_or(0, |(_, _, e)| e.code)
+    }
+
+    fn ram(&self) -> u64 {
+        self.core
+            .map_or(self.cost.ram() as u64, |(_, _, e)| e.stack)
+    }
+
+    /// Milliseconds of a row, from and to.
+    fn time(&self) -> Option<(f64, f64)> {
+        let ((_, _, e), mhz) = self.core.zip(self.args.mhz)?;
+        let at = |cycles: f64| e.predict * cycles / (1000.0 * mhz);
+        Some((at(CYCLES.0), at(CYCLES.1)))
+    }
+
+    /// Lines for people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |what: &str, value: String| {
+            let _ = writeln!(text, "{what:<12} {value}");
+        };
+        if let Some((_, name, e)) = self.core {
+            let within = (100.0 * e.error).ceil();
+            line(
+                "core",
+                format!(
+                    "{name}, opt-level {}, estimated from measured models",
+                    self.args.opt_level
+                ),
+            );
+            line(
+                "instructions",
+                format!(
+                    "{} a row, within {within:.0} %; {} from activations",
+                    grouped(rounded(e.predict)),
+                    grouped(rounded(e.predict_q))
+                ),
+            );
+            if let (Some((low, high)), Some(mhz)) = (self.time(), self.args.mhz) {
+                line(
+                    "time",
+                    format!(
+                        "{low:.2} to {high:.2} ms at {mhz} MHz ({} to {} cycles an instruction, \
+                         no wait states)",
+                        CYCLES.0, CYCLES.1
+                    ),
+                );
+            }
+            line(
+                "code",
+                format!(
+                    "{} bytes beside the blob: {} of flash in all",
+                    grouped(e.code),
+                    grouped(self.flash())
+                ),
+            );
+            line(
+                "stack",
+                format!(
+                    "{} bytes with the calls' own, no static RAM",
+                    grouped(e.stack)
+                ),
+            );
+        }
+        if let Some(budget) = self.args.budget {
+            for (what, used, of) in self.uses(budget) {
+                line(
+                    "budget",
+                    format!(
+                        "{what}: {} of {} bytes, {:.0} %",
+                        grouped(used),
+                        grouped(of),
+                        100.0 * used as f64 / of.max(1) as f64
+                    ),
+                );
+            }
+        }
+        text
+    }
+
+    fn uses(&self, budget: Budget) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        let all = [
+            ("flash", self.flash(), budget.flash),
+            ("ram", self.ram(), budget.ram),
+        ];
+        all.into_iter()
+            .filter_map(|(what, used, of)| Some((what, used, of?)))
+    }
+
+    /// The same for programs; nothing where nothing was asked.
+    pub(super) fn json(&self) -> Option<Value> {
+        let (core, name, e) = self.core?;
+        let time = self
+            .time()
+            .map(|(low, high)| json!({"mhz": self.args.mhz, "ms": [low, high]}));
+        Some(json!({
+            "core": core,
+            "name": name,
+            "opt_level": self.args.opt_level,
+            "instructions": rounded(e.predict),
+            "instructions_from_activations": rounded(e.predict_q),
+            "error": e.error,
+            "time": time,
+            "code": e.code,
+            "flash": self.flash(),
+            "stack": e.stack,
+        }))
+    }
+
+    /// Whether it fits.
+    pub(super) fn check(&self) -> Result<(), CheckFailed> {
+        let over = self
+            .args
+            .budget
+            .into_iter()
+            .flat_map(|b| self.uses(b))
+            .filter(|(_, used, of)| used > of);
+        let over: Vec<String> = over
+            .map(|(what, used, of)| {
+                format!(
+                    "{what} takes {} bytes, {} more than the {} there are",
+                    grouped(used),
+                    grouped(used - of),
+                    grouped(of)
+                )
+            })
+            .collect();
+        if over.is_empty() {
+            Ok(())
+        } else {
+            Err(CheckFailed(format!("over budget: {}", over.join("; "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets() {
+        assert_eq!(
+            "flash=64k,ram=8k".parse(),
+            Ok(Budget {
+                flash: Some(65_536),
+                ram: Some(8192)
+            })
+        );
+        assert_eq!(
+            "ram=1000".parse(),
+            Ok(Budget {
+                flash: None,
+                ram: Some(1000)
+            })
+        );
+        assert_eq!(
+            "flash=1M".parse(),
+            Ok(Budget {
+                flash: Some(1 << 20),
+                ram: None
+            })
+        );
+        for (text, says) in [
+            ("flash", "no `key=size`"),
+            ("rom=5k", "there is no `rom`: a budget has flash and ram"),
+            ("flash=5q", "`5q` is no size"),
+            ("flash=-1", "no size"),
+            ("ram=1,ram=2", "stands twice"),
+            ("flash=99999999999999999999", "no size"),
+            ("flash=99999999999999999M", "no size"),
+            ("", "no `key=size`"),
+        ] {
+            let error = text.parse::<Budget>().unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

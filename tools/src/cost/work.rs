@@ -1,0 +1,131 @@
+//! What a prediction has to do: all of it, and node by node.
+
+use mmoe::blob::{ActivationKind, NodeOp, OutputKind, PrecisionKind};
+use serde::{Deserialize, Serialize};
+
+use crate::blob::message::Header;
+
+/// What an inference has to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Multiply-accumulates of all dense layers and of mixing.
+    pub macs: u64,
+    /// Those of 16-bit weights among them.
+    pub wide: u64,
+    /// Outputs of all dense layers.
+    pub rows: u64,
+    /// Exponentials of gates, outputs and activations.
+    pub exponentials: u64,
+    /// Features.
+    pub inputs: u64,
+    /// Outputs.
+    pub outputs: u64,
+}
+
+impl Work {
+    /// That of a header, all experts run.
+    #[must_use]
+    pub fn of(header: &Header) -> Self {
+        let mut work = Self {
+            inputs: header.inputs.iter().map(|i| u64::from(i.count)).sum(),
+            ..Self::default()
+        };
+        for layer in &header.layers {
+            let record = layer.record();
+            work.macs += record.macs();
+            if record.precision() == Some(PrecisionKind::I16) {
+                work.wide += record.macs();
+            }
+            if record.is_matrix() {
+                work.rows += u64::from(layer.outputs);
+            }
+            work.exponentials += match record.activation() {
+                Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => u64::from(layer.outputs),
+                Some(ActivationKind::Linear | ActivationKind::Relu | ActivationKind::LeakyRelu)
+                | None => 0,
+            };
+        }
+        for node in &header.nodes {
+            let record = node.record();
+            work.macs += record.mixing_macs();
+            work.exponentials += match record.op() {
+                Some(NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw) => record.seen() as u64,
+                Some(NodeOp::TopK | NodeOp::DSelectK) => u64::from(node.k),
+                Some(NodeOp::Hard | NodeOp::Constant | NodeOp::Expert | NodeOp::Tower) | None => 0,
+            };
+        }
+        for task in &header.tasks {
+            work.outputs += u64::from(task.width);
+            work.exponentials += match task.record().output() {
+                Some(OutputKind::Sigmoid | OutputKind::Softmax) => u64::from(task.width),
+                Some(OutputKind::Linear | OutputKind::Product) | None => 0,
+            };
+        }
+        work
+    }
+
+    /// What an estimate is linear in.
+    pub(super) fn features(self) -> [f64; 3] {
+        [self.macs, self.rows, self.exponentials].map(|n| n as f64)
+    }
+}
+
+/// The work of each node, for predictions that leave experts out.
+#[derive(Debug, Clone)]
+pub struct NodeWork {
+    /// Multiply-accumulates of everything but experts and mixing.
+    fixed: u64,
+    /// Of each expert, by number.
+    experts: Vec<u64>,
+    /// Of adding one expert into each gate's mixture, by number.
+    mixing: Vec<u64>,
+}
+
+impl NodeWork {
+    /// That of a header.
+    #[must_use]
+    pub fn of(header: &Header) -> Self {
+        let mut work = Self {
+            fixed: 0,
+            experts: Vec::new(),
+            mixing: Vec::new(),
+        };
+        for (node, layers) in header.nodes_with_layers() {
+            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
+            let node = node.record();
+            if node.is_expert() {
+                work.experts.push(own);
+            } else {
+                work.fixed += own;
+                if node.is_gate() {
+                    work.mixing.push(u64::from(node.outputs.get()));
+                }
+            }
+        }
+        work
+    }
+
+    /// Multiply-accumulates of one prediction. `gates` are all gates, each with the experts that it
+    /// weighs, by number, and whether it mixes them: an expert runs if one of them does.
+    #[must_use]
+    pub fn macs<G: Iterator<Item = (usize, bool)>>(
+        &self,
+        gates: impl ExactSizeIterator<Item = G>,
+    ) -> u64 {
+        // Without gates the only expert always runs.
+        let mut runs = vec![gates.len() == 0; self.experts.len()];
+        let mut total = self.fixed;
+        for (gate, mixing) in gates.zip(&self.mixing) {
+            for (expert, _) in gate.filter(|(_, mixed)| *mixed) {
+                runs[expert] = true;
+                total += mixing;
+            }
+        }
+        let experts = self.experts.iter().zip(runs);
+        total
+            + experts
+                .filter(|(_, runs)| *runs)
+                .map(|(m, _)| m)
+                .sum::<u64>()
+    }
+}

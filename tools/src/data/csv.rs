@@ -1,0 +1,309 @@
+//! CSV: numbers in rows, as spreadsheets and pandas write them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::DataError;
+
+/// What to say where a whole line is one cell.
+const SEPARATORS: &str = "; cells are separated by commas, semicolons or tabs";
+
+/// A file whose cells were read, but not judged: only columns that are used must hold numbers.
+#[derive(Debug)]
+pub(super) struct Csv {
+    /// The header's names, if the first line is one.
+    names: Option<Vec<String>>,
+    /// Where each name stands first.
+    places: HashMap<String, usize>,
+    /// Row-major; NaN where a cell is no number.
+    cells: Vec<f32>,
+    columns: usize,
+    /// The first cell of each column that is no number.
+    odd: Vec<Option<Odd>>,
+}
+
+/// A cell that is no number.
+#[derive(Debug, Clone)]
+struct Odd {
+    line: u64,
+    what: String,
+}
+
+/// Reads CSV. Cells are separated by tabs, semicolons or commas, whichever of them the first line
+/// has, looked for in this order; the first line is a header if one of its cells is text.
+pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
+    let error = |line: u64, what: String| DataError::Csv {
+        path: path.into(),
+        line,
+        what,
+    };
+    let text = text.trim_start_matches('\u{feff}');
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(text))
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let mut read = Csv {
+        names: None,
+        places: HashMap::new(),
+        cells: Vec::new(),
+        columns: 0,
+        odd: Vec::new(),
+    };
+    for (index, record) in reader.records().enumerate() {
+        let record = record.map_err(|e| error(index as u64 + 1, e.to_string()))?;
+        let line = record
+            .position()
+            .map_or(index as u64 + 1, csv::Position::line);
+        if index == 0 {
+            read.columns = record.len();
+            read.odd = vec![None; read.columns];
+            if is_header(&record) {
+                for (i, name) in record.iter().enumerate() {
+                    read.places.entry(name.to_owned()).or_insert(i);
+                }
+                read.names = Some(record.iter().map(str::to_owned).collect());
+                continue;
+            }
+        }
+        if record.len() != read.columns {
+            let columns = read.columns;
+            return Err(error(
+                line,
+                format!("{} cells, the first line has {columns}", record.len()),
+            ));
+        }
+        for (cell, odd) in record.iter().zip(&mut read.odd) {
+            let value = number(cell);
+            if value.is_none() && odd.is_none() {
+                *odd = Some(Odd {
+                    line,
+                    what: complaint(cell),
+                });
+            }
+            read.cells.push(value.unwrap_or(f32::NAN));
+        }
+    }
+    Ok(read)
+}
+
+/// What separates the cells, as the first line outside of quotes shows.
+fn delimiter(text: &str) -> u8 {
+    let mut quoted = false;
+    let mut found = [false; 2];
+    for byte in text.bytes() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => break,
+            b'\t' if !quoted => found[0] = true,
+            b';' if !quoted => found[1] = true,
+            _ => {}
+        }
+    }
+    match found {
+        [true, _] => b'\t',
+        [_, true] => b';',
+        _ => b',',
+    }
+}
+
+/// A header has a name that is no number, or numbers its columns behind pandas' nameless index.
+fn is_header(record: &csv::StringRecord) -> bool {
+    let numbered = record.len() > 1
+        && record
+            .iter()
+            .enumerate()
+            .all(|(i, c)| i.checked_sub(1).map_or(String::new(), |i| i.to_string()) == c);
+    numbered || record.iter().any(|c| !c.is_empty() && number(c).is_none())
+}
+
+/// A number, or a truth value as pandas writes it.
+fn number(cell: &str) -> Option<f32> {
+    match cell {
+        "True" | "true" | "TRUE" => Some(1.0),
+        "False" | "false" | "FALSE" => Some(0.0),
+        _ => cell.parse().ok(),
+    }
+}
+
+/// What is wrong with a cell that is no number, and what to do.
+fn complaint(cell: &str) -> String {
+    if cell.is_empty() {
+        return "the cell is empty; fill missing values the way training did (pandas: fillna)"
+            .into();
+    }
+    if cell.replacen(',', ".", 1).parse::<f32>().is_ok() {
+        return format!("`{cell:.40}` has a decimal comma; write numbers with a point");
+    }
+    format!(
+        "`{cell:.40}` is no number; turn words into numbers the way training did (pandas: \
+         get_dummies), or leave the column out"
+    )
+}
+
+impl Csv {
+    /// Where the column of this name stands.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    /// What there is, for a message.
+    pub(super) fn found(&self) -> String {
+        match &self.names {
+            Some(names) => format!("CSV columns {}", names.join(", ")),
+            None => format!("{} CSV columns without a header", self.columns),
+        }
+    }
+
+    /// Whether this column only numbers the rows: pandas writes its index first, without a name.
+    fn is_index(&self, column: usize) -> bool {
+        column == 0
+            && self.columns > 1
+            && self
+                .names
+                .as_ref()
+                .and_then(|n| n.first())
+                .is_some_and(|n| n.is_empty() || n == "Unnamed: 0")
+    }
+
+    /// The columns that may be features, in the file's order.
+    fn candidates<'c>(&'c self, others: &[String]) -> impl Iterator<Item = usize> + use<'c> {
+        let others: HashSet<usize> = others.iter().filter_map(|n| self.column(n)).collect();
+        (0..self.columns).filter(move |i| !self.is_index(*i) && !others.contains(i))
+    }
+
+    /// The columns of the features, in the model's order.
+    pub(super) fn features(
+        &self,
+        width: usize,
+        names: &[String],
+        others: &[String],
+        path: &str,
+    ) -> Result<Vec<usize>, DataError> {
+        let path = || path.to_owned();
+        let order: Vec<usize> = match &self.names {
+            Some(header) => {
+                if let Some((_, name)) = header
+                    .iter()
+                    .enumerate()
+                    .find(|(i, n)| self.places.get(*n) != Some(i))
+                {
+                    return Err(DataError::Repeated {
+                        path: path(),
+                        name: name.clone(),
+                    });
+                }
+                if names.is_empty() {
+                    self.candidates(others).collect()
+                } else {
+                    self.by_name(header, names, others, &path())?
+                }
+            }
+            None => self.candidates(&[]).collect(),
+        };
+        if order.len() != width {
+            let hint = if self.columns == 1 && width > 1 {
+                SEPARATORS
+            } else {
+                ""
+            };
+            return Err(DataError::Columns {
+                path: path(),
+                found: order.len(),
+                expected: width,
+                hint,
+            });
+        }
+        Ok(order)
+    }
+
+    /// The columns that the header calls as the model calls its features.
+    fn by_name(
+        &self,
+        header: &[String],
+        names: &[String],
+        others: &[String],
+        path: &str,
+    ) -> Result<Vec<usize>, DataError> {
+        let known: HashSet<&String> = names.iter().chain(others).collect();
+        let unknown = |(i, n): &(usize, &String)| !known.contains(n) && !self.is_index(*i);
+        if let Some((_, name)) = header.iter().enumerate().find(unknown) {
+            let near = match crate::error::near_names(name, names.iter()).first() {
+                _ if self.columns == 1 && names.len() > 1 => SEPARATORS.to_owned(),
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => "; leave it out".to_owned(),
+            };
+            return Err(DataError::Unknown {
+                path: path.into(),
+                name: name.clone(),
+                near,
+            });
+        }
+        let columns: Vec<Option<usize>> = names.iter().map(|n| self.column(n)).collect();
+        let missing: Vec<String> = names
+            .iter()
+            .zip(&columns)
+            .filter(|(_, c)| c.is_none())
+            .map(|(n, _)| n.clone())
+            .collect();
+        if !missing.is_empty() {
+            return Err(DataError::Missing {
+                path: path.into(),
+                names: missing,
+            });
+        }
+        Ok(columns.into_iter().flatten().collect())
+    }
+
+    /// The numbers of these columns, row by row.
+    pub(super) fn take(&self, columns: &[usize], path: &str) -> Result<Vec<f32>, DataError> {
+        let odd = columns
+            .iter()
+            .filter_map(|c| Some((*c, self.odd[*c].as_ref()?)))
+            .min_by_key(|(_, odd)| odd.line);
+        if let Some((column, odd)) = odd {
+            let column = match &self.names {
+                Some(names) => format!("column `{}`", names[column]),
+                None => format!("column {}", column + 1),
+            };
+            return Err(DataError::Csv {
+                path: path.into(),
+                line: odd.line,
+                what: format!("{column}: {}", odd.what),
+            });
+        }
+        let rows = self.cells.chunks_exact(self.columns.max(1));
+        Ok(rows.flat_map(|r| columns.iter().map(|c| r[*c])).collect())
+    }
+
+    /// See [`Data::remarks`](super::Data::remarks).
+    pub(super) fn remarks(&self, names: &[String], others: &[String]) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let Some(header) = &self.names else {
+            return remarks;
+        };
+        if self.is_index(0) {
+            remarks.push(
+                "the first column has no name, as pandas writes its index: it is left out \
+                 (to_csv(…, index=False) does not write it)"
+                    .into(),
+            );
+        }
+        if names.is_empty() {
+            let columns: Vec<&String> = self.candidates(others).map(|i| &header[i]).collect();
+            let list = match columns.as_slice() {
+                [first, .., last] if columns.len() > 4 => format!("`{first}` … `{last}`"),
+                some => some
+                    .iter()
+                    .map(|n| format!("`{n}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            };
+            remarks.push(format!(
+                "the model has no names of features to check the header against, so its columns \
+                 are taken in the order of the file: {list} ([[inputs]] in a spec names them)"
+            ));
+        }
+        remarks
+    }
+}

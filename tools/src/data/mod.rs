@@ -1,0 +1,518 @@
+//! Rows of data as people have them: `.npz`, `.npy`, CSV, or any of these on standard input.
+
+mod csv;
+mod error;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use crate::import::{self, Tensor};
+use csv::Csv;
+pub use error::DataError;
+
+/// So much is read of what is no regular file and may never end.
+const MOST: u64 = 1 << 31;
+
+/// What a data file holds.
+#[derive(Debug)]
+pub struct Data {
+    path: PathBuf,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Arrays(IndexMap<String, Tensor>),
+    Csv(Csv),
+}
+
+/// A matrix of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// Row-major.
+    pub data: Vec<f32>,
+    /// Numbers in a row.
+    pub width: usize,
+}
+
+impl Rows {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.data.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The rows, in order.
+    pub fn iter(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.data.chunks_exact(self.width.max(1))
+    }
+
+    /// How many numbers are NaN or infinite, and how many rows have one.
+    #[must_use]
+    pub fn not_finite(&self) -> (usize, usize) {
+        let in_row = |row: &[f32]| row.iter().filter(|v| !v.is_finite()).count();
+        self.iter()
+            .map(in_row)
+            .filter(|n| *n > 0)
+            .fold((0, 0), |(numbers, rows), n| (numbers + n, rows + 1))
+    }
+}
+
+impl Data {
+    /// Reads a file; `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, is empty, damaged, or of no kind that is known.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let shown = || path.display().to_string();
+        let io = |error| DataError::Io {
+            path: shown(),
+            error,
+        };
+        let bytes = if path == Path::new("-") {
+            at_most(io::stdin().lock()).map_err(io)?
+        } else if path.is_dir() {
+            return Err(DataError::Directory { path: shown() });
+        } else if path.is_file() {
+            Some(std::fs::read(path).map_err(io)?)
+        } else {
+            at_most(File::open(path).map_err(io)?).map_err(io)?
+        };
+        let bytes = bytes.ok_or_else(|| DataError::Endless {
+            path: shown(),
+            most: MOST,
+        })?;
+        Self::from_bytes(path, bytes)
+    }
+
+    fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, DataError> {
+        let shown = || {
+            if path == Path::new("-") {
+                "standard input".to_owned()
+            } else {
+                path.display().to_string()
+            }
+        };
+        if bytes.is_empty() {
+            return Err(DataError::Empty { path: shown() });
+        }
+        let content = if bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"PK") {
+            Content::Arrays(
+                import::read_data(&bytes).map_err(|reason| DataError::Arrays {
+                    path: shown(),
+                    reason,
+                })?,
+            )
+        } else {
+            let format = |what| DataError::Format {
+                path: shown(),
+                what,
+            };
+            if let Some(what) = another_format(&bytes) {
+                return Err(format(what));
+            }
+            let text = String::from_utf8(bytes).ok().filter(|t| !t.contains('\0'));
+            let text = text.ok_or_else(|| {
+                format(
+                    "is no text and begins neither as .npy nor as .npz does; data are read from \
+                     .npz, .npy and CSV, told apart by their content",
+                )
+            })?;
+            Content::Csv(csv::parse(&text, &shown())?)
+        };
+        Ok(Self {
+            path: PathBuf::from(shown()),
+            content,
+        })
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The array of this name; `None` if there is none, or if this is CSV.
+    #[must_use]
+    pub fn array(&self, name: &str) -> Option<&Tensor> {
+        match &self.content {
+            Content::Arrays(arrays) => arrays.get(name),
+            Content::Csv(_) => None,
+        }
+    }
+
+    /// Takes the array of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn require(&self, name: &str) -> Result<&Tensor, DataError> {
+        self.array(name).ok_or_else(|| DataError::NoArray {
+            path: self.shown(),
+            name: name.into(),
+            found: self.found(),
+        })
+    }
+
+    /// The error for an array of the wrong shape.
+    pub(crate) fn wrong_shape(&self, name: &str, tensor: &Tensor, expected: &str) -> DataError {
+        DataError::Shape {
+            path: self.shown(),
+            name: name.into(),
+            found: tensor.shape.clone(),
+            expected: expected.into(),
+        }
+    }
+
+    fn found(&self) -> String {
+        match &self.content {
+            Content::Arrays(arrays) => {
+                let shown: Vec<String> = arrays
+                    .iter()
+                    .take(12)
+                    .map(|(n, t)| format!("`{n}` {:?}", t.shape))
+                    .collect();
+                shown.join(", ")
+            }
+            Content::Csv(csv) => csv.found(),
+        }
+    }
+
+    /// The features: array `x` (or the only array) of shape `[N, width]`, or the CSV columns. A
+    /// header is matched with `names` where there are some, in any order; columns called as in
+    /// `others` are not features.
+    ///
+    /// # Errors
+    ///
+    /// Arrays of another shape; columns that are unknown, missing or repeated, each named; a cell
+    /// that is no number; no rows.
+    pub fn features(
+        &self,
+        width: usize,
+        names: &[String],
+        others: &[String],
+    ) -> Result<Rows, DataError> {
+        let rows = match &self.content {
+            Content::Arrays(arrays) => {
+                let only = if arrays.len() == 1 {
+                    arrays.first()
+                } else {
+                    None
+                };
+                let no_array = || DataError::NoArray {
+                    path: self.shown(),
+                    name: "x".into(),
+                    found: self.found(),
+                };
+                let (name, x) = arrays.get_key_value("x").or(only).ok_or_else(no_array)?;
+                let data = match x.shape.as_slice() {
+                    [_, columns] if *columns == width => &x.data,
+                    // One row, as NumPy users write it.
+                    [columns] if *columns == width => &x.data,
+                    _ => {
+                        return Err(DataError::Shape {
+                            path: self.shown(),
+                            name: name.clone(),
+                            found: x.shape.clone(),
+                            expected: format!("[rows, {width}]: the model takes {width} features"),
+                        });
+                    }
+                };
+                Rows {
+                    data: data.clone(),
+                    width,
+                }
+            }
+            Content::Csv(csv) => Rows {
+                data: csv.take(
+                    &csv.features(width, names, others, &self.shown())?,
+                    &self.shown(),
+                )?,
+                width,
+            },
+        };
+        if rows.is_empty() {
+            Err(DataError::NoRows { path: self.shown() })
+        } else {
+            Ok(rows)
+        }
+    }
+
+    /// What a person should know of how CSV columns became features: they are taken in the file's
+    /// order where the model has no names to check a header against, and a column without a name
+    /// is left out.
+    #[must_use]
+    pub fn remarks(&self, names: &[String], others: &[String]) -> Vec<String> {
+        match &self.content {
+            Content::Arrays(_) => Vec::new(),
+            Content::Csv(csv) => csv.remarks(names, others),
+        }
+    }
+
+    /// Whether there are labels under this name: an array or a column of it, or `width` of them.
+    #[must_use]
+    pub fn has_labels(&self, name: &str, width: usize) -> bool {
+        match &self.content {
+            Content::Arrays(arrays) => arrays.contains_key(name),
+            Content::Csv(csv) => Self::label_columns(name, width)
+                .iter()
+                .any(|n| csv.column(n).is_some()),
+        }
+    }
+
+    /// The labels of every row: array or column `name`, one number each, or `width` of them.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it has another shape.
+    pub fn labels(&self, name: &str, rows: usize, width: usize) -> Result<Vec<f32>, DataError> {
+        let no_array = || DataError::NoArray {
+            path: self.shown(),
+            name: name.into(),
+            found: self.found(),
+        };
+        match &self.content {
+            Content::Arrays(_) => {
+                let t = self.require(name)?;
+                if t.data.len() != rows * width || t.shape.first() != Some(&rows) {
+                    let expected = if width == 1 {
+                        format!("[{rows}], a label for each row of `x`")
+                    } else {
+                        format!("[{rows}, {width}]")
+                    };
+                    return Err(self.wrong_shape(name, t, &expected));
+                }
+                Ok(t.data.clone())
+            }
+            Content::Csv(csv) => {
+                let columns: Vec<usize> = Self::label_columns(name, width)
+                    .iter()
+                    .map(|n| csv.column(n).ok_or_else(no_array))
+                    .collect::<Result<_, _>>()?;
+                csv.take(&columns, &self.shown())
+            }
+        }
+    }
+
+    /// Names of columns under which a task's labels may stand.
+    #[must_use]
+    pub fn label_columns(name: &str, width: usize) -> Vec<String> {
+        if width == 1 {
+            vec![name.to_owned()]
+        } else {
+            (0..width).map(|i| format!("{name}_{i}")).collect()
+        }
+    }
+}
+
+/// Everything, unless it is more than [`MOST`] bytes.
+fn at_most(from: impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = from.take(MOST + 1).read_to_end(&mut bytes)?;
+    Ok((read as u64 <= MOST).then_some(bytes))
+}
+
+/// What to do about formats that data often come in but are not read.
+fn another_format(bytes: &[u8]) -> Option<&'static str> {
+    let begins = |with: &[u8]| bytes.starts_with(with);
+    if begins(b"\x1f\x8b") {
+        Some("is compressed (gzip): unpack it first, or pipe it: gzip -dc FILE | mmoe … --data -")
+    } else if begins(b"BZh") || begins(b"\xfd7zXZ") || begins(b"\x28\xb5\x2f\xfd") {
+        Some("is compressed: unpack it first")
+    } else if begins(b"PAR1") {
+        Some(
+            "is a Parquet file: write it as CSV first, in Python: \
+             pandas.read_parquet(FILE).to_csv(\"data.csv\", index=False)",
+        )
+    } else if begins(b"ARROW1") || begins(b"FEA1") {
+        Some(
+            "is an Arrow file: write it as CSV first, in Python: \
+             pandas.read_feather(FILE).to_csv(\"data.csv\", index=False)",
+        )
+    } else if begins(b"{") || begins(b"[") {
+        Some(
+            "looks like JSON: write it as CSV first, in Python: \
+             pandas.read_json(FILE).to_csv(\"data.csv\", index=False)",
+        )
+    } else if begins(&mmoe::blob::MAGIC.to_le_bytes()) {
+        Some("is a blob, where rows of data are wanted: .npz, .npy or CSV")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Data;
+    use std::path::Path;
+
+    fn csv(text: &str) -> Data {
+        Data::from_bytes(Path::new("d.csv"), text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn names(n: &[&str]) -> Vec<String> {
+        n.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_header_puts_columns_in_the_models_order() {
+        let d = csv("b,y,a\n1,0,2\n3,1,-4.5\n");
+        let rows = d.features(2, &names(&["a", "b"]), &names(&["y"])).unwrap();
+        assert_eq!(rows.data, [2.0, 1.0, -4.5, 3.0]);
+        assert_eq!(rows.len(), 2);
+        assert_eq!(d.labels("y", 2, 1).unwrap(), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn columns_without_names_keep_their_order() {
+        assert_eq!(
+            csv("1,2\n3,NaN\n").features(2, &[], &[]).unwrap().data[..3],
+            [1.0, 2.0, 3.0]
+        );
+        assert_eq!(
+            csv("p,y,q\n1,9,2\n")
+                .features(2, &[], &names(&["y"]))
+                .unwrap()
+                .data,
+            [1.0, 2.0]
+        );
+    }
+
+    #[test]
+    fn wrong_columns_are_named() {
+        let fails = |text: &str| {
+            csv(text)
+                .features(2, &names(&["age", "income"]), &[])
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            fails("age,incme\n1,2\n"),
+            "d.csv: column `incme` is no feature of the model; did you mean `income`?"
+        );
+        assert_eq!(
+            fails("age\n1\n"),
+            "d.csv: the column `income` is missing: the model needs it"
+        );
+        assert_eq!(
+            fails("age,age\n1,2\n"),
+            "d.csv: column `age` stands twice in the header"
+        );
+        assert_eq!(
+            fails("1,2,3\n"),
+            "d.csv: 3 columns of features, the model takes 2"
+        );
+        assert_eq!(fails("age,income\n"), "d.csv: it has no rows");
+        assert_eq!(
+            fails("age,income\n1,x\n"),
+            "d.csv: line 2: column `income`: `x` is no number; turn words into numbers the way \
+             training did (pandas: get_dummies), or leave the column out"
+        );
+        assert_eq!(
+            fails("age,income\n1,2\n1,\n"),
+            "d.csv: line 3: column `income`: the cell is empty; fill missing values the way \
+             training did (pandas: fillna)"
+        );
+        assert_eq!(
+            fails("age;income\n1;2,5\n"),
+            "d.csv: line 2: column `income`: `2,5` has a decimal comma; write numbers with a point"
+        );
+        assert_eq!(
+            fails("age income\n1 2\n"),
+            "d.csv: column `age income` is no feature of the model; cells are separated by \
+             commas, semicolons or tabs"
+        );
+        assert_eq!(
+            fails("1\n"),
+            "d.csv: 1 columns of features, the model takes 2; cells are separated by commas, \
+             semicolons or tabs"
+        );
+        let error = |bytes: &[u8]| {
+            Data::from_bytes(Path::new("d.csv"), bytes.to_vec())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            error(b"1,2\n1\n"),
+            "d.csv: line 2: 1 cells, the first line has 2"
+        );
+        assert_eq!(error(b""), "d.csv: is empty (0 bytes)");
+        for (begins, says) in [
+            (&b"\x1f\x8b\x08"[..], "gzip -dc"),
+            (b"PAR1\x15", "read_parquet"),
+            (b"[{\"a\": 1}]", "read_json"),
+        ] {
+            assert!(error(begins).contains(says), "{}", error(begins));
+        }
+    }
+
+    #[test]
+    fn separators_truth_values_and_the_index_of_pandas() {
+        let expected = [1.0, 0.0, 0.0, 1.0];
+        for text in [
+            "a,b\nTrue,False\nfalse,TRUE\n",
+            "b;a\n0;1\n1;0\n",
+            "a\tb\n1\t0\n0\t1\n",
+            ",a,b\n0,1,0\n1,0,1\n",
+            "Unnamed: 0,a,b\n7,1,0\n9,0,1\n",
+            "\"a\",\"b\"\n1,0\n0,1\n",
+        ] {
+            let rows = csv(text).features(2, &names(&["a", "b"]), &[]).unwrap();
+            assert_eq!(rows.data, expected, "{text}");
+        }
+        // A header of numbers behind a column without a name is pandas' own.
+        let numbered = csv(",0,1\n0,1,0\n1,0,1\n");
+        assert_eq!(numbered.features(2, &[], &[]).unwrap().data, expected);
+        assert_eq!(numbered.remarks(&[], &[]).len(), 2);
+    }
+
+    #[test]
+    fn only_columns_that_are_used_must_hold_numbers() {
+        let d = csv("a,city,b,y\n1,Rome,2,\n3,Oslo,4,\n");
+        let rows = d
+            .features(2, &names(&["a", "b"]), &names(&["city", "y"]))
+            .unwrap();
+        assert_eq!(rows.data, [1.0, 2.0, 3.0, 4.0]);
+        assert!(d.has_labels("y", 1) && !d.has_labels("z", 1));
+        assert!(
+            d.labels("y", 2, 1)
+                .unwrap_err()
+                .to_string()
+                .contains("empty")
+        );
+    }
+
+    #[test]
+    fn what_was_taken_on_trust_is_said() {
+        let d = csv("p,q,y\n1,2,0\n");
+        let remarks = d.remarks(&[], &names(&["y"]));
+        assert!(
+            remarks.len() == 1 && remarks[0].contains("`p`, `q` ("),
+            "{remarks:?}"
+        );
+        assert!(d.remarks(&names(&["p", "q"]), &names(&["y"])).is_empty());
+        assert!(csv("1,2\n").remarks(&[], &[]).is_empty());
+        let rows = csv("1,NaN\n2,3\ninf,nan\n").features(2, &[], &[]).unwrap();
+        assert_eq!(rows.not_finite(), (3, 2));
+    }
+
+    /// Looking names up one by one in a list would take minutes here.
+    #[test]
+    fn a_wide_header_is_read_in_time() {
+        let many: Vec<String> = (0..200_000).map(|i| format!("f{i}")).collect();
+        let row = vec!["1"; many.len()].join(",");
+        let d = csv(&format!("{}\n{row}\n", many.join(",")));
+        let start = std::time::Instant::now();
+        assert_eq!(d.features(many.len(), &many, &[]).unwrap().len(), 1);
+        assert_eq!(d.features(many.len(), &[], &[]).unwrap().len(), 1);
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+}

@@ -1,0 +1,144 @@
+//! One pass over rows: everything that commands show of it is kept.
+
+use mmoe::blob::NodeOp;
+use mmoe::{RunError, SkipBelow};
+
+use crate::cost::NodeWork;
+use crate::data::Rows;
+use crate::describe;
+use crate::engine::{Runner, Task};
+use crate::gate_stats::{GateStats, Gating};
+
+/// What a model made of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    /// How many rows.
+    pub rows: usize,
+    /// Outputs of a row.
+    pub width: usize,
+    /// All outputs, row by row.
+    pub outputs: Vec<f32>,
+    /// The weights of each gate, row by row.
+    pub gates: Vec<Vec<f32>>,
+    /// Experts that ran, over all rows.
+    pub experts: u64,
+    /// Features that were NaN and taken as 0, as integer models do.
+    pub nan: u64,
+    /// Features beyond what the integers hold, which were taken as the largest that they do.
+    pub saturated: u64,
+}
+
+impl Predictions {
+    /// Predicts every row; with `skip` without the experts that no gate weighs so much. `progress`
+    /// is called after each.
+    ///
+    /// # Errors
+    ///
+    /// Rows of another width than the model's.
+    pub fn make(
+        runner: &mut Runner<'_>,
+        x: &Rows,
+        skip: Option<SkipBelow>,
+        mut progress: impl FnMut(),
+    ) -> Result<Self, RunError> {
+        let width = runner.model.outputs();
+        let mut made = Self {
+            rows: x.len(),
+            width,
+            outputs: Vec::with_capacity(x.len() * width),
+            gates: vec![Vec::new(); runner.gates.len()],
+            experts: 0,
+            nan: 0,
+            saturated: 0,
+        };
+        for row in x.iter() {
+            let (y, run) = match skip {
+                Some(skip) => runner.predict_skipping(row, skip)?,
+                None => runner.predict(row)?,
+            };
+            made.outputs.extend(y);
+            made.experts += u64::from(run.experts);
+            made.nan += u64::from(run.input.nan);
+            made.saturated += u64::from(run.input.saturated);
+            for (gate, weights) in made.gates.iter_mut().enumerate() {
+                weights.extend(runner.gate_weights(gate));
+            }
+            progress();
+        }
+        Ok(made)
+    }
+
+    /// One task's outputs, row by row.
+    #[must_use]
+    pub fn task(&self, task: &Task) -> Vec<f64> {
+        self.each()
+            .flat_map(|r| r[task.range()].iter().map(|v| f64::from(*v)))
+            .collect()
+    }
+
+    /// The outputs of each row.
+    pub fn each(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.outputs.chunks_exact(self.width.max(1))
+    }
+
+    /// How many rows have an output that is NaN or infinite.
+    #[must_use]
+    pub fn not_finite(&self) -> usize {
+        self.each()
+            .filter(|r| r.iter().any(|v| !v.is_finite()))
+            .count()
+    }
+
+    /// A sum over all rows as a mean of one.
+    fn per_row(&self, sum: u64) -> f64 {
+        sum as f64 / self.rows.max(1) as f64
+    }
+
+    /// Experts that ran for a row, on average.
+    #[must_use]
+    pub fn experts_run(&self) -> f64 {
+        self.per_row(self.experts)
+    }
+
+    /// What the gates did.
+    #[must_use]
+    pub fn gating(&self, runner: &Runner<'_>) -> Gating {
+        let stats = (runner.gates.iter().enumerate())
+            .map(|(g, gate)| GateStats::new(describe::gate(runner, g), gate.experts.clone()));
+        let mut gating = Gating::new(stats.collect(), runner.experts.len());
+        for row in 0..self.rows {
+            let weights: Vec<&[f32]> = (0..self.gates.len())
+                .map(|g| self.weights(g, row))
+                .collect();
+            gating.add(&weights);
+        }
+        gating
+    }
+
+    /// The weights of a gate on a row.
+    fn weights(&self, gate: usize, row: usize) -> &[f32] {
+        let all = &self.gates[gate];
+        let each = all.len() / self.rows.max(1);
+        &all[row * each..(row + 1) * each]
+    }
+
+    /// Multiply-accumulates of a row, on average, where experts that every gate weighs less than
+    /// `least` are left out. Unless that is asked for, a softmax or a sigmoid that rounds to zero
+    /// counts: its expert ran.
+    #[must_use]
+    pub fn macs(&self, runner: &Runner<'_>, work: &NodeWork, least: f32) -> f64 {
+        let total = (0..self.rows)
+            .map(|row| {
+                let gates = runner.gates.iter().enumerate().map(|(g, gate)| {
+                    let runs_at_zero =
+                        least == 0.0 && matches!(gate.op, NodeOp::Softmax | NodeOp::Sigmoid);
+                    let weights = self.weights(g, row).iter();
+                    let runs = weights.map(move |w| runs_at_zero || (*w >= least && *w > 0.0));
+                    gate.experts.iter().copied().zip(runs)
+                });
+                work.macs(gates)
+            })
+            .sum();
+        self.per_row(total)
+    }
+}

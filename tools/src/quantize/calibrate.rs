@@ -1,0 +1,369 @@
+//! What values a model's inputs and tensors take: from calibration rows, from declared ranges, from
+//! mean and standard deviation; and the input stage's scales.
+
+use super::QuantizeError;
+use super::proof::Span;
+use super::rows::InputColumns;
+use crate::eval::statistics::{self, Stats, Tensors};
+use crate::graph::{Graph, Layer};
+use crate::random::Random;
+use mmoe::kernel::InputScale;
+
+/// What is known of a model's values.
+#[derive(Debug, Clone)]
+pub struct Calibration {
+    /// Every tensor's values.
+    pub tensors: Tensors,
+    /// Raw range of every feature.
+    pub low: Vec<f64>,
+    /// Raw range of every feature.
+    pub high: Vec<f64>,
+    /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations:
+    /// what random rows gave.
+    pub random: Option<Tensors>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// A feature within this many standard deviations keeps its integer; one farther out saturates.
+const DEVIATIONS: f64 = 6.0;
+
+/// The declared range of every feature, where there is one.
+fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
+    let mut out = Vec::new();
+    for i in &graph.inputs {
+        let range = i.range(DEVIATIONS);
+        out.extend(std::iter::repeat_n((i.name.clone(), range), i.count));
+    }
+    out
+}
+
+/// Finds out what a graph's values are: from rows where there are some (declared ranges then widen
+/// the inputs'), else from declared ranges.
+///
+/// # Errors
+///
+/// Rows of another width, none, with NaN or infinities; no rows and no declared range.
+pub fn calibrate(
+    graph: &Graph,
+    rows: Option<(&[f32], usize)>,
+) -> Result<Calibration, QuantizeError> {
+    let width = graph.width(0);
+    let ranges = declared(graph);
+    let mut notes = Vec::new();
+    if let Some((data, found)) = rows {
+        if found != width {
+            return Err(QuantizeError::Width {
+                expected: width,
+                found,
+            });
+        }
+        if data.is_empty() {
+            return Err(QuantizeError::Empty);
+        }
+        if let Some(i) = data.iter().position(|v| !v.is_finite()) {
+            return Err(QuantizeError::NotFinite {
+                row: i / width,
+                feature: i % width,
+                value: data[i],
+            });
+        }
+        let rows: Vec<Vec<f64>> = data
+            .chunks(width)
+            .map(|r| r.iter().map(|v| f64::from(*v)).collect())
+            .collect();
+        if rows.len() < 32 {
+            notes.push(format!(
+                "only {} calibration rows: a few hundred tell more",
+                rows.len()
+            ));
+        }
+        let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+        for r in &rows {
+            for (j, v) in r.iter().enumerate() {
+                low[j] = low[j].min(*v);
+                high[j] = high[j].max(*v);
+            }
+        }
+        let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
+        if constant > 0 && rows.len() > 1 {
+            notes.push(format!(
+                "{constant} of {width} features have one value in all calibration rows"
+            ));
+        }
+        let mut outside = 0;
+        for (j, (_, range)) in ranges.iter().enumerate() {
+            match range {
+                Some((a, b)) => {
+                    outside += rows.iter().filter(|r| r[j] < *a || r[j] > *b).count();
+                    low[j] = *a;
+                    high[j] = *b;
+                }
+                // Two values (a flag) stay as they are; others get room on both sides.
+                None if rows.iter().any(|r| r[j] != low[j] && r[j] != high[j]) => {
+                    let room = 0.25 * (high[j] - low[j]);
+                    low[j] -= room;
+                    high[j] += room;
+                }
+                // A feature that never moved may move once.
+                None if low[j] == high[j] => {
+                    low[j] = low[j].min(-1.0);
+                    high[j] = high[j].max(1.0);
+                }
+                None => {}
+            }
+        }
+        if outside > 0 {
+            notes.push(format!(
+                "{outside} calibration values lie outside their declared ranges: they saturate"
+            ));
+        }
+        return Ok(Calibration {
+            tensors: statistics::measured(graph, &rows),
+            low,
+            high,
+            random: None,
+            notes,
+        });
+    }
+    if let Some((name, _)) = ranges.iter().find(|(_, r)| r.is_none()) {
+        return Err(QuantizeError::NoRange(name.clone()));
+    }
+    let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
+    let mut random = Random::new(0x9E37_79B9_7F4A_7C15);
+    let rows: Vec<Vec<f64>> = (0..256)
+        .map(|_| {
+            low.iter()
+                .zip(&high)
+                .map(|(a, b)| random.within(*a, *b))
+                .collect()
+        })
+        .collect();
+    notes.push(
+        "no calibration rows: scales come from the inputs' declared ranges, and activations have \
+         fewer bits than rows would allow"
+            .into(),
+    );
+    let random = statistics::measured(graph, &rows);
+    Ok(Calibration {
+        tensors: statistics::bounded(graph, &low, &high, random.clone()),
+        low,
+        high,
+        random: Some(random),
+        notes,
+    })
+}
+
+/// How far features that are used as they are lie from 0, as the weights expect them.
+pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) -> f64 {
+    let (a, b) = (graph.standardized(&c.low), graph.standardized(&c.high));
+    a.iter()
+        .zip(&b)
+        .zip(unscaled_features)
+        .filter(|(_, used)| **used)
+        .fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
+}
+
+/// The input stage's scales, and the columns that the first layers read.
+///
+/// InputColumns are scaled so that their weights have equal sizes (a row's int8 steps then serve every
+/// column), as far as 15 bits reach for the column whose range times weight is largest.
+///
+/// Features whose integers are used as they are (`unscaled_features`) share a step, at least `least`, and their
+/// integer 0 stands for 0.
+pub(super) fn input(
+    graph: &Graph,
+    c: &Calibration,
+    wide: impl Fn((usize, usize)) -> bool,
+    unscaled_features: &[bool],
+    least: f64,
+) -> (Vec<InputScale>, InputColumns) {
+    let width = graph.width(0);
+    let moments: Vec<(f64, f64)> = graph
+        .inputs
+        .iter()
+        .flat_map(|i| std::iter::repeat_n(i.scaling(), i.count))
+        .collect();
+    // Importance of a column: its weight's share of its row's largest.
+    let mut share = vec![0.0f64; width];
+    let first: Vec<_> = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| n.src == 0)
+        .collect();
+    for (_, node) in &first {
+        if let Some(Layer::Dense(d)) = node.layers.first() {
+            for row in d.weight.chunks(d.inputs) {
+                let largest = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+                for (j, w) in row.iter().enumerate().filter(|_| largest > 0.0) {
+                    share[node.start + j] = share[node.start + j].max(f64::from(w.abs() / largest));
+                }
+            }
+        } else {
+            share[node.start..node.start + node.inputs].fill(1.0);
+        }
+    }
+    // Raw centre and half range. Zero stays zero where it is in range: flags and counts are mostly
+    // that.
+    let spans: Vec<(f64, f64)> = (0..width)
+        .map(|j| {
+            let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
+            let centre = if unscaled_features[j] || std != 1.0 || mean != 0.0 {
+                mean
+            } else if a <= 0.0 && b >= 0.0 {
+                0.0
+            } else {
+                (a + b) / 2.0
+            };
+            (
+                centre,
+                (a - centre).abs().max((b - centre).abs()).max(1e-30),
+            )
+        })
+        .collect();
+    let reach: Vec<f64> = spans
+        .iter()
+        .zip(&moments)
+        .map(|((_, half), (_, std))| half / std)
+        .collect();
+    let importance = reach
+        .iter()
+        .zip(&share)
+        .fold(0.0f64, |m, (r, s)| m.max(r * s))
+        .max(1e-30);
+    let mut step: Vec<f64> = reach
+        .iter()
+        .zip(&share)
+        .map(|(r, s)| {
+            let finest = r / 32767.0;
+            if *s > 0.0 {
+                (importance / 32767.0 / s).max(finest)
+            } else {
+                finest
+            }
+        })
+        .collect();
+    // An affine layer's 16-bit gain needs the column as fine as it comes.
+    for (_, node) in first
+        .iter()
+        .filter(|(_, n)| matches!(n.layers.first(), Some(Layer::Affine { .. })))
+    {
+        let own = node.start..node.start + node.inputs;
+        for (s, r) in step[own.clone()].iter_mut().zip(&reach[own]) {
+            *s = s.min(r / 32767.0);
+        }
+    }
+    let shared = reach
+        .iter()
+        .zip(unscaled_features)
+        .filter(|(_, a)| **a)
+        .fold(least, |m, (r, _)| m.max(r / 32767.0));
+    for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| **a) {
+        *s = shared;
+    }
+    // Fewer levels where the narrow accumulators ask for it.
+    let mut shrink = 1.0f64;
+    for (n, node) in &first {
+        if wide((*n, 0)) {
+            continue;
+        }
+        if let Some(Layer::Dense(d)) = node.layers.first() {
+            for (row, bias) in d.weight.chunks(d.inputs).zip(&d.bias) {
+                let at = |j: usize| node.start + j;
+                let largest = row
+                    .iter()
+                    .enumerate()
+                    .fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
+                if largest > 0.0 {
+                    let sum: f64 = row
+                        .iter()
+                        .enumerate()
+                        .map(|(j, w)| f64::from(w.abs()) * reach[at(j)])
+                        .sum();
+                    let zero: f64 = row
+                        .iter()
+                        .enumerate()
+                        .map(|(j, w)| {
+                            f64::from(*w) * (spans[at(j)].0 - moments[at(j)].0) / moments[at(j)].1
+                        })
+                        .sum();
+                    let acc = 127.0 * (sum + (f64::from(*bias) + zero).abs().min(sum)) / largest;
+                    shrink = shrink.max(acc / 2_147_483_646.0);
+                }
+            }
+        }
+    }
+    for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| !**a) {
+        *s *= shrink;
+    }
+    let scales: Vec<InputScale> = (0..width)
+        .map(|j| InputScale {
+            offset: spans[j].0 as f32,
+            scale: (1.0 / (step[j] * moments[j].1)) as f32,
+        })
+        .collect();
+    // What the stored f32 numbers say is what counts.
+    let mut columns = InputColumns {
+        step: vec![],
+        zero: vec![],
+        span: vec![],
+        mean: vec![],
+        square: vec![],
+        features: true,
+    };
+    let t = &c.tensors.input;
+    for j in 0..width {
+        let (mean, std) = moments[j];
+        let s = 1.0 / (f64::from(scales[j].scale) * std);
+        let zero = (f64::from(scales[j].offset) - mean) / std;
+        let m = (t.mean[j] - zero) / s;
+        columns.step.push(s);
+        columns.zero.push(zero);
+        let at = |raw: f64| {
+            ((raw - f64::from(scales[j].offset)) * f64::from(scales[j].scale))
+                .clamp(-32767.0, 32767.0)
+        };
+        // Half a step of rounding, and what f32 loses on the way.
+        let slack = |v: f64| {
+            1.0 + v.abs() * 1e-6
+                + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6
+        };
+        let (a, b) = (at(c.low[j]), at(c.high[j]));
+        columns.span.push((
+            (a - slack(a)).floor().max(-32767.0),
+            (b + slack(b)).ceil().min(32767.0),
+        ));
+        columns.mean.push(m);
+        columns
+            .square
+            .push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
+    }
+    (scales, columns)
+}
+
+/// Some of the columns.
+pub(super) fn slice(c: &InputColumns, start: usize, n: usize) -> InputColumns {
+    let cut = |v: &[f64]| v[start..start + n].to_vec();
+    InputColumns {
+        step: cut(&c.step),
+        zero: cut(&c.zero),
+        span: c.span[start..start + n].to_vec(),
+        mean: cut(&c.mean),
+        square: cut(&c.square),
+        features: c.features,
+    }
+}
+
+/// InputColumns of one step.
+pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> InputColumns {
+    let n = s.mean.len();
+    InputColumns {
+        step: vec![step; n],
+        zero: vec![0.0; n],
+        span,
+        mean: s.mean.iter().map(|m| m / step).collect(),
+        square: s.square.iter().map(|q| q / (step * step)).collect(),
+        features: false,
+    }
+}
