@@ -19,13 +19,15 @@ const PROVEN: [&str; 6] = [
     "census_i8",
 ];
 /// What the size table builds.
-pub(crate) const SIZED: [&str; 6] = [
+pub(crate) const SIZED: [&str; 8] = [
     "census_f32",
     "census_w8",
     "census_i8",
     "edge_f32",
     "edge_w8",
     "edge_i8",
+    "edge_i8_quad",
+    "edge_i8_pairs",
 ];
 
 /// The boards' targets and cores, each once, with the flags that its board builds with.

@@ -359,7 +359,7 @@ fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
                     grouped(load),
                     grouped(infer)
                 )?;
-                let precision = bin.split_once('_').map_or("", |(_, p)| p).to_uppercase();
+                let precision = precision_of_image(bin);
                 all.code.push(Code {
                     core: board.name.into(),
                     level: level.into(),
@@ -370,4 +370,11 @@ fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// The precision of a bare image, as measurements name it: `I8-quad` of `edge_i8_quad`.
+fn precision_of_image(bin: &str) -> String {
+    let mut parts = bin.split('_').skip(1);
+    let precision = parts.next().unwrap_or_default().to_uppercase();
+    parts.fold(precision, |name, packing| format!("{name}-{packing}"))
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::cost::cores::{CORES, Measurements};
 use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::Graph;
@@ -57,6 +58,10 @@ pub(super) struct Args {
     /// The order of int8 weights: changes speed, never results; for i8.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     packing: PackingArg,
+    /// The core that the model is for: chooses the packing that is fastest there; for i8.
+    #[arg(long, value_name = "CORE", ignore_case = true, conflicts_with = "packing",
+          value_parser = CORES.map(|(name, _)| name))]
+    core: Option<String>,
     /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
@@ -104,6 +109,19 @@ impl PrecisionArg {
 }
 
 impl Args {
+    /// The packing named, or the one that suits the core named.
+    fn packing(&self) -> Packing {
+        match (&self.core, self.packing) {
+            (Some(core), _) => {
+                let suits = Measurements::built_in().packing(&core.to_lowercase());
+                suits.unwrap_or_default()
+            }
+            (None, PackingArg::Panels) => Packing::Panels,
+            (None, PackingArg::Quad) => Packing::Quad,
+            (None, PackingArg::Pairs) => Packing::Pairs,
+        }
+    }
+
     /// The choices that these arguments make; the calibration rows are read later, when the
     /// features' names are known.
     fn conversion(&self) -> Conversion {
@@ -113,11 +131,7 @@ impl Args {
                 PrecisionArg::W8 => Precision::W8,
                 PrecisionArg::I8 => Precision::I8,
             },
-            packing: match self.packing {
-                PackingArg::Panels => Packing::Panels,
-                PackingArg::Quad => Packing::Quad,
-                PackingArg::Pairs => Packing::Pairs,
-            },
+            packing: self.packing(),
             narrow_heads: self.narrow_heads,
             calibration: None,
             keep_wide: self.keep_wide.clone(),
@@ -156,6 +170,7 @@ impl Args {
             (!self.keep_wide.is_empty(), "--keep-wide"),
             (self.max_loss.is_some(), "--max-loss"),
             (self.packing != PackingArg::Panels, "--packing"),
+            (self.core.is_some(), "--core"),
         ];
         match given.iter().find(|(given, _)| *given) {
             Some((_, option)) if !integer => bail!(
