@@ -10,7 +10,7 @@ use crate::layer::{Layer, Logits};
 use crate::math::Math;
 use crate::number::Element;
 use crate::precision::Precision;
-use crate::prefix::Prefixed;
+use crate::prefix::{Prefixed, Rest};
 use core::marker::PhantomData;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
@@ -55,10 +55,13 @@ macro_rules! gate {
             fn begin(&self, x: &[A], partial: &mut L::Partial) {
                 self.0.begin(x, partial);
             }
-            fn resume<$M: Math>(&self, partial: &L::Partial, from: usize, x: &[A], $y: &mut [A::Gate; N]) {
+            fn resume<$M: Math>(&self, partial: &L::Partial, rest: Rest<'_, A>, $y: &mut [A::Gate; N]) {
                 let mut $z = <[A::Logit; N]>::new_zeroed();
-                self.0.resume::<$M>(partial, from, x, &mut $z);
+                self.0.resume::<$M>(partial, rest, &mut $z);
                 $run
+            }
+            fn exact_without_zeros(&self) -> bool {
+                self.0.exact_without_zeros()
             }
         }
     };

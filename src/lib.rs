@@ -27,6 +27,7 @@ mod precision;
 mod prefix;
 mod rank;
 mod self_test;
+mod sparse;
 mod stats;
 mod tower;
 mod trunk;
@@ -38,6 +39,7 @@ pub use gate::{
     ConstantGate, DSelectKGate, Gate, HardGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate,
 };
 pub use input::{Features, InputCounts, InputStage, Raw};
+pub use kernel::{Active, ActiveColumns};
 pub use layer::{
     Activation, Affine, Dense, Head, Layer, LayerNorm, LeakyRelu, Linear, Logits, PRelu, Relu, Seq,
     Seq3, Sigmoid, Slice, Tanh,
@@ -54,8 +56,9 @@ pub use precision::{
     F32, I8, I16, Matrix, MatrixF32, MatrixI8, MatrixI16, MatrixW8, Packing, Pairs, Panels,
     Precision, Quad, W8, Wide,
 };
-pub use prefix::{Context, Prefixed, PrefixedParallel};
+pub use prefix::{Context, Prefixed, PrefixedParallel, Rest};
 pub use rank::{Best, Ranked, weighted_product, weighted_sum};
+pub use sparse::Sparse;
 pub use stats::GateStats;
 #[doc(hidden)]
 pub use tower::describe as describe_tower;

@@ -4,6 +4,7 @@
 use crate::bytes::InPlace;
 use crate::gate::{ConstantGate, MaskedGate};
 use crate::input::Raw;
+use crate::kernel::ActiveColumns;
 use crate::layer::{Activation, Dense, Layer, Logits, Seq};
 use crate::level::{All, Level, MmoeLevel, Source, walk};
 use crate::list::Parallel;
@@ -22,14 +23,34 @@ pub trait Prefixed: Layer {
     type Partial: FromZeros;
     /// Takes the first part.
     fn begin(&self, x: &[Self::Act], partial: &mut Self::Partial);
-    /// Takes the rest, from element `from` on.
+    /// Takes the rest.
     fn resume<M: Math>(
         &self,
         partial: &Self::Partial,
-        from: usize,
-        x: &[Self::Act],
+        rest: Rest<'_, Self::Act>,
         y: &mut Self::Out,
     );
+    /// Whether leaving out elements that are zero gives the same bits as taking them.
+    fn exact_without_zeros(&self) -> bool;
+}
+
+/// What a layer reads besides the part that it has.
+#[derive(Clone, Copy, Debug)]
+pub enum Rest<'x, A> {
+    /// All elements from this one on.
+    From(usize, &'x [A]),
+    /// These alone; all others are zero.
+    Active(ActiveColumns<'x, A>),
+}
+
+impl<A: Element> Rest<'_, A> {
+    /// Adds it to the sums of a matrix's rows.
+    fn add_to<W: Matrix<A>>(self, matrix: &W, sums: &mut [W::Partial]) {
+        match self {
+            Self::From(from, x) => matrix.add(from, x, sums),
+            Self::Active(x) => matrix.add_active(x, sums),
+        }
+    }
 }
 
 impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed
@@ -39,17 +60,14 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed
     fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
         self.matrix.begin(x, partial);
     }
-    fn resume<M: Math>(
-        &self,
-        partial: &Self::Partial,
-        from: usize,
-        x: &[P::Act],
-        y: &mut Self::Out,
-    ) {
+    fn resume<M: Math>(&self, partial: &Self::Partial, rest: Rest<'_, P::Act>, y: &mut Self::Out) {
         let mut sums = *partial;
-        self.matrix.add(from, x, &mut sums);
+        rest.add_to(&self.matrix, &mut sums);
         self.matrix.finish_dense(&sums, y, F::RELU);
         F::apply::<P::Act, M>(&self.activation, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.matrix.exact_without_zeros()
     }
 }
 
@@ -58,16 +76,13 @@ impl<const IN: usize, const OUT: usize, P: Precision> Prefixed for Logits<IN, OU
     fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
         self.matrix.begin(x, partial);
     }
-    fn resume<M: Math>(
-        &self,
-        partial: &Self::Partial,
-        from: usize,
-        x: &[P::Act],
-        y: &mut Self::Out,
-    ) {
+    fn resume<M: Math>(&self, partial: &Self::Partial, rest: Rest<'_, P::Act>, y: &mut Self::Out) {
         let mut sums = *partial;
-        self.matrix.add(from, x, &mut sums);
+        rest.add_to(&self.matrix, &mut sums);
         self.matrix.finish_logits(&sums, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.matrix.exact_without_zeros()
     }
 }
 
@@ -76,18 +91,24 @@ impl<A: Prefixed, B: Layer<Act = A::Act, In = A::Out>> Prefixed for Seq<A, B> {
     fn begin(&self, x: &[A::Act], partial: &mut A::Partial) {
         self.0.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &A::Partial, from: usize, x: &[A::Act], y: &mut B::Out) {
+    fn resume<M: Math>(&self, partial: &A::Partial, rest: Rest<'_, A::Act>, y: &mut B::Out) {
         let mut t = A::Out::new_zeroed();
-        self.0.resume::<M>(partial, from, x, &mut t);
+        self.0.resume::<M>(partial, rest, &mut t);
         self.1.forward::<M>(&t, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
     }
 }
 
 impl<const IN: usize, const N: usize, P: Precision> Prefixed for ConstantGate<IN, N, P> {
     type Partial = [u8; 0];
     fn begin(&self, _: &[P::Act], _: &mut [u8; 0]) {}
-    fn resume<M: Math>(&self, _: &[u8; 0], _: usize, _: &[P::Act], y: &mut Self::Out) {
+    fn resume<M: Math>(&self, _: &[u8; 0], _: Rest<'_, P::Act>, y: &mut Self::Out) {
         *y = self.weights;
+    }
+    fn exact_without_zeros(&self) -> bool {
+        true
     }
 }
 
@@ -100,10 +121,13 @@ where
     fn begin(&self, x: &[A], partial: &mut G::Partial) {
         self.0.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &G::Partial, from: usize, x: &[A], y: &mut [A::Gate; N]) {
+    fn resume<M: Math>(&self, partial: &G::Partial, rest: Rest<'_, A>, y: &mut [A::Gate; N]) {
         let mut seen = [A::NONE; S];
-        self.0.resume::<M>(partial, from, x, &mut seen);
+        self.0.resume::<M>(partial, rest, &mut seen);
         Self::spread(&seen, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
     }
 }
 
@@ -118,10 +142,11 @@ pub trait PrefixedParallel: Parallel {
         &self,
         i: usize,
         partials: &Self::Partials,
-        from: usize,
-        x: &[Self::Act],
+        rest: Rest<'_, Self::Act>,
         y: &mut Self::Out,
     );
+    /// Whether leaving out elements that are zero gives each of them the same bits.
+    fn exact_without_zeros(&self) -> bool;
 }
 
 impl<L: Prefixed, const N: usize> PrefixedParallel for [L; N]
@@ -138,13 +163,15 @@ where
         &self,
         i: usize,
         partials: &Self::Partials,
-        from: usize,
-        x: &[L::Act],
+        rest: Rest<'_, L::Act>,
         y: &mut L::Out,
     ) {
         if let (Some(l), Some(p)) = (self.get(i), partials.get(i)) {
-            l.resume::<M>(p, from, x, y);
+            l.resume::<M>(p, rest, y);
         }
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.iter().all(Prefixed::exact_without_zeros)
     }
 }
 
@@ -161,12 +188,9 @@ struct Resumed<'a, B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
     context: &'a Context<B, G, C>,
 }
 
-/// The rest of the input.
-struct Rest<'x, A>(&'x [A]);
-
-impl<A: Element> Source<[A]> for Rest<'_, A> {
-    fn stream(&self, _: usize) -> Option<&[A]> {
-        Some(self.0)
+impl<'x, A: Element> Source<Rest<'x, A>> for Rest<'x, A> {
+    fn stream(&self, _: usize) -> Option<&Self> {
+        Some(self)
     }
     fn value(base: u8, _: usize) -> u8 {
         base
@@ -174,6 +198,7 @@ impl<A: Element> Source<[A]> for Rest<'_, A> {
 }
 
 impl<
+    'a,
     A: Element,
     B,
     G,
@@ -182,13 +207,13 @@ impl<
     const N: usize,
     const K: usize,
     const C: usize,
-> Level for Resumed<'_, B, G, C>
+> Level for Resumed<'a, B, G, C>
 where
     B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
     type A = A;
-    type Stream = [A];
+    type Stream = Rest<'a, A>;
     type Rows = [[A::Gate; N]; K];
     type H = [A; H];
     type Mixes = [[A::MixtureSum; H]; K];
@@ -200,7 +225,7 @@ where
     fn outs(&self) -> usize {
         K
     }
-    fn gate<M: Math, S: Source<[A]> + ?Sized>(
+    fn gate<M: Math, S: Source<Rest<'a, A>> + ?Sized>(
         &self,
         o: usize,
         x: &S,
@@ -210,7 +235,7 @@ where
         if let (Some(x), Some(row)) = (x.stream(o), rows.get_mut(o)) {
             self.level
                 .gates
-                .resume::<M>(o, &self.context.gates, C, x, row);
+                .resume::<M>(o, &self.context.gates, *x, row);
         }
     }
     fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
@@ -219,11 +244,11 @@ where
     fn always(&self, o: usize, i: usize) -> bool {
         self.level.always(o, i)
     }
-    fn expert<M: Math, S: Source<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+    fn expert<M: Math, S: Source<Rest<'a, A>> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         if let Some(x) = x.stream(i) {
             self.level
                 .experts
-                .resume::<M>(i, &self.context.experts, C, x, h);
+                .resume::<M>(i, &self.context.experts, *x, h);
         }
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
@@ -288,6 +313,15 @@ where
                 "predict_in: the context and the rest must make up the model's input"
             )
         };
+        self.resumed(context, Rest::From(C, rest))
+    }
+
+    /// The prediction, from what is known in the context and the rest.
+    pub(crate) fn resumed<const C: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: Rest<'_, A>,
+    ) -> T::Out {
         let level = Resumed {
             level: &self.trunk,
             context,
@@ -298,15 +332,7 @@ where
             <[[A::MixtureSum; H]; K]>::new_zeroed(),
             <[[A::Gate; N]; K]>::new_zeroed(),
         );
-        walk::<Libm, All, _, _>(
-            &level,
-            &Rest(rest),
-            u32::MAX,
-            All,
-            &mut gates,
-            &mut h,
-            &mut m,
-        );
+        walk::<Libm, All, _, _>(&level, &rest, u32::MAX, All, &mut gates, &mut h, &mut m);
         for k in 0..K {
             Mixtures::<A>::one(&m, k, &mut h);
             self.towers.run::<Libm>(k, &h, &mut raw);

@@ -9,6 +9,7 @@
 //! build script chooses. `tests/kernels` holds every one of them against an oracle of its own, on
 //! the core itself.
 
+mod active;
 mod order;
 pub mod portable;
 mod row;
@@ -28,7 +29,9 @@ mod rv32im;
 
 // A name that is imported by itself stands before one that comes with `portable::*`.
 #[cfg(mmoe_arm_dsp)]
-pub use arm_dsp::{accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs};
+pub use arm_dsp::{
+    accumulate_active_i8_pairs, accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs,
+};
 #[cfg(mmoe_arm_v6m)]
 pub use arm_v6m::{accumulate_i8_quad, dense_i8_quad, logits_i8_quad};
 #[cfg(mmoe_arm_v7m)]
@@ -38,6 +41,7 @@ pub use arm_vfp::{accumulate_f32, gemv_f32};
 #[cfg(mmoe_rv32im)]
 pub use rv32im::{accumulate_i8, dense_i8, logits_i8};
 
+pub use active::{Active, ActiveColumns};
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{

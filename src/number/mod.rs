@@ -52,6 +52,8 @@ pub trait Element: Pod + Default {
     ) -> R;
     /// The features from `start` on, as activations.
     fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
+    /// Whether the feature 0 is the activation 0, in every column.
+    fn zero_is_zero<const N: usize>(scales: &Self::Scales<N>) -> bool;
     /// `softmax` of gate logits; `z` is used up.
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// `sigmoid` of each gate logit.

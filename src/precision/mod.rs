@@ -27,6 +27,7 @@ pub use w8::{MatrixW8, W8};
 
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::bytes::{InPlace, Pod};
+use crate::kernel::ActiveColumns;
 use crate::number::Element;
 
 /// The weights of one dense layer as they lie in flash.
@@ -51,6 +52,12 @@ pub trait Matrix<A: Element>: InPlace {
     fn begin(&self, x: &[A], sums: &mut [Self::Partial]);
     /// Adds the columns from `from` on.
     fn add(&self, from: usize, x: &[A], sums: &mut [Self::Partial]);
+    /// Adds the columns that are not zero, in their order.
+    fn add_active(&self, x: ActiveColumns<'_, A>, sums: &mut [Self::Partial]);
+    /// Whether leaving out columns of zeros gives the same bits as adding them.
+    fn exact_without_zeros(&self) -> bool {
+        true
+    }
     /// What [`dense`](Self::dense) gives, once all columns are in.
     fn finish_dense(&self, sums: &[Self::Partial], y: &mut [A], relu: bool);
     /// What [`logits`](Self::logits) gives, once all columns are in.

@@ -1,7 +1,7 @@
 //! Orders of int8 weights.
 
 use crate::blob::PackingKind;
-use crate::kernel::{self, Row};
+use crate::kernel::{self, ActiveColumns, Row};
 
 /// An order of int8 weights.
 pub trait Packing: 'static {
@@ -13,6 +13,8 @@ pub trait Packing: 'static {
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
     /// Adds the columns from `from` on, of `total`, to the rows' sums.
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
+    /// Adds the columns that are not zero, of `total`, to the rows' sums.
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]);
 }
 
 /// Panels of four rows, column by column: the order for every target.
@@ -40,6 +42,9 @@ impl Packing for Panels {
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8(w, total, from, x, sums);
     }
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        kernel::accumulate_active_i8(w, total, x, sums);
+    }
 }
 
 impl Packing for Quad {
@@ -53,6 +58,9 @@ impl Packing for Quad {
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_quad(w, total, from, x, sums);
     }
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        kernel::accumulate_active_i8_quad(w, total, x, sums);
+    }
 }
 
 impl Packing for Pairs {
@@ -65,5 +73,8 @@ impl Packing for Pairs {
     }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_pairs(w, total, from, x, sums);
+    }
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        kernel::accumulate_active_i8_pairs(w, total, x, sums);
     }
 }

@@ -2,4 +2,6 @@
 
 mod gemv_i8_pairs;
 
-pub use gemv_i8_pairs::{accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs};
+pub use gemv_i8_pairs::{
+    accumulate_active_i8_pairs, accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs,
+};

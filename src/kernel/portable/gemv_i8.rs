@@ -21,7 +21,7 @@ pub(in crate::kernel) fn row(w: &[i8], x: &[i16]) -> i32 {
 
 /// Adds one column of a panel: one load, then one weight after the other from the word.
 #[inline(always)]
-fn column([a, b, c, d]: [i32; 4], word: i32, x: i16) -> [i32; 4] {
+pub(super) fn column([a, b, c, d]: [i32; 4], word: i32, x: i16) -> [i32; 4] {
     [
         step(a, word as i8, x),
         step(b, (word >> 8) as i8, x),

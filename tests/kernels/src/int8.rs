@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use crate::{Kernels, Packing, Report};
-use mmoe::kernel::Row;
+use mmoe::kernel::{Active, ActiveColumns, Row};
 use mmoe::zerocopy::IntoBytes;
 
 /// The most columns and rows of a case.
@@ -196,6 +196,58 @@ pub(crate) fn parts(kernels: &Kernels, report: &mut Report<'_>) {
                 format_args!(
                     "{packing:?}: columns {from}.. + {length} of {columns}→{count}, x + {skew}"
                 ),
+            );
+        }
+    }
+}
+
+/// Sums over the columns that are not zero, as many as there are columns and as few as none.
+pub(crate) fn active(kernels: &Kernels, report: &mut Report<'_>) {
+    let mut random = Random::new(16);
+    let mut layer = Layer::new();
+    for round in 0..700 {
+        let columns = if round % 20 == 0 {
+            500 + random.below(141)
+        } else {
+            1 + random.below(40)
+        };
+        let count = random.below(ROWS + 1);
+        layer.fill(&mut random, columns * count);
+        let w = layer.weights(columns * count);
+        // Every column, most of them, or few.
+        let among = [1, 2, 9][random.below(3)];
+        let mut list = [Active::default(); COLUMNS];
+        let mut whole = [0; COLUMNS];
+        let mut length = 0;
+        for (c, value) in (0..columns).zip(layer.x.0) {
+            if random.below(among) == 0 {
+                list[length] = Active {
+                    column: c as u16,
+                    value,
+                };
+                whole[c] = value;
+                length += 1;
+            }
+        }
+        let Some(x) = ActiveColumns::new(&list[..length], columns) else {
+            report.case(
+                false,
+                format_args!("{length} ascending columns are refused"),
+            );
+            continue;
+        };
+        for (packing, accumulate) in kernels.active {
+            let mut sums = [0; ROWS + 3];
+            sums.fill_with(|| random.next() as i32);
+            let before = sums;
+            accumulate(w, columns, x, &mut sums[..count]);
+            let right = (0..count).all(|r| {
+                let part = sum(packing, w, (count, columns), r, 0, &whole[..columns]);
+                sums[r] == before[r].wrapping_add(part)
+            }) && sums[count..] == before[count..];
+            report.case(
+                right,
+                format_args!("{packing:?}: {length} active of {columns}→{count}"),
             );
         }
     }

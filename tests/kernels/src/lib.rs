@@ -11,7 +11,7 @@ mod int8;
 mod random;
 
 use core::fmt::Arguments;
-use mmoe::kernel::Row;
+use mmoe::kernel::{ActiveColumns, Row};
 
 /// A hidden layer: weights, rows, x, y, the lowest result.
 pub type Dense = fn(&[i8], &[Row], &[i16], &mut [i16], i16);
@@ -19,6 +19,8 @@ pub type Dense = fn(&[i8], &[Row], &[i16], &mut [i16], i16);
 pub type Logits = fn(&[i8], &[Row], &[i16], &mut [i32]);
 /// Sums over some columns: weights, all columns, the first one, x, sums.
 pub type Accumulate = fn(&[i8], usize, usize, &[i16], &mut [i32]);
+/// Sums over the active columns: weights, all columns, x, sums.
+pub type AccumulateActive = fn(&[i8], usize, ActiveColumns<'_, i16>, &mut [i32]);
 /// The order of int8 weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
@@ -35,6 +37,8 @@ pub enum Packing {
 pub struct Kernels {
     /// The int8 layers, one entry a packing.
     pub int8: [(Packing, Dense, Logits, Accumulate); 3],
+    /// The same on active columns alone.
+    pub active: [(Packing, AccumulateActive); 3],
     /// A layer in f32: weights, bias, x, y.
     pub gemv_f32: fn(&[f32], &[f32], &[f32], &mut [f32]),
     /// Sums in f32 over some columns: weights, all columns, the first one, x, sums.
@@ -51,6 +55,11 @@ macro_rules! kernels {
                 ($crate::Packing::Panels, of::dense_i8, of::logits_i8, of::accumulate_i8),
                 ($crate::Packing::Quad, of::dense_i8_quad, of::logits_i8_quad, of::accumulate_i8_quad),
                 ($crate::Packing::Pairs, of::dense_i8_pairs, of::logits_i8_pairs, of::accumulate_i8_pairs),
+            ],
+            active: [
+                ($crate::Packing::Panels, of::accumulate_active_i8),
+                ($crate::Packing::Quad, of::accumulate_active_i8_quad),
+                ($crate::Packing::Pairs, of::accumulate_active_i8_pairs),
             ],
             gemv_f32: of::gemv_f32,
             accumulate_f32: of::accumulate_f32,
@@ -99,10 +108,11 @@ pub fn run(kernels: &Kernels, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
     let mut report = Report::new(say);
     int8::layers(kernels, &mut report);
     int8::parts(kernels, &mut report);
+    int8::active(kernels, &mut report);
     int8::short_slices(kernels, &mut report);
     float::layers(kernels, &mut report);
     float::parts(kernels, &mut report);
     let Report { cases, wrong, say } = report;
     say(format_args!("kernels: {cases} cases, {wrong} wrong"));
-    wrong == 0 && cases > 30_000
+    wrong == 0 && cases > 32_000
 }
