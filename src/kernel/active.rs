@@ -24,13 +24,12 @@ impl<'x, A> ActiveColumns<'x, A> {
     pub fn new(list: &'x [Active<A>], width: usize) -> Option<Self> {
         let mut next = 0;
         for active in list {
-            let column = usize::from(active.column);
-            if column < next || column >= width {
+            if usize::from(active.column) < next {
                 return None;
             }
-            next = column + 1;
+            next = usize::from(active.column) + 1;
         }
-        Some(Self { list, width })
+        (next <= width).then_some(Self { list, width })
     }
 
     /// The columns, where a layer of so many inputs has all of them.

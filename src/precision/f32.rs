@@ -68,9 +68,7 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
         kernel::accumulate_f32(self.weights.as_flattened(), IN, from, x, sums);
     }
     fn add_active(&self, x: ActiveColumns<'_, f32>, sums: &mut [f32]) {
-        for x in x.within(IN).into_iter().flatten() {
-            self.add(usize::from(x.column), &[x.value], sums);
-        }
+        kernel::accumulate_active_f32(self.weights.as_flattened(), IN, x, sums);
     }
     fn exact_without_zeros(&self) -> bool {
         // A sum that starts at −0 stays −0 without the zeros alone, and 0·∞ is NaN.

@@ -52,9 +52,7 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
         kernel::accumulate_w8(self.weights.as_flattened(), IN, from, x, sums);
     }
     fn add_active(&self, x: ActiveColumns<'_, f32>, sums: &mut [f32]) {
-        for x in x.within(IN).into_iter().flatten() {
-            self.add(usize::from(x.column), &[x.value], sums);
-        }
+        kernel::accumulate_active_w8(self.weights.as_flattened(), IN, x, sums);
     }
     fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
         self.finish_logits(sums, y);

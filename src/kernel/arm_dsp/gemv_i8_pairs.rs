@@ -9,7 +9,7 @@ use core::arch::naked_asm;
 
 use crate::kernel::fours::{self, Fours, Work, add_whole};
 use crate::kernel::portable::active::accumulate_singles;
-use crate::kernel::portable::gemv_i8_pairs::{add_column, split};
+use crate::kernel::portable::gemv_i8_pairs::{add_column, add_last_column, split};
 use crate::kernel::{Active, ActiveColumns, Row};
 
 /// What stands at the start of the function: assembly in a naked function does not see the target's
@@ -324,7 +324,8 @@ unsafe extern "C" fn active_columns(
 ) {
     naked_asm!(
         cpu!(),
-        "push {{r3-r11, lr}}",
+        "push {{r2-r11, lr}}",
+        "add r2, r0, #4",
         "mov r8, #0",
         "mov r9, r8",
         "mov r10, r8",
@@ -332,49 +333,48 @@ unsafe extern "C" fn active_columns(
         "mov r12, r8",
         "mov lr, r8",
         // An odd one first: its word has a zero beside it.
-        "subs r3, r2, r1",
-        "lsls r3, r3, #29",
+        "ldr r3, [sp]",
+        "subs r4, r3, r1",
+        "lsls r4, r4, #29",
         "beq 21f",
         "ldr r4, [r1], #4",
         "uxth r6, r4",
-        "bic r7, r6, #1",
-        "add r6, r6, r7",
-        "add r6, r0, r6, lsl #1",
+        "bic r7, r4, #1",
+        "uxtah r6, r6, r7",
         "asrs r4, r4, #16",
-        "ldrh r7, [r6]",
-        "ldrh r6, [r6, #4]",
+        "ldrh r7, [r0, r6, lsl #1]",
+        "ldrh r6, [r2, r6, lsl #1]",
         columns2!("r7", "r6", "r4"),
-        "21: cmp r1, r2",
+        "21: cmp r1, r3",
         "beq 23f",
         "22: ldrd r4, r5, [r1], #8",
         "uxth r6, r4",
-        "bic r7, r6, #1",
-        "add r6, r6, r7",
-        "add r6, r0, r6, lsl #1",
+        "bic r7, r4, #1",
+        "uxtah r6, r6, r7",
         "pkhtb r4, r5, r4, asr #16",
-        "uxth r5, r5",
-        "bic r7, r5, #1",
-        "add r5, r5, r7",
-        "add r5, r0, r5, lsl #1",
-        "ldrh r7, [r6]",
-        "ldrh r3, [r5]",
+        "uxth r3, r5",
+        "bic r5, r5, #1",
+        "uxtah r5, r3, r5",
+        "ldrh r7, [r0, r6, lsl #1]",
+        "ldrh r6, [r2, r6, lsl #1]",
+        "ldrh r3, [r0, r5, lsl #1]",
+        "ldrh r5, [r2, r5, lsl #1]",
         "pkhbt r7, r7, r3, lsl #16",
-        "ldrh r6, [r6, #4]",
-        "ldrh r3, [r5, #4]",
-        "pkhbt r6, r6, r3, lsl #16",
+        "pkhbt r6, r6, r5, lsl #16",
         columns2!("r7", "r6", "r4"),
-        "cmp r1, r2",
+        "ldr r3, [sp]",
+        "cmp r1, r3",
         "bne 22b",
         "23:",
         sums_of_rows!(),
-        "ldr r3, [sp]",
+        "ldr r3, [sp, #4]",
         "ldmia r3, {{r4-r7}}",
         "add r4, r4, r8",
         "add r5, r5, r9",
         "add r6, r6, r11",
         "add r7, r7, r12",
         "stmia r3!, {{r4-r7}}",
-        "pop {{r3-r11, pc}}",
+        "pop {{r2-r11, pc}}",
     )
 }
 
@@ -403,18 +403,26 @@ pub fn accumulate_active_i8_pairs(
             return;
         };
         w = rest;
-        for part in list.chunks(Pairs::SEGMENT) {
+        let mut rest = list;
+        loop {
+            let (part, more) = rest.split_at_checked(Pairs::SEGMENT).unwrap_or((rest, &[]));
             let list = part.as_ptr_range();
-            // SAFETY: every column of the list is below `total`, and not the odd one at the end, so
-            // that its weights lie in the panel, which has 4·total bytes. `Active` is a word, the
-            // column below the value, at a multiple of 4. The function keeps r4 to r11 and the
-            // stack pointer, as the calling convention wants, calls nothing, and writes to `acc`
-            // and below the stack pointer alone.
+            // SAFETY: every column of the list is below `total` and not the odd one at the end, so
+            // that its pair is whole and lies in the panel, which has 4·total bytes. `Active` is a
+            // word, the column below the value, at a multiple of 4. The function keeps r4 to r11
+            // and the stack pointer, as the calling convention wants, calls nothing, and writes to
+            // `acc` and below the stack pointer alone.
             unsafe { active_columns(panel.as_ptr(), list.start, list.end, acc) }
+            if more.is_empty() {
+                break;
+            }
+            rest = more;
         }
         if let Some(x) = alone {
-            add_column(panel, total, usize::from(x.column), x.value, acc);
+            add_last_column(panel, x.value, acc);
         }
     }
-    accumulate_singles(w, total, x, singles);
+    if !singles.is_empty() {
+        accumulate_singles(w, total, x, singles);
+    }
 }

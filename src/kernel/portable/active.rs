@@ -5,8 +5,10 @@
 //! [`accumulate`](super::accumulate), these add to one accumulator per row, and the outputs are made
 //! by the same `finish_…`.
 
+use super::gemv_f32::step as step_f32;
 use super::gemv_i8::column;
 use super::gemv_i8_pairs::add_column;
+use super::gemv_w8::step as step_w8;
 use crate::kernel::ActiveColumns;
 
 /// Adds the active columns, panel by panel, then the single rows.
@@ -99,4 +101,49 @@ pub fn accumulate_active_i8_pairs(
     accumulate_fours(w, total, x, acc, |panel, c, x, acc| {
         add_column(panel, total, c, x, acc);
     });
+}
+
+/// Does the panels of `$rows` rows: `$step` adds one weight times x.
+macro_rules! float_panels {
+    ($rows:literal, $w:ident, $total:ident, $active:ident, $acc:ident, $step:ident) => {
+        let (panels, $acc) = $acc.as_chunks_mut::<$rows>();
+        for acc in panels {
+            let Some((panel, rest)) = $w.split_at_checked($total.wrapping_mul($rows)) else {
+                return;
+            };
+            $w = rest;
+            let (columns, _) = panel.as_chunks::<$rows>();
+            for x in $active {
+                if let Some(w) = columns.get(usize::from(x.column)) {
+                    for (acc, w) in acc.iter_mut().zip(w) {
+                        *acc = $step(*acc, *w, x.value);
+                    }
+                }
+            }
+        }
+    };
+}
+
+/// Adds columns of an f32 layer.
+#[inline(never)]
+pub fn accumulate_active_f32(w: &[f32], total: usize, x: ActiveColumns<'_, f32>, acc: &mut [f32]) {
+    let (mut w, Some(active)) = (w, x.within(total)) else {
+        return;
+    };
+    float_panels!(8, w, total, active, acc, step_f32);
+    float_panels!(4, w, total, active, acc, step_f32);
+    float_panels!(1, w, total, active, acc, step_f32);
+    let _ = acc;
+}
+
+/// Adds columns of a W8 layer.
+#[inline(never)]
+pub fn accumulate_active_w8(w: &[i8], total: usize, x: ActiveColumns<'_, f32>, acc: &mut [f32]) {
+    let (mut w, Some(active)) = (w, x.within(total)) else {
+        return;
+    };
+    float_panels!(8, w, total, active, acc, step_w8);
+    float_panels!(4, w, total, active, acc, step_w8);
+    float_panels!(1, w, total, active, acc, step_w8);
+    let _ = acc;
 }

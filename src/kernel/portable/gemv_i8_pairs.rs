@@ -47,17 +47,22 @@ pub(super) fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
 /// Adds column `c` alone, of `total`, of a panel: one of a pair, or the odd one at the end.
 #[inline(never)]
 pub(in crate::kernel) fn add_column(w: &[i8], total: usize, c: usize, x: i16, acc: &mut [i32; 4]) {
-    let Some(from) = w.get(c / 2 * 8..) else {
-        return;
-    };
-    *acc = match *from {
-        [a, b, d, e, ..] if c % 2 == 0 && c.wrapping_add(1) == total => {
-            column(*acc, [a, b], [d, e], x)
-        }
-        [a, b, _, _, e, f, _, _, ..] if c % 2 == 0 => column(*acc, [a, b], [e, f], x),
-        [_, _, a, b, _, _, e, f, ..] => column(*acc, [a, b], [e, f], x),
+    if c % 2 == 0 && c.wrapping_add(1) == total {
+        return add_last_column(w, x, acc);
+    }
+    *acc = match w.get(c / 2 * 8..) {
+        Some(&[a, b, _, _, e, f, _, _, ..]) if c % 2 == 0 => column(*acc, [a, b], [e, f], x),
+        Some(&[_, _, a, b, _, _, e, f, ..]) => column(*acc, [a, b], [e, f], x),
         _ => return,
     };
+}
+
+/// Adds the odd column at the end of a panel.
+#[inline(always)]
+pub(in crate::kernel) fn add_last_column(w: &[i8], x: i16, acc: &mut [i32; 4]) {
+    if let Some(&[a, b, c, d]) = w.last_chunk() {
+        *acc = column(*acc, [a, b], [c, d], x);
+    }
 }
 
 /// Columns `from ..` of `total`, as many as `x` has, in three parts: a first one that is the second

@@ -31,7 +31,10 @@ pub use accumulate::{
     accumulate_w8, finish_dense_i8, finish_dense_i16, finish_logits_i8, finish_logits_i16,
     finish_w8,
 };
-pub use active::{accumulate_active_i8, accumulate_active_i8_pairs, accumulate_active_i8_quad};
+pub use active::{
+    accumulate_active_f32, accumulate_active_i8, accumulate_active_i8_pairs,
+    accumulate_active_i8_quad, accumulate_active_w8,
+};
 pub use affine::{affine_f32, affine_i16};
 pub use curve::{
     clip_f32, curve_i16, elu_f32, gelu_f32, gelu_tanh_f32, hard_swish_f32, mish_f32, silu_f32,

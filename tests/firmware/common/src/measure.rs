@@ -1,7 +1,9 @@
 //! What an inference costs on this core. Every line `measured …` becomes a row of
 //! `docs/measurements.md`.
 
-use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking};
+use crate::{
+    Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking, sparse,
+};
 use core::hint::black_box;
 use firmware_models::{
     Autoencoder, Census, Deep, DeepOf, Edge, Golden, Hard8, Numbers, Recsys, RecsysOf, RecsysWide,
@@ -45,6 +47,7 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     gated::<DeepOf<Hard8<I8>, I8>>("deep-hard", &counter, &blobs::DEEP_HARD_I8)?;
     gated::<DeepOf<Top8<I8>, I8>>("deep-top", &counter, &blobs::DEEP_TOP_I8)?;
     gated::<DeepOf<Select8<I8>, I8>>("deep-select", &counter, &blobs::DEEP_SELECT_I8)?;
+    sparse::run(&counter)?;
     if board.fpu {
         ranking::run(&counter)?;
     }
