@@ -6,6 +6,7 @@ mod board;
 mod firmware;
 mod measure;
 mod minimal;
+mod peers;
 mod ranking;
 mod seeded;
 mod shares;

@@ -5,6 +5,7 @@ use crate::bare::{self, PROFILES, SIZED, compiler};
 use crate::blobs;
 use crate::board::{BOARDS, Board};
 use crate::firmware::image;
+use crate::peers;
 use crate::ranking;
 use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
@@ -53,6 +54,7 @@ pub(crate) fn run() -> Result<()> {
     let mut sections = String::new();
     let mut gated = String::new();
     let mut ranked = String::new();
+    let mut sparse = String::new();
     let mut plain = String::new();
     for board in &boards {
         for (profile, level) in PROFILES {
@@ -73,6 +75,27 @@ pub(crate) fn run() -> Result<()> {
             gates(&mut gated, board, level, &said, &all.inferences[from..])?;
             for line in said.lines().filter_map(|l| l.strip_prefix("ranking edge ")) {
                 ranked += &ranking::row(board.core, level, line)?;
+            }
+            for line in said
+                .lines()
+                .filter_map(|l| l.strip_prefix("sparse census "))
+            {
+                let precision = line.split(' ').next().unwrap_or_default();
+                let active = numbers(line);
+                let whole = all.inferences[from..]
+                    .iter()
+                    .find(|i| i.model == "census" && i.precision == precision)
+                    .with_context(|| format!("census {precision}"))?
+                    .predict_q;
+                let n = active.get("predict_q").context("no `predict_q`")?;
+                writeln!(
+                    sparse,
+                    "| {} | {level} | {precision} | {} | {} | {:.2} |",
+                    board.core,
+                    grouped(*n),
+                    grouped(whole),
+                    *n as f64 / whole as f64
+                )?;
             }
             let edge = all.inferences[from..]
                 .iter()
@@ -125,6 +148,12 @@ pub(crate) fn run() -> Result<()> {
     text += ranking::INTRODUCTION;
     text += &ranked;
     text += &ranking::host()?;
+    text += "\n## One-hot features\n\n`predict_q` of *census* from its 40 active columns \
+             (`Model::sparse`) beside that of the whole row of 499. The bits are the same (each run \
+             checks that and fails otherwise).\n\n";
+    text += "| core | opt-level | precision | from 40 columns | whole row | ratio |\n|---|---|---|---|---|---|\n";
+    text += &sparse;
+    text += &peers::section(&all)?;
     text += "\n## Beside plain loops\n\nThe edge model in F32 and the same written by hand in the \
              same image, as row loops over fixed-size arrays and as one slice loop that all \
              layers share.\n\n";
