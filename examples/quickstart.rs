@@ -4,7 +4,8 @@
 //! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a
 //! library.
 
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Regression, Seq};
+use mmoe::parallel::List3;
+use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq};
 use mmoe_tools::convert::{Conversion, convert};
 use mmoe_tools::{import, plan::spec::Spec};
 use std::error::Error;

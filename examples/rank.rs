@@ -5,7 +5,9 @@
 //! the user is computed once; the result has the bits that scoring each candidate alone gives,
 //! which this program checks.
 
-use mmoe::{Best, Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Ranked, Regression, Seq, W8};
+use mmoe::parallel::List3;
+use mmoe::rank::{Best, Ranked};
+use mmoe::{Binary, Dense, F32, Gate, Head, I8, Mmoe, Regression, Seq, W8};
 use mmoe_tools::convert::{Conversion, Precision, convert};
 use mmoe_tools::data::Rows;
 use mmoe_tools::{import, plan::spec::Spec};

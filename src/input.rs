@@ -1,5 +1,6 @@
-//! The input stage: from what the caller has to activations.
+//! The input stage: from what the caller has to a trunk's activations.
 
+use crate::blob::{Check, InputRecord};
 use crate::bytes::InPlace;
 use crate::kernel;
 use crate::number::Element;
@@ -7,21 +8,34 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 pub use crate::kernel::InputCounts;
 
-/// How f32 features become a trunk's input.
+/// How a caller's features become a trunk's input. [`Raw`] takes plain numbers.
+///
+/// A stage of your own is what turns ids into rows of a table, or readings into features. What it
+/// stores lies in the blob before the layers' weights. It is the last parameter of a family, as in
+/// `Mmoe<B, G, T, Embedding<7, 3, 2, 5>>`:
+///
+/// ```
+#[doc = include_str!("../docs/own/input.rs")]
+/// # let stage = Embedding::<1, 1, 1, 2> { table: [[7.0]] };
+/// # let query = Query { id: 0, numbers: [1.5] };
+/// # stage.with(&query, |x, _| assert_eq!(*x, [7.0, 1.5]));
+/// ```
 pub trait InputStage: InPlace {
     /// What the caller gives.
     type From: ?Sized;
     /// What the trunk reads.
     type Out;
-    /// The number of features, as the header has it.
-    const COUNT: usize;
     /// Bytes of its buffer.
     const SCRATCH: usize;
-    /// Calls `f` with the trunk's input.
-    fn with<R>(&self, x: &Self::From, f: impl FnOnce(&Self::Out) -> R) -> R;
+    /// Appends its record to the description that `load` compares with the blob.
+    fn describe(to: &mut Check<'_>);
+    /// Calls `f` with the trunk's input, and with how many features were NaN or out of range where
+    /// the stage counts that.
+    fn with<R>(&self, x: &Self::From, f: impl FnOnce(&Self::Out, InputCounts) -> R) -> R;
 }
 
-/// The plain input: `[f32; N]`. Nothing is stored for f32 activations; a scale and an offset per
+/// The plain input, `[f32; N]`, of a trunk that reads `X` = `[f32; N]` or `[i16; N]`. Nothing is
+/// stored for f32 activations, which are the features themselves; a scale and an offset per
 /// feature, 8 bytes, for int16.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -32,47 +46,39 @@ pub struct Raw<X: Features> {
 
 impl<X: Features> core::fmt::Debug for Raw<X> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Raw<{}>", X::COUNT)
+        f.write_str("Raw")
     }
 }
 
-/// A trunk's input buffer that can be made from f32 features: `[f32; N]` or `[i16; N]`.
-pub trait Features: 'static {
-    /// What the caller gives.
-    type From: 'static;
+/// A trunk's input that can be made from f32 features. It only names what [`Raw`] stores.
+#[doc(hidden)]
+pub trait Features {
     /// What the stage stores.
     type Scales: InPlace;
-    /// N.
-    const COUNT: usize;
-    /// Bytes of the buffer that conversion needs.
-    const SCRATCH: usize;
-    /// Calls `f` with the features as this buffer.
-    fn with<R>(scales: &Self::Scales, x: &Self::From, f: impl FnOnce(&Self) -> R) -> R;
 }
 
 impl<A: Element, const N: usize> Features for [A; N] {
-    type From = [f32; N];
     type Scales = A::Scales<N>;
-    const COUNT: usize = N;
-    const SCRATCH: usize = if A::CONVERTS { size_of::<[A; N]>() } else { 0 };
-    fn with<R>(scales: &A::Scales<N>, x: &[f32; N], f: impl FnOnce(&Self) -> R) -> R {
-        A::with_features(scales, x, f)
-    }
 }
 
-impl<X: Features> InputStage for Raw<X> {
-    type From = X::From;
-    type Out = X;
-    const COUNT: usize = X::COUNT;
-    const SCRATCH: usize = X::SCRATCH;
-    fn with<R>(&self, x: &X::From, f: impl FnOnce(&X) -> R) -> R {
-        X::with(&self.scales, x, f)
+impl<A: Element, const N: usize> InputStage for Raw<[A; N]>
+where
+    Self: InPlace,
+{
+    type From = [f32; N];
+    type Out = [A; N];
+    const SCRATCH: usize = if A::CONVERTS { size_of::<[A; N]>() } else { 0 };
+    fn describe(to: &mut Check<'_>) {
+        to.input(&const { InputRecord::raw(N) });
+    }
+    fn with<R>(&self, x: &[f32; N], f: impl FnOnce(&[A; N], InputCounts) -> R) -> R {
+        A::with_features(&self.scales, x, f)
     }
 }
 
 impl<const N: usize> Raw<[i16; N]> {
-    /// Features to the integers that `predict_q` takes, and how many were NaN (they become 0) or
-    /// out of range (they saturate).
+    /// Converts features to the integers that [`predict_q`](crate::Model::predict_q) takes. Returns
+    /// how many were NaN (they become 0) or out of range (they saturate).
     pub fn quantize(&self, x: &[f32; N], q: &mut [i16; N]) -> InputCounts {
         kernel::quantize_f32(x, &self.scales, q)
     }

@@ -1,19 +1,11 @@
 //! Models of frameworks, converted, run typed and shape-erased, held against the frameworks' own
 //! outputs.
 
-mod common;
-
-use common::{float, graph, read};
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
+use mmoe::precision::Precision;
+use mmoe::{Dynamic, F32, W8};
 use mmoe_tools::convert;
-
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+use testkit::fixtures::{float, graph, read};
+use testkit::models::Edge;
 
 fn same<P: Precision<Act = f32>>(p: convert::Precision, tolerance: f32) {
     let bytes = float(

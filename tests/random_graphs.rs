@@ -1,17 +1,17 @@
 //! Random graphs of every wiring, gate and layer: the blob's own reader and an f64 evaluation agree
 //! on them.
 
-mod seeded;
-
-use mmoe::Dynamic;
+use mmoe::{Dynamic, TaskMask};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
-use seeded::integer::{self, Wide};
-use seeded::{Rng, close, gates_read};
+use testkit::Rng;
+use testkit::graphs as seeded;
+use testkit::graphs::{close, gates_read};
+use testkit::integer::{self, Wide};
 
 /// Hidden layers from `inputs` to a width of their own choice; the width too.
 fn hidden(r: &mut Rng, inputs: usize, most: usize, norm: bool) -> (Vec<Layer>, usize) {
@@ -190,7 +190,7 @@ fn each_row(r: &mut Rng, bytes: &BlobBytes, mut check: impl FnMut(&[f32], &[f32]
         let mut again = vec![f32::NAN; y.len()];
         for (k, task) in model.tasks().enumerate() {
             model
-                .predict_tasks(&x, &mut scratch, &mut again, 1 << k)
+                .predict_tasks(&x, TaskMask::only(k), &mut scratch, &mut again)
                 .unwrap();
             assert!(
                 again[task.start + task.width..].iter().all(|y| y.is_nan()),

@@ -1,28 +1,14 @@
 //! Float models give the same bits on every target and at every optimization level: the committed
 //! hash of 1,000 rows. The firmware makes the same rows and the same hash.
 
-#[path = "firmware/models/src/rows.rs"]
-#[allow(
-    unreachable_pub,
-    reason = "the firmware crates have it as a public module"
-)]
-#[allow(dead_code, reason = "shared with the firmware")]
-mod rows;
-
-use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, List3, Mmoe, Precision, Regression, Seq, W8};
+use mmoe::precision::Precision;
+use mmoe::{Dynamic, F32, W8};
 use mmoe_tools::convert::{self, Conversion};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::import;
 use mmoe_tools::plan::spec::Spec;
 use std::path::Path;
-
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+use testkit::models::{self, Edge};
 
 /// The year of the MMoE article.
 const SEED: u32 = 2018;
@@ -62,11 +48,11 @@ fn edge(precision: convert::Precision) -> BlobBytes {
 
 /// Of 1,000 rows: raw outputs, outputs, and all gate weights.
 fn typed<P: Precision<Act = f32>>(bytes: &[u8]) -> u64 {
-    let (mut rng, mut fnv) = (rows::Rng::new(SEED), Fnv(0xcbf2_9ce4_8422_2325));
+    let (mut rng, mut fnv) = (models::Rng::new(SEED), Fnv(0xcbf2_9ce4_8422_2325));
     let model = Edge::<P>::load(bytes).unwrap();
     let mut x = [0.0; 64];
     for _ in 0..1000 {
-        rows::fill(&mut rng, &mut x);
+        models::fill(&mut rng, &mut x);
         let raw = model.predict_q(&x);
         [raw.0, raw.1, raw.2]
             .iter()
@@ -85,12 +71,12 @@ fn typed<P: Precision<Act = f32>>(bytes: &[u8]) -> u64 {
 
 /// The same by the records.
 fn erased(bytes: &[u8]) -> u64 {
-    let (mut rng, mut fnv) = (rows::Rng::new(SEED), Fnv(0xcbf2_9ce4_8422_2325));
+    let (mut rng, mut fnv) = (models::Rng::new(SEED), Fnv(0xcbf2_9ce4_8422_2325));
     let model = Dynamic::load(bytes).unwrap();
     let mut scratch = vec![0; model.scratch_words()];
     let (mut x, mut y, mut g) = ([0.0; 64], [0.0; 3], [0.0; 4]);
     for _ in 0..1000 {
-        rows::fill(&mut rng, &mut x);
+        models::fill(&mut rng, &mut x);
         model.predict(&x, &mut scratch, &mut y).unwrap();
         // Raw outputs of a float model are its outputs.
         y.into_iter().chain(y).for_each(|y| fnv.word(y.to_bits()));
@@ -130,7 +116,7 @@ fn w8() {
 /// arithmetic.
 #[test]
 fn the_rows_are_the_rows() {
-    let mut rng = rows::Rng::new(SEED);
+    let mut rng = models::Rng::new(SEED);
     let first: Vec<u32> = (0..3).map(|_| rng.next_u32()).collect();
     assert_eq!(first, FIRST);
 }

@@ -1,23 +1,42 @@
 //! A blob's self-test rows pass on an intact model and find changed weights.
 
-mod common;
-
-use common::{fixture, graph, narrow, read};
-use mmoe::{
-    Binary, Dense, F32, Gate, Head, I8, List3, Mmoe, Pairs, Precision, Quad, Regression,
-    SelfTestError, Seq, W8,
-};
+use mmoe::precision::{Pairs, Precision, Quad};
+use mmoe::{Blob, Dynamic, F32, I8, SelfTestError, W8};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::convert::Conversion;
 use mmoe_tools::engine::BlobBytes;
+use testkit::Rng;
+use testkit::fixtures::{fixture, graph, narrow, read};
+use testkit::models::Edge;
 
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+/// Runs the stored rows typed and erased, which must find the same.
+fn self_test<P: Precision>(bytes: &[u8]) -> Result<u32, SelfTestError> {
+    let blob = Blob::open(bytes)?;
+    let typed = Edge::<P>::from_blob(&blob)?.self_test(&blob);
+    let erased = Dynamic::from_blob(&blob)?;
+    let mut scratch = vec![0xffff_ffff; erased.self_test_words()];
+    assert_eq!(erased.self_test(&mut scratch), typed);
+    typed
+}
+
+#[test]
+fn a_short_scratch_is_named() {
+    for name in ["f32", "i8"] {
+        let bytes = stored(name);
+        let model = Dynamic::load(&bytes[..]).unwrap();
+        let words = model.self_test_words();
+        assert_eq!(model.self_test(&mut vec![0; words]), Ok(4));
+        for short in [0, 1, model.scratch_words(), words - 1] {
+            assert_eq!(
+                model.self_test(&mut vec![0; short]),
+                Err(SelfTestError::Scratch {
+                    expected: words as u32,
+                    found: short as u32
+                })
+            );
+        }
+    }
+}
 
 /// Intact, without rows, and with single bytes of the weights changed: how many of 1,000 changes
 /// are found.
@@ -31,45 +50,40 @@ fn found<P: Precision>(integer: bool) -> usize {
         Conversion::default()
     };
     let without = conversion.run(&graph).unwrap().bytes();
-    assert_eq!(Edge::<P>::self_test(&without), Err(SelfTestError::Missing));
+    assert_eq!(self_test::<P>(&without), Err(SelfTestError::Missing));
     conversion.self_test = Some(4);
     let made = conversion.details(&graph).unwrap();
     let coverage = made.coverage.unwrap();
     assert!(coverage > 0.9, "{coverage}");
     let (mut blob, weights) = (made.blob.bytes(), made.blob.weights);
-    assert_eq!(Edge::<P>::self_test(&blob[..]), Ok(4));
-    let (first, mut seed) = (blob.len() - weights.len(), 1u64);
-    let mut random = |n: usize| {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (seed >> 33) as usize % n
-    };
+    assert_eq!(self_test::<P>(&blob[..]), Ok(4));
+    let (first, mut rng) = (blob.len() - weights.len(), Rng::new(1));
     (0..1000)
         .filter(|_| {
-            let (at, bit) = (first + random(weights.len()), random(8));
+            let (at, bit) = (first + rng.below(weights.len()), rng.below(8));
             blob[at] ^= 1 << bit;
             file::seal(&mut blob);
-            let result = Edge::<P>::self_test(&blob[..]);
+            let result = self_test::<P>(&blob[..]);
             blob[at] ^= 1 << bit;
             matches!(result, Err(SelfTestError::Row { .. }))
         })
         .count()
 }
 
+fn stored(name: &str) -> BlobBytes {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs");
+    BlobBytes::new(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
+}
+
 /// The firmware's blobs carry rows that an engine of another day computed: a kernel, a softmax or a
 /// mixture that changes is found.
 #[test]
 fn stored_blobs_pass() {
-    let stored = |name: &str| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs");
-        BlobBytes::new(&std::fs::read(format!("{path}/edge.{name}.mmoe")).unwrap())
-    };
-    assert_eq!(Edge::<F32>::self_test(&stored("f32")[..]), Ok(4));
-    assert_eq!(Edge::<W8>::self_test(&stored("w8")[..]), Ok(4));
-    assert_eq!(Edge::<I8>::self_test(&stored("i8")[..]), Ok(4));
-    assert_eq!(Edge::<I8<Quad>>::self_test(&stored("i8-quad")[..]), Ok(4));
-    assert_eq!(Edge::<I8<Pairs>>::self_test(&stored("i8-pairs")[..]), Ok(4));
+    assert_eq!(self_test::<F32>(&stored("f32")[..]), Ok(4));
+    assert_eq!(self_test::<W8>(&stored("w8")[..]), Ok(4));
+    assert_eq!(self_test::<I8>(&stored("i8")[..]), Ok(4));
+    assert_eq!(self_test::<I8<Quad>>(&stored("i8-quad")[..]), Ok(4));
+    assert_eq!(self_test::<I8<Pairs>>(&stored("i8-pairs")[..]), Ok(4));
 }
 
 #[test]

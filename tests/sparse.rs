@@ -1,23 +1,14 @@
 //! Predictions from the features that are not zero give the bits of whole rows.
 
-mod common;
-
-use common::{float, graph, integer, read};
+use mmoe::input::InputStage;
+use mmoe::layer::Active;
+use mmoe::precision::{Pairs, Panels, Precision, Quad};
 use mmoe::zerocopy::{IntoBytes, TryFromBytes};
-use mmoe::{
-    Active, Binary, Dense, F32, Gate, Head, I8, InputStage, List3, Mmoe, Pairs, Panels, Precision,
-    Quad, Regression, Seq, W8,
-};
+use mmoe::{F32, I8, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert;
-
-type Expert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type Edge<P> = Mmoe<
-    [Expert<P>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
+use testkit::fixtures::{float, graph, integer, read};
+use testkit::models::Edge;
 
 /// Five columns of each golden row, here and there, and none at all.
 fn check<P: Precision>(blob: &[u8]) {
@@ -35,7 +26,7 @@ fn check<P: Precision>(blob: &[u8]) {
         let right = bits(model.predict(&whole));
         assert_eq!(sparse.predict(&features).map(bits), Some(right), "row {n}");
         let mut q = vec![];
-        model.input.with(&whole, |x| {
+        model.input.with(&whole, |x, _| {
             q.extend(columns.map(|column| Active {
                 column,
                 value: x[usize::from(column)],

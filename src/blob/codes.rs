@@ -175,6 +175,8 @@ codes! {
         SelfTest = 8, "self-test";
         /// Gate temperatures that were folded into the weights.
         Temperature = 10, "temperature";
+        /// What the conversion assumed and nobody compared.
+        Assumed = 12, "assumed";
     }
 }
 

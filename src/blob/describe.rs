@@ -1,9 +1,10 @@
 //! The comparison of a type with a blob, record by record.
 
 use super::record::width;
-use super::{Blob, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind, TaskRecord};
-use zerocopy::IntoBytes;
-use zerocopy::little_endian::{U16, U32};
+use super::{
+    Blob, InputRecord, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind,
+    TaskRecord, TaskShape,
+};
 
 /// Type-level description of the node that a stack of layers becomes in the blob: gate kind, `k`,
 /// the slice of the input that it reads and the experts that it may see.
@@ -40,6 +41,7 @@ impl NodeInfo {
 /// model's description is straight-line calls.
 #[derive(Debug)]
 pub struct Check<'a> {
+    inputs: &'a [InputRecord],
     nodes: &'a [NodeRecord],
     layers: &'a [LayerRecord],
     tasks: &'a [TaskRecord],
@@ -50,23 +52,46 @@ pub struct Check<'a> {
     name: NodeName,
     layer: u32,
     error: Option<LoadError>,
-    /// The current node's widths differ; counts unless one of its layers explains it.
-    widths: Option<LoadError>,
+    /// The error is that the current node's widths differ: one of its layers may explain it better.
+    widths: bool,
 }
 
 impl<'a> Check<'a> {
     fn new(blob: &Blob<'a>) -> Self {
         Self {
+            inputs: blob.inputs,
             nodes: blob.nodes,
             layers: blob.layers,
             tasks: blob.tasks,
             node: 0,
             task: 0,
-            name: NodeName::BEFORE,
+            name: NodeName::nth(0, 0),
             layer: 0,
             error: None,
-            widths: None,
+            widths: false,
         }
+    }
+
+    /// The model's input. A blob has one.
+    #[inline(never)]
+    pub fn input(&mut self, want: &InputRecord) {
+        let found = match self.inputs {
+            [found] if found == want => return,
+            // Another number of the same kind.
+            [found]
+                if (InputRecord {
+                    count: want.count,
+                    ..*found
+                }) == *want =>
+            {
+                found.count.get()
+            }
+            _ => 0,
+        };
+        self.error = self.error.or(Some(LoadError::Inputs {
+            expected: want.count.get(),
+            found,
+        }));
     }
 
     /// The next node: `want` reading value `src`, a gate over the values from `first` on that are
@@ -74,44 +99,40 @@ impl<'a> Check<'a> {
     /// makes.
     #[inline(never)]
     pub fn node(&mut self, want: &NodeRecord, src: u8, first: u8, sees: u32) -> u8 {
-        let want = NodeRecord {
-            src,
-            first,
-            sees: U32::new(sees),
-            ..*want
-        };
+        // The type's constant leaves these at 0.
+        let [op, low, widths, _] = want.words();
+        let wanted = [
+            op | u32::from(src) << 24,
+            low | u32::from(first),
+            widths,
+            sees,
+        ];
         let at = self.node;
         self.node = at.wrapping_add(1);
-        self.name = self.name.next(&want);
+        self.name = NodeName::nth(want.op, at);
         self.layer = 0;
-        self.error = self.error.or(self.widths);
-        self.widths = None;
+        self.widths = false;
         if self.error.is_none() {
-            match self.nodes.split_first() {
-                None => {
-                    self.error = Some(LoadError::Nodes {
-                        expected: 0,
-                        found: at,
-                    })
-                }
-                Some((found, rest)) => {
-                    self.nodes = rest;
-                    for (byte, (w, f)) in want.as_bytes().iter().zip(found.as_bytes()).enumerate() {
-                        if w != f {
-                            let (field, expected) = want.field(byte);
-                            let error = Some(LoadError::Wiring {
-                                node: self.name,
-                                field,
-                                expected,
-                                found: found.field(byte).1,
-                            });
-                            if WIDTHS.contains(&byte) {
-                                self.widths = self.widths.or(error);
-                            } else {
-                                self.error = error;
-                                break;
-                            }
-                        }
+            let Some((found, rest)) = self.nodes.split_first() else {
+                self.error = Some(LoadError::Nodes {
+                    expected: 0,
+                    found: at,
+                });
+                return self.node as u8;
+            };
+            self.nodes = rest;
+            let words = wanted.into_iter().zip(found.words());
+            for (word, (expected, found)) in (0u32..).zip(words) {
+                if expected != found {
+                    self.error = Some(LoadError::Wiring {
+                        node: self.name,
+                        offset: word << 2,
+                        expected,
+                        found,
+                    });
+                    self.widths = word == WIDTHS;
+                    if !self.widths {
+                        break;
                     }
                 }
             }
@@ -130,7 +151,7 @@ impl<'a> Check<'a> {
     pub fn layer(&mut self, want: &LayerRecord) {
         let layer = self.layer;
         self.layer = layer.wrapping_add(1);
-        if self.error.is_some() {
+        if self.error.is_some() && !self.widths {
             return;
         }
         let Some((found, rest)) = self.layers.split_first() else {
@@ -138,26 +159,26 @@ impl<'a> Check<'a> {
             return;
         };
         self.layers = rest;
-        if want.as_bytes() == found.as_bytes() {
+        let (expected, found) = (want.shape(), found.shape());
+        if expected == found {
             return;
         }
+        self.widths = false;
         let node = self.name;
-        let but_packing = LayerRecord {
-            packing: found.packing,
-            ..*want
-        };
-        self.error = Some(if but_packing.as_bytes() == found.as_bytes() {
+        // The packing is the highest byte of `how`.
+        let other_packing = expected.size == found.size && (expected.how ^ found.how) << 8 == 0;
+        self.error = Some(if other_packing {
             LoadError::Packing {
                 node,
-                expected: u32::from(want.packing),
-                found: u32::from(found.packing),
+                expected: expected.how >> 24,
+                found: found.how >> 24,
             }
         } else {
             LoadError::Layer {
                 node,
                 layer,
-                expected: want.shape(),
-                found: found.shape(),
+                expected,
+                found,
             }
         });
     }
@@ -171,66 +192,67 @@ impl<'a> Check<'a> {
             return;
         };
         self.tasks = rest;
-        let want = TaskRecord {
-            output: output.code(),
-            a,
-            b,
-            reserved: 0,
-            width: U16::new(width),
-            reserved2: U16::new(0),
+        let expected = TaskShape {
+            how: u32::from_le_bytes([output.code(), a, b, 0]),
+            width: u32::from(width),
         };
-        if self.error.is_none() && found.as_bytes() != want.as_bytes() {
+        let found = found.shape();
+        if self.error.is_none() && expected != found {
             self.error = Some(LoadError::Task {
                 task,
-                expected: want.shape(),
-                found: found.shape(),
+                expected,
+                found,
             });
         }
     }
 
     fn finish(mut self, blob: &Blob<'_>) -> Result<(), LoadError> {
-        let nodes = LoadError::Nodes {
-            expected: self.node,
-            found: blob.nodes.len() as u32,
-        };
-        let tasks = LoadError::Tasks {
-            expected: self.task,
-            found: blob.tasks.len() as u32,
-        };
-        // Only now it is known whether the type has several levels.
-        let levels = self.name.levels();
-        self.error = self.error.or(self.widths);
-        match self.error {
-            Some(LoadError::Nodes { .. }) => Err(nodes),
+        let (nodes, tasks) = (blob.nodes.len() as u32, blob.tasks.len() as u32);
+        match &mut self.error {
+            Some(LoadError::Nodes { expected, found }) => (*expected, *found) = (self.node, nodes),
             // Where the counts differ, they explain that tasks read other values.
-            Some(LoadError::Task { .. }) if self.task != blob.tasks.len() as u32 => Err(tasks),
-            Some(e) => Err(e.among(levels)),
-            None if !self.nodes.is_empty() => Err(nodes),
-            None if !self.layers.is_empty() => Err(LoadError::Header),
-            None if self.task != blob.tasks.len() as u32 => Err(tasks),
-            None => Ok(()),
+            Some(LoadError::Task { .. }) if self.task != tasks => {
+                self.error = Some(LoadError::Tasks {
+                    expected: self.task,
+                    found: tasks,
+                });
+            }
+            Some(error) => error.name(blob.nodes),
+            None => {}
         }
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if self.node != nodes {
+            return Err(LoadError::Nodes {
+                expected: self.node,
+                found: nodes,
+            });
+        }
+        if !self.layers.is_empty() {
+            return Err(LoadError::Header);
+        }
+        if self.task != tasks {
+            return Err(LoadError::Tasks {
+                expected: self.task,
+                found: tasks,
+            });
+        }
+        Ok(())
     }
 }
 
-/// Where a node record has its widths. A layer of another shape explains more than they do, so it
-/// speaks first.
-const WIDTHS: core::ops::Range<usize> = 8..12;
+/// The word of a node record that has its widths. A layer of another shape explains more than they
+/// do, so it speaks first.
+const WIDTHS: u32 = 2;
 
-/// Compares a blob with a type that describes itself by `describe`; returns the weights.
+/// Compares a blob with a type that describes itself by `describe` and has `size` bytes of weights.
 #[inline(never)]
-pub(crate) fn compare<'a>(
-    blob: &Blob<'a>,
+pub(crate) fn compare(
+    blob: &Blob<'_>,
     describe: fn(&mut Check<'_>),
-    inputs: u32,
     size: usize,
-) -> Result<&'a [u8], LoadError> {
-    if blob.input_count() != inputs {
-        return Err(LoadError::Inputs {
-            expected: inputs,
-            found: blob.input_count(),
-        });
-    }
+) -> Result<(), LoadError> {
     let mut check = Check::new(blob);
     describe(&mut check);
     check.finish(blob)?;
@@ -240,5 +262,5 @@ pub(crate) fn compare<'a>(
             found: blob.weights.len() as u32,
         });
     }
-    Ok(blob.weights)
+    Ok(())
 }

@@ -17,9 +17,6 @@ pub struct NodeName(u32);
 const ONLY_LEVEL: u8 = 0xff;
 
 impl NodeName {
-    /// What stands before the first node: nothing that is followed by anything of its kind.
-    pub(super) const BEFORE: Self = Self::of(0xff, 0, 0xff, 0xff);
-
     /// The node number `node` of all, which is number `index` of its role in its level. `level`:
     /// `None` where there is only one.
     #[must_use]
@@ -35,34 +32,37 @@ impl NodeName {
         Self(u32::from_le_bytes([op, level, index, node]))
     }
 
-    /// The node that follows this one: the next of its role, or the first of another.
-    pub(super) fn next(self, record: &NodeRecord) -> Self {
-        let [op, level, index, node] = self.0.to_le_bytes();
-        let gate = |op| NodeOp::from_code(op).is_some_and(NodeOp::is_gate);
-        let (was, is) = (gate(op), record.is_gate());
-        let index = if op == record.op || (was && is) {
-            index.wrapping_add(1)
-        } else {
-            0
-        };
-        // Experts behind gates start a level.
-        let level = level.wrapping_add(u8::from(was && record.is_expert()));
-        Self::of(record.op, level, index, node.wrapping_add(1))
+    /// Node number `node`, whose place in its level is to be found: see [`among`](Self::among).
+    pub(super) const fn nth(op: u8, node: u32) -> Self {
+        Self::of(op, ONLY_LEVEL, 0, node as u8)
     }
 
-    /// How many levels there are, if this is the last node.
-    pub(super) const fn levels(self) -> u32 {
-        self.level() as u32 + 1
-    }
-
-    /// The same node, of a model with so many levels.
-    const fn among(self, levels: u32) -> Self {
-        if levels == 1 {
-            let [op, _, index, node] = self.0.to_le_bytes();
-            Self::of(op, ONLY_LEVEL, index, node)
-        } else {
-            self
+    /// Finds the node's number and level. `nodes` are those of the blob: up to this one they are
+    /// the type's as well, or there would have been an error before.
+    fn among(self, nodes: &[NodeRecord]) -> Self {
+        let [op, _, _, at] = self.0.to_le_bytes();
+        let gate = NodeOp::from_code(op).is_some_and(NodeOp::is_gate);
+        let (mut level, mut levels, mut index) = (0u8, 0u8, 0u8);
+        let mut after_gate = false;
+        for (n, node) in (0u32..).zip(nodes) {
+            // Experts behind gates start a level.
+            let starts = after_gate && node.is_expert();
+            after_gate = node.is_gate();
+            levels |= u8::from(starts);
+            if n > u32::from(at) {
+                continue;
+            }
+            if starts {
+                level = level.wrapping_add(1);
+                index = 0;
+            }
+            let alike = node.op == op || (gate && after_gate);
+            index = index.wrapping_add(u8::from(alike && n < u32::from(at)));
         }
+        if levels == 0 {
+            level = ONLY_LEVEL;
+        }
+        Self::of(op, level, index, at)
     }
 
     const fn level(self) -> u8 {
@@ -184,7 +184,7 @@ impl fmt::Debug for Shape {
 pub struct TaskShape {
     /// Output kind, a and b, lowest byte first.
     pub how: u32,
-    /// How many numbers it gives.
+    /// How many numbers it gives (and the reserved bytes in the high half, which are 0).
     pub width: u32,
 }
 
@@ -194,7 +194,7 @@ impl TaskRecord {
     pub fn shape(&self) -> TaskShape {
         TaskShape {
             how: u32::from_le_bytes([self.output, self.a, self.b, self.reserved]),
-            width: u32::from(self.width.get()),
+            width: u32::from(self.width.get()) | u32::from(self.reserved2.get()) << 16,
         }
     }
 }
@@ -218,21 +218,60 @@ impl fmt::Debug for TaskShape {
 }
 
 impl NodeRecord {
-    /// The field that this byte of the record belongs to: its offset, and its value.
-    pub(super) fn field(&self, byte: usize) -> (u32, u32) {
-        let (offset, value) = match byte {
-            0 => (0, self.op.into()),
-            1 => (1, self.k.into()),
-            2 => (2, self.layers.into()),
-            3 => (3, self.src.into()),
-            4 => (4, self.first.into()),
-            5 => (5, self.reserved.into()),
-            6 | 7 => (6, self.start.get().into()),
-            8 | 9 => (8, self.inputs.get().into()),
-            10 | 11 => (10, self.outputs.get().into()),
-            _ => (12, self.sees.get()),
+    /// The record as an error carries it, word by word: op, k, layers and src; first, reserved and
+    /// start; inputs and outputs; sees.
+    pub(super) fn words(&self) -> [u32; 4] {
+        let both = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
+        [
+            u32::from_le_bytes([self.op, self.k, self.layers, self.src]),
+            both(
+                u16::from_le_bytes([self.first, self.reserved]),
+                self.start.get(),
+            ),
+            both(self.inputs.get(), self.outputs.get()),
+            self.sees.get(),
+        ]
+    }
+}
+
+/// The name of a node's first field.
+const WHAT: &str = "what it does";
+
+/// What a node's record says in one of its words, and what differs there first.
+struct Field {
+    name: &'static str,
+    expected: u32,
+    found: u32,
+}
+
+impl Field {
+    fn of(offset: u32, expected: u32, found: u32) -> Self {
+        let fields: &[(&str, u32, u32)] = match offset {
+            0 => &[
+                (WHAT, 0, 8),
+                ("k", 8, 8),
+                ("number of layers", 16, 8),
+                ("value read", 24, 8),
+            ],
+            4 => &[
+                ("first value of its level", 0, 8),
+                ("reserved byte", 8, 8),
+                ("start of the slice read", 16, 16),
+            ],
+            8 => &[("width read", 0, 16), ("width made", 16, 16)],
+            _ => &[("experts seen", 0, 32)],
         };
-        (offset, value)
+        let cut = |word: u32, at: u32, bits: u32| (word >> at) & (u32::MAX >> (32 - bits));
+        let mut all = fields.iter().map(|&(name, at, bits)| Self {
+            name,
+            expected: cut(expected, at, bits),
+            found: cut(found, at, bits),
+        });
+        all.find(|f| f.expected != f.found).unwrap_or(Self {
+            name: "record",
+            expected,
+            found,
+        })
     }
 }
 
@@ -292,11 +331,11 @@ pub enum LoadError {
     Wiring {
         /// The node in the type.
         node: NodeName,
-        /// The first field of its record that differs, by its offset: see `docs/format.md`.
-        field: u32,
-        /// That field in the type.
+        /// The first word of its record that differs, by its offset: see `docs/format.md`.
+        offset: u32,
+        /// That word in the type.
         expected: u32,
-        /// That field in the blob.
+        /// That word in the blob.
         found: u32,
     },
     /// A layer differs.
@@ -382,14 +421,13 @@ impl LoadError {
         }
     }
 
-    /// The same error, of a model with so many levels.
-    pub(super) fn among(mut self, levels: u32) -> Self {
+    /// Finds the name of the node that it is about, if it is about one.
+    pub(super) fn name(&mut self, nodes: &[NodeRecord]) {
         if let Self::Wiring { node, .. } | Self::Layer { node, .. } | Self::Packing { node, .. } =
-            &mut self
+            self
         {
-            *node = node.among(levels);
+            *node = node.among(nodes);
         }
-        self
     }
 }
 
@@ -474,47 +512,31 @@ impl fmt::Display for LoadError {
             }
             Self::Wiring {
                 node,
-                field: 0,
-                expected,
-                found,
-            } => write!(
-                f,
-                "node {} (counted over experts, gates and towers) is {} in the blob, {} in the \
-                 type: they differ in kind or number",
-                node.node(),
-                op_name(found),
-                op_name(expected)
-            ),
-            Self::Wiring {
-                node,
-                field: 12,
-                expected,
-                found,
-            } => write!(
-                f,
-                "{node} sees other experts: {found:#b} in the blob, {expected:#b} in the type \
-                 (the lowest bit is the level's first expert)"
-            ),
-            Self::Wiring {
-                node,
-                field,
+                offset,
                 expected,
                 found,
             } => {
-                let field = match field {
-                    1 => "k",
-                    2 => "number of layers",
-                    3 => "value read",
-                    4 => "first value of its level",
-                    5 => "reserved byte",
-                    6 => "start of the slice read",
-                    8 => "width read",
-                    _ => "width made",
-                };
-                write!(
-                    f,
-                    "{node}, {field}: {found} in the blob, {expected} in the type"
-                )
+                let field = Field::of(offset, expected, found);
+                let (name, expected, found) = (field.name, field.expected, field.found);
+                match offset {
+                    0 if name == WHAT => write!(
+                        f,
+                        "node {} (counted over experts, gates and towers) is {} in the blob, {} in \
+                         the type: they differ in kind or number",
+                        node.node(),
+                        op_name(found),
+                        op_name(expected)
+                    ),
+                    12 => write!(
+                        f,
+                        "{node} sees other experts: {found:#b} in the blob, {expected:#b} in the \
+                         type (the lowest bit is the level's first expert)"
+                    ),
+                    _ => write!(
+                        f,
+                        "{node}, {name}: {found} in the blob, {expected} in the type"
+                    ),
+                }
             }
             Self::Layer {
                 node,

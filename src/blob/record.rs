@@ -94,6 +94,17 @@ pub struct TaskRecord {
 }
 
 impl InputRecord {
+    /// `count` plain features.
+    #[must_use]
+    pub const fn raw(count: usize) -> Self {
+        Self {
+            kind: InputKind::Raw.code(),
+            flags: 0,
+            reserved: U16::new(0),
+            count: U32::new(count as u32),
+        }
+    }
+
     /// What the model reads; `None` for a kind, or flags, that this version does not know.
     #[must_use]
     pub const fn kind(&self) -> Option<InputKind> {

@@ -2,23 +2,22 @@
 
 use super::element::{Erased, constant, copy, layer};
 use super::scratch::{At, Buffers, Layout, Work, gate_weights as stored_weights};
-use super::{RunError, towers_wanted};
+use super::{RunError, required_towers};
 use crate::blob::{Blob, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord};
-use crate::level::{Choice, Level, Source, asks, walk, weighs_always};
+use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
 use crate::math::{Libm, Math};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Which values the wanted tasks need: one bit each.
+/// Which values the towers that are asked for need: one bit each.
 #[derive(Debug)]
-pub(super) struct Needed([u32; 8]);
+struct Needed([u32; 8]);
 
 impl Needed {
-    pub(super) fn new(blob: &Blob<'_>, want: u32) -> Self {
+    fn new(blob: &Blob<'_>, towers: TaskMask) -> Self {
         let mut needed = Self([0; 8]);
-        let towers = towers_wanted(blob, want);
         for (k, t) in blob.tasks.iter().enumerate() {
             if let Some(node) = t.tower()
-                && asks(towers, k)
+                && towers.contains(k)
             {
                 needed.set(node + 1);
             }
@@ -65,7 +64,7 @@ struct Values<'v, A> {
 }
 
 /// Erased sources are asked for values, since every node names the one it reads.
-impl<A: Erased> Source<[A]> for Values<'_, A> {
+impl<A: Erased> Inputs<[A]> for Values<'_, A> {
     fn stream(&self, v: usize) -> Option<&[A]> {
         if v == 0 {
             return Some(self.input);
@@ -93,7 +92,7 @@ impl ErasedLevel<'_, '_> {
         Some((self.blob.nodes.get(at)?, *self.table.get(at)?))
     }
     /// What node `n` reads.
-    fn input<'x, A, S: Source<[A]> + ?Sized>(n: &NodeRecord, x: &'x S) -> Option<&'x [A]> {
+    fn input<'x, A, S: Inputs<[A]> + ?Sized>(n: &NodeRecord, x: &'x S) -> Option<&'x [A]> {
         x.stream(n.src as usize)?
             .get(n.start.get() as usize..)?
             .get(..n.inputs.get() as usize)
@@ -146,7 +145,7 @@ impl ErasedLevel<'_, '_> {
             },
         )
     }
-    fn run_gate<A: Erased, M: Math, S: Source<[A]> + ?Sized>(
+    fn run_gate<A: Erased, M: Math, S: Inputs<[A]> + ?Sized>(
         &self,
         o: usize,
         x: &S,
@@ -183,7 +182,7 @@ impl ErasedLevel<'_, '_> {
         }
         Some(())
     }
-    fn run_expert<A: Erased, M: Math, S: Source<[A]> + ?Sized>(
+    fn run_expert<A: Erased, M: Math, S: Inputs<[A]> + ?Sized>(
         &self,
         at: usize,
         x: &S,
@@ -203,20 +202,20 @@ impl ErasedLevel<'_, '_> {
 }
 
 impl<'a, A: Erased> Level for Typed<'a, '_, A> {
-    type A = A;
-    type Stream = [A];
-    type Rows = [A::Gate];
-    type H = Work<'a, A>;
-    type Mixes = [A::MixtureSum];
+    type Act = A;
+    type In = [A];
+    type GateWeights = [A::Gate];
+    type Stream = Work<'a, A>;
+    type Mixtures = [A::MixtureSum];
     type Count = ();
-    const INNER: usize = 0;
+    const LAYER_SCRATCH: usize = 0;
     fn experts(&self) -> usize {
         self.0.level.gates - self.0.level.experts
     }
-    fn outs(&self) -> usize {
+    fn gates(&self) -> usize {
         self.0.level.end - self.0.level.gates
     }
-    fn gate<M: Math, S: Source<[A]> + ?Sized>(
+    fn gate<M: Math, S: Inputs<[A]> + ?Sized>(
         &self,
         o: usize,
         x: &S,
@@ -247,7 +246,7 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         };
         find().unwrap_or(A::NONE)
     }
-    fn expert<M: Math, S: Source<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut Work<'a, A>) {
+    fn expert<M: Math, S: Inputs<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut Work<'a, A>) {
         let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
     }
     fn output<'h>(&self, i: usize, h: &'h Work<'a, A>) -> &'h [A] {
@@ -270,18 +269,16 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     }
 }
 
-/// Runs the model; `raw` gets a word per output of each wanted task.
-#[allow(clippy::too_many_arguments, reason = "a walk's buffers, each needed")]
-pub(super) fn run<A: Erased, M: Math, C: Choice>(
+/// Runs the model; `raw` gets a word per output of each task that is asked for.
+pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
     blob: &Blob<'_>,
     layout: &Layout,
-    needed: &mut Needed,
     x: &[A],
+    request: Request<F>,
     scratch: &mut [u32],
     raw: &mut [u32],
-    want: u32,
-    choice: C,
 ) -> Option<u32> {
+    let needed = Needed::new(blob, required_towers(blob, request.tasks));
     let Buffers {
         table,
         gate_weights: rows,
@@ -321,21 +318,21 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
                 }
             }
         } else {
-            let mut gates = 0u32;
+            let mut gates = TaskMask::NONE;
             for v in from..to {
                 if needed.has(v) {
-                    gates |= 1u32.wrapping_shl((v - from) as u32);
+                    gates |= TaskMask::only(v - from);
                 }
             }
             m.as_mut_bytes().fill(0);
-            run += walk::<M, C, _, _>(&typed, &values, gates, choice, rows, &mut work, m);
-            for (m, h) in m
-                .chunks(w.max(1))
-                .zip(after.chunks_mut(w.max(1)))
-                .take(to - from)
-            {
-                A::settle(m, h);
-            }
+            let buffers = level::Buffers {
+                weights: &mut *rows,
+                stream: &mut work,
+                mixtures: &mut *m,
+            };
+            run += walk::<M, F, _, _>(&typed, &values, request.of(gates), buffers);
+            let streams = (to - from) * w;
+            A::round_mixture(m.get(..streams)?, after.get_mut(..streams)?);
         }
         core::mem::swap(&mut before, &mut after);
         (base, wide, at) = (from, w, level.end);
@@ -355,7 +352,7 @@ pub(super) fn run<A: Erased, M: Math, C: Choice>(
             end: at,
         },
     };
-    towers::<A, M>(&level, &values, &mut work, raw, want)?;
+    towers::<A, M>(&level, &values, &mut work, raw, request.tasks)?;
     Some(run)
 }
 
@@ -364,10 +361,10 @@ fn towers<A: Erased, M: Math>(
     values: &Values<'_, A>,
     work: &mut Work<'_, A>,
     raw: &mut [u32],
-    want: u32,
+    tasks: TaskMask,
 ) -> Option<()> {
     let blob = level.blob;
-    let towers = towers_wanted(blob, want);
+    let towers = required_towers(blob, tasks);
     // A product may need factors that were not asked for: their probabilities, by task.
     let mut factors = [0u32; crate::blob::MAX_TASKS];
     let mut rest = raw;
@@ -376,13 +373,13 @@ fn towers<A: Erased, M: Math>(
             core::mem::take(&mut rest).split_at_mut_checked(t.width.get() as usize)?;
         rest = after;
         if let Some((a, b)) = t.factors() {
-            if asks(want, k) {
+            if tasks.contains(k) {
                 let p = A::product(A::prob(*factors.get(a)?), A::prob(*factors.get(b)?));
                 *out.first_mut()? = A::prob_word(p);
             }
             continue;
         }
-        if !asks(towers, k) {
+        if !towers.contains(k) {
             continue;
         }
         let (n, at) = level.node(t.tower()?)?;
@@ -394,7 +391,7 @@ fn towers<A: Erased, M: Math>(
             Some(l) => A::logits(l, w, x, z),
             None => {
                 empty = true;
-                if asks(want, k) {
+                if tasks.contains(k) {
                     for (out, x) in out.iter_mut().zip(x) {
                         *out = A::word(*x);
                     }
@@ -409,7 +406,7 @@ fn towers<A: Erased, M: Math>(
             OutputKind::Sigmoid => {
                 let word = A::prob_word(A::sigmoid::<M>(*z.first()?));
                 *factors.get_mut(k)? = word;
-                if asks(want, k) {
+                if tasks.contains(k) {
                     *out.first_mut()? = word;
                 }
             }

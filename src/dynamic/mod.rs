@@ -4,20 +4,47 @@ mod element;
 mod level;
 mod scratch;
 
-use crate::blob::{ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, OutputKind, Summary};
+use crate::blob::{ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, OutputKind, SelfTestError, Summary};
 use crate::kernel::{InputCounts, InputScale};
-use crate::level::{All, Choice, SkipBelow, asks};
-use crate::math::Libm;
+use crate::level::{ExpertFilter, Request, SkipBelow, TaskMask};
+use crate::math::{Libm, Math};
+use crate::model::Run;
+use crate::number::read;
 use core::fmt;
 use element::Erased;
-use level::{Needed, run};
+use level::run;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed
 /// [`Model`](crate::Model). The same kernels, the same walk, the same bits.
 ///
 /// It runs every blob, in every packing, and so links every kernel: a device whose architecture is
-/// fixed is better served by a typed model.
+/// fixed is better served by a typed model. The caller gives every buffer: `scratch` of
+/// [`scratch_words`](Self::scratch_words), outputs of [`outputs`](Self::outputs).
+///
+/// ```
+/// use mmoe::{Dynamic, TaskMask};
+///
+/// /// The first task of any model, on features that are all 1.
+/// fn first(blob: &[u8]) -> Result<f32, Box<dyn std::error::Error>> {
+///     let model = Dynamic::load(blob)?;
+///     let x = vec![1.0; model.inputs()];
+///     let (mut scratch, mut y) = (vec![0; model.scratch_words()], vec![0.0; model.outputs()]);
+///     model.predict_tasks(&x, TaskMask::only(0), &mut scratch, &mut y)?;
+///     Ok(y[0])
+/// }
+/// let blob = std::fs::read("tests/firmware/models/blobs/census.f32.mmoe")?;
+/// # let mut words = vec![0u32; blob.len().div_ceil(4)];
+/// # use zerocopy::IntoBytes;
+/// # words.as_mut_bytes()[..blob.len()].copy_from_slice(&blob);
+/// # let blob = words.as_bytes();
+/// assert!((0.0..=1.0).contains(&first(&blob)?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What the typed and the shape-erased model can do
+///
+#[doc = include_str!("../../docs/capabilities.md")]
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamic<'a> {
     blob: Blob<'a>,
@@ -50,7 +77,7 @@ pub struct GateInfo {
     pub sees: u32,
 }
 
-/// What a prediction was given wrongly.
+/// Error of a [`Dynamic`] prediction: an argument does not fit the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -116,20 +143,14 @@ impl fmt::Display for RunError {
 
 impl core::error::Error for RunError {}
 
-/// What a prediction did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    /// How many experts were run.
-    pub experts: u32,
-    /// Features that were NaN or out of range (integer models).
-    pub input: InputCounts,
-}
-
 impl<'a> Dynamic<'a> {
-    /// Checks a blob: all that a typed model checks, and every record against the rules of the
-    /// format, since no type vouches for them. The blob must lie at a multiple of 4.
+    /// Uses a blob's weights as a model, after checking all that a typed model checks, and every
+    /// record against the rules of the format, since no type vouches for them. The blob must lie at
+    /// a multiple of 4.
     ///
     /// After `Ok`, inference fails only on slices of wrong length, whatever the weights are.
+    ///
+    /// This is [`Blob::open`] and then [`from_blob`](Self::from_blob).
     ///
     /// # Errors
     ///
@@ -139,8 +160,8 @@ impl<'a> Dynamic<'a> {
         Self::from_blob(&Blob::open(blob)?)
     }
 
-    /// [`load`](Self::load) for a blob that was opened already, so that its checksum is computed
-    /// once.
+    /// [`load`](Self::load) of a blob that is open already, whose checksum is therefore not
+    /// computed again.
     ///
     /// # Errors
     ///
@@ -228,16 +249,36 @@ impl<'a> Dynamic<'a> {
         })
     }
 
-    /// All outputs for one row, task after task, as f32.
+    /// Computes all outputs for one row, task after task, as f32.
     ///
     /// # Errors
     ///
     /// A slice of wrong length.
     pub fn predict(&self, x: &[f32], scratch: &mut [u32], y: &mut [f32]) -> Result<Run, RunError> {
-        self.predict_where(x, scratch, y, u32::MAX, All)
+        self.predict_with::<Libm>(x, scratch, y)
     }
 
-    /// Only the tasks whose bit is set in `want`; the other outputs are left as they are.
+    /// [`predict`](Self::predict) with another mathematics back end, such as
+    /// [`Micromath`](crate::math::Micromath).
+    ///
+    /// # Errors
+    ///
+    /// A slice of wrong length.
+    pub fn predict_with<M: Math>(
+        &self,
+        x: &[f32],
+        scratch: &mut [u32],
+        y: &mut [f32],
+    ) -> Result<Run, RunError> {
+        self.predict_where::<M, _>(x, Request::tasks(TaskMask::ALL), scratch, y)
+    }
+
+    /// Computes the outputs of these tasks and writes them to `y`; the outputs of all other tasks
+    /// are left as they are.
+    ///
+    /// Only what the tasks need is computed: gates of other tasks are not, and experts that only
+    /// they would weigh are not run. A product that is asked for alone computes both of its
+    /// factors, and writes only the product.
     ///
     /// # Errors
     ///
@@ -245,14 +286,14 @@ impl<'a> Dynamic<'a> {
     pub fn predict_tasks(
         &self,
         x: &[f32],
+        tasks: TaskMask,
         scratch: &mut [u32],
         y: &mut [f32],
-        want: u32,
     ) -> Result<Run, RunError> {
-        self.predict_where(x, scratch, y, want, All)
+        self.predict_where::<Libm, _>(x, Request::tasks(tasks), scratch, y)
     }
 
-    /// [`predict`](Self::predict) without what a gate weighs less than `skip` says.
+    /// [`predict`](Self::predict) without the experts that a gate weighs less than `skip` says.
     ///
     /// # Errors
     ///
@@ -260,48 +301,49 @@ impl<'a> Dynamic<'a> {
     pub fn predict_skipping(
         &self,
         x: &[f32],
+        skip: SkipBelow,
         scratch: &mut [u32],
         y: &mut [f32],
-        skip: SkipBelow,
     ) -> Result<Run, RunError> {
-        self.predict_where(x, scratch, y, u32::MAX, skip)
+        let request = Request {
+            tasks: TaskMask::ALL,
+            filter: skip,
+        };
+        self.predict_where::<Libm, _>(x, request, scratch, y)
     }
 
-    fn predict_where<C: Choice>(
+    fn predict_where<M: Math, F: ExpertFilter>(
         &self,
         x: &[f32],
+        request: Request<F>,
         scratch: &mut [u32],
         y: &mut [f32],
-        want: u32,
-        choice: C,
     ) -> Result<Run, RunError> {
         let y = self.room(y)?;
         // The raw outputs pass through the words of `y`: asked-for tasks are converted, others keep
         // their value.
         let words: &mut [u32] =
             <[u32]>::mut_from_bytes(y.as_mut_bytes()).map_err(|_| RunError::Element)?;
-        let done = if self.summary.integer {
-            let (input, rest) = self.input_buffer(scratch)?;
-            let counts = self.quantize(x, input)?;
-            let run = self.run::<i16, C>(input, rest, words, want, choice)?;
-            Run {
-                experts: run,
-                input: counts,
-            }
+        let run = if self.summary.integer {
+            let (q, rest) = self.input_buffer(scratch)?;
+            let input = self.quantize(x, q)?;
+            let experts = self.run::<i16, M, F>(q, request, rest, words)?;
+            Run { experts, input }
         } else {
             self.check_inputs(x.len())?;
             let (_, rest) = self.input_buffer(scratch)?;
+            let experts = self.run::<f32, M, F>(x, request, rest, words)?;
             Run {
-                experts: self.run::<f32, C>(x, rest, words, want, choice)?,
+                experts,
                 input: InputCounts::default(),
             }
         };
-        self.show_words(words, want);
-        Ok(done)
+        self.show_words(words, request.tasks);
+        Ok(run)
     }
 
     /// Int16 features in, raw outputs out, as a typed model's `predict_q`: a word each, `Q16` or
-    /// `Q31` (or an activation, of an empty tower).
+    /// `Q31` (or an activation, of a tower without layers).
     ///
     /// # Errors
     ///
@@ -319,7 +361,7 @@ impl<'a> Dynamic<'a> {
         let raw = self.room(raw)?;
         let (_, rest) = self.input_buffer(scratch)?;
         Ok(Run {
-            experts: self.run::<i16, All>(x, rest, raw, u32::MAX, All)?,
+            experts: self.run::<i16, Libm, _>(x, Request::tasks(TaskMask::ALL), rest, raw)?,
             input: InputCounts::default(),
         })
     }
@@ -330,7 +372,7 @@ impl<'a> Dynamic<'a> {
             *y = f32::from_bits(*raw);
         }
         if let Ok(words) = <[u32]>::mut_from_bytes(y.as_mut_bytes()) {
-            self.show_words(words, u32::MAX);
+            self.show_words(words, TaskMask::ALL);
         }
     }
 
@@ -351,6 +393,49 @@ impl<'a> Dynamic<'a> {
             return Err(RunError::Element);
         };
         Ok(crate::kernel::quantize_f32(x, scales, q))
+    }
+
+    /// Words of scratch that [`self_test`](Self::self_test) needs: those of a prediction, and room
+    /// for its features and outputs.
+    #[must_use]
+    pub fn self_test_words(&self) -> usize {
+        self.scratch_words()
+            .saturating_add(self.inputs())
+            .saturating_add(self.outputs())
+    }
+
+    /// Runs the rows that `mmoe convert --self-test N` stored in the blob; every output must have
+    /// its stored bits. Returns the number of rows.
+    ///
+    /// # Errors
+    ///
+    /// [`SelfTestError`], with the row and the output that differ, or
+    /// [`Scratch`](SelfTestError::Scratch) where fewer words than
+    /// [`self_test_words`](Self::self_test_words) were given.
+    pub fn self_test(&self, scratch: &mut [u32]) -> Result<u32, SelfTestError> {
+        let rows = self.blob.self_test()?;
+        let count = rows.rows();
+        let short = SelfTestError::Scratch {
+            expected: self.self_test_words() as u32,
+            found: scratch.len() as u32,
+        };
+        let (x, scratch) = scratch.split_at_mut_checked(self.inputs()).ok_or(short)?;
+        let (raw, scratch) = scratch.split_at_mut_checked(self.outputs()).ok_or(short)?;
+        let all = Request::tasks(TaskMask::ALL);
+        for row in rows {
+            let (q, rest) = self.input_buffer(scratch).map_err(|_| short)?;
+            let run = if self.summary.integer {
+                read(row.activations, q)?;
+                self.run::<i16, Libm, _>(q, all, rest, raw)
+            } else {
+                let x = <[f32]>::mut_from_bytes(x.as_mut_bytes()).map_err(|_| short)?;
+                read(row.activations, x)?;
+                self.run::<f32, Libm, _>(x, all, rest, raw)
+            };
+            run.map_err(|_| short)?;
+            row.compare(raw.iter().copied())?;
+        }
+        Ok(count)
     }
 
     /// After a prediction: the weights of gate number `gate` (in the order of
@@ -418,33 +503,23 @@ impl<'a> Dynamic<'a> {
         scratch::split_input(&layout, scratch).ok_or(short)
     }
 
-    fn run<A: Erased, C: Choice>(
+    fn run<A: Erased, M: Math, F: ExpertFilter>(
         &self,
         x: &[A],
+        request: Request<F>,
         scratch: &mut [u32],
         raw: &mut [u32],
-        want: u32,
-        choice: C,
     ) -> Result<u32, RunError> {
-        let mut needed = Needed::new(&self.blob, want);
-        run::<A, Libm, C>(
-            &self.blob,
-            &scratch::layout(&self.blob, &self.summary),
-            &mut needed,
-            x,
-            scratch,
-            raw,
-            want,
-            choice,
-        )
-        .ok_or(RunError::Scratch {
+        let found = scratch.len() as u32;
+        let layout = scratch::layout(&self.blob, &self.summary);
+        run::<A, M, F>(&self.blob, &layout, x, request, scratch, raw).ok_or(RunError::Scratch {
             expected: self.scratch_words() as u32,
-            found: scratch.len() as u32,
+            found,
         })
     }
 
-    /// Raw words to the bits of f32, for the tasks in `want`.
-    fn show_words(&self, words: &mut [u32], want: u32) {
+    /// Raw words to the bits of f32, for these tasks.
+    fn show_words(&self, words: &mut [u32], tasks: TaskMask) {
         if !self.summary.integer {
             return;
         }
@@ -456,21 +531,21 @@ impl<'a> Dynamic<'a> {
                 return;
             };
             rest = after;
-            if asks(want, k) {
+            if tasks.contains(k) {
                 level::show(&self.blob, t, words);
             }
         }
     }
 }
 
-/// Which of the tasks' towers `want` needs, product factors included.
-fn towers_wanted(blob: &Blob<'_>, want: u32) -> u32 {
-    let mut towers = 0u32;
+/// The tasks whose towers these tasks are made of: a product is made of its factors.
+fn required_towers(blob: &Blob<'_>, tasks: TaskMask) -> TaskMask {
+    let mut towers = TaskMask::NONE;
     for (k, t) in blob.tasks.iter().enumerate().take(MAX_TASKS) {
-        if asks(want, k) {
+        if tasks.contains(k) {
             towers |= match t.factors() {
-                Some((a, b)) => 1u32.wrapping_shl(a as u32) | 1u32.wrapping_shl(b as u32),
-                None => 1 << k,
+                Some((a, b)) => TaskMask::only(a) | TaskMask::only(b),
+                None => TaskMask::only(k),
             };
         }
     }

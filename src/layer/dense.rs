@@ -1,6 +1,6 @@
 //! Dense layers.
 
-use super::{Activation, Layer, Relu};
+use super::{Activation, Layer, Prefixed, Relu, Rest};
 use crate::blob::{ActivationKind, Check, LayerKind, LayerRecord};
 use crate::math::Math;
 use crate::number::Element;
@@ -91,6 +91,39 @@ impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, 
     }
     fn forward<M: Math>(&self, x: &[P::Act; IN], z: &mut Self::Out) {
         self.matrix.logits(x, z);
+    }
+}
+
+impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed
+    for Dense<IN, OUT, P, F>
+{
+    type Partial = [<P::Matrix<IN, OUT> as Matrix<P::Act>>::Partial; OUT];
+    fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
+        self.matrix.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &Self::Partial, rest: Rest<'_, P::Act>, y: &mut Self::Out) {
+        let mut sums = *partial;
+        rest.add_to(&self.matrix, &mut sums);
+        self.matrix.finish_dense(&sums, y, F::RELU);
+        F::apply::<P::Act, M>(&self.activation, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.matrix.exact_without_zeros()
+    }
+}
+
+impl<const IN: usize, const OUT: usize, P: Precision> Prefixed for Logits<IN, OUT, P> {
+    type Partial = [<P::Matrix<IN, OUT> as Matrix<P::Act>>::Partial; OUT];
+    fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
+        self.matrix.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &Self::Partial, rest: Rest<'_, P::Act>, y: &mut Self::Out) {
+        let mut sums = *partial;
+        rest.add_to(&self.matrix, &mut sums);
+        self.matrix.finish_logits(&sums, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.matrix.exact_without_zeros()
     }
 }
 

@@ -1,14 +1,21 @@
 //! Layers: from one buffer to another. Experts, gates and towers are all layers.
+//!
+//! [`Dense`] layers do the work, [`Logits`] (or the wider [`Head`]) end gates and towers, [`Affine`],
+//! [`PRelu`] and [`LayerNorm`] act on each unit. [`Seq`] puts one layer behind another, and
+//! [`Slice`] lets one read a part of the input.
 
 mod activation;
 mod dense;
 mod pointwise;
+mod prefixed;
 mod seq;
 mod slice;
 
+pub use crate::kernel::{Active, ActiveColumns};
 pub use activation::{Activation, LeakyRelu, Linear, Relu, Sigmoid, Tanh};
 pub use dense::{Dense, Head, Logits};
 pub use pointwise::{Affine, LayerNorm, PRelu};
+pub use prefixed::{Prefixed, Rest};
 pub use seq::{Seq, Seq3};
 pub use slice::Slice;
 
@@ -20,9 +27,18 @@ use crate::number::Element;
 /// From `In` to `Out`, with weights that are used where they lie.
 ///
 /// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`,
-/// `KnownLayout` and `Immutable`, and implements this trait: it describes itself by one record of a
-/// kind from [`LayerKind::USER`](crate::blob::LayerKind::USER) on, and runs. (The shape-erased view and the
-/// converter know only the crate's own layers.)
+/// `KnownLayout` and `Immutable`. It describes itself by one record of a kind from
+/// [`LayerKind::USER`](crate::blob::LayerKind::USER) on, and runs:
+///
+/// ```
+#[doc = include_str!("../../docs/own/layer.rs")]
+/// # let mut y = [0.0; 2];
+/// # Bent { bend: [0.5, 2.0] }.forward::<mmoe::math::Libm>(&[2.0, -1.0], &mut y);
+/// # assert_eq!(y, [4.0, 1.0]);
+/// ```
+///
+/// The shape-erased view and the converter know only the crate's own layers: the blob of a model
+/// with a layer of your own is your program's to write, and a typed model's to read.
 pub trait Layer: InPlace {
     /// The model's activations.
     type Act: Element;
@@ -30,22 +46,24 @@ pub trait Layer: InPlace {
     type In: Buffer;
     /// What it makes.
     type Out: Buffer;
-    /// What it says about its step of the wiring.
+    /// The type-level description of the node that it becomes.
     const NODE: NodeInfo = NodeInfo::plain(<Self::In as Buffer>::LEN);
     /// How many layer records it has.
     const LAYERS: u8 = 1;
     /// Bytes of its own buffers while it runs.
     const SCRATCH: usize = 0;
-    /// Says its layer records.
+    /// Appends its layer records to the description that `load` compares with the blob.
     fn describe(to: &mut Check<'_>);
-    /// Runs it.
+    /// Runs it: writes every element of `y`.
     fn forward<M: Math>(&self, x: &Self::In, y: &mut Self::Out);
-    /// Runs four of them on one input, side by side, with the same bits. `false`: that is no faster
-    /// here, and nothing was done.
-    fn forward4<M: Math>(_group: [&Self; 4], _x: &Self::In, _y: &mut [Self::Out; 4]) -> bool
+    /// Runs four of them on one input, side by side, with the same bits. Returns `false` where that
+    /// is no faster; nothing was done then.
+    #[doc(hidden)]
+    fn forward4<M: Math>(group: [&Self; 4], x: &Self::In, y: &mut [Self::Out; 4]) -> bool
     where
         Self: Sized,
     {
+        let _ = (group, x, y);
         false
     }
 }

@@ -1,6 +1,6 @@
 //! Layers one after the other.
 
-use super::{Layer, max};
+use super::{Layer, Prefixed, Rest, max};
 use crate::blob::{Check, NodeInfo};
 use crate::math::Math;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
@@ -9,7 +9,12 @@ use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 /// to one side keeps dead buffers on the stack.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct Seq<A, B>(pub A, pub B);
+pub struct Seq<A, B>(
+    /// The first layer.
+    pub A,
+    /// The layer on its output.
+    pub B,
+);
 
 /// Three layers.
 pub type Seq3<A, B, C> = Seq<Seq<A, B>, C>;
@@ -29,5 +34,20 @@ impl<A: Layer, B: Layer<Act = A::Act, In = A::Out>> Layer for Seq<A, B> {
         let mut t = A::Out::new_zeroed();
         self.0.forward::<M>(x, &mut t);
         self.1.forward::<M>(&t, y);
+    }
+}
+
+impl<A: Prefixed, B: Layer<Act = A::Act, In = A::Out>> Prefixed for Seq<A, B> {
+    type Partial = A::Partial;
+    fn begin(&self, x: &[A::Act], partial: &mut A::Partial) {
+        self.0.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &A::Partial, rest: Rest<'_, A::Act>, y: &mut B::Out) {
+        let mut t = A::Out::new_zeroed();
+        self.0.resume::<M>(partial, rest, &mut t);
+        self.1.forward::<M>(&t, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
     }
 }

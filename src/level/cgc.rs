@@ -1,11 +1,11 @@
 //! The levels of CGC and PLE: experts of each task beside shared ones.
 
-use super::{Level, Pair, Source, Streams, TypedLevel};
+use super::{Inputs, Level, LevelGates, TaskMask, TaskStreams, TypedLevel};
 use crate::blob::Check;
 use crate::layer::{Layer, max};
-use crate::list::{self, Parallel, Place};
 use crate::math::Math;
 use crate::number::Element;
+use crate::parallel::{self, Parallel, Role};
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// Experts `T` for each of `K` tasks, shared experts `S`, and for each task a gate `G` over its own
@@ -38,16 +38,16 @@ where
     S: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
     G: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
-    type A = A;
-    type Stream = [A; I];
-    type Rows = [[A::Gate; N]; K];
-    type H = [A; H];
-    type Mixes = [[A::MixtureSum; H]; K];
+    type Act = A;
+    type In = [A; I];
+    type GateWeights = [[A::Gate; N]; K];
+    type Stream = [A; H];
+    type Mixtures = [[A::MixtureSum; H]; K];
     type Count = [(); K];
-    const INNER: usize = max(max(T::SCRATCH, S::SCRATCH), G::SCRATCH);
+    const LAYER_SCRATCH: usize = max(max(T::SCRATCH, S::SCRATCH), G::SCRATCH);
 
-    fn needs(want: u32) -> u32 {
-        want | 1 << K
+    fn required_inputs(streams: TaskMask) -> TaskMask {
+        streams | TaskMask::only(K)
     }
     fn experts(&self) -> usize {
         const { assert!(K < crate::blob::MAX_TASKS, "CgcLevel: at most 31 tasks") };
@@ -59,31 +59,31 @@ where
         };
         NT * K + NS
     }
-    fn outs(&self) -> usize {
+    fn gates(&self) -> usize {
         K
     }
-    fn gate<M: Math, Q: Source<[A; I]> + ?Sized>(
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
         &self,
         o: usize,
-        x: &Q,
-        rows: &mut Self::Rows,
+        x: &X,
+        weights: &mut Self::GateWeights,
         _: &mut [A; H],
     ) {
-        if let (Some(g), Some(x), Some(r)) = (self.gates.get(o), x.stream(o), rows.get_mut(o)) {
+        if let (Some(g), Some(x), Some(r)) = (self.gates.get(o), x.stream(o), weights.get_mut(o)) {
             g.forward::<M>(x, r);
         }
     }
-    fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
-        let weight = |j: usize| rows.get(o)?.get(j).copied();
+    fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
+        let weight = |j: usize| weights.get(o)?.get(j).copied();
         seen::<NT, K>(o, i).and_then(weight).unwrap_or(A::NONE)
     }
     fn always(&self, o: usize, i: usize) -> bool {
         seen::<NT, K>(o, i).is_some_and(|j| super::weighs_always(G::NODE.op, G::NODE.sees, j))
     }
-    fn expert<M: Math, Q: Source<[A; I]> + ?Sized>(&self, i: usize, x: &Q, h: &mut [A; H]) {
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
         const {
             assert!(
-                Q::STREAMS > K || (NS == 0 && Q::STREAMS == K),
+                X::STREAMS > K || (NS == 0 && X::STREAMS == K),
                 "CgcLevel: the level before has no stream for each task and the shared experts"
             )
         };
@@ -100,7 +100,7 @@ where
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixtures, o: usize) -> &'m mut [A::MixtureSum] {
         match m.get_mut(o) {
             Some(m) => m,
             None => &mut [],
@@ -125,7 +125,7 @@ where
     S: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); NS]>,
     G: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
-    fn describe<Q: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
+    fn describe<X: Inputs<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         const {
             assert!(
                 NT * K + NS <= crate::blob::MAX_SEEN && K < crate::blob::MAX_TASKS,
@@ -135,23 +135,23 @@ where
         let first = to.next_value();
         for k in 0..K {
             for i in 0..NT {
-                T::describe(to, i, &Place::Expert(Q::value(base, k)));
+                T::describe(to, i, &Role::Expert(X::value(base, k)));
             }
         }
         for i in 0..NS {
-            S::describe(to, i, &Place::Expert(Q::value(base, K)));
+            S::describe(to, i, &Role::Expert(X::value(base, K)));
         }
         let outputs = to.next_value();
         for k in 0..K {
-            let place = Place::Gate {
-                src: Q::value(base, k),
+            let place = Role::Gate {
+                src: X::value(base, k),
                 first,
                 outputs: const { H as u16 },
                 own: const { NT as u8 },
                 own_at: (k * NT) as u8,
                 shared_at: const { (NT * K) as u8 },
             };
-            list::describe::<G>(to, &place);
+            parallel::describe::<G>(to, &place);
         }
         outputs
     }
@@ -182,53 +182,53 @@ impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: 
 where
     C: Level<
             Count = [(); K],
-            A = A,
-            Stream = [A; I],
-            H = [A; H],
-            Mixes = [[A::MixtureSum; H]; K],
-            Rows: FromZeros + Sized,
+            Act = A,
+            In = [A; I],
+            Stream = [A; H],
+            Mixtures = [[A::MixtureSum; H]; K],
+            GateWeights: FromZeros + Sized,
         >,
     Q: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
-    type A = A;
-    type Stream = [A; I];
-    type Rows = Pair<C::Rows, [A::Gate; N]>;
-    type H = [A; H];
-    type Mixes = Streams<[A::MixtureSum; H], K>;
+    type Act = A;
+    type In = [A; I];
+    type GateWeights = LevelGates<C::GateWeights, [A::Gate; N]>;
+    type Stream = [A; H];
+    type Mixtures = TaskStreams<[A::MixtureSum; H], K>;
     type Count = [(); K];
-    const INNER: usize = max(C::INNER, Q::SCRATCH);
+    const LAYER_SCRATCH: usize = max(C::LAYER_SCRATCH, Q::SCRATCH);
 
-    fn needs(want: u32) -> u32 {
-        if super::asks(want, K) {
-            u32::MAX
+    fn required_inputs(streams: TaskMask) -> TaskMask {
+        if streams.contains(K) {
+            TaskMask::ALL
         } else {
-            C::needs(want)
+            C::required_inputs(streams)
         }
     }
     fn experts(&self) -> usize {
         self.cgc.experts()
     }
-    fn outs(&self) -> usize {
+    fn gates(&self) -> usize {
         K + 1
     }
-    fn gate<M: Math, S: Source<[A; I]> + ?Sized>(
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
         &self,
         o: usize,
-        x: &S,
-        rows: &mut Self::Rows,
+        x: &X,
+        weights: &mut Self::GateWeights,
         work: &mut [A; H],
     ) {
         if o < K {
-            self.cgc.gate::<M, S>(o, x, &mut rows.0, work);
+            self.cgc.gate::<M, X>(o, x, &mut weights.0, work);
         } else if let Some(x) = x.stream(K) {
-            self.shared_gate.forward::<M>(x, &mut rows.1);
+            self.shared_gate.forward::<M>(x, &mut weights.1);
         }
     }
-    fn weight(&self, rows: &Self::Rows, o: usize, i: usize) -> A::Gate {
+    fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
         if o < K {
-            self.cgc.weight(&rows.0, o, i)
+            self.cgc.weight(&weights.0, o, i)
         } else {
-            rows.1.get(i).copied().unwrap_or(A::NONE)
+            weights.1.get(i).copied().unwrap_or(A::NONE)
         }
     }
     fn always(&self, o: usize, i: usize) -> bool {
@@ -238,13 +238,13 @@ where
             super::weighs_always(Q::NODE.op, Q::NODE.sees, i)
         }
     }
-    fn expert<M: Math, S: Source<[A; I]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
-        self.cgc.expert::<M, S>(i, x, h);
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
+        self.cgc.expert::<M, X>(i, x, h);
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h
     }
-    fn mixture<'m>(&self, m: &'m mut Self::Mixes, o: usize) -> &'m mut [A::MixtureSum] {
+    fn mixture<'m>(&self, m: &'m mut Self::Mixtures, o: usize) -> &'m mut [A::MixtureSum] {
         m.tasks.get_mut(o).unwrap_or(&mut m.shared)
     }
 }
@@ -254,26 +254,26 @@ impl<A: Element, C, Q, const I: usize, const H: usize, const N: usize, const K: 
 where
     C: TypedLevel<
             Count = [(); K],
-            A = A,
-            Stream = [A; I],
-            H = [A; H],
-            Mixes = [[A::MixtureSum; H]; K],
-            Rows: FromZeros + Sized,
+            Act = A,
+            In = [A; I],
+            Stream = [A; H],
+            Mixtures = [[A::MixtureSum; H]; K],
+            GateWeights: FromZeros + Sized,
         >,
     Q: Layer<Act = A, In = [A; I], Out = [A::Gate; N]>,
 {
-    fn describe<S: Source<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
+    fn describe<X: Inputs<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         let first = to.next_value();
-        let outputs = C::describe::<S>(to, base);
-        let place = Place::Gate {
-            src: S::value(base, K),
+        let outputs = C::describe::<X>(to, base);
+        let place = Role::Gate {
+            src: X::value(base, K),
             first,
             outputs: const { H as u16 },
             own: 32,
             own_at: 0,
             shared_at: 0,
         };
-        list::describe::<Q>(to, &place);
+        parallel::describe::<Q>(to, &place);
         outputs
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Affine32, Element};
 use crate::blob::PrecisionKind;
-use crate::kernel;
+use crate::kernel::{self, InputCounts};
 use crate::math::Math;
 
 impl Element for f32 {
@@ -23,9 +23,9 @@ impl Element for f32 {
     fn with_features<const N: usize, R>(
         _: &[f32; 0],
         x: &[f32; N],
-        f: impl FnOnce(&[f32; N]) -> R,
+        f: impl FnOnce(&[f32; N], InputCounts) -> R,
     ) -> R {
-        f(x)
+        f(x, InputCounts::default())
     }
     fn zero_is_zero<const N: usize>(_: &[f32; 0]) -> bool {
         true
@@ -63,7 +63,7 @@ impl Element for f32 {
     fn mix(m: &mut [f32], g: f32, h: &[f32]) {
         kernel::mix_f32(m, g, h);
     }
-    fn settle(m: &[f32], h: &mut [f32]) {
+    fn round_mixture(m: &[f32], h: &mut [f32]) {
         for (h, m) in h.iter_mut().zip(m) {
             *h = *m;
         }

@@ -2,7 +2,7 @@
 
 use super::{Element, Q15, Q16, Q31};
 use crate::blob::PrecisionKind;
-use crate::kernel::{self, AffineRow, InputScale};
+use crate::kernel::{self, AffineRow, InputCounts, InputScale};
 use crate::math::Math;
 use zerocopy::FromZeros;
 
@@ -24,11 +24,11 @@ impl Element for i16 {
     fn with_features<const N: usize, R>(
         scales: &[InputScale; N],
         x: &[f32; N],
-        f: impl FnOnce(&[i16; N]) -> R,
+        f: impl FnOnce(&[i16; N], InputCounts) -> R,
     ) -> R {
         let mut q = <[i16; N]>::new_zeroed();
-        let _ = kernel::quantize_f32(x, scales, &mut q);
-        f(&q)
+        let counts = kernel::quantize_f32(x, scales, &mut q);
+        f(&q, counts)
     }
     fn zero_is_zero<const N: usize>(scales: &[InputScale; N]) -> bool {
         // NaN, which only a hostile blob has, gives 0 too.
@@ -73,7 +73,7 @@ impl Element for i16 {
     fn mix(m: &mut [i32], g: Q15, h: &[i16]) {
         kernel::mix_i16(m, g.0, h);
     }
-    fn settle(m: &[i32], h: &mut [i16]) {
+    fn round_mixture(m: &[i32], h: &mut [i16]) {
         kernel::settle_i16(m, h);
     }
     fn softmax<M: Math>(z: &[Q16], p: &mut [Q31]) {

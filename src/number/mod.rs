@@ -7,8 +7,9 @@ mod i16;
 pub use crate::kernel::Affine32;
 pub use fixed::{Q15, Q16, Q31};
 
-use crate::blob::PrecisionKind;
+use crate::blob::{PrecisionKind, SelfTestError};
 use crate::bytes::{Buffer, InPlace, Pod};
+use crate::kernel::InputCounts;
 use crate::math::Math;
 
 /// The activation type of a model, `f32` or `i16`, with the types and operations that go with it.
@@ -44,11 +45,12 @@ pub trait Element: Pod + Default {
     /// Whether features need a buffer to become activations.
     const CONVERTS: bool;
 
-    /// Calls `f` with the features as activations.
+    /// Calls `f` with the features as activations, and with how many were NaN or out of range
+    /// (integers count them).
     fn with_features<const N: usize, R>(
         scales: &Self::Scales<N>,
         x: &[f32; N],
-        f: impl FnOnce(&[Self; N]) -> R,
+        f: impl FnOnce(&[Self; N], InputCounts) -> R,
     ) -> R;
     /// The features from `start` on, as activations.
     fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
@@ -73,8 +75,8 @@ pub trait Element: Pod + Default {
     fn gate_from_f32(g: f32) -> Self::Gate;
     /// `m += g·h`.
     fn mix(m: &mut [Self::MixtureSum], g: Self::Gate, h: &[Self]);
-    /// Mixture to activations.
-    fn settle(m: &[Self::MixtureSum], h: &mut [Self]);
+    /// Rounds a mixture to activations.
+    fn round_mixture(m: &[Self::MixtureSum], h: &mut [Self]);
     /// Class probabilities.
     fn softmax<M: Math>(z: &[Self::Logit], p: &mut [Self::Prob]);
     /// One probability.
@@ -105,4 +107,17 @@ pub trait Element: Pod + Default {
     fn tanh_all<M: Math>(y: &mut [Self]);
     /// `gain·y + bias` per unit.
     fn affine(y: &mut [Self], p: &[Self::Affine]);
+}
+
+/// Reads activations from their little-endian bytes.
+// Out of line, for any length: inlined where the length is a constant, the loop is unrolled into
+// kilobytes for each model.
+#[inline(never)]
+pub(crate) fn read<A: Element>(mut bytes: &[u8], x: &mut [A]) -> Result<(), SelfTestError> {
+    for x in x {
+        let (v, rest) = A::read(bytes).ok_or(SelfTestError::Section)?;
+        *x = v;
+        bytes = rest;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use crate::kernel::{self, ActiveColumns, WideRow};
 use crate::number::Q16;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// int16 weights, int16 activations, integer arithmetic only: the wide layers of an [`I8`] model.
+/// int16 weights, int16 activations, integer arithmetic only: the wide layers of an [`I8`](crate::I8) model.
 #[derive(Debug)]
 pub enum I16 {}
 

@@ -38,12 +38,14 @@ pub trait Matrix<A: Element>: InPlace {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
-    /// What [`dense`](Self::dense) makes of four layers on one input, side by side. `false`: that
-    /// is no faster here, and nothing was done.
-    fn dense4(_group: [&Self; 4], _x: &[A], _y: [&mut [A]; 4], _relu: bool) -> bool
+    /// Writes what [`dense`](Self::dense) makes of four layers on one input, side by side. Returns
+    /// `false` where that is no faster; nothing was done then.
+    #[doc(hidden)]
+    fn dense4(group: [&Self; 4], x: &[A], y: [&mut [A]; 4], relu: bool) -> bool
     where
         Self: Sized,
     {
+        let _ = (group, x, y, relu);
         false
     }
     /// One row's sum over some of the columns.

@@ -1,11 +1,11 @@
 //! Blobs whose bytes changed on the way.
 
 use super::{both, survives};
-use crate::seeded::Rng;
 use mmoe::LoadError;
 use mmoe::blob::PREAMBLE;
 use mmoe_tools::blob::file::seal;
 use mmoe_tools::engine::BlobBytes;
+use testkit::Rng;
 
 #[test]
 fn whole_blobs_load() {

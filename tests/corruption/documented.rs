@@ -39,7 +39,7 @@ const ERRORS: &[LoadError] = &[
     },
     LoadError::Wiring {
         node: NODE,
-        field: 0,
+        offset: 0,
         expected: 0,
         found: 0,
     },

@@ -1,17 +1,21 @@
 //! Headers that were written to be wrong, with as many weights as they ask for.
 
 use super::{both, erased, packing_of, subjects, typed};
-use crate::seeded::assembled;
-use crate::seeded::{self, Rng, integer};
 use mmoe::blob::{
-    ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, PackingKind, PrecisionKind,
-    SectionTag,
+    ActivationKind, LayerKind, LayerRecord, NodeName, NodeOp, OutputKind, PackingKind,
+    PrecisionKind, SectionTag,
 };
-use mmoe::{Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, Panels, Quad, Seq, Shape, W8};
+use mmoe::precision::{Panels, Quad};
+use mmoe::{
+    Binary, Dense, F32, Gate, Head, I8, LoadError, Mmoe, MmoeLevel, Model, Raw, Seq, Shape, W8,
+};
 use mmoe_tools::blob::message::{Header, Input, Layer, Node, Task};
 use mmoe_tools::blob::{encode, file, read};
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::graph::{GateKind, Output};
+use testkit::graphs::{self as seeded, assembled};
+use testkit::{Rng, integer};
 
 fn dense(precision: PrecisionKind, inputs: usize, outputs: usize) -> Shape {
     let format = (precision, PackingKind::Panels);
@@ -63,13 +67,14 @@ fn another_shape_is_named_with_both_shapes() {
 
     type Three =
         Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 3], [Binary<super::Tower<F32>>; 3]>;
-    let third = LoadError::Wiring {
-        node: NodeName::new(NodeOp::Softmax, None, 2, 4),
-        field: 0,
-        expected: 16,
-        found: 1,
-    };
-    assert_eq!(Three::load(&blob).unwrap_err(), third);
+    let third = Three::load(&blob).unwrap_err();
+    let name = NodeName::new(NodeOp::Softmax, None, 2, 4);
+    assert!(matches!(third, LoadError::Wiring { node, offset: 0, .. } if node == name));
+    assert_eq!(
+        third.to_string(),
+        "node 4 (counted over experts, gates and towers) is a tower in the blob, a softmax gate in \
+         the type: they differ in kind or number"
+    );
 
     type Alike =
         Mmoe<[super::Expert<F32>; 2], [Gate<5, 2, F32>; 2], [Binary<super::Tower<F32>>; 2]>;
@@ -118,6 +123,124 @@ fn another_precision_or_packing_is_named() {
         typed::<I8<Quad>>(&panels),
         Err(packed(packing_of::<Quad>(), packing_of::<Panels>()))
     );
+}
+
+/// What a person reads when a blob is not the type's.
+#[test]
+fn errors_say_what_differs_in_words() {
+    let (_, blob, load) = subjects().into_iter().next().unwrap();
+    let said = |edit: Edit| load(&edited(&blob, edit, None)).unwrap_err().to_string();
+    let cases: [(Edit, &str); 12] = [
+        (
+            |h| h.tasks[1].output = OutputKind::Sigmoid.code(),
+            "task 1: sigmoid in the blob, linear in the type",
+        ),
+        (
+            |h| h.tasks[1].width = 257,
+            "task 1: 257 wide in the blob, 1 wide in the type",
+        ),
+        (
+            |h| h.tasks[1].a = 5,
+            "task 1: linear of value 5, width 1 in the blob, linear of value 6, width 1 in the type",
+        ),
+        (
+            |h| drop(h.tasks.pop().zip(h.task_names.pop())),
+            "1 tasks in the blob, 2 in the type",
+        ),
+        (
+            |h| h.nodes[3].sees = 1,
+            "gate 1 sees other experts: 0b1 in the blob, 0b11 in the type (the lowest bit is the \
+             level's first expert)",
+        ),
+        (
+            |h| h.nodes[1].src = 7,
+            "expert 1, value read: 7 in the blob, 0 in the type",
+        ),
+        (
+            |h| h.nodes[3].first = 2,
+            "gate 1, first value of its level: 2 in the blob, 1 in the type",
+        ),
+        (
+            |h| h.nodes[1].start = 0x101,
+            "expert 1, start of the slice read: 257 in the blob, 0 in the type",
+        ),
+        (
+            |h| h.nodes[5].outputs = 257,
+            "tower 1, width made: 257 in the blob, 1 in the type",
+        ),
+        (
+            |h| h.layers[3].outputs = 260,
+            "expert 1, layer 1: 6→260 in the blob, 6→3 in the type",
+        ),
+        (
+            |h| h.layers[0].activation = ActivationKind::Tanh.code(),
+            "expert 0, layer 0: 5→6 F32 dense tanh in the blob, 5→6 F32 dense relu in the type",
+        ),
+        (
+            |h| h.layers[0].packing = PackingKind::Quad.code(),
+            "expert 0: weights packed as quad in the blob, as panels in the type: convert again \
+             with `--packing panels`",
+        ),
+    ];
+    for (edit, wanted) in cases {
+        assert_eq!(said(edit), wanted);
+    }
+}
+
+/// Where a model has several levels, an error says which one.
+#[test]
+fn errors_name_the_level() {
+    let r = &mut Rng::new(7);
+    let nodes = vec![
+        seeded::expert(r, 0, &[3, 2]),
+        seeded::expert(r, 0, &[3, 2]),
+        seeded::gate(r, GateKind::Softmax, 0, 3, vec![1, 2], 2),
+        seeded::gate(r, GateKind::Hard, 0, 3, vec![1, 2], 2),
+        seeded::expert(r, 3, &[2, 4]),
+        seeded::expert(r, 4, &[2, 4]),
+        seeded::gate(r, GateKind::Softmax, 3, 2, vec![5, 6], 4),
+        seeded::gate(r, GateKind::Softmax, 4, 2, vec![5, 6], 4),
+        seeded::tower(r, 7, &[4, 1]),
+        seeded::tower(r, 8, &[4, 1]),
+    ];
+    let tasks = [Output::Sigmoid { value: 9 }, Output::Sigmoid { value: 10 }];
+    let blob = seeded::blob(&seeded::graph(3, nodes, &tasks), Precision::F32);
+    type First<const W: usize> = MmoeLevel<
+        [Dense<3, W, F32>; 2],
+        mmoe::parallel::List2<Gate<3, 2, F32>, mmoe::gate::HardGate<mmoe::Logits<3, 2, F32>>>,
+    >;
+    type Second<const W: usize, const H: usize> =
+        MmoeLevel<[Dense<W, H, F32>; 2], [Gate<W, 2, F32>; 2]>;
+    type Two<const W: usize, const H: usize, const T: usize> = Model<
+        Raw<[f32; 3]>,
+        mmoe::trunk::Stacked<First<W>, Second<W, H>>,
+        [Binary<Head<T, 1, F32>>; 2],
+    >;
+    let said = |e: LoadError| e.to_string();
+    assert_eq!(
+        said(Two::<5, 4, 4>::load(&blob).unwrap_err()),
+        "expert 0 of level 0, layer 0: 3→2 in the blob, 3→5 in the type"
+    );
+    assert_eq!(
+        said(Two::<2, 5, 5>::load(&blob).unwrap_err()),
+        "expert 0 of level 1, layer 0: 2→4 in the blob, 2→5 in the type"
+    );
+    // Gates of one level are counted whatever their kinds, towers over the model.
+    let edits: [(Edit, &str); 3] = [
+        (
+            |h| h.layers[3].precision = 1,
+            "gate 1 of level 0, layer 0: ",
+        ),
+        (
+            |h| h.layers[7].precision = 1,
+            "gate 1 of level 1, layer 0: ",
+        ),
+        (|h| h.layers[9].precision = 1, "tower 1, layer 0: "),
+    ];
+    for (edit, start) in edits {
+        let error = said(Two::<2, 4, 4>::load(&edited(&blob, edit, None)).unwrap_err());
+        assert!(error.starts_with(start), "{error}");
+    }
 }
 
 /// A change of a header.

@@ -4,23 +4,22 @@ mod damage;
 mod documented;
 mod hostile;
 mod rules;
-#[path = "../seeded/mod.rs"]
-mod seeded;
 
 use mmoe::blob::Blob;
-use mmoe::zerocopy::FromZeros;
 use mmoe::{
-    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Packing, Pairs, Precision, Quad,
-    Regression, Seq, SkipBelow, Towers, W8,
+    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Regression, Seq, SkipBelow,
+    TaskMask, W8,
+    precision::{Packing, Pairs, Precision, Quad},
 };
 use mmoe_tools::blob::encode;
 use mmoe_tools::convert;
 use mmoe_tools::engine::BlobBytes;
-use seeded::{Rng, integer};
+use testkit::graphs as seeded;
+use testkit::{Rng, integer};
 
 type Expert<P> = Seq<Dense<5, 6, P>, Dense<6, 3, P>>;
 type Tower<P> = Seq<Dense<3, 4, P>, Head<4, 1, P>>;
-type Pair<P> = mmoe::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
+type Pair<P> = mmoe::parallel::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 /// The type of [`seeded::small`].
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
@@ -88,8 +87,7 @@ fn typed<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
         f32::MAX,
         f32::MIN,
     ]);
-    let mut raw = <Pair<P> as Towers>::Out::new_zeroed();
-    model.predict_tasks(&x, 2, &mut raw);
+    let _ = model.predict_tasks(&x, TaskMask::only(1), &mut (0.0, 0.0));
     Ok([a, b])
 }
 
@@ -106,7 +104,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
     let mut more = y.clone();
     for (k, _) in model.tasks().enumerate() {
         model
-            .predict_tasks(&x, &mut scratch, &mut more, 1 << k)
+            .predict_tasks(&x, TaskMask::only(k), &mut scratch, &mut more)
             .unwrap();
     }
     for (g, info) in model.gates().enumerate() {
@@ -117,7 +115,7 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
         );
     }
     model
-        .predict_skipping(&x, &mut scratch, &mut more, SkipBelow::new(0.3).unwrap())
+        .predict_skipping(&x, SkipBelow::new(0.3).unwrap(), &mut scratch, &mut more)
         .unwrap();
     let mut words = vec![0; model.outputs()];
     if model.is_integer() {

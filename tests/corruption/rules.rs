@@ -1,14 +1,15 @@
 //! Every rule of the records, broken one at a time.
 
 use super::erased;
-use crate::seeded::assembled;
-use crate::seeded::{self, Rng, node};
 use mmoe::LoadError;
 use mmoe::blob::{LayerKind, NodeOp, PrecisionKind};
 use mmoe_tools::blob::message::{Header, Layer};
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::graph::{Activation, GateKind, Graph, Op, Output};
+use testkit::Rng;
+use testkit::graphs::assembled;
+use testkit::graphs::{self as seeded, node};
 
 /// Two levels with every kind of gate, layer and output that integers have too.
 pub(super) fn rich() -> Graph {

@@ -1,12 +1,16 @@
 //! Models made without a blob: by value, and from zero bytes. What is asserted is mostly the type
 //! of what comes out.
 
-use crate::seeded::{self, Rng};
 use mmoe::blob::Check;
 use mmoe::zerocopy::FromZeros;
-use mmoe::*;
+use mmoe::{
+    bytes::*, gate::*, input::*, layer::*, level::*, math::*, number::*, parallel::*, precision::*,
+    *,
+};
 use mmoe_tools::convert::Precision;
 use mmoe_tools::engine::BlobBytes;
+use testkit::Rng;
+use testkit::graphs::{self as seeded};
 
 /// A model of zero bytes: every layer accepts them.
 fn zeros<M: InPlace>(of: fn(&M)) {
@@ -37,7 +41,7 @@ fn named_tasks_have_named_outputs() {
         assert_eq!((y.click, y.class, y.rating), (0.5, [1.0 / 3.0; 3], 0.0));
         let traced: Traced<_, [[f32; 3]; 3]> = m.predict_traced(&[1.0; 6]);
         assert_eq!(traced.gates, [[1.0 / 3.0; 3]; 3]);
-        assert_eq!(traced.experts_run, 3);
+        assert_eq!(traced.run.experts, 3);
     });
     zeros::<Named<I8>>(|m| {
         let raw: Shop<Q31, [Q31; 3], Q16> = m.predict_q(&[1; 6]);

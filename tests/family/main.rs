@@ -5,16 +5,17 @@
 mod built;
 mod own;
 mod partial;
-#[path = "../seeded/mod.rs"]
-mod seeded;
 mod shapes;
 mod spelled;
 
-use mmoe::{F32, I8, I16, Pairs, Quad, W8};
+use mmoe::{
+    F32, I8, I16, W8,
+    precision::{Pairs, Quad},
+};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
-use seeded::Rng;
-use seeded::integer::Wide;
+use testkit::Rng;
+use testkit::integer::Wide;
 
 /// A test for each shape: in F32 and W8 against the oracle, in I8 of every packing and in I16 typed
 /// against erased.
@@ -22,7 +23,7 @@ macro_rules! family {
     ($($test:ident: $Model:ident;)*) => {$(
         #[test]
         fn $test() {
-            let mut rng = Rng::new(10);
+            let mut rng = Rng::new(12);
             let graph = shapes::$test(&mut rng);
             spelled::float::<shapes::$Model<F32>>(&graph, Precision::F32, &mut rng);
             spelled::float::<shapes::$Model<W8>>(&graph, Precision::W8, &mut rng);

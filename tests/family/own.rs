@@ -1,33 +1,30 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use crate::seeded::{self, Rng, assembled, node};
-use mmoe::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
-use mmoe::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use mmoe::blob::LayerKind;
+use mmoe::layer::{Layer, PRelu};
+use mmoe::math::Libm;
+use mmoe::zerocopy::IntoBytes;
 use mmoe::*;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
 use mmoe_tools::graph::{Activation, GateKind, Op, Output};
+use testkit::Rng;
+use testkit::graphs::{self as seeded, assembled, node};
 
-/// `x + shift·x²`, unit by unit.
-#[derive(FromBytes, KnownLayout, Immutable)]
-#[repr(C, align(4))]
-struct Bent<const N: usize> {
-    shift: [f32; N],
-}
-
-impl<const N: usize> Layer for Bent<N> {
-    type Act = f32;
-    type In = [f32; N];
-    type Out = [f32; N];
-    fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::user(LayerKind::USER, PrecisionKind::F32, N, N) });
-    }
-    fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
-        for ((y, x), s) in y.iter_mut().zip(x).zip(&self.shift) {
-            *y = x + s * x * x;
-        }
-    }
-}
+#[path = "../../docs/own/layer.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "the text of an example, public where it is copied to"
+)]
+mod layer_of_ones_own;
+use layer_of_ones_own::Bent;
+#[path = "../../docs/own/input.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "the text of an example, public where it is copied to"
+)]
+mod input_of_ones_own;
+use input_of_ones_own::{Embedding, Query};
 
 #[test]
 fn a_layer_of_the_users_own_loads_and_runs() {
@@ -50,7 +47,7 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     let x = [0.5, -1.0, 2.0];
     let mut h = [0.0; 2];
     model.trunk.0.0.forward::<Libm>(&x, &mut h);
-    let s = model.trunk.0.1.shift;
+    let s = model.trunk.0.1.bend;
     assert_eq!(
         model.predict(&x),
         [[h[0] + s[0] * h[0] * h[0], h[1] + s[1] * h[1] * h[1]]]
@@ -75,50 +72,13 @@ fn a_layer_of_the_users_own_loads_and_runs() {
     );
 }
 
-/// An id, looked up in a table of `IDS` rows, in front of `NUMBERS` plain features: `WIDE` = `DIM`
-/// + `NUMBERS` in all.
-#[derive(FromBytes, KnownLayout, Immutable)]
-#[repr(C)]
-struct Embedding<const IDS: usize, const DIM: usize, const NUMBERS: usize, const WIDE: usize> {
-    table: [[f32; DIM]; IDS],
-}
-
-/// What it takes.
-struct Query<const NUMBERS: usize> {
-    id: u32,
-    numbers: [f32; NUMBERS],
-}
-
-impl<const IDS: usize, const DIM: usize, const NUMBERS: usize, const WIDE: usize> InputStage
-    for Embedding<IDS, DIM, NUMBERS, WIDE>
-{
-    type From = Query<NUMBERS>;
-    type Out = [f32; WIDE];
-    const COUNT: usize = WIDE;
-    const SCRATCH: usize = size_of::<[f32; WIDE]>();
-    fn with<R>(&self, x: &Query<NUMBERS>, f: impl FnOnce(&[f32; WIDE]) -> R) -> R {
-        const {
-            assert!(
-                DIM + NUMBERS == WIDE,
-                "the embedding and the numbers fill the trunk's input"
-            )
-        };
-        let mut all = [0.0; WIDE];
-        // An id beyond the table is nobody: zeros.
-        let row = self.table.get(x.id as usize).unwrap_or(&[0.0; DIM]);
-        for (to, from) in all.iter_mut().zip(row.iter().chain(&x.numbers)) {
-            *to = *from;
-        }
-        f(&all)
-    }
-}
-
 #[test]
 fn an_embedding_in_front_is_an_input_stage() {
-    type Trunk = MmoeLevel<[Dense<5, 4, F32>; 2], [Gate<5, 2, F32>; 2]>;
+    type Experts = [Dense<5, 4, F32>; 2];
+    type Gates = [Gate<5, 2, F32>; 2];
     type Towers = [Binary<Head<4, 1, F32>>; 2];
-    type Plain = Model<Raw<[f32; 5]>, Trunk, Towers>;
-    type Embedded = Model<Embedding<7, 3, 2, 5>, Trunk, Towers>;
+    type Plain = Mmoe<Experts, Gates, Towers>;
+    type Embedded = Mmoe<Experts, Gates, Towers, Embedding<7, 3, 2, 5>>;
     let mut rng = Rng::new(31);
     let mut nodes: Vec<_> = (0..2)
         .map(|_| seeded::expert(&mut rng, 0, &[5, 4]))

@@ -1,10 +1,14 @@
 //! What is not asked for is not computed, and what is skipped changes nothing.
 
-use crate::seeded::{self, Rng, assembled, integer};
 use crate::shapes;
 use crate::spelled::bits;
 use mmoe::blob::Check;
+use mmoe::gate::{HardGate, MaskedGate, SoftmaxGate, TopKGate};
 use mmoe::kernel::Row;
+use mmoe::layer::Layer;
+use mmoe::math::{Libm, Math};
+use mmoe::parallel::List2;
+use mmoe::precision::Precision;
 use mmoe::zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 use mmoe::*;
 use mmoe_tools::blob::encode::Packing;
@@ -12,6 +16,8 @@ use mmoe_tools::blob::read;
 use mmoe_tools::convert;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Op, Output};
 use std::cell::Cell;
+use testkit::graphs::{self as seeded, assembled};
+use testkit::{Rng, integer};
 
 thread_local! {
     static RUNS: Cell<u32> = const { Cell::new(0) };
@@ -67,49 +73,30 @@ fn parted(r: &mut Rng) -> Graph {
     )
 }
 
-fn pays_for_its_tasks<P: Precision>(blob: &[u8])
-where
-    <P::Act as Element>::Prob: From<<P::Act as Element>::Prob>,
-{
+fn pays_for_its_tasks<P: Precision>(blob: &[u8]) {
     let model = Parted::<P>::load(blob).unwrap();
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
     let [y0, y1] = model.predict(&x);
     // Per task two experts, a gate and a tower.
     assert_eq!(runs(|| _ = model.predict(&x)), 8);
-    let untouched = <P::Act as Element>::Prob::default();
-    for (want, runs_wanted) in [(0, 0), (1, 4), (2, 4), (3, 8)] {
-        let mut raw = [untouched; 2];
-        assert_eq!(
-            runs(|| model.predict_tasks(&x, want, &mut raw)),
-            runs_wanted,
-            "tasks {want:b}"
-        );
-        let shown: [f32; 2] = model.show(&raw);
-        let default: f32 = untouched.into();
-        let expected = [
-            if want & 1 != 0 { y0 } else { default },
-            if want & 2 != 0 { y1 } else { default },
-        ];
-        assert_eq!(shown, expected, "tasks {want:b}");
-    }
     let erased = Dynamic::load(blob).unwrap();
     let mut scratch = vec![0; erased.scratch_words()];
-    for (want, experts) in [(0, 0), (1, 2), (2, 2), (3, 4)] {
+    for (bits, runs_wanted, experts) in [(0, 0, 0), (1, 4, 2), (2, 4, 2), (3, 8, 4)] {
+        let tasks = TaskMask::from_bits(bits);
+        let expected = [0, 1].map(|k| if tasks.contains(k) { [y0, y1][k] } else { 9.0 });
         let mut y = [9.0; 2];
+        let mut run = Run::default();
+        let ran = runs(|| run = model.predict_tasks(&x, tasks, &mut y));
         assert_eq!(
-            erased
-                .predict_tasks(&x, &mut scratch, &mut y, want)
-                .unwrap()
-                .experts,
-            experts
+            (ran, run.experts, y),
+            (runs_wanted, experts, expected),
+            "{tasks:?}"
         );
-        assert_eq!(
-            y,
-            [
-                if want & 1 != 0 { y0 } else { 9.0 },
-                if want & 2 != 0 { y1 } else { 9.0 }
-            ]
-        );
+        let mut y = [9.0; 2];
+        let run = erased
+            .predict_tasks(&x, tasks, &mut scratch, &mut y)
+            .unwrap();
+        assert_eq!((run.experts, y), (experts, expected), "{tasks:?}");
     }
 }
 
@@ -168,21 +155,18 @@ fn a_task_of_two_levels_needs_its_own_and_the_shared_streams() {
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
     let all = model.predict(&x);
     for k in 0..2 {
-        let mut raw = [7.0; 2];
-        model.predict_tasks(&x, 1 << k, &mut raw);
+        let mut y = [7.0; 2];
+        let typed = model.predict_tasks(&x, TaskMask::only(k), &mut y);
         let mut expected = [7.0; 2];
         expected[k] = all[k];
-        assert_eq!(raw, expected);
+        assert_eq!(y, expected);
         let mut y = [7.0; 2];
         // The shared stream's gate sees all three experts; above, the other task's expert is not
         // needed.
-        assert_eq!(
-            erased
-                .predict_tasks(&x, &mut scratch, &mut y, 1 << k)
-                .unwrap()
-                .experts,
-            3 + 2
-        );
+        let run = erased
+            .predict_tasks(&x, TaskMask::only(k), &mut scratch, &mut y)
+            .unwrap();
+        assert_eq!((run.experts, typed.experts), (3 + 2, 3 + 2));
         assert_eq!(y, expected);
     }
 }
@@ -198,8 +182,19 @@ fn a_product_that_is_asked_for_alone_makes_its_factors() {
     let x = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5];
     let (mut all, mut one) = ([0.0; 4], [7.0; 4]);
     erased.predict(&x, &mut scratch, &mut all).unwrap();
-    erased.predict_tasks(&x, &mut scratch, &mut one, 8).unwrap();
+    let product = TaskMask::only(3);
+    erased
+        .predict_tasks(&x, product, &mut scratch, &mut one)
+        .unwrap();
     assert_eq!(one, [7.0, 7.0, 7.0, all[2] * all[0]]);
+    // The typed model does the same.
+    let model = shapes::WithProduct::<F32>::load(&blob).unwrap();
+    let mut y = ProductOutput {
+        towers: [7.0; 3],
+        product: 7.0,
+    };
+    model.predict_tasks(&x, product, &mut y);
+    assert_eq!((y.towers, y.product), ([7.0; 3], all[2] * all[0]));
     assert_eq!(all[3], all[2] * all[0]);
 }
 
@@ -233,7 +228,7 @@ fn skipping_structural_zeros_changes_no_bit() {
         let mut traced = None;
         assert_eq!(runs(|| traced = Some(model.predict_traced(&x))), 2);
         let traced = traced.unwrap();
-        assert_eq!(traced.experts_run, 2);
+        assert_eq!(traced.run.experts, 2);
         // Everything run, the weights of 0 included.
         let mut m = [0.0; 4];
         for (g, e) in traced.gates[0].iter().zip(&model.trunk.experts) {
@@ -250,7 +245,7 @@ fn skipping_structural_zeros_changes_no_bit() {
             traced
         );
         let less = model.predict_skipping(&x, SkipBelow::new(0.999).unwrap());
-        assert!(less.experts_run < 2);
+        assert!(less.run.experts < 2);
     }
 }
 
@@ -299,12 +294,15 @@ fn experts_in_groups_are_as_experts_in_turn() {
         let x: [f32; 6] = rng.row(6).try_into().unwrap();
         let (a, b) = (grouped.predict_traced(&x), in_turn.predict_traced(&x));
         assert_eq!(
-            (bits(&a.tasks), a.gates, a.experts_run),
+            (bits(&a.tasks), a.gates, a.run.experts),
             (bits(&b.tasks), b.gates, 8)
         );
         let (mut a, mut b) = ([0.0; 2], [0.0; 2]);
-        grouped.predict_tasks(&x, 0b10, &mut a);
-        assert_eq!(runs(|| in_turn.predict_tasks(&x, 0b10, &mut b)), 8);
+        grouped.predict_tasks(&x, TaskMask::only(1), &mut a);
+        assert_eq!(
+            runs(|| _ = in_turn.predict_tasks(&x, TaskMask::only(1), &mut b)),
+            8
+        );
         assert_eq!(bits(&a), bits(&b));
     }
 }
@@ -335,7 +333,8 @@ fn a_softmax_that_rounds_to_zero_is_no_structural_zero() {
         assert_eq!(
             model
                 .predict_skipping(&x, SkipBelow::new(0.01).unwrap())
-                .experts_run,
+                .run
+                .experts,
             1
         );
     }

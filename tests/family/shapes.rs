@@ -1,10 +1,9 @@
 //! Types of the family, and graphs of the same shapes.
 
-use crate::seeded::{
-    Rng, affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower,
-};
-use mmoe::*;
+use mmoe::{gate::*, layer::*, level::*, parallel::*, precision::*, trunk::*, *};
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
+use testkit::Rng;
+use testkit::graphs::{affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower};
 
 const SOFTMAX: GateKind = GateKind::Softmax;
 

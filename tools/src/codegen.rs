@@ -121,7 +121,7 @@ pub fn source(
     }
     imports.sort_unstable();
     imports.dedup();
-    out.line(format_args!("use mmoe::{{{}}};", imports.join(", ")));
+    out.imports(&imports);
     out.line(format_args!(""));
     for (name, about, text) in &typed.aliases {
         out.line(format_args!("/// {about}."));
@@ -204,11 +204,58 @@ pub fn source(
     Ok((out.0, mapping))
 }
 
+/// The engine's modules, and the types in them that its root does not repeat.
+const MODULES: [(&str, &[&str]); 5] = [
+    (
+        "gate",
+        &[
+            "ConstantGate",
+            "DSelectKGate",
+            "HardGate",
+            "MaskedGate",
+            "SigmoidGate",
+            "SoftmaxGate",
+            "TopKGate",
+        ],
+    ),
+    ("layer", &["Affine", "LayerNorm", "PRelu", "Slice"]),
+    (
+        "parallel",
+        &[
+            "List2", "List3", "List4", "List5", "List6", "List7", "List8",
+        ],
+    ),
+    ("precision", &["Pairs", "Quad"]),
+    (
+        "trunk",
+        &["Passthrough", "SharedExpert", "SingleGate", "Stacked"],
+    ),
+];
+
 struct Writer(String);
 
 impl Writer {
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = writeln!(self.0, "{text}");
+    }
+
+    /// `use` lines: a module of the engine each, and its root.
+    fn imports(&mut self, names: &[&'static str]) {
+        let home = |name: &str| MODULES.iter().find(|(_, has)| has.contains(&name));
+        for (module, has) in MODULES {
+            let used: Vec<&str> = names.iter().copied().filter(|n| has.contains(n)).collect();
+            match used.as_slice() {
+                [] => {}
+                [one] => self.line(format_args!("use mmoe::{module}::{one};")),
+                _ => self.line(format_args!("use mmoe::{module}::{{{}}};", used.join(", "))),
+            }
+        }
+        let root: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|n| home(n).is_none())
+            .collect();
+        self.line(format_args!("use mmoe::{{{}}};", root.join(", ")));
     }
 
     /// The struct of towers.
@@ -250,8 +297,7 @@ impl Writer {
         self.line(format_args!("}}"));
     }
 
-    /// Where the products stand in a prediction: each is the second part of a pair around all
-    /// before it.
+    /// Where the products stand in a prediction: each is around all before it.
     fn products(&mut self, header: &Header) {
         let named = header.tasks.iter().zip(&header.task_names);
         let products: Vec<&str> = named
@@ -262,15 +308,19 @@ impl Writer {
             return;
         }
         self.line(format_args!("///"));
-        let inner = |n: usize| ".0".repeat(products.len() - 1 - n);
+        let inner = |n: usize| ".towers".repeat(products.len() - 1 - n);
         self.line(format_args!(
-            "/// Of a prediction `y`, `y{}.0` are the towers' outputs, and products of two of \
+            "/// Of a prediction `y`, `y{}.towers` are the towers' outputs, and products of two of \
              them:",
             inner(0)
         ));
         self.line(format_args!("///"));
         for (n, name) in products.iter().enumerate() {
-            self.line(format_args!("/// - `y{}.1`: task {}", inner(n), doc(name)));
+            self.line(format_args!(
+                "/// - `y{}.product`: task {}",
+                inner(n),
+                doc(name)
+            ));
         }
     }
 

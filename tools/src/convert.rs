@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use mmoe::LoadError;
+use mmoe::blob::SectionTag;
 
 use crate::blob::Blob;
 use crate::blob::encode::Packing;
@@ -64,6 +65,9 @@ pub struct Conversion {
     pub max_loss: Option<f64>,
     /// Store this many rows with the exact outputs that a device must give.
     pub self_test: Option<u8>,
+    /// What the trained file left open, was assumed, and nobody compared with the framework's
+    /// outputs: sentences that the blob carries, so that whoever gets it can read them.
+    pub assumed: Vec<String>,
 }
 
 /// A blob, and what came about on the way to it.
@@ -176,6 +180,10 @@ impl Conversion {
             Precision::I8 => self.integer(graph)?,
         };
         check_size(&done.blob)?;
+        if !self.assumed.is_empty() {
+            let content = postcard::to_stdvec(&self.assumed).unwrap_or_default();
+            done.blob.push_section(SectionTag::Assumed, content);
+        }
         if let Some(rows) = self.self_test {
             let coverage = self_test::add(&done.graph, &mut done.blob, rows);
             done.coverage = Some(coverage.map_err(ConvertError::SelfTest)?);

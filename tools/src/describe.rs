@@ -17,6 +17,15 @@ pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
         .unwrap_or("?")
 }
 
+/// What the blob's conversion assumed and nobody compared with the framework's outputs.
+#[must_use]
+pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
+    let section = runner.model.blob().section(SectionTag::Assumed);
+    section
+        .and_then(|b| postcard::from_bytes(b).ok())
+        .unwrap_or_default()
+}
+
 /// The name of each node of the wiring: its role and its number among those of its role, such as
 /// `expert 2`.
 #[must_use]

@@ -225,7 +225,7 @@ impl<'a> Runner<'a> {
     ) -> Result<(&[f32], mmoe::Run), RunError> {
         let run = self
             .model
-            .predict_skipping(x, &mut self.scratch, &mut self.y, skip)?;
+            .predict_skipping(x, skip, &mut self.scratch, &mut self.y)?;
         Ok((&self.y, run))
     }
 

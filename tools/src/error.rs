@@ -47,6 +47,21 @@ pub enum ModelError {
         /// Names that look like it.
         near: Vec<String>,
     },
+    /// A tensor that the model needs is not all numbers.
+    #[error(
+        "{place}: tensor `{name}` has {value} at element {index}: the model diverged in training \
+         or the file is damaged"
+    )]
+    NotFinite {
+        /// Where it was used.
+        place: String,
+        /// Its name.
+        name: String,
+        /// The first such element, counted row-major.
+        index: usize,
+        /// Its value, `NaN`, `inf` or `-inf`.
+        value: String,
+    },
     /// A tensor has another shape than its place needs.
     #[error("{place}: tensor `{name}` has shape {found:?}, needed is {expected}{hint}")]
     Shape {
@@ -87,11 +102,25 @@ pub enum ModelError {
         /// What to do.
         remedy: String,
     },
+    /// Tensors that take part in nothing.
+    #[error(
+        "{}tensors that take part in no computation: {tensors}: say in the spec what they do, or \
+         `ignore = [\"…\"]` where they do nothing in inference (`*` stands for anything)",
+        .framework.as_ref().map_or_else(String::new, |f| format!("this looks like {f}, but it has "))
+    )]
+    Leftover {
+        /// Which framework; `None` where a spec says everything.
+        framework: Option<String>,
+        /// The first of them, and how many more.
+        tensors: String,
+    },
     /// The file does not say what its outputs are.
-    #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}", .tasks.join(", "), example(.tasks))]
+    #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}{}", .tasks.join(", "), example(.tasks), also_text(.also))]
     UnknownTasks {
         /// Names of the outputs, as far as known.
         tasks: Vec<String>,
+        /// What else the file leaves open.
+        also: Vec<String>,
     },
     /// The wiring breaks a rule.
     #[error(transparent)]
@@ -111,10 +140,17 @@ fn near_text(near: &[String]) -> String {
     )
 }
 
+fn also_text(questions: &[String]) -> String {
+    if questions.is_empty() {
+        return String::new();
+    }
+    format!("\nThe file also leaves open:\n  {}", questions.join("\n  "))
+}
+
 fn example(tasks: &[String]) -> String {
     let entry = |t: &String| {
         format!(
-            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\"\n"
+            "[[tasks]]\nname = \"{t}\"\nactivation = \"sigmoid\"   # or \"softmax\", \"linear\", \"relu\", …\n"
         )
     };
     tasks.iter().map(entry).collect()

@@ -1,9 +1,20 @@
 //! What gates do on given rows: how they share their weight among the experts.
+//!
+//! The words, here and in everything that `mmoe gates` and `mmoe report` say:
+//!
+//! - An expert *leads* on a row if the gate gives it the largest weight, the first of equal ones.
+//! - The *entropy* of a gate is the mean over the rows of `−Σ p·ln p`, where `p` are the weights as
+//!   shares of their sum, divided by that of equal shares: 0 where one expert has all, 1 where all
+//!   have the same.
+//! - A gate has *collapsed* on an expert that leads on at least 95 % of the rows and has at least
+//!   95 % of the gate's mean weight: the other experts hardly count for it.
+//! - An expert is *dead* if no gate gives it a weight of 0.01 or more on any row. A small mean alone
+//!   does not make it dead: an expert for rare rows is small on average and matters on those.
+//! - The *correlation* of two gates over the same experts is Pearson's, over all rows and experts.
 
-/// Leading in at least this share of rows, with at least this mean weight, an expert has its gate
-/// to itself.
+/// The share of the rows, and of the weight, with which an expert has its gate to itself.
 const COLLAPSED: f64 = 0.95;
-/// An expert that no gate ever weighs more than this is dead.
+/// A weight that no row reaches at a dead expert.
 const DEAD: f64 = 0.01;
 
 /// One gate over all rows so far.
@@ -253,5 +264,35 @@ mod tests {
         let mut g = gating(&["a", "b"], 2);
         g.add(&[&[0.5, 0.5], &[0.1, 0.9]]);
         assert_eq!(g.correlations()[0].2, None);
+    }
+
+    #[test]
+    fn an_expert_for_rare_rows_is_not_dead() {
+        let mut g = gating(&["gate_y"], 2);
+        for row in 0..100 {
+            let rare = if row < 2 { 0.4 } else { 0.0 };
+            g.add(&[&[1.0 - rare, rare]]);
+        }
+        assert!((g.gates[0].mean()[1] - 0.008).abs() < 1e-6);
+        let warnings = g.warnings();
+        // Its gate has all but collapsed on the other one, which is another thing to know.
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with("gate_y has collapsed on expert 0"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn entropy_is_of_shares_and_from_0_to_1() {
+        // Sigmoid gates do not add up to one; what counts is how they share.
+        for (weights, entropy) in [
+            (&[0.3f32, 0.3, 0.3, 0.3][..], 1.0),
+            (&[0.9, 0.0, 0.0, 0.0], 0.0),
+            (&[0.5, 0.5, 0.0, 0.0], 0.5),
+        ] {
+            let mut g = gating(&["gate_y"], 4);
+            g.add(&[weights]);
+            assert!((g.gates[0].entropy() - entropy).abs() < 1e-6, "{weights:?}");
+        }
     }
 }

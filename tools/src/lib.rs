@@ -1,5 +1,40 @@
-//! The library behind the `mmoe` tool: importers, the intermediate model, the quantizer, the packer
-//! and the oracle.
+//! The library behind the `mmoe` tool: it makes blobs of trained models, and checks and describes
+//! them.
+//!
+//! ```text
+//! trained file ─ import ─▶ Weights ─ model::build ─▶ Graph ─ convert::Conversion ─▶ Blob ─▶ bytes
+//!                             ▲          plan            │       quantize, pack      │
+//!                           Spec                       eval ◀──────── readback ──────┘
+//! ```
+//!
+//! - [`import`] reads a file into named tensors, whatever framework wrote it.
+//! - [`model`] makes a [`graph`] of them: by a [`plan`], which a spec gives or which recognition
+//!   finds in the names.
+//! - [`convert`] makes a blob of a graph, and is the only way to: it quantizes where the precision
+//!   asks for it, packs, and adds self-test rows.
+//! - [`eval`] computes what a graph gives, slowly and without the engine; [`fixed_point`] does so
+//!   for integers; [`readback`] holds every new blob against them.
+//! - [`engine`] runs blobs as firmware would; [`golden`] and [`data`] read the rows for it.
+//! - [`codegen`] and [`rust_type`] spell a blob's Rust type, [`cost`] says what it takes.
+//!
+//! ```
+//! use mmoe_tools::convert::{Conversion, Precision, convert};
+//! use mmoe_tools::engine::Runner;
+//! use mmoe_tools::{import, plan::spec::Spec};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/pytorch-edge");
+//! # let folder = std::path::Path::new(folder);
+//!
+//! let weights = import::read(&folder.join("model.safetensors"))?;
+//! let spec = Spec::parse(&std::fs::read_to_string(folder.join("spec.toml"))?)?;
+//! let blob = convert(weights, Some(&spec), &Conversion::new(Precision::W8))?.bytes();
+//!
+//! let mut runner = Runner::load(&blob)?;
+//! let (outputs, _) = runner.predict(&[0.5; 64])?;
+//! assert_eq!(outputs.len(), 3);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod blob;
 pub mod codegen;

@@ -6,7 +6,8 @@ use crate::graph::Graph;
 use crate::graph::assemble;
 use crate::import::Weights;
 use crate::plan::Plan;
-use crate::plan::recognise::{self, Found};
+use crate::plan::open::Question;
+use crate::plan::recognise::{self, Found, leftovers};
 use crate::plan::spec::Spec;
 
 /// What happens on the way.
@@ -26,8 +27,10 @@ pub struct Recognised {
     pub plan: Plan,
     /// The framework that wrote the file, or `spec`.
     pub framework: String,
-    /// What the file does not say and the framework's default or the spec's order supplied.
+    /// What a person should know of what was taken: names, orders, copies.
     pub assumptions: Vec<String>,
+    /// What neither the file nor the spec settles and was assumed.
+    pub open: Vec<Question>,
     /// What was folded into what.
     pub folded: Vec<String>,
     /// Tensors that inference does not need, each with the reason.
@@ -50,7 +53,11 @@ pub fn build(
     options: Options,
 ) -> Result<Recognised, ModelError> {
     let found = match spec {
-        Some(spec) if !spec.is_partial() => Found::by_spec(spec.plan(&weights.tensors)?),
+        Some(spec) if !spec.is_partial() => {
+            let mut found = Found::by_spec(spec.plan(&weights.tensors)?);
+            spec.answer(&mut found)?;
+            found
+        }
         _ => {
             let mut found = recognise::recognise(&weights)?;
             if let Some(spec) = spec {
@@ -60,33 +67,49 @@ pub fn build(
             found
         }
     };
-    let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)?;
-    let listed = assembled
+    let ignored = spec.map(Spec::ignored).unwrap_or_default();
+    // Of a file that was recognised a tensor too many says that it is another model; a spec's own
+    // mistakes, such as a wrong name, come first.
+    let by_spec = found.framework == Found::SPEC;
+    if !by_spec {
+        leftovers::refuse(&leftovers::unread(&weights, &found), &found, ignored)?;
+    }
+    let open = found.open();
+    let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)
+        .map_err(|e| match e {
+            ModelError::UnknownTasks { tasks, .. } => {
+                let also = open
+                    .iter()
+                    .filter(|q| q.assumed.is_some())
+                    .map(Question::text);
+                ModelError::UnknownTasks {
+                    tasks,
+                    also: also.collect(),
+                }
+            }
+            other => other,
+        })?;
+    if by_spec {
+        leftovers::refuse(&assembled.unused, &found, ignored)?;
+    }
+    let dropped = assembled
         .unused
         .iter()
-        .filter(|(n, _)| !found.tables.contains(n));
-    let dropped = listed
-        .map(|(n, shape)| format!("`{n}` {shape:?}: {}", why_dropped(n, &found)))
+        .filter(|(n, _)| !found.tables.contains(n))
+        .filter_map(|(n, shape)| {
+            let why = leftovers::reason(n, &found, ignored)?;
+            Some(format!("`{n}` {shape:?}: {why}"))
+        })
         .collect();
     Ok(Recognised {
         graph: assembled.graph,
         plan: found.plan,
         framework: found.framework.into(),
         assumptions: found.assumptions,
+        open,
         folded: assembled.folded,
         dropped,
         placement: assembled.placement,
         embeddings: found.embeddings,
     })
-}
-
-fn why_dropped<'a>(name: &str, found: &'a Found) -> &'a str {
-    if name.ends_with("num_batches_tracked") {
-        return "counts training steps";
-    }
-    found
-        .dead
-        .iter()
-        .find(|(prefix, _)| name.starts_with(prefix.as_str()))
-        .map_or("no part of the model reads it", |(_, why)| why)
 }

@@ -214,42 +214,12 @@ fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
     raw
 }
 
-/// Runs the rows that a blob carries, as [`mmoe::Model::self_test`] does on a device. Gives their
+/// Runs the rows that a blob carries, as [`Dynamic::self_test`] does on a device. Returns their
 /// number.
 ///
 /// # Errors
 ///
 /// No rows, rows of another model, or an output that is not the stored one.
 pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
-    let section = model
-        .blob()
-        .section(SectionTag::SelfTest)
-        .ok_or(SelfTestError::Missing)?;
-    let (&rows, mut rest) = section.split_first().ok_or(SelfTestError::Section)?;
-    let mut scratch = vec![0; model.scratch_words()];
-    let mut take = |n: usize| -> Result<&[u8], SelfTestError> {
-        let (part, after) = rest.split_at_checked(n).ok_or(SelfTestError::Section)?;
-        rest = after;
-        Ok(part)
-    };
-    for row in 0..u32::from(rows) {
-        let x = take(model.inputs() * if model.is_integer() { 2 } else { 4 })?;
-        let stored = take(4 * model.outputs())?;
-        for (output, (found, expected)) in (0..).zip(
-            answer(model, x, &mut scratch)
-                .into_iter()
-                .zip(stored.as_chunks().0),
-        ) {
-            let expected = u32::from_le_bytes(*expected);
-            if found != expected {
-                return Err(SelfTestError::Row {
-                    row,
-                    output,
-                    expected,
-                    found,
-                });
-            }
-        }
-    }
-    Ok(u32::from(rows))
+    model.self_test(&mut vec![0; model.self_test_words()])
 }

@@ -126,7 +126,7 @@ fn convert_explains_what_went_where() {
          \"sigmoid\"\n[[tasks]]\nname = \"c\"\nactivation = \"linear\"\n",
     );
     let line = format!(
-        "convert {} --spec {spec} -o {}",
+        "convert {} --accept-assumptions --spec {spec} -o {}",
         fixture("deepctr-torch-mmoe/model.safetensors"),
         place.at("m.mmoe")
     );
@@ -291,15 +291,76 @@ fn inspect_weights_and_start_a_spec_that_converts() {
         ok(&format!("inspect {weights} --write-spec -")),
         std::fs::read_to_string(&spec).unwrap()
     );
-    ok(&format!(
-        "convert {weights} --spec {spec} -o {}",
-        place.at("m.mmoe")
-    ));
+    // The draft asks; answered, it converts.
+    let draft = std::fs::read_to_string(&spec).unwrap();
+    let output = place.at("m.mmoe");
+    let convert = format!("convert {weights} --spec {spec} -o {output}");
+    let done = run(&convert);
+    let (code, text) = (done.code, done.err);
+    assert!(
+        code == 2 && text.contains("nothing says how these outputs are made"),
+        "{text}"
+    );
+    let answered = draft
+        .replace("activation = \"?\"", "activation = \"linear\"")
+        .replace(", open = [\"activation\"]", "")
+        .replace(", open = [\"activation\", \"residual\"]", "")
+        .replace("open = [\"kind\"]\n", "");
+    assert_ne!(answered, draft);
+    std::fs::write(&spec, &answered).unwrap();
+    ok(&convert);
+    assert!(!ok(&format!("inspect {output}")).contains("assumed"));
     let text = ok(&format!(
         "inspect {}",
         fixture("keras-hub-recsys/model_keras3.keras")
     ));
     assert!(text.contains("missing      nothing"), "{text}");
+}
+
+#[test]
+fn what_a_file_leaves_open_stops_a_conversion_or_is_written_into_the_blob() {
+    let place = Place::new();
+    let weights = fixture("pytorch-edge/state_dict.pt");
+    let tasks = "[[tasks]]\nname = \"y0\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \
+                 \"y1\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \"y2\"\nactivation = \
+                 \"linear\"\n";
+    let spec = place.write("s.toml", tasks);
+    let output = place.at("m.mmoe");
+    let convert = format!("convert {weights} --spec {spec} -o {output}");
+    let done = run(&convert);
+    let (code, text) = (done.code, done.err);
+    assert_eq!(code, 2, "{text}");
+    for part in [
+        "hidden layers of the experts: relu, in 4 places (a state dict has no activations)",
+        "[experts]\n      last_activation = \"relu\"   # or: linear, tanh",
+        "[gates]\n      kind = \"softmax\"   # or: sigmoid, top_k",
+        "x = np.random.default_rng(0).normal(size=(64, 64))",
+        "names = [\"y0\", \"y1\", \"y2\"]",
+        "--accept-assumptions",
+    ] {
+        assert!(text.contains(part), "no `{part}` in: {text}");
+    }
+    assert!(!Path::new(&output).exists());
+    // Accepted: the blob says so, wherever it is looked at.
+    ok(&format!("{convert} --accept-assumptions --self-test 2"));
+    let said = "the last layer of the experts: relu, in 4 places";
+    for line in ["inspect", "verify"] {
+        let text = ok(&format!("{line} {output}"));
+        assert!(text.contains(said), "{line}: {text}");
+    }
+    let json: Value = serde_json::from_str(&ok(&format!("inspect {output} --json"))).unwrap();
+    assert!(json["assumed"].to_string().contains(said), "{json}");
+    // Golden rows settle it, and so does a spec: nothing is left to carry.
+    let golden = fixture("pytorch-edge/golden.npz");
+    ok(&format!("{convert} --golden {golden}"));
+    assert!(!ok(&format!("inspect {output}")).contains("assumed"));
+    let words = format!(
+        "[experts]\nactivation = \"relu\"\nlast_activation = \"relu\"\nresidual = \
+         false\n[towers]\nactivation = \"relu\"\n[gates]\nkind = \"softmax\"\n{tasks}"
+    );
+    std::fs::write(&spec, words).unwrap();
+    ok(&convert);
+    assert!(!ok(&format!("inspect {output}")).contains("assumed"));
 }
 
 /// Labels that are the model's own answers, and every third one turned.

@@ -332,7 +332,7 @@ fn stumbles_are_answered_with_a_remedy() {
         &["page of HTML", "x.html"],
     );
     said(
-        format!("{weights}"),
+        weights.clone(),
         &["mmoe convert", "mmoe inspect", "w.safetensors"],
     );
     said(

@@ -84,11 +84,16 @@ holds!(mixed_i8, |y| [
 ]
 .concat());
 holds!(ple_i8, |y| vec![y.a, y.b]);
-holds!(product, |y| vec![y.0.ctr, y.0.cvr, y.1]);
+holds!(product, |y| vec![y.towers.ctr, y.towers.cvr, y.product]);
 holds!(products, |y| [
-    &[y.0.0.ctr][..],
-    &y.0.0.kind,
-    &[y.0.0.cvr, y.0.0.dwell, y.0.1, y.1]
+    &[y.towers.towers.ctr][..],
+    &y.towers.towers.kind,
+    &[
+        y.towers.towers.cvr,
+        y.towers.towers.dwell,
+        y.towers.product,
+        y.product
+    ]
 ]
 .concat());
 

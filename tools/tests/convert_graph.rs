@@ -1,12 +1,11 @@
 //! From weights files to the intermediate model, by spec and by recognition, held against the
 //! frameworks' own outputs.
 
-mod common;
-
-use common::{assert_golden, fixture, golden, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
 use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::{fixture, golden, read};
+use testkit::golden::assert_golden;
 
 const TASKS: &str = "
 [[tasks]]

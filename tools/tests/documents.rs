@@ -234,7 +234,8 @@ fn the_readme_shows_the_minimal_example() {
 #[test]
 fn the_readme_s_type_fits_its_blob() {
     let model = edge::load().unwrap();
-    assert_eq!(edge::Model::self_test(edge::BLOB), Ok(4));
+    let blob = mmoe::Blob::open(edge::BLOB).unwrap();
+    assert_eq!(model.self_test(&blob), Ok(4));
     let golden = mmoe_tools::import::read(&root().join("tests/fixtures/pytorch-edge/golden.npz"));
     let golden = golden.unwrap().tensors;
     for (row, x) in golden["x"]

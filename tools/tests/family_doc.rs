@@ -1,8 +1,5 @@
 //! `docs/family.md` is true.
 
-mod common;
-
-use common::{fixture, golden, made, read};
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;
 use mmoe_tools::engine::Runner;
@@ -12,6 +9,7 @@ use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize;
+use testkit::fixtures::{fixture, golden, made, read};
 
 /// The fixtures' tasks where neither file nor spec names them.
 const RECOMMENDER: [(&str, &str); 3] = [

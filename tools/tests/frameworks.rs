@@ -1,12 +1,11 @@
 //! Models trained with the frameworks' own code: recognised from every file, and held against the
 //! frameworks' own outputs.
 
-mod common;
-
-use common::{assert_golden, assert_tasks, fixture, golden, read};
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::model::{Options, Recognised, build};
 use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::{fixture, golden, read};
+use testkit::golden::{assert_golden, assert_tasks};
 
 /// `[[tasks]]` tables for names and activations.
 fn tasks(tasks: &[(&str, &str)]) -> String {

@@ -2,6 +2,9 @@
 
 Run from the workspace root with torch 2.15.0, keras 3.15.1, h5py 3.16.0 and numpy 2.4.6 installed. `expected.npz` holds what
 `views.pt` and `views_legacy.pt` must read as.
+
+Not made here, but by the frameworks themselves, of small models: `numpy_scalar.pt` and `defaultdict.pt` (torch, a state dict beside such objects), `lightning.ckpt` (a checkpoint with Lightning's
+keys), `weight_norm.pt` (the old `weight_norm` on every layer), `tied.safetensors` (`save_model` of tied towers), `unnamed.keras` (Keras 3.5.0, which wrote no names of layers).
 """
 
 import os
@@ -13,6 +16,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 
 import h5py
 import keras
+import ml_dtypes
 import numpy
 import torch
 
@@ -138,6 +142,15 @@ def hdf5_files():
             f[f"{layer}/{layer}/kernel:0"] = values[i]
             f[f"{layer}/{layer}/bias:0"] = values[i, :2]
             f[layer].attrs["weight_names"] = numpy.array([f"{layer}/kernel:0".encode(), f"{layer}/bias:0".encode()])
+    # As Keras 3 writes weights under a policy of bfloat16, and those of a quantized layer.
+    with h5py.File(OUT / "bf16.weights.h5", "w") as f:
+        group = f.create_group("layers/dense/vars")
+        kernel = group.create_dataset("0", data=numpy.array([[1.5, -2.25], [0.0078125, 1e30]], dtype=ml_dtypes.bfloat16))
+        kernel.attrs["dtype"] = "bfloat16"
+        group["1"] = numpy.array([1, 2], "f2")
+    with h5py.File(OUT / "int8.weights.h5", "w", libver="latest") as f:
+        f["layers/dense/vars/0"] = numpy.array([[1, -2]], "i1")
+        f["layers/dense/vars/1"] = numpy.array([1.0], "f4")
     with h5py.File(OUT / "cyclic.h5", "w") as f:
         a = f.create_group("a")
         a["again"] = a

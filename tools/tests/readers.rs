@@ -140,6 +140,28 @@ fn wrapped_state_dicts() {
     );
 }
 
+/// The model itself, pickled whole and as TorchScript, gives what its state dict gives; and says
+/// what its modules are.
+#[test]
+fn whole_models_equal_their_state_dicts() {
+    let plain = read("readers/state_dict.h5");
+    for (file, format, eps) in [
+        ("readers/module.pt", "PyTorch model", Some(1e-5)),
+        ("readers/scripted.pt", "TorchScript archive", None),
+    ] {
+        let whole = read(file);
+        assert_eq!(whole.format, format);
+        assert_same(&whole, &plain);
+        let norm = &whole.modules["norm"];
+        assert_eq!(norm.class, "torch.nn.modules.batchnorm.BatchNorm1d");
+        assert_eq!(norm.settings.get("eps").and_then(|e| e.as_f64()), eps);
+        assert_eq!(
+            whole.modules["experts.1"].class,
+            "torch.nn.modules.linear.Linear"
+        );
+    }
+}
+
 #[test]
 fn keras_files_with_attributes_keep_the_order_of_layers() {
     for (model, tensors, first) in [
@@ -260,6 +282,36 @@ fn hdf5_types_layouts_and_seeds() {
     );
 }
 
+/// Keras before 3.6 writes no names into its weights: they follow from the order of the layers.
+#[test]
+fn keras_layers_without_names() {
+    let w = read("readers/unnamed.keras");
+    let names: Vec<(&str, &str)> = w
+        .layer_names
+        .iter()
+        .map(|(path, name)| (path.as_str(), name.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("layers/m_mo_e", "m_mo_e"),
+            ("layers/dense", "dense_5"),
+            ("layers/dense_1", "dense_6"),
+            ("layers/dense_2", "click"),
+            ("layers/dense_3", "like")
+        ]
+    );
+}
+
+/// As Keras 3 writes it under a policy of bfloat16: opaque bytes, and an attribute.
+#[test]
+fn bfloat16_of_keras() {
+    let w = read("readers/bf16.weights.h5");
+    let bf16 = &w.tensors["layers/dense/vars/0"];
+    assert_eq!(bf16.data, [1.5, -2.25, 0.007_812_5, 1.000_255_55e30]);
+    assert_eq!(w.tensors["layers/dense/vars/1"].data, [1.0, 2.0]);
+}
+
 #[test]
 fn attributes_that_keras_split() {
     let w = read("readers/split.h5");
@@ -325,18 +377,8 @@ fn what_is_not_read_is_refused_by_name_with_a_remedy() {
             ".restore(",
         ),
         (
-            "readers/scripted.pt",
-            "a TorchScript archive",
-            "torch.jit.load(",
-        ),
-        (
             "readers/evil.pt",
             "`posix.system`",
-            "torch.save(model.state_dict()",
-        ),
-        (
-            "readers/module.pt",
-            "`__main__.Net`",
             "torch.save(model.state_dict()",
         ),
         ("readers/two.pt", "first, second", "[\"first\"]"),
@@ -379,6 +421,11 @@ fn what_is_not_read_is_refused_by_name_with_a_remedy() {
             "readers/huge.h5",
             "tensor `weight` would take",
             "bytes of memory",
+        ),
+        (
+            "readers/int8.weights.h5",
+            "tensor `layers/dense/vars/0` is of 8-bit integers, as in a quantized layer",
+            "--precision i8",
         ),
         ("readers", "is a directory", "the weights file itself"),
         ("readers/no such file", "cannot be read: No such file", ""),
@@ -427,6 +474,20 @@ fn directories_and_other_things_that_are_no_files() {
         std::fs::write(dir.path().join("half"), &bytes[..bytes.len() / 2]).unwrap();
         assert!(said("half").contains(complaint), "{}", said("half"));
     }
+    for (content, kind, remedy) in [
+        ("<!DOCTYPE html><html>", "a web page", "Download"),
+        (
+            r#"{"metadata": {}, "weight_map": {"w": "model-00001-of-00002.safetensors"}}"#,
+            "the index of a model in several files",
+            "torch.save(",
+        ),
+    ] {
+        std::fs::write(dir.path().join("other"), content).unwrap();
+        let said = said("other");
+        assert!(said.contains(kind) && said.contains(remedy), "{said}");
+    }
+    std::fs::write(dir.path().join("squeezed"), b"\x1f\x8b\x08").unwrap();
+    assert!(said("squeezed").contains("compressed with gzip"));
     std::fs::write(dir.path().join("empty"), b"").unwrap();
     assert!(said("empty").contains("is empty (0 bytes)"));
     #[cfg(unix)]
@@ -434,6 +495,6 @@ fn directories_and_other_things_that_are_no_files() {
         import::read(std::path::Path::new("/dev/zero"))
             .unwrap_err()
             .to_string()
-            .contains("not a regular file")
+            .contains("is a device")
     );
 }

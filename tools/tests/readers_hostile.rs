@@ -8,6 +8,7 @@ use zip::CompressionMethod;
 
 mod counting;
 use counting::{find, read, zipped};
+use testkit::Rng;
 
 /// All files under `tests/fixtures` that belong to the readers, by name.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
@@ -35,23 +36,6 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
 /// Positions in `bytes` that hold no weights: a mutation among them changes what a reader has to
 /// understand.
 fn structure(bytes: &[u8]) -> Vec<usize> {
@@ -69,7 +53,7 @@ fn structure(bytes: &[u8]) -> Vec<usize> {
     (0..bytes.len()).filter(|&i| !is_data[i]).collect()
 }
 
-fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
+fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Rng) {
     for _ in 0..1 + random.below(4) {
         let at = match random.below(8) {
             0 => random.below(bytes.len()),
@@ -80,7 +64,7 @@ fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
         }
         match random.below(10) {
             0..4 => bytes[at] ^= 1 << random.below(8),
-            4..6 => bytes[at] = random.next() as u8,
+            4..6 => bytes[at] = random.bits() as u8,
             6 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
             7 => {
                 // A size, an address or a count, made absurd.
@@ -107,7 +91,7 @@ fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Random) {
 /// Mutates the file `n` times.
 fn mutations(name: &str, bytes: &[u8], n: usize, seed: u64) {
     let structure = structure(bytes);
-    let mut random = Random(seed);
+    let mut random = Rng::new(7000 + seed);
     let mut failed = 0;
     for i in 0..n {
         let mut mutant = bytes.to_vec();
@@ -143,7 +127,7 @@ fn mutated_members() {
         .collect();
     let each = 4_000usize.div_ceil(archives.len());
     for (seed, (name, bytes)) in archives.iter().enumerate() {
-        let mut random = Random(1000 + seed as u64);
+        let mut random = Rng::new(1000 + seed as u64);
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
         let members: Vec<(String, Vec<u8>)> = (0..zip.len())
             .map(|i| {

@@ -138,8 +138,8 @@ fn made_up_pickles() {
         ),
         (
             "a wrong call",
-            text("ccollections\nOrderedDict\n(NtR"),
-            "of the wrong arguments",
+            text("ctorch._utils\n_rebuild_tensor_v2\n(NtR"),
+            "a tensor's description is none",
         ),
         ("an unmade object", text("h\x05"), "before it was made"),
         ("an extension", b"\x82\x01".to_vec(), "instruction 0x82"),
@@ -165,29 +165,35 @@ fn made_up_safetensors() {
     let entry = |dtype: &str, shape: &str, end: usize| {
         format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,{end}]}}}}"#)
     };
+    // What is not a number is read and told: whoever needs the tensor refuses it.
     let nan = [1.0f32, f32::NAN].map(f32::to_le_bytes).concat();
     let huge = 1e300f64.to_le_bytes();
+    for (header, data, told) in [
+        (entry("F32", "[2]", 8), &nan[..], "`w` has NaN at element 1"),
+        (entry("F64", "[1]", 8), &huge, "`w` has inf at element 0"),
+    ] {
+        let w = read(&header, safetensors(&header, data)).unwrap();
+        assert!(w.notes.iter().any(|n| n.contains(told)), "{:?}", w.notes);
+    }
     let damaged = "damaged safetensors file";
     for (header, data, expected) in [
         (
-            entry("F32", "[2]", 8),
-            &nan[..],
-            "tensor `w` has NaN at element 1",
-        ),
-        (
-            entry("F64", "[1]", 8),
-            &huge,
-            "tensor `w` has inf at element 0",
-        ),
-        (
             entry("F8_E4M3", "[8]", 8),
-            &huge,
+            &huge[..],
             "tensor `w` has elements of type F8_E4M3",
         ),
         (entry("F32", "[4294967296,4294967296]", 8), &huge, damaged),
         (entry("F32", "[3]", 8), &huge, damaged),
         (entry("F32", "[2]", 9), &huge, damaged),
         ("{}".to_owned(), &[], "a safetensors file with 0 tensors"),
+        // The second would win, and the first be dropped without a word.
+        (
+            r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
+                "w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
+                .to_owned(),
+            &huge[..4],
+            "there are two tensors called `w`",
+        ),
     ] {
         assert_complaint(&header, safetensors(&header, data), expected);
     }
@@ -233,10 +239,28 @@ fn other_archives() {
             "a TensorFlow SavedModel",
         ),
         (
-            vec![config(&"[".repeat(100_000)), weights()],
+            vec![config(&"[".repeat(1000)), weights()],
             "its config.json: recursion limit exceeded",
         ),
+        (
+            vec![config(&"[".repeat(100_000)), weights()],
+            "its config.json would take 128000",
+        ),
         (vec![config("{}"), weights()], "damaged HDF5"),
+        (
+            vec![
+                config(r#"{"config": {"dtype": {"class_name": "QuantizedDTypePolicy"}}}"#),
+                weights(),
+            ],
+            "a Keras model with quantized layers",
+        ),
+        (
+            vec![
+                config(r#"{"layers": [{"config": {"quantization_mode": "int8"}}]}"#),
+                weights(),
+            ],
+            "before `model.quantize(…)`",
+        ),
         (
             vec![text("a.npy", "nothing")],
             "array `a`: it is not an array file",
@@ -244,6 +268,94 @@ fn other_archives() {
     ] {
         assert_complaint("an archive", stored(&members), expected);
     }
+}
+
+/// Text of a few bytes may be an object of some hundred: nothing is parsed before it is booked.
+#[test]
+fn json_that_grows_in_memory() {
+    for unit in [r#"{"":{"":0}},"#, "[[0]],", r#"{"a":[{}]},"#, "0,"] {
+        let config = format!("[{}0]", unit.repeat(1_000_000 / unit.len()));
+        let bytes = zipped(
+            CompressionMethod::Stored,
+            &[
+                ("config.json".to_owned(), config.into_bytes()),
+                ("model.weights.h5".to_owned(), Vec::new()),
+            ],
+        );
+        assert_complaint("a configuration", bytes, "its config.json would take");
+    }
+}
+
+/// Deflate makes a thousand zeros of a byte; rows of data may be zeros mostly, but not that much.
+#[test]
+fn rows_of_data_that_grow_in_memory() {
+    let array = |rows: usize| {
+        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows},), }}");
+        let member = ("x.npy".to_owned(), npy(&header, &vec![0; rows * 4]));
+        zipped(CompressionMethod::Deflated, &[member])
+    };
+    // Rows that are all alike, 8 MB in memory, are read.
+    let data = import::read_data(&array(2_000_000)).unwrap();
+    assert_eq!(data["x"].shape, [2_000_000]);
+    let bomb = array(20_000_000);
+    assert!(bomb.len() < 300_000);
+    let (result, peak) = peak(|| import::read_data(&bomb));
+    let said = result.unwrap_err().to_string();
+    assert!(said.contains("member `x.npy` would take 80000"), "{said}");
+    assert!(peak < 1 << 20, "{peak}");
+}
+
+#[test]
+fn archives_with_two_members_of_one_name() {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }";
+    let members = [
+        ("a.npy".to_owned(), npy(header, &[0; 4])),
+        ("b.npy".to_owned(), npy(header, &[1; 4])),
+    ];
+    let mut bytes = stored(&members);
+    for _ in 0..2 {
+        let at = find(&bytes, b"b.npy").expect("the second name");
+        bytes[at] = b'a';
+    }
+    assert_complaint(
+        "an archive",
+        bytes.clone(),
+        "two of its members have the same name",
+    );
+    let said = import::read_data(&bytes).unwrap_err().to_string();
+    assert!(
+        said.contains("two of its members have the same name"),
+        "{said}"
+    );
+    // The same name for the reader, if not for the archive.
+    let members = [
+        ("a.npy".to_owned(), npy(header, &[0; 4])),
+        ("a".to_owned(), npy(header, &[1; 4])),
+    ];
+    let said = import::read_data(&stored(&members))
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("two tensors called `a`"), "{said}");
+}
+
+/// The library makes room for a chunk of this many elements and inflates into it; at none of them
+/// it inflates without end.
+#[test]
+fn chunks_of_no_elements() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/readers/bomb.h5"
+    );
+    let mut bytes = std::fs::read(path).unwrap();
+    assert_eq!(bytes[971], 16, "the first dimension of its chunks");
+    bytes[971] = 0;
+    let (result, peak) = peak(|| import::read_bytes(bytes));
+    let said = result.unwrap_err().to_string();
+    assert!(
+        said.contains("tensor `weight` is stored in chunks of no elements"),
+        "{said}"
+    );
+    assert!(peak < 4 << 20, "{peak}");
 }
 
 /// Beside the file itself, a large safetensors file takes no more than the tensors it becomes.

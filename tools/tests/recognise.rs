@@ -1,15 +1,14 @@
 //! What each framework's names are taken for: the wiring, what was assumed, what was dropped, and
 //! that the spec written from it converts to the same graph.
 
-mod common;
-
-use common::{made, read};
-use mmoe_tools::graph::{GateKind, Graph, Op, Output};
+use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Op, Output};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
+use mmoe_tools::plan::open::{Part, Question, Topic};
 use mmoe_tools::plan::recognise::recognise;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::plan::spec::write::{write_plan, write_spec};
+use testkit::fixtures::{made, read};
 
 /// A list of tensors in the making.
 #[derive(Default)]
@@ -113,7 +112,11 @@ fn deepctr_torch_mmoe() {
             .starts_with("9 tables make 36 of the 42 inputs")
     );
     assert!(made.dropped.is_empty());
-    assert!(made.assumptions[0].contains("relu"));
+    let open: Vec<String> = made.open.iter().map(Question::text).collect();
+    assert_eq!(
+        open,
+        ["hidden layers: relu, in 16 places (`dnn_activation`, DeepCTR-Torch's default)"]
+    );
     // The separate output bias became the head's.
     assert!(
         made.placement
@@ -216,12 +219,11 @@ fn torch_rechub_folds_its_norms_even_in_gates() {
         "1 table makes 4 of the 6 inputs: the blob starts at the vector that enters the experts \
          (`embedding.embed_dict.a.weight` [10, 4])"
     );
-    assert!(
-        made.assumptions
-            .iter()
-            .any(|a| a.contains("epsilon 0.00001")),
-        "{:?}",
-        made.assumptions
+    // A PReLU is trained, the class fixes the norms' place and epsilon: the towers' relu is open.
+    let open: Vec<String> = made.open.iter().map(Question::text).collect();
+    assert_eq!(
+        open,
+        ["hidden layers: relu, in 2 places (`activation`, torch-rechub's default)"]
     );
     assert!(made.graph.nodes.iter().all(|n| {
         n.layers.len()
@@ -345,7 +347,7 @@ fn mtreclib_needs_no_tasks_and_shares_one_gate_in_omoe() {
     }
     let weights = f.weights();
     let made = build(weights, None, Options::default()).unwrap();
-    assert_eq!(made.framework, "MTReclib MMoE");
+    assert_eq!(made.framework, "MTReclib OMoE");
     assert_wiring(
         &made.graph,
         &[
@@ -500,7 +502,13 @@ fn pytorch_mmoe_packs_experts_without_activation() {
     }
     let made = with(&f.weights(), &tasks(&["linear", "linear"]));
     assert_eq!(made.framework, "pytorch-mmoe");
-    assert!(made.assumptions[0].contains("no activation"));
+    assert!(
+        made.open.iter().any(|q| q
+            .text()
+            .starts_with("the last layer of the experts: linear")),
+        "{:?}",
+        made.open
+    );
     assert_eq!(made.graph.nodes.len(), 7);
 }
 
@@ -552,31 +560,37 @@ fn fixtures_survive_a_written_spec() {
     ] {
         with(&read(file), "name = \"m\"");
     }
-    // Before anybody says what the outputs are: raw values, with a line that asks.
+    // Before anybody says what the outputs are, a draft asks for it, and for what else is open.
     let found = recognise(&weights).unwrap();
     assert_eq!(
         found.missing()[2],
         "how output `task2` is made: [[tasks]] with name and activation (sigmoid, softmax, linear)"
     );
-    let text = write_plan(
-        &weights.format,
-        found.framework,
-        &found.assumptions,
-        &found.plan,
-    );
-    assert!(text.contains("THE FILE DOES NOT SAY"));
-    let made = build(
-        weights,
-        Some(&Spec::parse(&text).unwrap()),
-        Options::default(),
-    )
-    .unwrap();
+    let text = write_plan(&weights, found.framework, &found.assumptions, &found.plan);
+    let draft = |text: &str| {
+        build(
+            weights.clone(),
+            Some(&Spec::parse(text).unwrap()),
+            Options::default(),
+        )
+    };
+    let unanswered = draft(&text).unwrap_err().to_string();
+    assert!(unanswered.contains("task0, task1, task2"), "{unanswered}");
     assert!(
-        made.graph
-            .tasks
-            .iter()
-            .all(|t| matches!(t.output, Output::Linear { .. }))
+        unanswered.contains("the last layer of the experts: relu"),
+        "{unanswered}"
     );
+    let answered = text.replace("activation = \"?\"", "activation = \"linear\"");
+    let topics = |open: &[Question]| open.iter().map(|q| (q.topic, q.part)).collect::<Vec<_>>();
+    let made = draft(&answered).unwrap();
+    assert_eq!(topics(&made.open), topics(&found.open()[1..]));
+    // One table answers all layers at once.
+    let words = "[defaults]\nactivation = \"tanh\"\nlast_activation = \"tanh\"\nresidual = false\n";
+    let at = answered.find("[[").unwrap();
+    let made = draft(&format!("{}{words}{}", &answered[..at], &answered[at..])).unwrap();
+    assert_eq!(topics(&made.open), [(Topic::GateKind, Part::Gates)]);
+    let tanh = |l: &Layer| matches!(l, Layer::Dense(d) if d.activation == Activation::Tanh);
+    assert!(made.graph.nodes[0].layers.iter().all(tanh));
 }
 
 fn fails(weights: &Weights, spec: Option<&str>, says: &[&str]) {
@@ -668,8 +682,8 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
         &normed,
         Some(&tasks(&["sigmoid", "sigmoid", "linear"])),
         &[
-            "nothing says what 1 of its tensors do, `input_norm.weight` [64] first",
-            "spec",
+            "tensors that take part in no computation: `input_norm.weight` [64]",
+            "ignore",
         ],
     );
     let norm: [(&str, &[usize]); 4] = [
@@ -711,17 +725,23 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
     fails(
         &normed,
         None,
-        &["nothing says what 1 of its tensors do, `bn/bn/gamma:0` [8] first"],
+        &["tensors that take part in no computation: `bn/bn/gamma:0` [8]"],
     );
     fails(&keras, None, &["y0, y1", "name = \"y0\""]);
-    fails(
-        &keras,
+    // Of two towers the one that is left is the other.
+    let one_left = build(
+        keras.clone(),
         Some(
-            "[[tasks]]\nname = \"y0\"\nactivation = \"linear\"\n[[tasks]]\nname = \
-             \"z\"\nactivation = \"linear\"\n",
+            &Spec::parse(
+                "[[tasks]]\nname = \"z\"\nactivation = \"linear\"\n[[tasks]]\nname = \
+             \"y0\"\nactivation = \"linear\"\n",
+            )
+            .unwrap(),
         ),
-        &["the file calls its tasks `y0`, `y1`, the spec only some of them so"],
+        Options::default(),
     );
+    let towers = one_left.unwrap().plan.towers;
+    assert_eq!(towers[1].name, "tower 0");
     let mut odd = read("keras-hub-recsys/full_keras2.h5");
     let text = odd.config.as_ref().unwrap().to_string();
     odd.config = Some(

@@ -1,27 +1,14 @@
 //! Seeded mutations of names, shapes and configurations: recognition and assembly answer with an
 //! error or a checked graph, and never panic.
 
-mod common;
-
-use common::{made, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::plan::spec::write::write_spec;
+use testkit::Rng;
+use testkit::fixtures::{made, read};
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % n.max(1)
-    }
-}
-
-fn mutate(weights: &mut Weights, random: &mut Random) {
+fn mutate(weights: &mut Weights, random: &mut Rng) {
     let at = random.below(weights.tensors.len());
     let Some((name, tensor)) = weights
         .tensors
@@ -88,7 +75,7 @@ fn assault(name: &str, original: &Weights, rounds: u64, spec: Option<&str>) {
     let spec = spec.map(|s| Spec::parse(s).unwrap());
     let (mut converted, mut refused) = (0, 0);
     for seed in 0..rounds {
-        let mut random = Random(seed);
+        let mut random = Rng::new(seed);
         let mut weights = original.clone();
         for _ in 0..=random.below(3) {
             mutate(&mut weights, &mut random);

@@ -1,9 +1,6 @@
 //! What sharing saves, as `docs/family.md` has it. `BLESS=1 cargo test -p mmoe-tools --test
 //! sharing` writes the table anew.
 
-mod common;
-
-use common::{fixture, read};
 use mmoe_tools::blob::read::split;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::Measurements;
@@ -15,6 +12,7 @@ use mmoe_tools::graph::Graph;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::text::grouped;
+use testkit::fixtures::{fixture, read};
 
 /// Each task with the whole network that it uses.
 const INDEPENDENT: &str = r#"

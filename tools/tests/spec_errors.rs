@@ -1,11 +1,9 @@
 //! Every mistake in a spec is an error that says what, where, and what to do.
 
-mod common;
-
-use common::{made, read};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::{made, read};
 
 fn error(weights: &Weights, spec: &str) -> String {
     match Spec::parse(spec) {
@@ -16,7 +14,7 @@ fn error(weights: &Weights, spec: &str) -> String {
 }
 
 fn edge_spec() -> String {
-    std::fs::read_to_string(common::fixture("pytorch-edge/spec.toml")).unwrap()
+    std::fs::read_to_string(testkit::fixtures::fixture("pytorch-edge/spec.toml")).unwrap()
 }
 
 /// Replaces text in the spec of `pytorch-edge`, which must be there, and wants all of `says` in the
@@ -108,7 +106,7 @@ fn keys_and_values_are_named_with_their_line() {
         (
             "activation = \"relu\"",
             "activation = \"relu\", slope = 0.1",
-            &["`slope` belongs to leaky_relu and prelu"],
+            &["`slope` belongs to leaky_relu, prelu and elu"],
         ),
         (
             "activation = \"relu\"",
@@ -470,7 +468,7 @@ fn experts_without_gates_and_streams_that_nobody_chose() {
         format!("{head}[experts]\ncount = 1\nlayers = [ {{ weight = \"e.0.weight\" }} ]\n{rest}");
     let text = error(&infinite, &one);
     assert!(
-        text.contains("tower 0, layer 0 (`t.weight`): it holds NaN or an infinity"),
+        text.contains("layer 0: weight (spec line 7): tensor `t.weight` has inf at element 1"),
         "{text}"
     );
     let norm = one.replace(
@@ -487,7 +485,7 @@ fn experts_without_gates_and_streams_that_nobody_chose() {
         "{ weight = \"e.0.weight\", batch_norm = { prefix = \"bn\" } }",
     );
     assert!(
-        error(&w, &norm).contains("missing field `epsilon`"),
+        error(&w, &norm).contains("`epsilon` is missing: epsilon = 1e-5 (PyTorch's default)"),
         "{}",
         error(&w, &norm)
     );

@@ -1,18 +1,18 @@
 //! What a spec can say, each form held against a computation written out here.
 
-mod common;
-
-use common::made;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::{Options, Recognised, build};
 use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::made;
 
+/// The tests share files of which each uses a part.
 fn with(weights: &Weights, spec: &str) -> Recognised {
+    let spec = format!("ignore = [\"*\"]\n{spec}");
     build(
         weights.clone(),
-        Some(&Spec::parse(spec).unwrap()),
+        Some(&Spec::parse(&spec).unwrap()),
         Options::default(),
     )
     .unwrap_or_else(|e| panic!("{e}"))
@@ -207,7 +207,7 @@ fn standardization_is_folded_on_request_and_kept_otherwise() {
     let inputs = "[[inputs]]\nname = \"speed\"\ncount = 2\nmin = 0\nmax = 9.5\nmean = 0.5\nstd = \
                   2.0\n[[inputs]]\nname = \"heat\"\ncount = 1\nstd = 0.25\n";
     let spec = format!(
-        "{}{inputs}",
+        "ignore = [\"*\"]\n{}{inputs}",
         expert_spec(r#"{ weight = "a.weight", bias = "a.bias", activation = "relu" }"#)
     );
     let wanted = relu(&dense(
@@ -215,7 +215,7 @@ fn standardization_is_folded_on_request_and_kept_otherwise() {
         "a",
         &[(X[0] - 0.5) / 2.0, (X[1] - 0.5) / 2.0, X[2] / 0.25],
     ));
-    let kept = with(&w, &spec).graph;
+    let kept = with(&w, spec.trim_start_matches("ignore = [\"*\"]\n")).graph;
     close(&evaluate(&kept, &X).tasks[0], &wanted);
     assert_eq!(
         (kept.inputs[0].mean, kept.inputs[0].max, kept.inputs[1].std),
@@ -232,12 +232,10 @@ fn standardization_is_folded_on_request_and_kept_otherwise() {
     .unwrap()
     .graph;
     close(&evaluate(&folded, &X).tasks[0], &wanted);
-    assert!(
-        folded
-            .inputs
-            .iter()
-            .all(|i| i.mean.is_none() && i.std.is_none())
-    );
+    // Nothing is left to apply; what was declared is still known, for the ranges.
+    assert!(folded.inputs.iter().all(|i| i.scaling() == (0.0, 1.0)));
+    assert_eq!(folded.inputs[1].range(2.0), Some((-0.5, 0.5)));
+    assert!(folded.inputs.iter().all(|i| i.folded));
     assert_eq!(folded.nodes[0].layers.len(), 1);
 }
 

@@ -4,7 +4,8 @@
 //! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
 //! model and writes nothing.
 
-use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, List3, Mmoe, Regression, Seq, W8};
+use mmoe::parallel::List3;
+use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, Mmoe, Regression, Seq, W8};
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;
 use mmoe_tools::graph::{

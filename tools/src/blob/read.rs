@@ -92,7 +92,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
             let l = layers
                 .next()
                 .ok_or(ReadError::Format("fewer layers than the steps own"))?;
-            if l.precision > 1 {
+            if !matches!(l.precision, 0 | 1) {
                 return Err(ReadError::Integer);
             }
             let (inputs, outputs) = (l.inputs as usize, l.outputs as usize);

@@ -1,5 +1,6 @@
 //! The commands: arguments and printing. What they compute is the library's.
 
+mod assumed;
 mod codegen;
 mod convert;
 mod eval;

@@ -9,10 +9,10 @@ use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::self_test;
 use mmoe_tools::text::count;
 
-use super::CheckFailed;
 use super::input::{load, read_blob};
 use super::output::differences::{failed, table, tolerance};
 use super::output::print;
+use super::{CheckFailed, assumed};
 
 /// Compares a blob's outputs with a golden file, what the framework itself computed; runs the
 /// self-test rows that it carries.
@@ -37,6 +37,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
+    print(&assumed::text(&runner))?;
     match self_test::check(&runner.model) {
         Ok(rows) => print(&format!(
             "{}: self-test passed, {}\n",

@@ -2,13 +2,17 @@
 //! measured on emulated cores.
 //!
 //! `cargo xtask measure` writes the measurements ([`Measurements`], `cores.json`). For a core, an
-//! optimization level and a precision the instructions of an inference are `a·multiply-accumulates
-//! + b·rows + c·exponentials`, with a, b and c ≥ 0 that fit the measured models best; wide layers
-//! add their measured difference per multiply-accumulate. The error that an estimate states is the
-//! largest that comes out when each measured model is estimated from the others; which of the three
-//! terms there are is chosen so that this error is the smallest (where floats are emulated in
-//! software, a few hundred instructions of an exponential drown in how much a product varies with
-//! its operands).
+//! optimization level and a precision the instructions of an inference are
+//!
+//! ```text
+//! a·multiply-accumulates + b·rows + c·exponentials
+//! ```
+//!
+//! with a, b and c ≥ 0 that fit the measured models best; wide layers add their measured difference
+//! per multiply-accumulate. The error that an estimate states is the largest that comes out when
+//! each measured model is estimated from the others; which of the three terms there are is chosen
+//! so that this error is the smallest (where floats are emulated in software, a few hundred
+//! instructions of an exponential drown in how much a product varies with its operands).
 
 use mmoe::blob::{LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};

@@ -84,7 +84,15 @@ impl Data {
         } else if path.is_dir() {
             return Err(DataError::Directory { path: shown() });
         } else if path.is_file() {
-            Some(std::fs::read(path).map_err(io)?)
+            Some(
+                import::read_bounded(path, import::LONGEST).map_err(|reason| match reason {
+                    import::Reason::Io(error) => io(error),
+                    reason => DataError::Arrays {
+                        path: shown(),
+                        reason,
+                    },
+                })?,
+            )
         } else {
             at_most(File::open(path).map_err(io)?).map_err(io)?
         };
@@ -350,169 +358,4 @@ fn another_format(bytes: &[u8]) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Data;
-    use std::path::Path;
-
-    fn csv(text: &str) -> Data {
-        Data::from_bytes(Path::new("d.csv"), text.as_bytes().to_vec()).unwrap()
-    }
-
-    fn names(n: &[&str]) -> Vec<String> {
-        n.iter().map(|s| (*s).to_owned()).collect()
-    }
-
-    #[test]
-    fn a_header_puts_columns_in_the_models_order() {
-        let d = csv("b,y,a\n1,0,2\n3,1,-4.5\n");
-        let rows = d.features(2, &names(&["a", "b"]), &names(&["y"])).unwrap();
-        assert_eq!(rows.data, [2.0, 1.0, -4.5, 3.0]);
-        assert_eq!(rows.len(), 2);
-        assert_eq!(d.labels("y", 2, 1).unwrap(), [0.0, 1.0]);
-    }
-
-    #[test]
-    fn columns_without_names_keep_their_order() {
-        assert_eq!(
-            csv("1,2\n3,NaN\n").features(2, &[], &[]).unwrap().data[..3],
-            [1.0, 2.0, 3.0]
-        );
-        assert_eq!(
-            csv("p,y,q\n1,9,2\n")
-                .features(2, &[], &names(&["y"]))
-                .unwrap()
-                .data,
-            [1.0, 2.0]
-        );
-    }
-
-    #[test]
-    fn wrong_columns_are_named() {
-        let fails = |text: &str| {
-            csv(text)
-                .features(2, &names(&["age", "income"]), &[])
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            fails("age,incme\n1,2\n"),
-            "d.csv: column `incme` is no feature of the model; did you mean `income`?"
-        );
-        assert_eq!(
-            fails("age\n1\n"),
-            "d.csv: the column `income` is missing: the model needs it"
-        );
-        assert_eq!(
-            fails("age,age\n1,2\n"),
-            "d.csv: column `age` stands twice in the header"
-        );
-        assert_eq!(
-            fails("1,2,3\n"),
-            "d.csv: 3 columns of features, the model takes 2"
-        );
-        assert_eq!(fails("age,income\n"), "d.csv: it has no rows");
-        assert_eq!(
-            fails("age,income\n1,x\n"),
-            "d.csv: line 2: column `income`: `x` is no number; turn words into numbers the way \
-             training did (pandas: get_dummies), or leave the column out"
-        );
-        assert_eq!(
-            fails("age,income\n1,2\n1,\n"),
-            "d.csv: line 3: column `income`: the cell is empty; fill missing values the way \
-             training did (pandas: fillna)"
-        );
-        assert_eq!(
-            fails("age;income\n1;2,5\n"),
-            "d.csv: line 2: column `income`: `2,5` has a decimal comma; write numbers with a point"
-        );
-        assert_eq!(
-            fails("age income\n1 2\n"),
-            "d.csv: column `age income` is no feature of the model; cells are separated by \
-             commas, semicolons or tabs"
-        );
-        assert_eq!(
-            fails("1\n"),
-            "d.csv: 1 columns of features, the model takes 2; cells are separated by commas, \
-             semicolons or tabs"
-        );
-        let error = |bytes: &[u8]| {
-            Data::from_bytes(Path::new("d.csv"), bytes.to_vec())
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            error(b"1,2\n1\n"),
-            "d.csv: line 2: 1 cells, the first line has 2"
-        );
-        assert_eq!(error(b""), "d.csv: is empty (0 bytes)");
-        for (begins, says) in [
-            (&b"\x1f\x8b\x08"[..], "gzip -dc"),
-            (b"PAR1\x15", "read_parquet"),
-            (b"[{\"a\": 1}]", "read_json"),
-        ] {
-            assert!(error(begins).contains(says), "{}", error(begins));
-        }
-    }
-
-    #[test]
-    fn separators_truth_values_and_the_index_of_pandas() {
-        let expected = [1.0, 0.0, 0.0, 1.0];
-        for text in [
-            "a,b\nTrue,False\nfalse,TRUE\n",
-            "b;a\n0;1\n1;0\n",
-            "a\tb\n1\t0\n0\t1\n",
-            ",a,b\n0,1,0\n1,0,1\n",
-            "Unnamed: 0,a,b\n7,1,0\n9,0,1\n",
-            "\"a\",\"b\"\n1,0\n0,1\n",
-        ] {
-            let rows = csv(text).features(2, &names(&["a", "b"]), &[]).unwrap();
-            assert_eq!(rows.data, expected, "{text}");
-        }
-        // A header of numbers behind a column without a name is pandas' own.
-        let numbered = csv(",0,1\n0,1,0\n1,0,1\n");
-        assert_eq!(numbered.features(2, &[], &[]).unwrap().data, expected);
-        assert_eq!(numbered.remarks(&[], &[]).len(), 2);
-    }
-
-    #[test]
-    fn only_columns_that_are_used_must_hold_numbers() {
-        let d = csv("a,city,b,y\n1,Rome,2,\n3,Oslo,4,\n");
-        let rows = d
-            .features(2, &names(&["a", "b"]), &names(&["city", "y"]))
-            .unwrap();
-        assert_eq!(rows.data, [1.0, 2.0, 3.0, 4.0]);
-        assert!(d.has_labels("y", 1) && !d.has_labels("z", 1));
-        assert!(
-            d.labels("y", 2, 1)
-                .unwrap_err()
-                .to_string()
-                .contains("empty")
-        );
-    }
-
-    #[test]
-    fn what_was_taken_on_trust_is_said() {
-        let d = csv("p,q,y\n1,2,0\n");
-        let remarks = d.remarks(&[], &names(&["y"]));
-        assert!(
-            remarks.len() == 1 && remarks[0].contains("`p`, `q` ("),
-            "{remarks:?}"
-        );
-        assert!(d.remarks(&names(&["p", "q"]), &names(&["y"])).is_empty());
-        assert!(csv("1,2\n").remarks(&[], &[]).is_empty());
-        let rows = csv("1,NaN\n2,3\ninf,nan\n").features(2, &[], &[]).unwrap();
-        assert_eq!(rows.not_finite(), (3, 2));
-    }
-
-    /// Looking names up one by one in a list would take minutes here.
-    #[test]
-    fn a_wide_header_is_read_in_time() {
-        let many: Vec<String> = (0..200_000).map(|i| format!("f{i}")).collect();
-        let row = vec!["1"; many.len()].join(",");
-        let d = csv(&format!("{}\n{row}\n", many.join(",")));
-        let start = std::time::Instant::now();
-        assert_eq!(d.features(many.len(), &many, &[]).unwrap().len(), 1);
-        assert_eq!(d.features(many.len(), &[], &[]).unwrap().len(), 1);
-        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
-    }
-}
+mod tests;

@@ -8,8 +8,8 @@ use crate::graph::tensors::Tensors;
 use crate::graph::{Activation, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use crate::import::Weights;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, OutputPlan, Plan, Reads, TensorRef,
-    Unit,
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, NormKind, OutputPlan, Plan, Reads,
+    TensorRef, Unit,
 };
 
 /// A graph, and what became of the tensors.
@@ -33,6 +33,7 @@ pub(crate) fn assemble(
 ) -> Result<Assembled, ModelError> {
     let unknown = || ModelError::UnknownTasks {
         tasks: plan.tasks.iter().map(|t| t.name.clone()).collect(),
+        also: Vec::new(),
     };
     let outputs: Vec<OutputPlan> = plan
         .tasks
@@ -40,7 +41,9 @@ pub(crate) fn assemble(
         .map(|t| t.output)
         .collect::<Option<_>>()
         .ok_or_else(unknown)?;
-    let tensors = Tensors::new(weights.tensors, plan);
+    let mut tensors = Tensors::new(weights.tensors, plan);
+    let plan = &*plan.settled();
+    tensors.recount(plan);
     let inputs = if plan.inputs.is_empty() {
         vec![infer_input(plan, &tensors)?]
     } else {
@@ -103,6 +106,15 @@ pub(crate) fn assemble(
             OutputPlan::Sigmoid => Output::Sigmoid { value: value()? },
             OutputPlan::Softmax => Output::Softmax { value: value()? },
             OutputPlan::Product(a, b) => Output::Product { a, b },
+            other => {
+                return Err(ModelError::Unsupported {
+                    place: format!("task `{}`", task.name),
+                    what: format!("an output by `{}`", other.name()),
+                    remedy: "outputs are linear, sigmoid, softmax or a product: take linear, and \
+                             apply the function to the value on the device"
+                        .into(),
+                });
+            }
         };
         a.graph.tasks.push(Task {
             name: task.name.clone(),
@@ -138,7 +150,14 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
         } else if let Some(vector) = [&layer.before, &layer.after]
             .into_iter()
             .flatten()
-            .find_map(|n| n.gamma.as_ref().or(n.moments.as_ref().map(|m| &m.0)))
+            .find_map(|n| {
+                let mean = if let NormKind::Batch(mean, _) = &n.kind {
+                    Some(mean)
+                } else {
+                    None
+                };
+                n.gamma.as_ref().or(mean)
+            })
         {
             tensors.length(vector, &place("norm"))?
         } else {
@@ -323,6 +342,13 @@ impl Assembler {
             GateKindPlan::TopK { k, renormalise } => GateKind::TopK { k, renormalise },
             GateKindPlan::DSelectK { k } => GateKind::DSelectK { k },
             GateKindPlan::Constant(_) => GateKind::Constant,
+            GateKindPlan::Linear => {
+                return Err(ModelError::Unsupported {
+                    place: name.clone(),
+                    what: "a gate whose weights are its logits (`linear`)".into(),
+                    remedy: "gates are softmax, sigmoid, hard, top_k, dselect_k or constant".into(),
+                });
+            }
         };
         if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind
             && (k == 0 || k > order.len())
@@ -551,9 +577,23 @@ impl Assembler {
                     .into(),
             });
         }
+        if layer.residual {
+            return Err(ModelError::Unsupported {
+                place: place.into(),
+                what: "a layer that adds its input to its output".into(),
+                remedy: "layers follow one another".into(),
+            });
+        }
         if let Some(norm) = &layer.before {
             steps.push(self.norm(norm, *width, place)?);
         }
+        let missing = |what: &str| {
+            Err(ModelError::Unsupported {
+                place: place.into(),
+                what: format!("activation `{what}`"),
+                remedy: "the engine has linear, relu, leaky_relu, prelu, sigmoid and tanh".into(),
+            })
+        };
         steps.extend(match &layer.activation {
             ActivationPlan::Linear => None,
             ActivationPlan::Relu => Some(Step::Activation(Activation::Relu)),
@@ -563,6 +603,9 @@ impl Assembler {
             })),
             ActivationPlan::Sigmoid => Some(Step::Activation(Activation::Sigmoid)),
             ActivationPlan::Tanh => Some(Step::Activation(Activation::Tanh)),
+            other @ (ActivationPlan::Elu(_)
+            | ActivationPlan::Pointwise(_)
+            | ActivationPlan::Dice(_)) => return missing(other.name()),
             ActivationPlan::PRelu(slope) => {
                 let place = format!("{place}: slope");
                 let scalar = self.tensors.length(slope, &place)? == 1;
@@ -585,10 +628,17 @@ impl Assembler {
     }
 
     fn norm(&mut self, norm: &Norm, width: usize, place: &str) -> Result<Step, ModelError> {
-        let kind = if norm.moments.is_some() {
-            "batch norm"
-        } else {
-            "layer norm"
+        let kind = match norm.kind {
+            NormKind::Batch(..) => "batch norm",
+            NormKind::Layer => "layer norm",
+            NormKind::Scale => "scale",
+            NormKind::Rms | NormKind::Group(_) | NormKind::L2 => {
+                return Err(ModelError::Unsupported {
+                    place: place.into(),
+                    what: "an RMS norm, group norm or L2 norm".into(),
+                    remedy: "norms are batch norms and layer norms".into(),
+                });
+            }
         };
         let place = format!("{place}: {kind}");
         let optional = |a: &mut Self, r: &Option<TensorRef>, default: f64| {
@@ -598,8 +648,17 @@ impl Assembler {
         };
         let gamma = optional(self, &norm.gamma, 1.0)?;
         let beta = optional(self, &norm.beta, 0.0)?;
+        if norm.kind == NormKind::Scale {
+            return Ok(Step::Affine(
+                Affine {
+                    gain: gamma,
+                    bias: beta,
+                },
+                place,
+            ));
+        }
         #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
-        let Some((mean, variance)) = &norm.moments else {
+        let NormKind::Batch(mean, variance) = &norm.kind else {
             return Ok(Step::LayerNorm {
                 gain: narrow(gamma),
                 bias: narrow(beta),

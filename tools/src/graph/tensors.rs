@@ -28,14 +28,21 @@ pub(crate) struct Tensors {
 
 impl Tensors {
     pub(crate) fn new(tensors: IndexMap<String, Tensor>, plan: &Plan) -> Self {
-        let mut uses = HashMap::new();
-        for part in plan.references().flat_map(TensorRef::parts) {
-            *uses.entry(part.name.clone()).or_insert(0) += 1;
-        }
-        Self {
+        let mut new = Self {
             tensors,
-            uses,
+            uses: HashMap::new(),
             placement: Vec::new(),
+        };
+        new.recount(plan);
+        new
+    }
+
+    /// Counts the uses by a plan that was made of the first; what only the first one names stays
+    /// known, at no use.
+    pub(crate) fn recount(&mut self, plan: &Plan) {
+        self.uses.values_mut().for_each(|n| *n = 0);
+        for part in plan.references().flat_map(TensorRef::parts) {
+            *self.uses.entry(part.name.clone()).or_insert(0) += 1;
         }
     }
 
@@ -92,6 +99,14 @@ impl Tensors {
         let Some(tensor) = self.tensors.get_mut(&part.name) else {
             return Ok(Vec::new());
         };
+        if let Some((index, value)) = tensor.not_finite() {
+            return Err(ModelError::NotFinite {
+                place: located(place, part),
+                name: part.name.clone(),
+                index,
+                value: value.to_string(),
+            });
+        }
         Ok(match part.pick {
             None if left == 0 => std::mem::take(&mut tensor.data),
             None => tensor.data.clone(),

@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 use super::Reason;
 use super::collect::Budget;
@@ -16,11 +17,21 @@ pub(super) struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Reason> {
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| {
+        // An archive is known by its first bytes, so nothing stands in front of it. Said to the zip
+        // library, as it would guess: it takes the directory to end where its last record begins,
+        // and is wrong where a zip64 record of 76 bytes stands between and the first header is just
+        // as long, which it is for a name of 30 characters (`mmoe-formats.compiled/data.pkl`).
+        let config = Config {
+            archive_offset: ArchiveOffset::Known(0),
+        };
+        let zip = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(|e| {
             damaged(format_args!(
                 "its list of members, which stands at its end, is broken or cut off ({e})"
             ))
         })?;
+        if zip.has_duplicate_names() {
+            return Err(damaged("two of its members have the same name"));
+        }
         let names = (0..zip.len())
             .map(|i| match zip.name_for_index(i) {
                 Some(Ok(name)) => Ok(name.into_owned()),

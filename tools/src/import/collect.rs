@@ -5,17 +5,25 @@ use std::collections::BTreeMap;
 use half::{bf16, f16};
 use indexmap::IndexMap;
 
-use super::{Reason, Tensor, Weights};
+use super::{Module, Reason, Tensor, Weights, names, parametrized, pickle};
+use crate::text::count;
 
 /// A reader may allocate this many times the file's size: bytes become f32 (four times), and a
 /// compressed file of real weights is at worst a few times smaller than what it holds.
 const EXPANSION: usize = 16;
 
-/// The same for rows of data, which may be zeros nearly all: what deflate shrinks a thousandfold.
-const EXPANSION_OF_DATA: usize = 2 * 1032;
+/// The same for rows of data, which are zeros mostly where they are one-hot.
+const EXPANSION_OF_DATA: usize = 64;
 
 /// What a reader may allocate beside that, so that tiny files of many zeros still read.
 const SLACK: usize = 256 * 1024;
+
+/// The same for rows of data: deflate shrinks rows that are all alike a thousandfold.
+const SLACK_OF_DATA: usize = 64 * 1024 * 1024;
+
+/// Ranks beyond this are made up. Messages and tables print shapes whole, so they must stay
+/// printable.
+const HIGHEST_RANK: usize = 64;
 
 /// What is left of the memory that one file may take.
 #[derive(Debug)]
@@ -35,7 +43,7 @@ impl Budget {
         Budget {
             left: file_len
                 .saturating_mul(EXPANSION_OF_DATA)
-                .saturating_add(SLACK),
+                .saturating_add(SLACK_OF_DATA),
         }
     }
 
@@ -249,10 +257,12 @@ pub(super) struct Raw<'a> {
 pub(super) struct Collector {
     format: &'static str,
     tensors: IndexMap<String, Tensor>,
+    /// See [`Weights::modules`].
+    pub(super) modules: IndexMap<String, Module>,
     converted: BTreeMap<Dtype, usize>,
     pub(super) notes: Vec<String>,
     pub(super) budget: Budget,
-    /// Rows of data may hold NaN and infinities, weights may not.
+    /// Rows of data hold NaN and infinities for reasons of their own; in weights they are noted.
     pub(super) any_value: bool,
 }
 
@@ -261,11 +271,17 @@ impl Collector {
         Collector {
             format,
             tensors: IndexMap::new(),
+            modules: IndexMap::new(),
             converted: BTreeMap::new(),
             notes: Vec::new(),
             budget,
             any_value: false,
         }
+    }
+
+    /// Calls the file something else, now that more is known of it.
+    pub(super) fn rename(&mut self, format: &'static str) {
+        self.format = format;
     }
 
     pub(super) fn damaged(&self, reason: impl ToString) -> Reason {
@@ -274,6 +290,12 @@ impl Collector {
 
     /// Books the memory of the tensor `name`, and says how many elements it has.
     pub(super) fn reserve(&mut self, name: &str, shape: &[usize]) -> Result<usize, Reason> {
+        if shape.len() > HIGHEST_RANK {
+            return Err(self.damaged(format_args!(
+                "tensor `{name}` has {} dimensions",
+                shape.len()
+            )));
+        }
         let count = elements(shape)
             .ok_or_else(|| self.damaged(format_args!("tensor `{name}` has the shape {shape:?}")))?;
         let bytes = (count as u64).saturating_mul(4);
@@ -293,13 +315,6 @@ impl Collector {
             )));
         }
         let data = decode(raw.dtype, raw.order, raw.bytes);
-        if let Some(index) = data.iter().position(|v| !v.is_finite() && !self.any_value) {
-            return Err(Reason::NotFinite {
-                tensor: name.to_owned(),
-                index,
-                value: data[index],
-            });
-        }
         if raw.dtype != Dtype::F32 {
             *self.converted.entry(raw.dtype).or_default() += 1;
         }
@@ -313,26 +328,40 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes off the wrappers that all names share, such as `module.` of a parallel model.
-    pub(super) fn strip_prefixes(&mut self) {
-        let mut stripped = String::new();
-        while let Some(prefix) = ["module.", "model.", "_orig_mod."].into_iter().find(|p| {
-            self.tensors
-                .keys()
-                .all(|k| k.len() > p.len() && k.starts_with(p))
-                && !self.tensors.is_empty()
-        }) {
-            stripped.push_str(prefix);
-            self.tensors = std::mem::take(&mut self.tensors)
-                .into_iter()
-                .map(|(k, t)| (k[prefix.len()..].to_owned(), t))
-                .collect();
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Gives a tensor a second name.
+    pub(super) fn copy(&mut self, of: &str, name: &str) -> Result<(), Reason> {
+        let Some(tensor) = self.tensors.get(of).cloned() else {
+            return Err(self.damaged(format_args!("tensor `{of}` is missing")));
+        };
+        self.reserve(name, &tensor.shape)?;
+        self.tensors.insert(name.to_owned(), tensor);
+        Ok(())
+    }
+
+    /// Finishes tensors that have the names of a PyTorch module's: their wrappers are taken off,
+    /// and parametrized weights are computed.
+    pub(super) fn finish_modules(mut self) -> Result<Weights, Reason> {
+        let is_flat = |name: &&String| name.rsplit('.').next() == Some("_flat_param");
+        if let Some(name) = self.tensors.keys().find(is_flat) {
+            return Err(Reason::Kind {
+                tensor: name.clone(),
+                kind: "a flat parameter of FSDP, which holds several layers in one".to_owned(),
+                remedy: pickle::SHARDED.remedy,
+            });
         }
-        if !stripped.is_empty() {
-            self.notes.push(format!(
-                "took the common prefix `{stripped}` off all tensor names"
-            ));
-        }
+        let unwrapped = names::unwrap(&mut self.tensors, &mut self.notes);
+        parametrized::compute(&mut self.tensors, &mut self.notes)?;
+        let modules = std::mem::take(&mut self.modules);
+        let mut weights = self.finish()?;
+        weights.modules = modules
+            .into_iter()
+            .filter_map(|(path, module)| Some((unwrapped.path(&path)?, module)))
+            .collect();
+        Ok(weights)
     }
 
     pub(super) fn finish(mut self) -> Result<Weights, Reason> {
@@ -341,15 +370,33 @@ impl Collector {
                 found: format!("a {} file with 0 tensors", self.format),
             });
         }
+        // Refused where it is used: a mask of -inf that only training reads does no harm.
+        if !self.any_value {
+            let mut wrong = self
+                .tensors
+                .iter()
+                .filter_map(|(name, tensor)| Some((name, tensor.not_finite()?)));
+            if let Some((name, (index, value))) = wrong.next() {
+                let more = match wrong.count() {
+                    0 => String::new(),
+                    n => format!(" (and {n} more such tensors)"),
+                };
+                self.notes.push(format!(
+                    "tensor `{name}` has {value} at element {index}{more}: a model that needs it \
+                     is refused"
+                ));
+            }
+        }
         for (dtype, n) in &self.converted {
-            let tensors = if *n == 1 { "tensor" } else { "tensors" };
+            let tensors = count(*n, "tensor");
             self.notes
-                .push(format!("{n} {tensors} converted from {}", dtype.name()));
+                .push(format!("{tensors} converted from {}", dtype.name()));
         }
         Ok(Weights {
             format: self.format.to_owned(),
             tensors: self.tensors,
             notes: self.notes,
+            modules: self.modules,
             ..Weights::default()
         })
     }

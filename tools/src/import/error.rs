@@ -25,8 +25,8 @@ pub enum Reason {
     /// A directory of no kind that is known.
     #[error("is a directory; give the weights file itself")]
     Directory,
-    /// A device, pipe or socket.
-    #[error("is not a regular file")]
+    /// A device, whose bytes may have no end.
+    #[error("is a device, not a regular file")]
     NotAFile,
     /// No bytes at all.
     #[error("is empty (0 bytes); was it fully written?")]
@@ -79,18 +79,35 @@ pub enum Reason {
         /// How much was left for it.
         allowed: u64,
     },
-    /// A weight is NaN or infinite.
+    /// A weight is computed from other tensors in a way that is not known.
     #[error(
-        "tensor `{tensor}` has {value} at element {index}; the model diverged in training or the \
-         file is damaged"
+        "`{tensor}` is parametrized in a way that mmoe does not compute (it knows weight norm, \
+         spectral norm and pruning, one at a time). Make it a plain tensor before saving, in \
+         Python:\n    torch.nn.utils.parametrize.remove_parametrizations(module, \
+         \"{}\")    # or torch.nn.utils.prune.remove, torch.nn.utils.remove_weight_norm",
+        tensor.rsplit('.').next().unwrap_or(tensor)
     )]
-    NotFinite {
+    Parametrized {
+        /// The weight.
+        tensor: String,
+    },
+    /// A tensor is of a kind that is not read: sparse, quantized, sharded, ….
+    #[error("tensor `{tensor}` is {kind}, which mmoe does not read.\n{remedy}")]
+    Kind {
         /// The tensor.
         tensor: String,
-        /// The first such element, counted row-major.
-        index: usize,
-        /// Its value.
-        value: f32,
+        /// What it is, with its article where it has one.
+        kind: String,
+        /// What to save instead.
+        remedy: &'static str,
+    },
+    /// The file is longer than any of its kind that is read.
+    #[error("has {length} bytes or more, and at most {most} are read; is it the right file?")]
+    TooLong {
+        /// How long it is.
+        length: u64,
+        /// The most that is read.
+        most: u64,
     },
     /// A tensor's elements are of a type that is not read.
     #[error("tensor `{tensor}` has elements of type {dtype}; save it as float32")]
@@ -106,14 +123,17 @@ pub enum Reason {
         /// What it holds instead.
         found: String,
     },
-    /// Several dictionaries of tensors, none of them under a usual name.
+    /// Several dictionaries of the same tensors, none of them under a usual name.
     #[error(
-        "holds several dictionaries of tensors ({}); save one of them alone, in Python:\n    \
-         torch.save(torch.load(\"FILE\")[\"{}\"], \"model.pt\")", keys.join(", "), keys[0]
+        "holds several dictionaries of the same tensors ({}), and nothing says which of them is \
+         the model; save one of them alone, in Python:\n    \
+         torch.save(torch.load(\"FILE\"){first}, \"model.pt\")", keys.join(", ")
     )]
     Ambiguous {
         /// Their keys.
         keys: Vec<String>,
+        /// How Python looks the first of them up.
+        first: String,
     },
 }
 

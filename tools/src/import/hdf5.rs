@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, elements};
 use super::metered::Metered;
-use super::{Reason, Weights};
+use super::{Reason, Weights, json, keras};
 
 /// Groups stand in groups no deeper than this; a group that contains itself stands in itself for
 /// ever.
@@ -39,16 +39,17 @@ const BF16: FloatingPointLayout = FloatingPointLayout {
     exponent_bias: 127,
 };
 
-pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
+pub(super) fn read(bytes: Vec<u8>, mut budget: Budget) -> Result<Weights, Reason> {
     let file_len = bytes.len() as u64;
     let file = File::from_source(Metered::new(bytes)).map_err(damaged)?;
     let root = file.root();
     let attrs = root.attrs().map_err(damaged)?;
     let config = match attrs.get("model_config").and_then(AttrValue::as_str) {
-        Some(text) => Some(
-            serde_json::from_str(text)
-                .map_err(|e| damaged(format_args!("its model_config: {e}")))?,
-        ),
+        Some(text) => {
+            let config = json::parse(text.as_bytes(), "its model_config", &mut budget)?;
+            keras::refuse_quantized(&config)?;
+            Some(config)
+        }
         None => None,
     };
     let (groups, _) = members(&root)?;
@@ -61,6 +62,7 @@ pub(super) fn read(bytes: Vec<u8>, budget: Budget) -> Result<Weights, Reason> {
         layer_names: IndexMap::new(),
         optimizer: 0,
         seeds: 0,
+        metrics: 0,
     };
     if let Some((_, group)) = full {
         reader.out = Collector::new("Keras full .h5", reader.out.budget);
@@ -87,6 +89,7 @@ struct Reader {
     layer_names: IndexMap<String, String>,
     optimizer: usize,
     seeds: usize,
+    metrics: usize,
 }
 
 impl Reader {
@@ -167,13 +170,34 @@ impl Reader {
             self.optimizer += 1;
             return Ok(());
         }
+        if name.starts_with("metrics/") {
+            self.metrics += 1;
+            return Ok(());
+        }
         if parts().any(|p| p.starts_with("seed_generator")) {
             self.seeds += 1;
             return Ok(());
         }
         let broken = |e: hdf5_pure::Error| damaged(format_args!("tensor `{name}`: {e}"));
         let datatype = dataset.datatype().map_err(broken)?;
-        let (dtype, order) = dtype(&datatype).ok_or_else(|| Reason::Dtype {
+        let known = match datatype {
+            // Keras 3 writes bfloat16 as bytes, and says so beside them.
+            Datatype::Opaque { size: 2, .. } => {
+                let attrs = dataset.attrs().map_err(broken)?;
+                let said = attrs.get("dtype").and_then(AttrValue::as_str);
+                (said == Some("bfloat16")).then_some((Dtype::Bf16, ByteOrder::Little))
+            }
+            _ => dtype(&datatype),
+        };
+        // No layer but a quantized one has weights of 8 bits.
+        if known.is_some_and(|(dtype, _)| dtype == Dtype::I8) && parts().any(|p| p == "vars") {
+            return Err(Reason::Kind {
+                tensor: name.to_owned(),
+                kind: "of 8-bit integers, as in a quantized layer".to_owned(),
+                remedy: keras::BEFORE_QUANTIZE,
+            });
+        }
+        let (dtype, order) = known.ok_or_else(|| Reason::Dtype {
             tensor: name.to_owned(),
             dtype: dataset
                 .dtype()
@@ -189,6 +213,13 @@ impl Reader {
         // The stored bytes stand beside the converted ones, and one chunk of them beside those.
         let chunk = match dataset.chunk_shape().map_err(broken)? {
             Some(chunk) => {
+                let chunk = sizes(chunk)?;
+                // The library inflates a chunk of no elements without end.
+                if chunk.contains(&0) {
+                    return Err(damaged(format_args!(
+                        "tensor `{name}` is stored in chunks of no elements"
+                    )));
+                }
                 // Room for the stored chunks is made before they are read: they must lie within the
                 // file.
                 for stored in dataset.chunks().map_err(broken)? {
@@ -199,7 +230,7 @@ impl Reader {
                         )));
                     }
                 }
-                elements(&sizes(chunk)?)
+                elements(&chunk)
             }
             None => Some(0),
         };
@@ -228,6 +259,7 @@ impl Reader {
         for (count, what) in [
             (self.optimizer, "of the optimizer"),
             (self.seeds, "of random seeds"),
+            (self.metrics, "of metrics"),
         ] {
             if count > 0 {
                 let variables = if count == 1 { "variable" } else { "variables" };

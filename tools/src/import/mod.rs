@@ -10,17 +10,22 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 mod archive;
+mod bounded;
 mod collect;
 mod error;
 mod hdf5;
+mod json;
 mod keras;
 mod metered;
+mod names;
 mod numpy;
+mod parametrized;
 mod pickle;
 mod safetensors;
 mod sniff;
 mod torch;
 
+pub use bounded::read_bounded;
 pub use error::{ImportError, Reason};
 use sniff::Kind;
 
@@ -39,8 +44,22 @@ pub struct Weights {
     /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras
     /// 3 weights): `layers/dense_2` → `income`.
     pub layer_names: IndexMap<String, String>,
-    /// What the reader did that a person should know: converted types, unwrapped prefixes.
+    /// Path of a module in the model → what it is, where the file is a whole PyTorch model and not
+    /// only its state dict. The model itself has the empty path.
+    pub modules: IndexMap<String, Module>,
+    /// What the reader did that a person should know, a line each: which of several copies it
+    /// took, what it computed, converted, unwrapped and left out.
     pub notes: Vec<String>,
+}
+
+/// One module of a whole PyTorch model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Module {
+    /// Its class: `torch.nn.modules.activation.SiLU`.
+    pub class: String,
+    /// Its attributes that are numbers, strings, booleans or functions: `eps`, `negative_slope`,
+    /// `activation` with `torch.nn.functional.silu`, ….
+    pub settings: IndexMap<String, serde_json::Value>,
 }
 
 /// One tensor, row-major, as f32 (other float types are converted, and a note says so).
@@ -52,22 +71,35 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
+impl Tensor {
+    /// The first element that is NaN or infinite, and its value.
+    ///
+    /// A reader keeps such tensors, as a file may hold some that inference does not need: whoever
+    /// uses a tensor asks.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<(usize, f32)> {
+        let found = self.data.iter().enumerate().find(|(_, v)| !v.is_finite());
+        found.map(|(index, value)| (index, *value))
+    }
+}
+
+/// Models for small devices are far from this many bytes; a file of holes may claim any number.
+pub const LONGEST: u64 = 4 << 30;
+
 /// Reads a weights file of any kind that is known, by its content.
 ///
 /// # Errors
 ///
-/// When the file cannot be opened, is of no kind that is read, is damaged, or holds a weight that
-/// is not finite.
+/// When the file cannot be opened, is of no kind that is read, or is damaged.
 pub fn read(path: &Path) -> Result<Weights, ImportError> {
     let read = || {
-        let metadata = fs::metadata(path)?;
-        if metadata.is_dir() {
+        if fs::metadata(path)?.is_dir() {
             return Err(sniff::directory(path));
         }
-        if !metadata.is_file() {
-            return Err(Reason::NotAFile);
+        if let Some(reason) = sniff::named(path) {
+            return Err(reason);
         }
-        match read_bytes(fs::read(path)?) {
+        match read_bytes(read_bounded(path, LONGEST)?) {
             // A checkpoint's data are bare numbers: no content tells what they are.
             Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => {
                 Err(sniff::CHECKPOINT)
@@ -121,6 +153,8 @@ fn zip(bytes: &[u8]) -> Result<Weights, Reason> {
         sniff::ZipKind::Npz => numpy::read_npz(&mut archive, budget),
         sniff::ZipKind::Keras => keras::read(&mut archive, budget),
         sniff::ZipKind::Torch => torch::read_zip(&mut archive, budget),
+        sniff::ZipKind::TorchExport => torch::export::read(&mut archive, budget),
+        sniff::ZipKind::TorchScript => torch::read_script(&mut archive, budget),
     }
 }
 

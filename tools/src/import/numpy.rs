@@ -10,8 +10,7 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 pub(super) fn read_npz(archive: &mut Archive<'_>, budget: Budget) -> Result<Weights, Reason> {
     let mut out = Collector::new("NumPy .npz", budget);
     members(archive, &mut out)?;
-    out.strip_prefixes();
-    out.finish()
+    out.finish_modules()
 }
 
 /// Rows of data from an `.npz` or `.npy`: any values, names as they are.
@@ -60,17 +59,7 @@ fn push(out: &mut Collector, name: &str, bytes: &[u8]) -> Result<(), Reason> {
             data.len()
         )));
     }
-    let mut strides = vec![1usize; shape.len()];
-    let mut step = 1usize;
-    for i in 0..shape.len() {
-        let axis = if header.fortran {
-            i
-        } else {
-            shape.len() - 1 - i
-        };
-        strides[axis] = step;
-        step = step.saturating_mul(shape[axis]);
-    }
+    let strides = strides(&shape, header.fortran);
     let strided = Strided {
         offset: 0,
         shape: &shape,
@@ -88,6 +77,18 @@ fn push(out: &mut Collector, name: &str, bytes: &[u8]) -> Result<(), Reason> {
             bytes: &bytes,
         },
     )
+}
+
+/// The steps along the dimensions of an array without gaps, in C's order or in Fortran's.
+pub(super) fn strides(shape: &[usize], fortran: bool) -> Vec<usize> {
+    let mut strides = vec![1usize; shape.len()];
+    let mut step = 1usize;
+    for i in 0..shape.len() {
+        let axis = if fortran { i } else { shape.len() - 1 - i };
+        strides[axis] = step;
+        step = step.saturating_mul(shape[axis]);
+    }
+    strides
 }
 
 /// What an array file says about its data.
@@ -155,7 +156,12 @@ fn dtype(descr: &str) -> Option<(Dtype, ByteOrder)> {
         ">" => ByteOrder::Big,
         _ => return None,
     };
-    let dtype = match kind {
+    Some((self::kind(kind)?, order))
+}
+
+/// Kind and size, such as `f4`.
+pub(super) fn kind(kind: &str) -> Option<Dtype> {
+    Some(match kind {
         "b1" => Dtype::Bool,
         "u1" => Dtype::U8,
         "i1" => Dtype::I8,
@@ -169,6 +175,5 @@ fn dtype(descr: &str) -> Option<(Dtype, ByteOrder)> {
         "f4" => Dtype::F32,
         "f8" => Dtype::F64,
         _ => return None,
-    };
-    Some((dtype, order))
+    })
 }

@@ -1,6 +1,10 @@
 //! `.safetensors`.
 
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
 use safetensors::{Dtype as Theirs, SafeTensorError, SafeTensors};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw};
 use super::{Reason, Weights};
@@ -18,7 +22,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
         }
         e => out.damaged(e),
     })?;
-    let data = &bytes[8 + header..];
+    let (text, data) = bytes[8..].split_at(header);
+    // The library keeps the last of two tensors of one name and says nothing.
+    serde_json::from_slice::<Names>(text).map_err(|e| out.damaged(e))?;
     // In the order of their data, which is the order in which they were written.
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else {
@@ -43,8 +49,57 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
             },
         )?;
     }
-    out.strip_prefixes();
-    out.finish()
+    if let Some(said) = metadata.metadata() {
+        tie(&mut out, said)?;
+    }
+    out.finish_modules()
+}
+
+/// Restores the tensors that share their elements with another. `save_model` writes one of them
+/// and says of the others whose they are: `{"towers.1.weight": "towers.0.weight"}`.
+fn tie(out: &mut Collector, said: &HashMap<String, String>) -> Result<(), Reason> {
+    let mut tied: Vec<(&String, &String)> = said
+        .iter()
+        .filter(|(name, kept)| !out.has(name) && out.has(kept))
+        .collect();
+    tied.sort();
+    for (name, kept) in tied {
+        out.copy(kept, name)?;
+        out.notes.push(format!(
+            "`{name}` is `{kept}`: the file says that they share their elements"
+        ));
+    }
+    Ok(())
+}
+
+/// The names in a header, each of which stands there once.
+struct Names;
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut seen = HashSet::new();
+                while let Some((name, IgnoredAny)) = map.next_entry::<String, _>()? {
+                    if seen.contains(&name) {
+                        return Err(serde::de::Error::custom(format_args!(
+                            "there are two tensors called `{name:.200}`"
+                        )));
+                    }
+                    seen.insert(name);
+                }
+                Ok(Names)
+            }
+        }
+        from.deserialize_map(Once)
+    }
 }
 
 fn dtype(theirs: Theirs) -> Option<Dtype> {

@@ -21,6 +21,8 @@ pub(super) enum ZipKind {
     Npz,
     Keras,
     Torch,
+    TorchScript,
+    TorchExport,
 }
 
 const SAVE_KERAS: &str =
@@ -30,8 +32,19 @@ const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
                            torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
                            model.save(\"model.keras\")                     # Keras";
 
-const SAVE_STATE: &str = "Save its state dict, in Python:\n    \
-                          torch.save(torch.jit.load(\"FILE\").state_dict(), \"model.pt\")";
+pub(super) const EXPORTED: Reason = Reason::Unsupported {
+    kind: "an exported PyTorch program (.pt2) without the weights of one model, such as a compiled \
+           package",
+    remedy: "Save the state dict of the model it was made from, in Python:\n    \
+             torch.save(model.state_dict(), \"model.pt\")",
+};
+
+const DISTRIBUTED: Reason = Reason::Unsupported {
+    kind: "a checkpoint of torch.distributed, or a part of one",
+    remedy: "Gather it into one file, in Python:\n    from \
+             torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
+             dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
+};
 
 const SAVED_MODEL: Reason = Reason::Unsupported {
     kind: "a TensorFlow SavedModel",
@@ -82,6 +95,31 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
             "Fetch the file:\n    git lfs pull",
         );
     }
+    if bytes.starts_with(b"\x1f\x8b") {
+        return unsupported(
+            "compressed with gzip",
+            "Decompress it first:\n    gunzip --keep FILE",
+        );
+    }
+    let start = bytes.trim_ascii_start();
+    let tag = |tag: &[u8]| {
+        start
+            .get(..tag.len())
+            .is_some_and(|s| s.eq_ignore_ascii_case(tag))
+    };
+    if tag(b"<!doctype html") || tag(b"<html") {
+        return unsupported(
+            "a web page, not the file itself",
+            "Download the file again; the link that was followed leads to a page about it",
+        );
+    }
+    if start.starts_with(b"{") && find(bytes, b"\"weight_map\"") {
+        return unsupported(
+            "the index of a model in several files",
+            "Load the model and save it as one file, in Python:\n    \
+             torch.save(model.state_dict(), \"model.pt\")",
+        );
+    }
     if bytes.starts_with(b"model_checkpoint_path:") || bytes.ends_with(&LEVELDB_TABLE) {
         return Err(CHECKPOINT);
     }
@@ -104,12 +142,25 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
     }
 }
 
+/// Whether a text contains another, looked for where an index begins.
+fn find(bytes: &[u8], wanted: &[u8]) -> bool {
+    const LOOK_AT: usize = 1 << 20;
+    let start = &bytes[..bytes.len().min(LOOK_AT)];
+    start.windows(wanted.len()).any(|window| window == wanted)
+}
+
 /// What a zip archive is, by the names of its members.
 pub(super) fn zip_kind(names: &[String]) -> Result<ZipKind, Reason> {
-    let unsupported = |kind, remedy| Err(Reason::Unsupported { kind, remedy });
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|n| test(n));
+    if any(&|n| {
+        n.ends_with("serialized_exported_program.json")
+            || n.ends_with("archive_format")
+            || n.contains("data/aotinductor/")
+    }) {
+        return Ok(ZipKind::TorchExport);
+    }
     if any(&|n| n.ends_with("/constants.pkl") || n.contains("/code/")) {
-        return unsupported("a TorchScript archive", SAVE_STATE);
+        return Ok(ZipKind::TorchScript);
     }
     if any(&|n| n.ends_with("saved_model.pb")) {
         return Err(SAVED_MODEL);
@@ -140,6 +191,13 @@ pub(super) fn is_checkpoint_data(path: &Path) -> bool {
     name.contains(".data-") && name.contains("-of-")
 }
 
+/// What a file is by its name alone: a part of a distributed checkpoint is several torch files one
+/// after the other, of which the last would read as a tensor without a name.
+pub(super) fn named(path: &Path) -> Option<Reason> {
+    let is_part = path.extension().is_some_and(|e| e == "distcp");
+    (is_part || path.file_name().is_some_and(|n| n == ".metadata")).then_some(DISTRIBUTED)
+}
+
 /// Why a directory is no weights file.
 pub(super) fn directory(path: &Path) -> Reason {
     if path.join("saved_model.pb").exists() {
@@ -149,12 +207,7 @@ pub(super) fn directory(path: &Path) -> Reason {
         return CHECKPOINT;
     }
     if path.join(".metadata").exists() {
-        return Reason::Unsupported {
-            kind: "a checkpoint of torch.distributed",
-            remedy: "Gather it into one file, in Python:\n    from \
-                     torch.distributed.checkpoint.format_utils import dcp_to_torch_save\n    \
-                     dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
-        };
+        return DISTRIBUTED;
     }
     Reason::Directory
 }

@@ -4,10 +4,17 @@
 //! A plan names tensors and says how they are wired; it holds no weights. The library turns it into
 //! a [`crate::graph::Graph`], [`crate::plan::spec::write`] into the text of a spec.
 
+mod activation;
+pub mod open;
 pub mod recognise;
 pub mod spec;
 
+use std::borrow::Cow;
+
 use crate::graph::Input;
+
+pub use activation::{ActivationPlan, Dice, Pointwise, SPEC_NAMES};
+pub use open::Open;
 
 /// A whole model.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,12 +25,28 @@ pub struct Plan {
     pub version: u32,
     /// The inputs; empty: one, as wide as the first layers say.
     pub inputs: Vec<Input>,
+    /// Layers between the model's raw input and what experts and gates read.
+    pub front: Option<Front>,
     /// Experts and gates, level by level; none for independent towers.
     pub levels: Vec<Level>,
     /// One per task that is not a product, in the order of the tasks.
     pub towers: Vec<Unit>,
     /// The outputs, in order.
     pub tasks: Vec<TaskPlan>,
+}
+
+/// Layers before all that reads the input. Rows of data may hold what enters them or what leaves
+/// them, and the file does not say which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Front {
+    /// In order.
+    pub layers: Vec<LayerPlan>,
+    /// Whether the blob runs them: its input is then the raw one.
+    pub runs: bool,
+    /// Whether that is an open question.
+    pub open: bool,
+    /// What they are called in the file, for people.
+    pub name: String,
 }
 
 /// Experts that run side by side, and the gates that mix them.
@@ -81,6 +104,8 @@ pub struct GatePlan {
     /// Added to the logits (after the temperature), one per expert seen; −∞ hides the expert.
     /// Empty: none.
     pub priors: Vec<f64>,
+    /// Whether the file leaves its kind open.
+    pub open: bool,
 }
 
 /// From logits to weights, as [`crate::graph::GateKind`], with the numbers that a constant gate
@@ -107,6 +132,8 @@ pub enum GateKindPlan {
         /// How many selectors.
         k: usize,
     },
+    /// The logits themselves are the weights.
+    Linear,
 }
 
 /// One layer: dense, then a norm, then an activation, then a norm; each but one may be missing.
@@ -124,6 +151,10 @@ pub struct LayerPlan {
     pub activation: ActivationPlan,
     /// Behind the activation.
     pub after: Option<Norm>,
+    /// Whether the layer's input is added to all of that.
+    pub residual: bool,
+    /// What the file does not settle about it.
+    pub open: Open,
 }
 
 /// Which way round a matrix lies.
@@ -136,35 +167,34 @@ pub enum Layout {
     InOut,
 }
 
-/// An activation, with the tensor that a PReLU needs.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum ActivationPlan {
-    /// `x`.
-    #[default]
-    Linear,
-    /// `max(x, 0)`.
-    Relu,
-    /// `x ≥ 0 ? x : slope·x`.
-    LeakyRelu(f64),
-    /// The same with trained slopes: one, or one per unit.
-    PRelu(TensorRef),
-    /// `1 / (1 + e^−x)`.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-}
-
-/// A batch norm or a layer norm.
+/// What brings a layer's values to a common scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Norm {
     /// Per-unit factor; 1 where missing.
     pub gamma: Option<TensorRef>,
     /// Per-unit addend; 0 where missing.
     pub beta: Option<TensorRef>,
-    /// Mean and variance of a batch norm; `None`: a layer norm.
-    pub moments: Option<(TensorRef, TensorRef)>,
+    /// How the scale is found.
+    pub kind: NormKind,
     /// Added to the variance.
     pub epsilon: f64,
+}
+
+/// How a [`Norm`] finds its scale.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NormKind {
+    /// By the running mean and variance of each unit.
+    Batch(TensorRef, TensorRef),
+    /// By the mean and variance over the layer's units.
+    Layer,
+    /// By the mean square over the layer's units; no mean is taken off.
+    Rms,
+    /// As [`NormKind::Layer`], over so many groups of neighbouring units.
+    Group(usize),
+    /// By the square root of the sum of squares over the layer's units.
+    L2,
+    /// Not at all: the factor and the addend alone.
+    Scale,
 }
 
 /// Where numbers come from.
@@ -225,7 +255,7 @@ impl TensorRef {
 }
 
 /// One output.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskPlan {
     /// Its name.
     pub name: String,
@@ -234,7 +264,7 @@ pub struct TaskPlan {
 }
 
 /// How an output is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OutputPlan {
     /// The tower's raw values.
     Linear,
@@ -244,6 +274,66 @@ pub enum OutputPlan {
     Softmax,
     /// The product of two earlier tasks, by index.
     Product(usize, usize),
+    /// `max(x, 0)` of the tower's values.
+    Relu,
+    /// `ln(1 + e^x)` of the tower's values.
+    Softplus,
+    /// `e^x` of the tower's values.
+    Exp,
+    /// Hyperbolic tangent of the tower's values.
+    Tanh,
+    /// The tower's values, cut off below and above.
+    Clip {
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+    },
+}
+
+impl OutputPlan {
+    /// Its name in a spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Sigmoid => "sigmoid",
+            Self::Softmax => "softmax",
+            Self::Product(..) => "product",
+            Self::Relu => "relu",
+            Self::Softplus => "softplus",
+            Self::Exp => "exp",
+            Self::Tanh => "tanh",
+            Self::Clip { .. } => "clip",
+        }
+    }
+}
+
+impl GateKindPlan {
+    /// Its name in a spec.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Softmax => "softmax",
+            Self::Sigmoid => "sigmoid",
+            Self::Hard => "hard",
+            Self::TopK { .. } => "top_k",
+            Self::Constant(_) => "constant",
+            Self::DSelectK { .. } => "dselect_k",
+            Self::Linear => "linear",
+        }
+    }
+}
+
+impl Layout {
+    /// Its name in a spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutIn => "out_in",
+            Self::InOut => "in_out",
+        }
+    }
 }
 
 impl TaskPlan {
@@ -290,38 +380,98 @@ impl Plan {
         }
     }
 
-    /// Every reference to tensors.
+    /// Every reference to tensors, those of the front among them whether or not it runs.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
-        self.units()
-            .flat_map(|u| &u.layers)
+        let front = self.front.iter().flat_map(|f| &f.layers);
+        front
+            .chain(self.units().flat_map(|u| &u.layers))
             .flat_map(LayerPlan::references)
+    }
+
+    /// The plan with its front, where that runs, made a part of it: norms are repeated in all that
+    /// reads the input, since they fold into it; matrices become a level of their own.
+    #[must_use]
+    pub fn settled(&self) -> Cow<'_, Self> {
+        if self.front.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut plan = self.clone();
+        let Some(front) = plan.front.take().filter(|f| f.runs) else {
+            return Cow::Owned(plan);
+        };
+        if front.layers.iter().any(|l| l.weight.is_some()) {
+            plan.put_below(front.layers);
+        } else {
+            for unit in plan.units_mut().filter(|u| u.reads == Reads::Input) {
+                unit.layers.splice(0..0, front.layers.iter().cloned());
+            }
+        }
+        Cow::Owned(plan)
+    }
+
+    /// Makes layers that all experts and gates read a level of their own below them.
+    pub fn put_below(&mut self, layers: Vec<LayerPlan>) {
+        for unit in self.units_mut().filter(|u| u.reads == Reads::Input) {
+            unit.reads = Reads::Stream(0);
+        }
+        let stem = Unit {
+            name: "stem".into(),
+            reads: Reads::Input,
+            slice: None,
+            layers,
+        };
+        let stem = Level {
+            experts: vec![stem],
+            gates: Vec::new(),
+        };
+        self.levels.insert(0, stem);
+    }
+
+    fn units_mut(&mut self) -> impl Iterator<Item = &mut Unit> {
+        let levels = self.levels.iter_mut().flat_map(|l| {
+            let gates = l.gates.iter_mut().map(|g| &mut g.unit);
+            l.experts.iter_mut().chain(gates)
+        });
+        levels.chain(&mut self.towers)
     }
 }
 
 impl LayerPlan {
     fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let norms = [&self.before, &self.after].into_iter().flatten();
-        let norms = norms.flat_map(|n| {
-            [
-                n.gamma.as_ref(),
-                n.beta.as_ref(),
-                n.moments.as_ref().map(|m| &m.0),
-                n.moments.as_ref().map(|m| &m.1),
-            ]
-        });
-        let slope = if let ActivationPlan::PRelu(slope) = &self.activation {
-            Some(slope)
-        } else {
-            None
+        let trained: Vec<&TensorRef> = match &self.activation {
+            ActivationPlan::PRelu(slope) => vec![slope],
+            ActivationPlan::Dice(dice) => std::iter::once(&dice.alpha)
+                .chain(dice.norm.iter().flat_map(Norm::references))
+                .collect(),
+            _ => Vec::new(),
         };
-        [self.weight.as_ref(), self.bias.as_ref(), slope]
+        [self.weight.as_ref(), self.bias.as_ref()]
             .into_iter()
-            .chain(norms)
             .flatten()
+            .chain(trained)
+            .chain(norms.flat_map(Norm::references))
     }
 }
 
 impl Norm {
+    fn references(&self) -> impl Iterator<Item = &TensorRef> {
+        let moments = match &self.kind {
+            NormKind::Batch(mean, variance) => [Some(mean), Some(variance)],
+            _ => [None, None],
+        };
+        [self.gamma.as_ref(), self.beta.as_ref()]
+            .into_iter()
+            .chain(moments)
+            .flatten()
+    }
+
+    /// Whether it is a batch norm.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        matches!(self.kind, NormKind::Batch(..))
+    }
+
     /// The norm whose tensors stand under `prefix`, spelled as PyTorch or Keras spell them; `None`
     /// if there is none. Without running statistics it is a layer norm.
     #[must_use]
@@ -350,11 +500,13 @@ impl Norm {
             {
                 return None;
             }
-            let moments = mean.zip(variance);
-            (moments.is_some() || gamma.is_some()).then_some(Self {
+            let kind = mean
+                .zip(variance)
+                .map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
+            (kind != NormKind::Layer || gamma.is_some()).then_some(Self {
                 gamma,
                 beta,
-                moments,
+                kind,
                 epsilon,
             })
         })

@@ -1,10 +1,15 @@
 //! The engine's type for a blob: what `codegen` writes, and how much RAM its predictions take.
 
 mod layers;
+mod scratch;
+mod ty;
 mod wiring;
 
+use std::ops::Range;
+
 use crate::blob::message::{Header, Node};
-use layers::{Names, Part, gate, tower};
+use scratch::{Buffers, Sizes};
+use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
 
 /// A blob's type.
@@ -14,8 +19,6 @@ pub struct Typed {
     pub aliases: Vec<(String, String, String)>,
     /// The model's type; it names the struct of towers `Towers`.
     pub model: String,
-    /// The towers as items of `mmoe::tasks!` have them: one type per tower, in order.
-    pub towers: Vec<String>,
     /// Items of the crate that all these types name, sorted.
     pub imports: Vec<&'static str>,
     /// Bytes of buffers of a prediction: the model's `SCRATCH`.
@@ -31,19 +34,6 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, NotTyped> {
     Err(NotTyped(why.into()))
 }
 
-/// Sizes of a model's numbers, in bytes.
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    integer: bool,
-    /// One activation.
-    act: usize,
-    /// One gate weight.
-    gate: usize,
-}
-
-/// Bytes of logits, probabilities and accumulators in every model.
-const WORD: usize = 4;
-
 /// Spells the type of a blob's header.
 ///
 /// # Errors
@@ -51,132 +41,188 @@ const WORD: usize = 4;
 /// A wiring for which the engine has no type, in words.
 pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     let integer = header.layers.iter().any(|l| l.record().is_integer());
-    let sizes = if integer {
-        Sizes {
-            integer,
-            act: 2,
-            gate: 2,
-        }
-    } else {
-        Sizes {
-            integer,
-            act: 4,
-            gate: 4,
-        }
+    let number = if integer { 2 } else { 4 };
+    let sizes = Sizes {
+        act: number,
+        gate: number,
     };
-    let mut names = Names::new(sizes);
     let trunk = wiring::trunk(header)?;
-    let inputs = header.inputs.first().map_or(0, |i| i.count as usize);
-    let (towers, task_bytes, tower_scratch) = towers(header, &trunk, &mut names)?;
-    let (towers_type, tower_names) = towers_type(header, &towers, &mut names);
-    let count = towers.len();
-    let parts = Parts {
+    let mut spelling = Spelling {
         header,
-        sizes,
-        inputs,
+        integer,
+        inputs: header.inputs.first().map_or(0, |i| i.count as usize),
+        aliases: Vec::new(),
     };
-    let (model, levels) = match &trunk {
-        Trunk::Through => {
-            names.import("Independent");
-            let act = if integer { "i16" } else { "f32" };
-            let model = format!("Independent<[{act}; {inputs}], {towers_type}, {count}>");
-            (
-                model,
-                vec![Buffers {
-                    first: 0,
-                    last: 2 * inputs * sizes.act,
-                    streams: 0,
-                }],
-            )
-        }
-        Trunk::Bottom(expert) => {
-            names.import("SharedBottom");
-            let expert = parts.unit(*expert, inputs, &mut names)?;
-            let last = 2 * expert.outputs * sizes.act + expert.scratch;
-            let name = names.alias("SharedExpert", "The shared bottom", &expert.text);
-            (
-                format!("SharedBottom<{name}, {towers_type}, {count}>"),
-                vec![Buffers {
-                    first: 0,
-                    last,
-                    streams: 0,
-                }],
-            )
-        }
-        Trunk::Levels { levels, one } => {
-            let spelled: Vec<Spelled> = levels
-                .iter()
-                .map(|l| parts.level(l, levels.len() > 1, &mut names))
-                .collect::<Result<_, _>>()?;
-            let model = parts.model(levels, &spelled, *one, &towers_type, count, &mut names)?;
-            (model, spelled.into_iter().map(|s| s.buffers).collect())
-        }
-    };
+    let towers = spelling.towers(&trunk)?;
+    let products: Vec<(usize, usize)> = header
+        .tasks
+        .iter()
+        .filter_map(|t| t.record().factors())
+        .collect();
+    let (outputs, tower_scratch) = sizes.towers(&towers, products.len());
+    let (model, levels) = spelling.model(&trunk, towers, &products, sizes)?;
     // A stack's levels before its last one leave their streams to the next.
-    let (mut first, mut last, mut between) = (levels[0].first, levels[0].last, 0);
+    let (mut first, mut last, mut between) = (0, levels[0].own, 0);
     for pair in levels.windows(2) {
         first = first.max(last) + between;
-        last = pair[1].last;
+        last = pair[1].own;
         between = pair[0].streams;
     }
-    let input = if integer { 2 * inputs } else { 0 };
-    let scratch = input + between + first.max(last + tower_scratch) + task_bytes;
-    let (aliases, imports) = names.finish();
+    let input = if integer { 2 * spelling.inputs } else { 0 };
+    let mut imports = Vec::new();
+    model.imports(&mut imports);
+    for (_, _, ty) in &spelling.aliases {
+        ty.imports(&mut imports);
+    }
+    imports.sort_unstable();
+    imports.dedup();
+    let aliases = spelling.aliases.into_iter();
     Ok(Typed {
-        aliases,
-        model,
-        towers: tower_names,
+        aliases: aliases
+            .map(|(name, about, ty)| (name, about, ty.to_string()))
+            .collect(),
+        model: model.to_string(),
         imports,
-        scratch,
+        scratch: input + between + first.max(last + tower_scratch) + outputs,
     })
 }
 
-/// Bytes of one level's buffers.
-#[derive(Debug, Clone, Copy)]
-struct Buffers {
-    /// Of what runs before it.
-    first: usize,
-    /// Its own.
-    last: usize,
-    /// Of what it leaves to a next level.
-    streams: usize,
-}
-
-/// One level's type.
-struct Spelled {
-    /// As a trunk.
-    text: String,
-    /// As arguments of its family's alias.
-    arguments: String,
-    buffers: Buffers,
-}
-
-struct Parts<'h> {
+/// A header on its way to a type, and the names given to parts so far.
+struct Spelling<'h> {
     header: &'h Header,
-    sizes: Sizes,
+    integer: bool,
     inputs: usize,
+    /// Name, what it is, type.
+    aliases: Vec<(String, String, Ty)>,
 }
 
-impl Parts<'_> {
+impl Spelling<'_> {
     fn node(&self, n: usize) -> &Node {
         &self.header.nodes[n]
     }
 
     /// Width of value `v`.
     fn width(&self, v: usize) -> usize {
-        if v == 0 {
-            self.inputs
-        } else {
-            usize::from(self.node(v - 1).outputs)
+        match v.checked_sub(1) {
+            None => self.inputs,
+            Some(n) => usize::from(self.node(n).outputs),
         }
     }
 
-    /// The type of an expert.
-    fn unit(&self, n: usize, width: usize, names: &mut Names) -> Result<Part, NotTyped> {
-        layers::expert(self.header, n, width, names)
+    /// Width of what node `n` reads.
+    fn reads(&self, n: usize) -> usize {
+        self.width(usize::from(self.node(n).src))
     }
 
-    fn level(&self, level: &Level, many: bool, names: &mut Names) -> Result<Spelled, NotTyped> {
+    /// A name for a type: `wanted`, unless it has one already or another type is called so.
+    fn alias(&mut self, wanted: &str, about: &str, ty: &Ty) -> Ty {
+        let known = self.aliases.iter().find(|(_, _, t)| t == ty);
+        let name = known.map_or_else(
+            || {
+                let taken = |n: &str| self.aliases.iter().any(|(name, ..)| name == n);
+                let others = (2..).map(|number| format!("{wanted}_{number}"));
+                let mut names = std::iter::once(wanted.to_owned()).chain(others);
+                names.find(|n| !taken(n)).unwrap_or_default()
+            },
+            |(name, ..)| name.clone(),
+        );
+        if known.is_none() {
+            self.aliases
+                .push((name.clone(), about.to_owned(), ty.clone()));
+        }
+        Ty::Alias(name, Box::new(ty.clone()))
+    }
+
+    /// Types side by side, each under its name: `Expert` for the only kind, else `Expert0`,
+    /// `Expert1`, ….
+    fn side_by_side(&mut self, parts: &[Ty], name: &str, about: &str) -> Result<Ty, NotTyped> {
+        layers::side_by_side(parts, |part, i| self.alias(&numbered(name, i), about, part))
+    }
+
+    fn towers(&mut self, trunk: &Trunk) -> Result<Vec<Ty>, NotTyped> {
+        let nodes = &self.header.nodes;
+        let first = nodes.iter().position(|n| n.record().is_tower());
+        let (base, step) = trunk.streams(self.header);
+        let mut towers = Vec::new();
+        for (k, n) in (first.unwrap_or(nodes.len())..nodes.len()).enumerate() {
+            let src = usize::from(nodes[n].src);
+            if src != base + k * step {
+                return refuse(format!(
+                    "tower {k} reads value {src}, which no family of types says"
+                ));
+            }
+            let Some(task) = self.header.tasks.get(k) else {
+                return refuse("a tower without a task");
+            };
+            let width = self.width(src);
+            towers.push(layers::tower(self.header, n, task, width, self.integer)?);
+        }
+        let alike = towers.windows(2).all(|pair| pair[0] == pair[1]);
+        Ok(towers
+            .iter()
+            .map(|t| {
+                let index = towers.iter().position(|o| o == t).filter(|_| !alike);
+                self.alias(&numbered("Tower", index), "A tower", t)
+            })
+            .collect())
+    }
+
+    /// The model's type, and the buffers of each of its levels.
+    fn model(
+        &mut self,
+        trunk: &Trunk,
+        towers: Vec<Ty>,
+        products: &[(usize, usize)],
+        sizes: Sizes,
+    ) -> Result<(Ty, Vec<Buffers>), NotTyped> {
+        let count = Arg::Number(towers.len());
+        let towers = products.iter().fold(Ty::Towers(towers), |ty, (a, b)| {
+            Ty::Named("Product", vec![ty.into(), (*a).into(), (*b).into()])
+        });
+        let towers = Arg::Type(towers);
+        let number = Ty::Primitive(if self.integer { "i16" } else { "f32" });
+        let input = Ty::Array(Box::new(number), self.inputs);
+        Ok(match trunk {
+            Trunk::Through => (
+                Ty::Named("Independent", vec![input.into(), towers, count]),
+                vec![sizes.passed_on(self.inputs)],
+            ),
+            Trunk::Bottom(n) => {
+                let expert = layers::expert(self.header, *n, self.inputs, self.integer)?;
+                let name = self.alias("SharedExpert", "The shared bottom", &expert);
+                (
+                    Ty::Named("SharedBottom", vec![name.into(), towers, count]),
+                    vec![sizes.shared_expert(&expert)],
+                )
+            }
+            Trunk::Levels { levels, one } => {
+                let types = levels
+                    .iter()
+                    .map(|l| self.level(l, levels.len() > 1))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let buffers = types.iter().map(|ty| sizes.level(ty)).collect();
+                let family = family(&types, *one, &towers, &count)?;
+                let model = family.unwrap_or_else(|| stacked(types, *one, input, towers, count));
+                (model, buffers)
+            }
+        })
+    }
+
+    fn gates(
+        &self,
+        range: Range<usize>,
+        experts: usize,
+        masked: bool,
+    ) -> Result<Vec<Ty>, NotTyped> {
+        range
+            .map(|n| {
+                let mask = masked.then(|| self.node(n).sees);
+                layers::gate(self.header, n, self.reads(n), experts, mask)
+            })
+            .collect()
+    }
+
+    fn level(&mut self, level: &Level, many: bool) -> Result<Ty, NotTyped> {
         let number = |what: &str| {
             if many {
                 format!("{what}{}", level.index + 1)
@@ -184,290 +230,131 @@ impl Parts<'_> {
                 what.to_owned()
             }
         };
-        let place = if many {
-            format!(" of level {}", level.index + 1)
-        } else {
-            String::new()
+        let about = |what: &str| {
+            if many {
+                format!("{what} of level {}", level.index + 1)
+            } else {
+                what.to_owned()
+            }
         };
-        let experts: Vec<Part> = level
+        let experts: Vec<Ty> = level
             .experts
             .clone()
-            .map(|n| self.unit(n, self.width(usize::from(self.node(n).src)), names))
+            .map(|n| layers::expert(self.header, n, self.reads(n), self.integer))
             .collect::<Result<_, _>>()?;
-        let spell = |group: &[Part], what: &str, about: &str, names: &mut Names| {
-            let (text, list) = layers::bank(group, |part, i| {
-                names.alias(
-                    &numbered(&number(what), i),
-                    &format!("{about}{place}"),
-                    &part.text,
-                )
-            })?;
-            list.into_iter().for_each(|list| names.import(list));
-            Ok::<String, NotTyped>(text)
-        };
-        let width = usize::from(self.node(level.experts.start).outputs);
-        let all = level.experts.len();
-        let (s, g) = (self.sizes, level.gates.len());
-        let expert_scratch = experts.iter().map(|e| e.scratch).max().unwrap_or(0);
-        let gates = |range: std::ops::Range<usize>,
-                     seen_of: usize,
-                     all_seen: bool,
-                     names: &mut Names|
-         -> Result<Vec<Part>, NotTyped> {
-            range
-                .map(|n| {
-                    let node = self.node(n);
-                    // A CGC gate weighs its own experts and the shared ones, whatever their
-                    // numbers.
-                    let mask = if all_seen { None } else { Some(node.sees) };
-                    gate(
-                        self.header,
-                        n,
-                        self.width(usize::from(node.src)),
-                        seen_of,
-                        mask,
-                        names,
-                    )
-                })
-                .collect()
-        };
-        let (text, arguments, rows, streams) = match level.form {
+        let all = experts.len();
+        let (own, shared, shared_stream) = match level.form {
             Form::Mix => {
-                let e = spell(&experts, "Expert", "An expert", names)?;
-                let full = level
-                    .gates
-                    .clone()
-                    .all(|n| u64::from(self.node(n).sees) == (1u64 << all) - 1);
-                let gate_parts = gates(level.gates.clone(), all, full, names)?;
-                let t = spell(&gate_parts, "TaskGate", "A gate", names)?;
-                let inner = gate_parts
-                    .iter()
-                    .map(|p| p.scratch)
-                    .max()
-                    .unwrap_or(0)
-                    .max(expert_scratch);
-                names.import("MmoeLevel");
-                (
-                    format!("MmoeLevel<{e}, {t}>"),
-                    format!("{e}, {t}"),
-                    (g * all * s.gate, inner),
-                    g,
-                )
+                let e = self.side_by_side(&experts, &number("Expert"), &about("An expert"))?;
+                let whole = (1u64 << all) - 1;
+                let sees_all = |n: usize| u64::from(self.node(n).sees) == whole;
+                let masked = !level.gates.clone().all(sees_all);
+                let gates = self.gates(level.gates.clone(), all, masked)?;
+                let g = self.side_by_side(&gates, &number("TaskGate"), &about("A gate"))?;
+                return Ok(Ty::of("MmoeLevel", [e, g]));
             }
-            Form::Cgc { own, shared } | Form::Extract { own, shared } => {
-                let tasks = if matches!(level.form, Form::Extract { .. }) {
-                    g - 1
-                } else {
-                    g
-                };
-                let first = &experts[..own];
-                if (1..tasks).any(|k| experts[k * own..(k + 1) * own] != *first) {
-                    return refuse(
-                        "each task's experts have their own shapes, which the types of CGC do not \
-                         spell",
-                    );
-                }
-                let e = spell(first, "Expert", "A task's expert", names)?;
-                let sh = if shared == 0 {
-                    format!(
-                        "[{}; 0]",
-                        names.alias(&number("Expert"), "", &first[0].text)
-                    )
-                } else {
-                    spell(
-                        &experts[tasks * own..],
-                        "SharedExpert",
-                        "A shared expert",
-                        names,
-                    )?
-                };
-                let own_gates = gates(
-                    level.gates.start..level.gates.start + tasks,
-                    own + shared,
-                    true,
-                    names,
-                )?;
-                if own_gates.iter().any(|p| *p != own_gates[0]) {
-                    return refuse(
-                        "each task's gate has its own shape, which the types of CGC do not spell",
-                    );
-                }
-                let t = names.alias(
-                    &number("TaskGate"),
-                    &format!("A task's gate{place}"),
-                    &own_gates[0].text,
-                );
-                let mut inner = own_gates[0].scratch.max(expert_scratch);
-                let mut rows = tasks * (own + shared) * s.gate;
-                names.import("CgcLevel");
-                let mut text = format!("CgcLevel<{e}, {sh}, {t}, {tasks}>");
-                let mut arguments = format!("{e}, {sh}, {t}");
-                if matches!(level.form, Form::Extract { .. }) {
-                    let q = gates(level.gates.end - 1..level.gates.end, all, true, names)?;
-                    let q_name = names.alias(
-                        &number("StreamGate"),
-                        &format!("The shared stream's gate{place}"),
-                        &q[0].text,
-                    );
-                    inner = inner.max(q[0].scratch);
-                    rows += all * s.gate;
-                    names.import("ExtractionLevel");
-                    text = format!("ExtractionLevel<{text}, {q_name}>");
-                    arguments = format!("{arguments}, {q_name}");
-                }
-                (text, arguments, (rows, inner), g)
-            }
+            Form::Cgc { own, shared } => (own, shared, false),
+            Form::Extract { own, shared } => (own, shared, true),
         };
-        let (rows, inner) = rows;
-        let last = width * s.act + g * width * WORD + rows + inner;
-        Ok(Spelled {
-            text,
-            arguments,
-            buffers: Buffers {
-                first: 0,
-                last,
-                streams: streams * width * s.act,
-            },
-        })
+        let tasks = level.gates.len() - usize::from(shared_stream);
+        let first = &experts[..own];
+        if (1..tasks).any(|k| experts[k * own..(k + 1) * own] != *first) {
+            return refuse(
+                "each task's experts have their own shapes, which the types of CGC do not spell",
+            );
+        }
+        let e = self.side_by_side(first, &number("Expert"), &about("A task's expert"))?;
+        let sh = if shared == 0 {
+            let name = self.alias(&number("Expert"), "", &first[0]);
+            Ty::Array(Box::new(name), 0)
+        } else {
+            let name = number("SharedExpert");
+            self.side_by_side(&experts[tasks * own..], &name, &about("A shared expert"))?
+        };
+        // A CGC gate weighs its own experts and the shared ones, whatever their numbers.
+        let task_gates = level.gates.start..level.gates.start + tasks;
+        let gates = self.gates(task_gates, own + shared, false)?;
+        if gates.iter().any(|p| *p != gates[0]) {
+            return refuse(
+                "each task's gate has its own shape, which the types of CGC do not spell",
+            );
+        }
+        let t = self.alias(&number("TaskGate"), &about("A task's gate"), &gates[0]);
+        let cgc = Ty::Named(
+            "CgcLevel",
+            vec![e.into(), sh.into(), t.into(), tasks.into()],
+        );
+        if !shared_stream {
+            return Ok(cgc);
+        }
+        let gate = self.gates(level.gates.end - 1..level.gates.end, all, false)?;
+        let about = about("The shared stream's gate");
+        let gate = self.alias(&number("StreamGate"), &about, &gate[0]);
+        Ok(Ty::of("ExtractionLevel", [cgc, gate]))
     }
+}
 
-    fn model(
-        &self,
-        levels: &[Level],
-        spelled: &[Spelled],
-        one: bool,
-        towers: &str,
-        count: usize,
-        names: &mut Names,
-    ) -> Result<String, NotTyped> {
-        let raw = |names: &mut Names| {
-            names.import("Raw");
-            format!(
-                "Raw<[{}; {}]>",
-                if self.sizes.integer { "i16" } else { "f32" },
-                self.inputs
-            )
-        };
-        let (form, text) = match (levels, spelled) {
-            ([l], [s]) => (&l.form, s),
-            ([a, b], [x, y])
-                if matches!((a.form, b.form), (Form::Extract { .. }, Form::Cgc { .. })) =>
-            {
-                names.import("Ple");
-                return Ok(format!("Ple<{}, {}, {towers}>", x.text, y.text));
-            }
-            _ => {
-                let mut trunk = spelled[0].text.clone();
-                for s in &spelled[1..] {
-                    names.import("Stacked");
-                    trunk = format!("Stacked<{trunk}, {}>", s.text);
-                }
-                if one {
-                    names.import("SingleGate");
-                    trunk = format!("SingleGate<{trunk}, {count}>");
-                }
-                return Ok(format!("mmoe::Model<{}, {trunk}, {towers}>", raw(names)));
-            }
-        };
-        Ok(match form {
-            Form::Mix if one => {
-                names.unimport("MmoeLevel");
-                names.import("Omoe");
-                // The alias takes the one gate itself, not an array of it.
-                let arguments = text
-                    .arguments
-                    .rsplit_once(", [")
-                    .and_then(|(e, g)| Some((e, g.strip_suffix("; 1]")?)));
-                let Some((experts, gate)) = arguments else {
-                    return refuse("one gate for all tasks is an array of one");
-                };
-                format!("Omoe<{experts}, {gate}, {towers}, {count}>")
-            }
-            Form::Mix => {
-                names.unimport("MmoeLevel");
-                names.import("Mmoe");
-                format!("Mmoe<{}, {towers}>", text.arguments)
-            }
-            Form::Cgc { .. } => {
-                names.unimport("CgcLevel");
-                names.import("Cgc");
-                format!("Cgc<{}, {towers}, {count}>", text.arguments)
-            }
-            Form::Extract { .. } => {
-                return refuse("its last level has a shared stream that nothing reads");
-            }
-        })
+/// The arguments of a level's family: experts and gates, without the number of tasks, which the
+/// towers say.
+fn arguments(level: &Ty) -> Option<(&'static str, Vec<Arg>)> {
+    match level {
+        Ty::Named("MmoeLevel", args) => Some(("Mmoe", args.clone())),
+        Ty::Named("CgcLevel", args) => Some(("Cgc", args[..3].to_vec())),
+        Ty::Named("ExtractionLevel", args) => Some(("Extraction", args.clone())),
+        _ => None,
     }
+}
+
+/// The model as one of the families that have a name; `None` where it has none.
+fn family(levels: &[Ty], one: bool, towers: &Arg, count: &Arg) -> Result<Option<Ty>, NotTyped> {
+    let arguments: Option<Vec<_>> = levels.iter().map(arguments).collect();
+    Ok(match arguments.as_deref() {
+        Some([("Mmoe", args)]) if one => match args.as_slice() {
+            // The family takes the one gate itself, not an array of it.
+            [experts, Arg::Type(Ty::Array(gate, 1))] => {
+                let gate = Arg::Type((**gate).clone());
+                let args = vec![experts.clone(), gate, towers.clone(), count.clone()];
+                Some(Ty::Named("Omoe", args))
+            }
+            _ => return refuse("one gate for all tasks is an array of one"),
+        },
+        Some([("Mmoe", args)]) => Some(Ty::Named("Mmoe", with(args, &[towers]))),
+        Some([("Cgc", args)]) => Some(Ty::Named("Cgc", with(args, &[towers, count]))),
+        Some([("Extraction", _)]) => {
+            return refuse("its last level has a shared stream that nothing reads");
+        }
+        // This family takes its levels whole.
+        Some([("Extraction", _), ("Cgc", _)]) => {
+            let levels: Vec<Arg> = levels.iter().cloned().map(Arg::Type).collect();
+            Some(Ty::Named("Ple", with(&levels, &[towers])))
+        }
+        _ => None,
+    })
+}
+
+fn with(args: &[Arg], more: &[&Arg]) -> Vec<Arg> {
+    args.iter().chain(more.iter().copied()).cloned().collect()
+}
+
+/// Levels one after the other, spelled out.
+fn stacked(levels: Vec<Ty>, one: bool, input: Ty, towers: Arg, count: Arg) -> Ty {
+    let trunk = levels
+        .into_iter()
+        .reduce(|before, level| Ty::of("Stacked", [before, level]))
+        .unwrap_or(Ty::plain("Passthrough"));
+    let trunk = if one {
+        Ty::Named("SingleGate", vec![trunk.into(), count])
+    } else {
+        trunk
+    };
+    // The source calls its own type `Model`, so the engine's is named by its path.
+    Ty::Named(
+        "mmoe::Model",
+        vec![Ty::of("Raw", [input]).into(), trunk.into(), towers],
+    )
 }
 
 /// `Expert` for the only kind, else `Expert0`, `Expert1`, ….
 fn numbered(name: &str, i: Option<usize>) -> String {
     i.map_or_else(|| name.to_owned(), |i| format!("{name}{i}"))
-}
-
-/// The towers' types, the bytes of all raw outputs, and of the largest tower's buffers.
-fn towers(
-    header: &Header,
-    trunk: &Trunk,
-    names: &mut Names,
-) -> Result<(Vec<Part>, usize, usize), NotTyped> {
-    let first = header
-        .nodes
-        .iter()
-        .position(|n| n.record().is_tower())
-        .unwrap_or(header.nodes.len());
-    let (base, step) = trunk.streams(header);
-    let mut parts = Vec::new();
-    let (mut bytes, mut align) = (0usize, 1);
-    for (k, n) in (first..header.nodes.len()).enumerate() {
-        let node = &header.nodes[n];
-        if usize::from(node.src) != base + k * step {
-            return refuse(format!(
-                "tower {k} reads value {}, which no family of types says",
-                node.src
-            ));
-        }
-        let Some(task) = header.tasks.get(k) else {
-            return refuse("a tower without a task");
-        };
-        let width = if node.src == 0 {
-            header.inputs.first().map_or(0, |i| i.count as usize)
-        } else {
-            usize::from(header.nodes[usize::from(node.src) - 1].outputs)
-        };
-        let (part, size, alignment) = tower(header, n, task, width, names)?;
-        bytes = bytes.next_multiple_of(alignment) + size;
-        align = align.max(alignment);
-        parts.push(part);
-    }
-    bytes += header
-        .tasks
-        .iter()
-        .filter(|t| t.record().factors().is_some())
-        .count()
-        * WORD;
-    let scratch = parts.iter().map(|p| p.scratch).max().unwrap_or(0);
-    Ok((parts, bytes.next_multiple_of(align), scratch))
-}
-
-/// How the model's type names its towers, and the towers' types.
-fn towers_type(header: &Header, towers: &[Part], names: &mut Names) -> (String, Vec<String>) {
-    let spelled: Vec<String> = towers
-        .iter()
-        .map(|t| {
-            let alike = towers.iter().all(|o| o == t);
-            let index = towers.iter().position(|o| o == t).filter(|_| !alike);
-            names.alias(&numbered("Tower", index), "A tower", &t.text)
-        })
-        .collect();
-    let mut text = format!("Towers<{}>", spelled.join(", "));
-    for p in header
-        .tasks
-        .iter()
-        .filter(|t| t.record().factors().is_some())
-    {
-        names.import("Product");
-        text = format!("Product<{text}, {}, {}>", p.a, p.b);
-    }
-    (text, spelled)
 }

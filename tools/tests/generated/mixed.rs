@@ -3,7 +3,10 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, F32, HardGate, LayerNorm, Linear, List3, List5, LoadError, Logits, MaskedGate, MixtureOutput, Mmoe, PRelu, Regression, Seq, Seq3, Slice, SoftmaxGate, TopKGate};
+use mmoe::gate::{ConstantGate, DSelectKGate, HardGate, MaskedGate, SoftmaxGate, TopKGate};
+use mmoe::layer::{Affine, LayerNorm, PRelu, Slice};
+use mmoe::parallel::{List3, List5};
+use mmoe::{Aligned, Binary, Dense, F32, Linear, LoadError, Logits, MixtureOutput, Mmoe, Regression, Seq, Seq3};
 
 /// A tower.
 pub type Tower0 = Regression<Logits<4, 1, F32>>;

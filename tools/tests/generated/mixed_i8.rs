@@ -3,7 +3,11 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Affine, Aligned, Binary, ConstantGate, DSelectKGate, Dense, HardGate, I16, I8, Linear, List3, List5, LoadError, Logits, MaskedGate, MixtureOutput, Mmoe, PRelu, Quad, Regression, Seq, Slice, SoftmaxGate, TopKGate};
+use mmoe::gate::{ConstantGate, DSelectKGate, HardGate, MaskedGate, SoftmaxGate, TopKGate};
+use mmoe::layer::{Affine, PRelu, Slice};
+use mmoe::parallel::{List3, List5};
+use mmoe::precision::Quad;
+use mmoe::{Aligned, Binary, Dense, I16, I8, Linear, LoadError, Logits, MixtureOutput, Mmoe, Regression, Seq};
 
 /// A tower.
 pub type Tower0 = Regression<Logits<4, 1, I16>>;

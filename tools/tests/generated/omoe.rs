@@ -3,7 +3,8 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, F32, LoadError, Logits, Omoe, Regression, SigmoidGate};
+use mmoe::gate::SigmoidGate;
+use mmoe::{Aligned, Binary, Dense, F32, LoadError, Logits, Omoe, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, F32>>;

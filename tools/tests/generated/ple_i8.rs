@@ -3,7 +3,8 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, CgcLevel, Dense, ExtractionLevel, Gate, I16, I8, LoadError, Logits, Ple, Quad, Regression};
+use mmoe::precision::Quad;
+use mmoe::{Aligned, Binary, CgcLevel, Dense, ExtractionLevel, Gate, I16, I8, LoadError, Logits, Ple, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<3, 1, I16>>;

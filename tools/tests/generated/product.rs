@@ -22,9 +22,9 @@ mmoe::tasks! {
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
 ///
-/// Of a prediction `y`, `y.0` are the towers' outputs, and products of two of them:
+/// Of a prediction `y`, `y.towers` are the towers' outputs, and products of two of them:
 ///
-/// - `y.1`: task `ctcvr`
+/// - `y.product`: task `ctcvr`
 pub type Model = Mmoe<[Expert; 2], [TaskGate; 2], Product<Towers<Tower, Tower>, 0, 1>>;
 
 /// The blob, in flash.

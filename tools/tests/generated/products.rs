@@ -28,10 +28,10 @@ mmoe::tasks! {
 
 /// The model: `Model::load` checks a blob against it and uses its weights where they lie.
 ///
-/// Of a prediction `y`, `y.0.0` are the towers' outputs, and products of two of them:
+/// Of a prediction `y`, `y.towers.towers` are the towers' outputs, and products of two of them:
 ///
-/// - `y.0.1`: task `ctcvr`
-/// - `y.1`: task `squared`
+/// - `y.towers.product`: task `ctcvr`
+/// - `y.product`: task `squared`
 pub type Model = Mmoe<[Expert; 2], [TaskGate; 4], Product<Product<Towers<Tower0, Tower1, Tower0, Tower3>, 0, 2>, 2, 2>>;
 
 /// The blob, in flash.

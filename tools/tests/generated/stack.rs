@@ -3,7 +3,9 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, MmoeLevel, Raw, Regression, SingleGate, Stacked, TopKGate};
+use mmoe::gate::TopKGate;
+use mmoe::trunk::{SingleGate, Stacked};
+use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, MmoeLevel, Raw, Regression};
 
 /// A tower.
 pub type Tower0 = Binary<Logits<2, 1, F32>>;

@@ -1,9 +1,7 @@
 //! Blobs against the slow evaluation, bit for bit, and what was proven of sums against what they
 //! do.
 
-use crate::common::fixture;
 use crate::random::{self, blob};
-use crate::seeded::{Rng, gates_read};
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::engine::BlobBytes;
@@ -13,6 +11,9 @@ use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{Options, QuantizeError, Quantized, calibrate, quantize};
+use testkit::Rng;
+use testkit::fixtures::fixture;
+use testkit::graphs::gates_read;
 
 /// Raw outputs, shown outputs and gate weights of both packings against the slow evaluation.
 fn same_bits(what: &str, graph: &Graph, q: &Quantized, rows: &[Vec<i16>]) {

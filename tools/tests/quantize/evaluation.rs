@@ -2,10 +2,10 @@
 //! evaluating the whole.
 
 use crate::random;
-use crate::seeded::Rng;
 use mmoe_tools::eval::interval::{Interval, Span};
 use mmoe_tools::eval::{Evaluation, Exact, Pass, error, evaluate};
 use mmoe_tools::graph::{Activation, Graph, Layer};
+use testkit::Rng;
 
 fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().map(|v| f64::from(*v)).collect()

@@ -2,11 +2,7 @@
 //! refuses.
 
 mod bits;
-#[path = "../common/mod.rs"]
-mod common;
 mod evaluation;
 mod quality;
 mod random;
 mod refused;
-#[path = "../../../tests/seeded/mod.rs"]
-mod seeded;

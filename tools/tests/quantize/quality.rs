@@ -1,8 +1,6 @@
 //! How much of the float models' quality integers keep.
 
-use crate::common::{fixture, read};
 use crate::random::blob;
-use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::eval::evaluate;
@@ -12,6 +10,8 @@ use mmoe_tools::metrics::{auc, mse};
 use mmoe_tools::model::{self, build};
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::quantize::{Options, Quantized, calibrate, quantize};
+use testkit::Rng;
+use testkit::fixtures::{fixture, read};
 
 pub(crate) fn model(folder: &str, weights: &str) -> Graph {
     let spec =

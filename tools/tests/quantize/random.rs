@@ -1,11 +1,11 @@
 //! Seeded random models of every wiring, gate and layer, with declared inputs, and rows.
 
-use crate::seeded::Rng;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::pack;
 use mmoe_tools::quantize::Quantized;
+use testkit::Rng;
 
 pub(crate) fn dense(r: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
     // Mostly as training leaves them; now and then far too small or too large, or with rows of

@@ -1,14 +1,14 @@
 //! Bad and odd input: what is refused, in which words, and what is converted all the same.
 
-use crate::common::read;
 use crate::quality::{declared, edge};
 use crate::random::blob;
-use crate::seeded::Rng;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Dense, Graph, Layer};
 use mmoe_tools::quantize::{Options, QLayer, Quantized, calibrate, quantize};
+use testkit::Rng;
+use testkit::fixtures::read;
 
 fn rows() -> Vec<f32> {
     read("pytorch-edge/calibration.npz").tensors["x"]

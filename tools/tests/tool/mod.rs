@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use npyz::WriterBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::Rng;
 
 /// What a run of the tool left.
 #[derive(Debug)]
@@ -142,12 +143,11 @@ pub(crate) fn safetensors(
     dtype: &str,
     change: impl Fn(&str, usize, f32) -> f32,
 ) -> Vec<u8> {
-    let (mut header, mut data, mut state) = (serde_json::Map::new(), Vec::new(), 5u32);
+    let (mut header, mut data, mut rng) = (serde_json::Map::new(), Vec::new(), Rng::new(5));
     for (name, shape) in tensors {
         let start = data.len();
         for i in 0..shape.iter().product() {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let v = change(name, i, (state >> 8) as f32 / (1 << 23) as f32 - 1.0);
+            let v = change(name, i, rng.real());
             match dtype {
                 "F16" => data.extend(half::f16::from_f32(v).to_le_bytes()),
                 "BF16" => data.extend(half::bf16::from_f32(v).to_le_bytes()),

@@ -7,7 +7,8 @@ use firmware_models::{
     Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small,
     Subject, Top8, make as golden,
 };
-use mmoe::{F32, I8, Pairs, Quad, W8};
+use mmoe::precision::{Pairs, Quad};
+use mmoe::{F32, I8, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;

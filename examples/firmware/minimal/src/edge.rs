@@ -3,7 +3,8 @@
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::{Aligned, Binary, Dense, Gate, I16, I8, List3, LoadError, Logits, Mmoe, Regression, Seq};
+use mmoe::parallel::List3;
+use mmoe::{Aligned, Binary, Dense, Gate, I16, I8, LoadError, Logits, Mmoe, Regression, Seq};
 
 /// A tower.
 pub type Tower0 = Binary<Seq<Dense<32, 16, I8>, Logits<16, 1, I16>>>;

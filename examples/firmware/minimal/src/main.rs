@@ -23,15 +23,16 @@ fn main() -> ! {
 
 fn run() -> Result<(), SelfTestError> {
     // Finds damage: the length and the checksum of all bytes must be right.
-    let id = Blob::open(edge::BLOB)?.id();
+    let blob = Blob::open(edge::BLOB)?;
+    let id = blob.id();
     println!(
         "model {}, version {}, checksum {:08x}",
         id.name, id.version, id.checksum
     );
     // Finds another model: every layer must be the one that the type has in its place.
-    let model = edge::Model::load(edge::BLOB)?;
+    let model = edge::Model::from_blob(&blob)?;
     // Finds a core, a compiler or a memory at fault: rows in the blob must give their stored bits.
-    let rows = edge::Model::self_test(edge::BLOB)?;
+    let rows = model.self_test(&blob)?;
     println!("self-test passed, {rows} rows");
 
     // From here on nothing can fail. Your sensors' values stand in place of this ramp.

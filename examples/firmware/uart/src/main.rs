@@ -52,8 +52,8 @@ fn main() -> ! {
 
 /// Serves one model until `spare` holds another one that is whole and fits the type.
 fn serve(blob: &[u8], spare: &mut Buffer, serial: &mut Serial) -> Result<End, LoadError> {
-    let id = Blob::open(blob)?.id();
-    let model = Model::load(blob)?;
+    let blob = Blob::open(blob)?;
+    let (id, model) = (blob.id(), Model::from_blob(&blob)?);
     // What a sensor would measure.
     let features: [f32; small::INPUTS] = core::array::from_fn(|i| i as f32 / 16.0);
     let before = model.predict(&features);

@@ -3,7 +3,7 @@
 use crate::{Counter, Failed, println};
 use core::hint::black_box;
 use firmware_models::{Edge, Golden, Rng, Subject, blobs, fill};
-use mmoe::{Best, F32, I8, LoadError, Ranked, W8};
+use mmoe::{F32, I8, LoadError, W8, rank::{Best, Ranked}};
 
 /// Features that all candidates share, and features of each.
 const CONTEXT: usize = 48;

@@ -8,7 +8,7 @@ use firmware_models::{
 use kernel_battery::kernels;
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, Pairs, Quad, W8};
+use mmoe::{F32, I8, W8, precision::{Pairs, Quad}};
 
 /// Checks every blob that fits the board.
 ///

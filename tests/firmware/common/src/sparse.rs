@@ -3,7 +3,9 @@
 use crate::{Counter, Failed, println};
 use core::hint::black_box;
 use firmware_models::{Census, Numbers, Rng, Subject, blobs};
-use mmoe::{Active, F32, I8, LoadError, Pairs, Quad, W8};
+use mmoe::layer::Active;
+use mmoe::precision::{Pairs, Quad};
+use mmoe::{F32, I8, LoadError, W8};
 
 const COLUMNS: usize = 499;
 const ACTIVE: usize = 40;

@@ -2,8 +2,13 @@
 
 use mmoe::zerocopy::FromZeros;
 use mmoe::{
-    Element, InPlace, InputStage, List2, List3, LoadError, Model, Q15, Q16, Q31, SelfTestError,
-    Towers, Trunk,
+    Blob, LoadError, Model, Q15, Q16, Q31, SelfTestError,
+    bytes::InPlace,
+    input::InputStage,
+    number::Element,
+    parallel::{List2, List3},
+    tower::Towers,
+    trunk::Trunk,
 };
 
 /// Outputs or gate weights, number by number.
@@ -93,21 +98,21 @@ impl<S, L, T, A: Element, const I: usize> Subject for Model<S, L, T>
 where
     Self: InPlace,
     S: InputStage<From = [f32; I], Out = [A; I]>,
-    L: Trunk<Act = A, In = [A; I], Gates: Numbers>,
-    T: Towers<Act = A, In = L::H, Count = L::Count, Out: Numbers, Shown: Numbers>,
+    L: Trunk<Act = A, In = [A; I], GateWeights: Numbers>,
+    T: Towers<Act = A, In = L::Stream, Count = L::Count, Out: Numbers, Shown: Numbers>,
 {
     type Row = [f32; I];
     type Input = [A; I];
     type Raw = T::Out;
     type Shown = T::Shown;
-    type Gates = L::Gates;
+    type Gates = L::GateWeights;
     const SCRATCH: usize = Self::SCRATCH;
 
     fn load(blob: &[u8]) -> Result<&Self, LoadError> {
         Self::load(blob)
     }
     fn quantize(&self, x: &[f32; I], q: &mut [A; I]) {
-        self.input.with(x, |from| q.copy_from_slice(from));
+        let _ = self.quantize(x, q);
     }
     fn predict(&self, x: &[f32; I]) -> T::Shown {
         self.predict(x)
@@ -115,12 +120,13 @@ where
     fn predict_q(&self, q: &[A; I]) -> T::Out {
         self.predict_q(q)
     }
-    fn traced(&self, x: &[f32; I]) -> (T::Shown, L::Gates, u32) {
+    fn traced(&self, x: &[f32; I]) -> (T::Shown, L::GateWeights, u32) {
         let traced = self.predict_traced(x);
-        (traced.tasks, traced.gates, traced.experts_run)
+        (traced.tasks, traced.gates, traced.run.experts)
     }
     fn self_test(blob: &[u8]) -> Result<u32, SelfTestError> {
-        Self::self_test(blob)
+        let blob = Blob::open(blob)?;
+        Self::from_blob(&blob)?.self_test(&blob)
     }
 }
 

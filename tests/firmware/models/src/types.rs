@@ -1,8 +1,10 @@
 //! The models, spelled as types.
 
 use mmoe::{
-    Binary, DSelectKGate, Dense, Gate, HardGate, Head, I8, I16, Linear, List3, Logits,
-    MixtureOutput, Mmoe, Multiclass, Regression, Seq, Seq3, SharedBottom, TopKGate,
+    Binary, Dense, Gate, Head, I8, I16, Linear, Logits, MixtureOutput, Mmoe, Multiclass,
+    Regression, Seq, Seq3, SharedBottom,
+    gate::{DSelectKGate, HardGate, TopKGate},
+    parallel::List3,
 };
 
 type EdgeExpert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;

@@ -9,6 +9,7 @@ use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::eval;
 use mmoe_tools::golden::{self, Outline, TOLERANCE, What};
 use mmoe_tools::graph::{Graph, Layer};
+use mmoe_tools::model::Recognised;
 use mmoe_tools::readback::{self, CheckError};
 use mmoe_tools::text::count;
 
@@ -72,7 +73,8 @@ fn float_checked(checked: &readback::Checked) -> String {
 
 /// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the
 /// precision, this must fit.
-pub(super) fn imported(graph: &Graph, golden: &Data) -> Result<String> {
+pub(super) fn imported(made: &Recognised, golden: &Data) -> Result<String> {
+    let graph = &made.graph;
     let outline = Outline::of_graph(graph);
     let evaluate = |graph: &Graph| {
         golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
@@ -91,6 +93,9 @@ pub(super) fn imported(graph: &Graph, golden: &Data) -> Result<String> {
             transposition(graph, |g| Ok(failed(&evaluate(g)?.1, TOLERANCE).is_none()))?
         {
             let _ = write!(text, "\n{hint}");
+        }
+        for question in &made.open {
+            let _ = write!(text, "\nopen: {}", question.text());
         }
         return Err(CheckFailed(format!("{text}\nnothing was written")).into());
     }

@@ -13,9 +13,11 @@ use mmoe_tools::cost::cores::{CORES, Measurements};
 use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::Graph;
+use mmoe_tools::plan::open::Question;
 use mmoe_tools::text::count;
 use mmoe_tools::{import, model, quality};
 
+use super::assumed;
 use super::input::{is_blob, read_spec};
 use super::output::differences::tolerance;
 use super::output::{Target, note, print};
@@ -66,6 +68,10 @@ pub(super) struct Args {
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
+    /// Go on where the file leaves open what changes the outputs, and neither the spec nor golden
+    /// rows decide: the blob then carries what was assumed.
+    #[arg(long)]
+    accept_assumptions: bool,
     /// Show where every tensor went, what was folded and what was dropped.
     #[arg(long)]
     explain: bool,
@@ -137,6 +143,7 @@ impl Args {
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
             self_test: self.self_test,
+            assumed: Vec::new(),
         }
     }
 
@@ -189,14 +196,20 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
     let weights = import::read(&args.weights)?;
     let mut report = Report::new(args, &weights);
+    let format = weights.format.clone();
     let mut conversion = args.conversion();
     let made = model::build(weights, spec.as_ref(), conversion.model_options())
         .with_context(|| args.weights.display().to_string())?;
     report.model(&made, args.explain);
-    let graph = made.graph;
-    if let Some(golden) = &golden {
-        report.line("imported", &check::imported(&graph, golden)?);
+    match &golden {
+        Some(golden) => report.line("imported", &check::imported(&made, golden)?),
+        None if made.open.is_empty() => {}
+        None if args.accept_assumptions => {
+            conversion.assumed = made.open.iter().map(Question::text).collect();
+        }
+        None => return Err(assumed::stop(&made, &args.weights, &format)),
     }
+    let graph = made.graph;
     if let Some(path) = &args.calibration {
         conversion.calibration = Some(calibration(&graph, path)?);
     }

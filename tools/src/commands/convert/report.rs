@@ -50,7 +50,10 @@ impl Report {
             self.line("as", &made.framework);
         }
         for assumption in &made.assumptions {
-            self.line("assumed", assumption);
+            self.line("taken", assumption);
+        }
+        for question in &made.open {
+            self.line("assumed", &question.text());
         }
         if let Some(embeddings) = &made.embeddings {
             self.line("embeddings", embeddings);

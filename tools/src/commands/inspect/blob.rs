@@ -81,6 +81,9 @@ impl Blob<'_> {
             ),
         );
         line("precision", self.runner.precision().into());
+        for assumed in describe::assumed(self.runner) {
+            line("assumed", format!("{assumed}; nobody compared it"));
+        }
         let names = self.runner.feature_names();
         let named = match names.as_slice() {
             [] => String::new(),
@@ -249,6 +252,7 @@ impl Blob<'_> {
             "format": mmoe::blob::VERSION,
             "producer": describe::producer(self.runner),
             "precision": self.runner.precision(),
+            "assumed": describe::assumed(self.runner),
             "inputs": self.runner.model.inputs(),
             "feature_names": self.runner.feature_names(),
             "experts": self.runner.experts.len(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use mmoe_tools::import::{self, Weights};
+use mmoe_tools::plan::open::Question;
 use mmoe_tools::plan::spec::write::write_plan;
 use mmoe_tools::plan::{Level, recognise};
 use mmoe_tools::text::{count, grouped};
@@ -31,12 +32,7 @@ pub(super) fn inspect(args: &Args) -> Result<()> {
     let found = recognise::recognise(&weights);
     if let Some(path) = &args.write_spec {
         let found = found.with_context(|| args.file.display().to_string())?;
-        let text = write_plan(
-            &weights.format,
-            found.framework,
-            &found.assumptions,
-            &found.plan,
-        );
+        let text = write_plan(&weights, found.framework, &found.assumptions, &found.plan);
         let Some(target) = target else {
             return print_source(&text);
         };
@@ -63,12 +59,18 @@ pub(super) fn inspect(args: &Args) -> Result<()> {
             .tensors
             .iter()
             .map(|(n, t)| json!({"name": n, "shape": t.shape}));
+        let open = found
+            .as_ref()
+            .map(recognise::Found::open)
+            .unwrap_or_default();
+        let open: Vec<String> = open.iter().map(Question::text).collect();
         let value = json!({
             "format": weights.format,
             "notes": weights.notes,
             "tensors": tensors.collect::<Vec<_>>(),
             "framework": found.as_ref().ok().map(|f| f.framework),
             "assumptions": found.as_ref().map(|f| f.assumptions.clone()).unwrap_or_default(),
+            "open": open,
             "missing": missing,
             "problem": found.as_ref().err().map(ToString::to_string),
         });
@@ -79,7 +81,10 @@ pub(super) fn inspect(args: &Args) -> Result<()> {
         Ok(found) => {
             let _ = writeln!(text, "\nrecognised   {}", found.framework);
             for assumption in &found.assumptions {
-                let _ = writeln!(text, "assumed      {assumption}");
+                let _ = writeln!(text, "taken        {assumption}");
+            }
+            for question in found.open().iter().filter(|q| q.assumed.is_some()) {
+                let _ = writeln!(text, "assumed      {}", question.text());
             }
             if let Some(embeddings) = &found.embeddings {
                 let _ = writeln!(text, "embeddings   {embeddings}");

@@ -84,6 +84,11 @@ fn summary(r: &Report<'_>) -> Markup {
                     }
                 }
             }
+            @let assumed = describe::assumed(r.runner);
+            @if !assumed.is_empty() {
+                p { "Assumed at conversion, and compared with no outputs of the framework:" }
+                ul class="warnings" { @for a in &assumed { li { (a) } } }
+            }
             @if !warnings.is_empty() {
                 ul class="warnings" { @for w in &warnings { li { (w) } } }
             }

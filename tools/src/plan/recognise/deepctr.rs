@@ -27,7 +27,7 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
         .keys()
         .find(|n| n.contains("/batch_normalization") || n.contains("/dice"))
     {
-        return Err(names.unsupported(odd, "a norm or Dice inside DeepCTR's DNN"));
+        return Err(names.unknown(odd));
     }
     let experts: Vec<_> = (0..)
         .map(|i| dnn(&names, &format!("expert_{i}")))
@@ -74,7 +74,6 @@ fn mmoe(names: Names<'_>) -> Result<Found, ModelError> {
         tasks_named: true,
         ..Found::default()
     };
-    found.assume_relu("dnn_activation, DeepCTR's default");
     found.assumptions.push(
         "the unnamed heads (`dense`, `dense_1`, …) are the tasks' in the file's order".into(),
     );

@@ -7,8 +7,8 @@ use super::Found;
 use super::names::{Names, unit};
 use crate::error::ModelError;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, LayerPlan, Layout, Level, Norm, OutputPlan, Plan, Reads,
-    TaskPlan, TensorRef, Unit,
+    ActivationPlan, GateKindPlan, LayerPlan, Layout, Level, Norm, NormKind, OutputPlan, Plan,
+    Reads, TaskPlan, TensorRef, Unit,
 };
 
 /// Keras's default epsilon of a batch norm.
@@ -123,7 +123,6 @@ pub(super) fn complete(
     let layer = graph.as_ref().and_then(|g| g.layer(&mixture.name));
     activate(names, &mut mixture.level, layer, &mut found.assumptions)?;
     let gates = mixture.level.gates.len();
-    let connected = graph.is_some();
     let (towers, tasks) = match graph {
         Some(graph) => graph.towers(gates, &mut found)?,
         None => by_order(names, &groups, gates, mixture.units, &mut found.assumptions)?,
@@ -139,9 +138,6 @@ pub(super) fn complete(
         tasks,
         ..Plan::default()
     };
-    if !connected {
-        names.refuse_leftovers(&found)?;
-    }
     Ok(found)
 }
 
@@ -581,7 +577,8 @@ impl<'a> Config<'a> {
                 .map(TensorRef::name)
         };
         let moments = find("moving_mean").zip(find("moving_variance"));
-        if moments.is_none() && !layer_norm {
+        let kind = moments.map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
+        if kind == NormKind::Layer && !layer_norm {
             return Err(self.wrong(&format!(
                 "layer `{name}` has no moving mean and variance among the tensors"
             )));
@@ -589,7 +586,7 @@ impl<'a> Config<'a> {
         Ok(Norm {
             gamma: find("gamma"),
             beta: find("beta"),
-            moments,
+            kind,
             epsilon,
         })
     }

@@ -1,18 +1,23 @@
 //! LibMTL: `MMoE`, `CGC` and `DSelect_k`, with encoders and decoders of the user's own.
 
 use super::Found;
+use super::modules::Style;
 use super::names::{Names, softmax_gate, unit};
+use super::wiring::one_level;
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{
     ActivationPlan, GateKindPlan, LayerPlan, Level, Part, Plan, Reads, TaskPlan, TensorRef,
 };
 
-const EPSILON: f64 = 1e-5;
+const USER: Style = Style::user();
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
     let names = |framework| Names { weights, framework };
     let any = |prefix: &str| weights.tensors.keys().any(|n| n.starts_with(prefix));
+    if any("encoder.") && any("decoders.") && !any("experts_shared.") {
+        return Some(shared(names("LibMTL HPS")));
+    }
     if !any("experts_shared.0.") {
         return None;
     }
@@ -31,7 +36,7 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
 }
 
 fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
-    let expert = |at: &str| names.module(at, EPSILON, &ActivationPlan::Relu);
+    let expert = |at: &str| names.module(at, USER);
     let mut level = Level::default();
     for i in 0..names.count("experts_shared.")? {
         level.experts.push(unit(
@@ -64,11 +69,7 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
         });
         let mut tower = unit(
             format!("tower of `{task}`"),
-            names.module(
-                &format!("decoders.{task}"),
-                EPSILON,
-                &ActivationPlan::Linear,
-            )?,
+            names.module(&format!("decoders.{task}"), USER.ending_raw())?,
         );
         tower.reads = Reads::Stream(t);
         towers.push(tower);
@@ -90,12 +91,29 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
         tasks_named: true,
         ..Found::default()
     };
-    found.assumptions.push(
-        "encoders are dense layers, each followed by relu, and decoders dense layers with relu \
-         between them: LibMTL leaves both to the user"
-            .into(),
-    );
-    found.assume_epsilon(EPSILON);
+    found.habits.source = "LibMTL leaves encoders and decoders to the user";
+    Ok(found)
+}
+
+/// Hard parameter sharing: one encoder, and a decoder per task.
+fn shared(names: Names<'_>) -> Result<Found, ModelError> {
+    let mut towers = Vec::new();
+    let mut tasks = Vec::new();
+    for task in names.words("decoders.") {
+        towers.push(names.module(&format!("decoders.{task}"), USER.ending_raw())?);
+        tasks.push(TaskPlan {
+            name: task,
+            output: None,
+        });
+    }
+    let encoder = names.module("encoder", USER)?;
+    let mut found = Found {
+        framework: names.framework,
+        plan: one_level(&names, vec![encoder], Vec::new(), towers, tasks)?,
+        tasks_named: true,
+        ..Found::default()
+    };
+    found.habits.source = "LibMTL leaves encoders and decoders to the user";
     Ok(found)
 }
 

@@ -1,21 +1,20 @@
 //! Recognising the framework that wrote a file from the names and shapes of its tensors.
 //!
-//! One small file per framework; each is asked in turn and answers with a [`Found`] if the file has
-//! its signature.
+//! The classes of the PyTorch frameworks are data ([`torch`]); what cannot be said so has a small
+//! file each. All are asked in turn and answer with a [`Found`] if the file has their signature.
 
 mod deepctr;
-mod deepctr_torch;
-mod fuxictr;
 mod hub_recsys;
 mod keras;
 mod keras_mmoe;
+pub(crate) mod leftovers;
 mod libmtl;
-mod mtreclib;
+mod modules;
 mod names;
 mod plain;
 mod pytorch_mmoe;
-mod torch_rechub;
-mod torcheasyrec;
+mod tables;
+mod torch;
 mod wiring;
 
 use std::collections::HashSet;
@@ -23,6 +22,7 @@ use std::collections::HashSet;
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::Plan;
+use crate::plan::open::{Habits, Question, questions};
 
 /// What recognition found: a plan, and what a person should know about it.
 #[derive(Debug, Default)]
@@ -33,8 +33,10 @@ pub struct Found {
     pub plan: Plan,
     /// Whether the tasks' names are the file's own.
     pub tasks_named: bool,
-    /// What the framework's defaults supplied.
+    /// What a person should know of what was taken: names, orders, copies.
     pub assumptions: Vec<String>,
+    /// Where the answers to what the plan leaves open come from.
+    pub habits: Habits,
     /// Prefix of tensors that inference does not need, and why.
     pub dead: Vec<(String, String)>,
     /// Embedding tables, which stand before the model's input.
@@ -44,14 +46,23 @@ pub struct Found {
 }
 
 impl Found {
+    /// What stands for the framework where a spec says everything.
+    pub const SPEC: &'static str = "spec";
+
     /// What a whole spec says.
     #[must_use]
     pub fn by_spec(plan: Plan) -> Self {
         Self {
-            framework: "spec",
+            framework: Self::SPEC,
             plan,
             ..Self::default()
         }
+    }
+
+    /// What neither the file nor a spec settles: the outputs' kinds, activations, norms.
+    #[must_use]
+    pub fn open(&self) -> Vec<Question> {
+        questions(&self.plan, &self.habits)
     }
 
     /// What the file leaves open, each with the key of the spec that says it.
@@ -68,39 +79,13 @@ impl Found {
             })
             .collect()
     }
-
-    fn assume_relu(&mut self, whose: &str) {
-        self.assumptions.push(format!(
-            "hidden layers are relu ({whose}), gates softmax: a state dict has no activations"
-        ));
-    }
-
-    /// Says which epsilon the norms got, if there are any.
-    fn assume_epsilon(&mut self, epsilon: f64) {
-        if self
-            .plan
-            .units()
-            .flat_map(|u| &u.layers)
-            .any(|l| l.before.is_some() || l.after.is_some())
-        {
-            self.assumptions.push(format!(
-                "norms stand before the activation, with epsilon {epsilon} (the default): files \
-                 do not store it"
-            ));
-        }
-    }
 }
 
 /// Asks a file for one framework: `None` if it is not its signature.
 type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
 
-/// In order: the more particular signature first.
+/// What no table says, in order: the more particular signature first.
 const RECOGNISERS: &[Recogniser] = &[
-    deepctr_torch::recognise,
-    torch_rechub::recognise,
-    fuxictr::recognise,
-    mtreclib::recognise,
-    torcheasyrec::recognise,
     libmtl::recognise,
     pytorch_mmoe::recognise,
     deepctr::recognise,
@@ -116,12 +101,7 @@ const RECOGNISERS: &[Recogniser] = &[
 /// [`ModelError::Unsupported`] for DBMTL, [`ModelError::Unrecognised`] if no signature fits,
 /// [`ModelError::Recognition`] if one does and the file breaks it.
 pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
-    // EasyRec's and TorchEasyRec's names for what joins a tower to those before it.
-    if let Some(name) = weights
-        .tensors
-        .keys()
-        .find(|n| n.contains("relation_dnn/") || n.starts_with("relation_mlps."))
-    {
+    if let Some(name) = weights.tensors.keys().find(|n| n.contains("relation_dnn/")) {
         return Err(ModelError::Unsupported {
             place: format!("`{name}`"),
             what: "DBMTL, a tower that reads another tower's hidden output,".into(),
@@ -130,9 +110,10 @@ pub fn recognise(weights: &Weights) -> Result<Found, ModelError> {
                 .into(),
         });
     }
-    RECOGNISERS
+    torch::TABLES
         .iter()
-        .find_map(|r| r(weights))
+        .find_map(|t| tables::recognise(t, weights))
+        .or_else(|| RECOGNISERS.iter().find_map(|r| r(weights)))
         .unwrap_or_else(|| {
             let names: Vec<String> = weights
                 .tensors

@@ -1,6 +1,6 @@
 //! Looking at the names of a file: numbered lists, prefixes, near-at-hand layers.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use indexmap::IndexSet;
 
@@ -9,12 +9,9 @@ use crate::error::ModelError;
 use crate::graph::rules::MAX_VALUES;
 use crate::import::Weights;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan, TensorRef,
-    Unit,
+    ActivationPlan, Dice, GateKindPlan, GatePlan, LayerPlan, Layout, Norm, Reads, TaskPlan,
+    TensorRef, Unit,
 };
-
-/// How many names deep the layers of a module may stand.
-const DEEPEST: usize = 8;
 
 /// The names of a file, seen through a framework's eyes.
 #[derive(Clone, Copy)]
@@ -30,6 +27,13 @@ impl Names<'_> {
 
     pub(super) fn any(&self, prefix: &str) -> bool {
         self.weights.tensors.keys().any(|n| n.starts_with(prefix))
+    }
+
+    /// The first tensor whose name starts with one of these.
+    pub(super) fn first(&self, prefixes: &[&str]) -> &str {
+        let mut all = self.weights.tensors.keys();
+        all.find(|n| prefixes.iter().any(|p| n.starts_with(p)))
+            .map_or("", String::as_str)
     }
 
     /// Shape of a tensor; empty if there is none.
@@ -95,6 +99,13 @@ impl Names<'_> {
         }
     }
 
+    /// A layer whose function the file does not say: relu, until someone does.
+    pub(super) fn hidden(&self, prefix: &str) -> LayerPlan {
+        let mut layer = self.linear(prefix, ActivationPlan::Relu);
+        layer.open.activation = true;
+        layer
+    }
+
     /// A batch norm (or layer norm) under `prefix`, if there is one.
     pub(super) fn norm(&self, prefix: &str, epsilon: f64) -> Result<Option<Norm>, ModelError> {
         let norm = Norm::at(prefix, epsilon, &|n| self.has(n));
@@ -109,121 +120,6 @@ impl Names<'_> {
             return Err(self.unknown(prefix));
         }
         Ok(norm)
-    }
-
-    /// A `Sequential` under `prefix`: the matrices among its numbered members, each with the norm
-    /// or the trained slope that stands behind it. The last layer gets `last`, the others
-    /// `hidden`.
-    pub(super) fn sequential(
-        &self,
-        prefix: &str,
-        epsilon: f64,
-        hidden: &ActivationPlan,
-        last: &ActivationPlan,
-    ) -> Result<Vec<LayerPlan>, ModelError> {
-        let numbers = self.numbers(&format!("{prefix}."));
-        let is_matrix = |n: &usize| self.shape(&format!("{prefix}.{n}.weight")).len() == 2;
-        let mut layers: Vec<LayerPlan> = Vec::new();
-        for n in &numbers {
-            let at = format!("{prefix}.{n}");
-            if is_matrix(n) {
-                layers.push(self.linear(&at, hidden.clone()));
-                continue;
-            }
-            let norm = self.norm(&at, epsilon)?;
-            let Some(layer) = layers.last_mut() else {
-                // A norm of the input itself.
-                layers.push(LayerPlan {
-                    before: Some(
-                        norm.filter(|n| n.moments.is_some())
-                            .ok_or_else(|| self.unknown(&at))?,
-                    ),
-                    ..LayerPlan::default()
-                });
-                continue;
-            };
-            match norm {
-                // A lone weight without bias and statistics is a PReLU's slope.
-                Some(n) if n.moments.is_none() && n.beta.is_none() => {
-                    layer.activation =
-                        ActivationPlan::PRelu(TensorRef::name(format!("{at}.weight")))
-                }
-                Some(n) if layer.before.is_none() => layer.before = Some(n),
-                _ => return Err(self.unknown(&at)),
-            }
-        }
-        if let Some(layer) = layers.last_mut().filter(|l| l.activation == *hidden) {
-            layer.activation = last.clone();
-        }
-        if layers.is_empty() {
-            Err(self.empty(prefix))
-        } else {
-            Ok(layers)
-        }
-    }
-
-    /// A module of the user's own: a `Linear`, a `Sequential` of them, or one of these under a
-    /// single name.
-    pub(super) fn module(
-        &self,
-        prefix: &str,
-        epsilon: f64,
-        last: &ActivationPlan,
-    ) -> Result<Vec<LayerPlan>, ModelError> {
-        let mut at = prefix.to_owned();
-        for _ in 0..DEEPEST {
-            if self.has(&format!("{at}.weight")) {
-                return Ok(vec![self.linear(&at, last.clone())]);
-            }
-            let words = self.words(&format!("{at}."));
-            if words.is_empty() {
-                return Err(self.empty(prefix));
-            }
-            if words.iter().all(|w| w.parse::<usize>().is_ok()) {
-                return self.sequential(&at, epsilon, &ActivationPlan::Relu, last);
-            }
-            if words.len() > 1 {
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                return Err(self.wrong(
-                    &format!(
-                        "nothing says in which order the parts of `{at}` run ({})",
-                        words.join(", ")
-                    ),
-                    "describe the model in a spec",
-                ));
-            }
-            at = format!("{at}.{}", words[0]);
-        }
-        Err(self.wrong(
-            &format!("the layers of `{prefix}` stand more than {DEEPEST} names deep"),
-            "describe the model in a spec",
-        ))
-    }
-
-    /// Refuses tensors that no part of the plan uses and that stand before the input neither:
-    /// nothing says what they do.
-    pub(super) fn refuse_leftovers(&self, found: &Found) -> Result<(), ModelError> {
-        let used: HashSet<&str> = found
-            .plan
-            .references()
-            .flat_map(TensorRef::parts)
-            .map(|p| p.name.as_str())
-            .collect();
-        let known = |n: &str| {
-            used.contains(n) || found.tables.contains(n) || n.ends_with("num_batches_tracked")
-        };
-        let left: Vec<&String> = self.weights.tensors.keys().filter(|n| !known(n)).collect();
-        match left.as_slice() {
-            [] => Ok(()),
-            [first, ..] => Err(self.wrong(
-                &format!(
-                    "nothing says what {} of its tensors do, `{first}` {:?} first",
-                    left.len(),
-                    self.shape(first)
-                ),
-                "describe the model in a spec; a spec leaves out what does not run",
-            )),
-        }
     }
 
     /// Lists the tables under these prefixes, which stand before the model's input.
@@ -280,16 +176,24 @@ impl Names<'_> {
         found.tables.extend(tensors.into_iter().cloned());
     }
 
-    /// The error for a part that the engine does not have.
-    #[expect(clippy::unused_self, reason = "stands beside the other errors")]
-    pub(super) fn unsupported(&self, place: &str, what: &str) -> ModelError {
-        ModelError::Unsupported {
-            place: format!("`{place}`"),
-            what: what.into(),
-            remedy: "layers are dense, batch norm, layer norm and prelu with relu, leaky_relu, \
-                     sigmoid and tanh"
-                .into(),
+    /// A Dice under `prefix`: its slope, and the batch norm that decides where the file has one.
+    pub(super) fn dice(&self, prefix: &str, epsilon: f64) -> Result<Option<Dice>, ModelError> {
+        let alpha = format!("{prefix}.alpha");
+        if !self.has(&alpha) {
+            return Ok(None);
         }
+        let at = format!("{prefix}.bn");
+        let exists = |n: &str| self.has(n);
+        // Without gains of its own the batch norm shows in its statistics alone.
+        let norm = Norm::at(&at, epsilon, &exists);
+        if norm.is_none() && self.any(&format!("{at}.")) {
+            return Err(self.unknown(&at));
+        }
+        Ok(Some(Dice {
+            alpha: TensorRef::name(alpha),
+            norm,
+            epsilon,
+        }))
     }
 
     /// The error for a place without a layer.
@@ -314,8 +218,8 @@ impl Names<'_> {
                 "`{prefix}` is no layer that is known here ({})",
                 tensors.join(", ")
             ),
-            "layers are dense, batch norm, layer norm and prelu; describe the model in a spec if \
-             it is one of these in another order",
+            "layers are dense, norms, prelu and dice; describe the model in a spec if it is one \
+             of these in another order",
         )
     }
 
@@ -346,6 +250,7 @@ pub(super) fn softmax_gate(unit: Unit, sees: Vec<usize>) -> GatePlan {
         sees,
         temperature: 1.0,
         priors: Vec::new(),
+        open: false,
     }
 }
 

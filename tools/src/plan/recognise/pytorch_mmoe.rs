@@ -2,13 +2,12 @@
 //! user put behind.
 
 use super::Found;
+use super::modules::Style;
 use super::names::{Names, unknown_tasks};
 use super::wiring::one_level;
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::plan::{ActivationPlan, LayerPlan, Layout, TensorRef};
-
-const EPSILON: f64 = 1e-5;
+use crate::plan::{LayerPlan, Layout, Open, TensorRef};
 
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
     let kernel = weights
@@ -36,6 +35,10 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
         weight: Some(TensorRef::pick(&kernel, 2, i)),
         layout: Layout::InOut,
         bias: names.has(&bias).then(|| TensorRef::pick(&bias, 1, i)),
+        open: Open {
+            activation: true,
+            ..Open::default()
+        },
         ..LayerPlan::default()
     };
     let gate = |t: usize| {
@@ -56,7 +59,7 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
         .find(|p| names.any(&format!("{p}0.")));
     let towers = match list {
         Some(list) => (0..names.count(list)?)
-            .map(|t| names.module(&format!("{list}{t}"), EPSILON, &ActivationPlan::Linear))
+            .map(|t| names.module(&format!("{list}{t}"), Style::user().ending_raw()))
             .collect::<Result<_, _>>()?,
         None => {
             let others: Vec<&String> = names
@@ -82,9 +85,9 @@ fn found(names: Names<'_>, prefix: &str) -> Result<Found, ModelError> {
         plan: one_level(&names, experts, gates, towers, tasks)?,
         ..Found::default()
     };
-    found.assumptions.push(
-        "experts have no activation (this layer's default); hidden layers of the towers are relu"
-            .into(),
-    );
+    found.habits.source = "`expert_activation`, this layer's default, is none";
+    for level in &mut found.plan.levels {
+        level.gates.iter_mut().for_each(|g| g.open = true);
+    }
     Ok(found)
 }

@@ -68,7 +68,7 @@ pub(super) struct Extraction {
 
 /// Which way round a framework wires its extraction.
 #[derive(Clone, Copy)]
-pub(super) struct Habits {
+pub(super) struct Order {
     /// A task's gate weighs shared experts before its own.
     pub(super) shared_first: bool,
     /// The shared gate mixes shared experts only (the paper: all).
@@ -79,7 +79,7 @@ pub(super) struct Habits {
 pub(super) fn extraction(
     names: &Names<'_>,
     extractions: Vec<Extraction>,
-    habits: Habits,
+    order: Order,
     towers: Vec<Vec<LayerPlan>>,
     tasks: Vec<TaskPlan>,
 ) -> Result<Plan, ModelError> {
@@ -102,7 +102,7 @@ pub(super) fn extraction(
     }
     Ok(Plan {
         name: "model".into(),
-        levels: levels(extractions, habits),
+        levels: levels(extractions, order),
         towers: towers_on(towers, |t| t),
         tasks,
         ..Plan::default()
@@ -111,7 +111,7 @@ pub(super) fn extraction(
 
 /// The levels of an extraction: task `t` reads stream `t`, shared experts and the shared gate the
 /// last stream.
-fn levels(extractions: Vec<Extraction>, habits: Habits) -> Vec<Level> {
+fn levels(extractions: Vec<Extraction>, order: Order) -> Vec<Level> {
     let mut levels: Vec<Level> = Vec::new();
     for extraction in extractions {
         let number = levels.len();
@@ -155,7 +155,7 @@ fn levels(extractions: Vec<Extraction>, habits: Habits) -> Vec<Level> {
         };
         for (t, layers) in extraction.gates.into_iter().enumerate() {
             let specific = own.get(t).cloned().unwrap_or_default();
-            let sees = if habits.shared_first {
+            let sees = if order.shared_first {
                 [shared.clone(), specific]
             } else {
                 [specific, shared.clone()]
@@ -166,7 +166,7 @@ fn levels(extractions: Vec<Extraction>, habits: Habits) -> Vec<Level> {
                 .push(gate(format!("level {number}, gate {t}"), t, layers, sees));
         }
         if let Some(layers) = extraction.shared_gate {
-            let sees = if habits.shared_sees_shared {
+            let sees = if order.shared_sees_shared {
                 shared
             } else {
                 (0..level.experts.len()).collect()

@@ -80,6 +80,7 @@ pub(super) fn expand(spec: &Spec, tensors: &IndexMap<String, Tensor>) -> Result<
         name,
         version: raw.version.unwrap_or(0),
         inputs: spec.inputs(),
+        front: None,
         levels,
         towers,
         tasks: ex.tasks,
@@ -221,6 +222,9 @@ impl Expander<'_> {
                  [] for none",
             )
         })?;
+        let words = group
+            .words()
+            .or(self.spec.raw.defaults.as_ref().map(Spanned::as_ref));
         for i in 0..count {
             let index = units.len();
             let task = (kind == Kind::Tower)
@@ -250,7 +254,13 @@ impl Expander<'_> {
                     i,
                     count,
                     &format!("{name}, layer {l}"),
+                    &words,
                 )?;
+                let end = l + 1 == raw_layers.len();
+                let stated = layer.as_ref().activation.is_some() || layer.as_ref().dice.is_some();
+                if !stated && layer.as_ref().weight.is_some() && !(end && kind == Kind::Tower) {
+                    self.fill(&mut plan, &words, end)?;
+                }
                 let last_of = task.filter(|_| l + 1 == raw_layers.len());
                 Self::settle(
                     &mut plan,
@@ -280,6 +290,24 @@ impl Expander<'_> {
                 slice: slice(group.slice),
                 layers,
             });
+        }
+        Ok(())
+    }
+
+    /// Gives a layer that names no activation the one that the words name for all.
+    pub(super) fn fill(
+        &self,
+        plan: &mut LayerPlan,
+        words: &raw::Words,
+        last: bool,
+    ) -> Result<(), ModelError> {
+        let own = words.last_activation.as_ref().filter(|_| last);
+        if let Some(name) = own.or(words.activation.as_ref()) {
+            let place = self.spec.place("`activation`", name.span());
+            let slope = words
+                .slope
+                .filter(|_| ["leaky_relu", "elu"].contains(&name.as_ref().as_str()));
+            plan.activation = layers::activation(name.as_ref(), slope, place)?;
         }
         Ok(())
     }

@@ -86,6 +86,9 @@ fn group(
         ));
     }
     let sees = sees(ex, group, experts, place)?;
+    let words = group
+        .words()
+        .or(ex.spec.raw.defaults.as_ref().map(Spanned::as_ref));
     for i in 0..count {
         let index = gates.len();
         let task = ex
@@ -104,8 +107,20 @@ fn group(
         );
         let (mut plans, mut outer) = (Vec::new(), None);
         for (l, layer) in group.layers.iter().flatten().enumerate() {
-            let (plan, named) =
-                layers::expand(ex, layer, &context, i, count, &format!("{name}, layer {l}"))?;
+            let (plan, named) = layers::expand(
+                ex,
+                layer,
+                &context,
+                i,
+                count,
+                &format!("{name}, layer {l}"),
+                &words,
+            )?;
+            let end = l + 1 == group.layers.iter().flatten().count();
+            let mut plan = plan;
+            if layer.as_ref().activation.is_none() && layer.as_ref().dice.is_none() && !end {
+                ex.fill(&mut plan, &words, false)?;
+            }
             if named.as_deref() == Some("softmax") && l + 1 < group.layers.iter().flatten().count()
             {
                 return Err(invalid(
@@ -142,14 +157,7 @@ fn group(
             Some(index),
             &name,
         )?;
-        let temperature = group.temperature.unwrap_or(1.0);
-        if !temperature.is_finite() || temperature <= 0.0 {
-            return Err(invalid(
-                place.into(),
-                &format!("temperature = {temperature}"),
-                "it divides the logits: a number above 0, 1 for none",
-            ));
-        }
+        let temperature = temperature(group, place)?;
         let priors = match &group.priors {
             None => Vec::new(),
             Some(list) => per_gate(list, i, count, sees.len(), "priors", place)?,
@@ -172,6 +180,7 @@ fn group(
             sees: sees.clone(),
             temperature,
             priors,
+            open: !group.open.is_empty(),
         });
     }
     Ok(())
@@ -236,7 +245,20 @@ fn sees(
     Ok(seen)
 }
 
-fn kind(
+/// What the logits are divided by.
+pub(super) fn temperature(group: &raw::Gates, place: &str) -> Result<f64, ModelError> {
+    let temperature = group.temperature.unwrap_or(1.0);
+    if !temperature.is_finite() || temperature <= 0.0 {
+        return Err(invalid(
+            place.into(),
+            &format!("temperature = {temperature}"),
+            "it divides the logits: a number above 0, 1 for none",
+        ));
+    }
+    Ok(temperature)
+}
+
+pub(super) fn kind(
     group: &raw::Gates,
     outer: Option<&str>,
     last: Option<&mut ActivationPlan>,
@@ -254,6 +276,7 @@ fn kind(
     let kind = match named.or(outer) {
         Some("softmax") => GateKindPlan::Softmax,
         Some("sigmoid") => GateKindPlan::Sigmoid,
+        Some("linear") => GateKindPlan::Linear,
         Some("hard") => GateKindPlan::Hard,
         Some("top_k") => {
             let renormalise = group.renormalise.ok_or_else(|| {
@@ -284,7 +307,8 @@ fn kind(
             return Err(ModelError::Unsupported {
                 place: place.into(),
                 what: format!("gate kind `{other}`"),
-                remedy: "there are softmax, sigmoid, hard, top_k, dselect_k, constant".into(),
+                remedy: "there are softmax, sigmoid, linear, hard, top_k, dselect_k, constant"
+                    .into(),
             });
         }
         None => {
@@ -292,7 +316,7 @@ fn kind(
                 place,
                 "kind",
                 "kind = \"softmax\" (or activation = \"softmax\" in the last layer); there are \
-                 also sigmoid, hard, top_k, dselect_k, constant",
+                 also sigmoid, linear, hard, top_k, dselect_k, constant",
             ));
         }
     };

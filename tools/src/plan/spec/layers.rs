@@ -6,7 +6,9 @@ use super::expand::{Expander, invalid, missing};
 use super::pattern::Context;
 use super::raw;
 use crate::error::ModelError;
-use crate::plan::{ActivationPlan, LayerPlan, Layout, Norm, Part, TensorRef};
+use crate::plan::{
+    ActivationPlan, Dice, LayerPlan, Layout, Norm, NormKind, Open, Part, SPEC_NAMES, TensorRef,
+};
 
 /// A layer for one unit, the `i`-th of `count` alike; beside it its activation as the spec spells
 /// it, where that is one of a gate or an output and not of a layer.
@@ -17,6 +19,7 @@ pub(super) fn expand(
     i: usize,
     count: usize,
     place: &str,
+    words: &raw::Words,
 ) -> Result<(LayerPlan, Option<String>), ModelError> {
     let here = ex.spec.place(place, raw.span());
     let layer = raw.as_ref();
@@ -31,8 +34,8 @@ pub(super) fn expand(
     let (weight, bias) = (of(&layer.weight)?, of(&layer.bias)?);
     if weight.is_none()
         && bias.is_none()
-        && layer.batch_norm.is_none()
-        && layer.layer_norm.is_none()
+        && norms(layer).all(|(norm, _)| norm.is_none())
+        && layer.dice.is_none()
         && layer.activation.is_none()
     {
         return Err(missing(&here, "weight", "weight = \"the tensor's name\""));
@@ -41,6 +44,8 @@ pub(super) fn expand(
         weight,
         bias,
         layout: layout(layer.layout.or(ex.spec.raw.layout)),
+        residual: layer.residual || words.residual == Some(true),
+        open: doubts(&layer.open),
         ..LayerPlan::default()
     };
     if plan.weight.is_some() && layer.layout.is_none() && ex.spec.raw.layout.is_none() {
@@ -51,10 +56,10 @@ pub(super) fn expand(
              kernels",
         ));
     }
-    for (raw, batch) in [(&layer.batch_norm, true), (&layer.layer_norm, false)] {
+    for (raw, key) in norms(layer) {
         let Some(raw) = raw else { continue };
-        let norm = names.norm(raw, batch)?;
-        let slot = if raw.as_ref().after_activation {
+        let norm = names.norm(raw, key, words)?;
+        let slot = if raw.as_ref().after_activation.or(words.after_activation) == Some(true) {
             &mut plan.after
         } else {
             &mut plan.before
@@ -67,34 +72,25 @@ pub(super) fn expand(
             ));
         }
     }
-    let mut outer = None;
-    let activation = layer.activation.as_ref().map(|a| a.as_ref().as_str());
-    plan.activation = match (activation, &layer.slope) {
-        (None | Some("linear"), None) => ActivationPlan::Linear,
-        (Some("relu"), None) => ActivationPlan::Relu,
-        (Some("sigmoid"), None) => {
-            outer = Some("sigmoid".to_owned());
-            ActivationPlan::Sigmoid
+    let named = layer.activation.as_ref().map(|a| a.as_ref().as_str());
+    if let Some(dice) = &layer.dice {
+        if named.is_some() || layer.slope.is_some() {
+            return Err(invalid(
+                here,
+                "a dice and an activation",
+                "write one of them",
+            ));
         }
-        (Some("tanh"), None) => ActivationPlan::Tanh,
-        (Some("softmax"), None) => {
-            outer = Some("softmax".to_owned());
-            ActivationPlan::Linear
-        }
-        (Some("leaky_relu"), Some(slope)) => match slope.as_ref() {
-            raw::Slope::Number(slope) => ActivationPlan::LeakyRelu(*slope),
-            raw::Slope::Tensor(_) => {
-                return Err(invalid(
-                    here,
-                    "a leaky_relu's slope is a number",
-                    "write slope = 0.01, or activation = \"prelu\" for a trained slope",
-                ));
-            }
-        },
-        (Some("prelu"), Some(slope)) => match slope.as_ref() {
-            raw::Slope::Tensor(tensor) => {
-                ActivationPlan::PRelu(names.resolve(tensor, slope.span().start)?)
-            }
+        plan.activation = ActivationPlan::Dice(Box::new(names.dice(dice)?));
+        return Ok((plan, None));
+    }
+    let outer = named
+        .filter(|n| ["sigmoid", "softmax"].contains(n))
+        .map(str::to_owned);
+    let tensor = match (&layer.slope, named) {
+        (None, _) => None,
+        (Some(slope), Some("prelu")) => Some(match slope.as_ref() {
+            raw::Slope::Tensor(tensor) => names.resolve(tensor, slope.span().start)?,
             raw::Slope::Number(_) => {
                 return Err(invalid(
                     here,
@@ -103,15 +99,24 @@ pub(super) fn expand(
                      number",
                 ));
             }
+        }),
+        (Some(slope), _) => match slope.as_ref() {
+            raw::Slope::Number(_) => None,
+            raw::Slope::Tensor(_) => {
+                return Err(invalid(
+                    here,
+                    "a leaky_relu's slope is a number",
+                    "write slope = 0.01, or activation = \"prelu\" for a trained slope",
+                ));
+            }
         },
-        (Some("leaky_relu"), None) => {
-            return Err(missing(
-                &here,
-                "slope",
-                "slope = 0.01 (PyTorch's default) or 0.3 (that of Keras's LeakyReLU layer); they \
-                 differ",
-            ));
-        }
+    };
+    let number = layer.slope.as_ref().and_then(|s| match s.as_ref() {
+        raw::Slope::Number(n) => Some(*n),
+        raw::Slope::Tensor(_) => None,
+    });
+    plan.activation = match (named, tensor) {
+        (Some("prelu"), Some(slope)) => ActivationPlan::PRelu(slope),
         (Some("prelu"), None) => {
             return Err(missing(
                 &here,
@@ -119,25 +124,76 @@ pub(super) fn expand(
                 "slope = \"the name of the slope's tensor\"",
             ));
         }
-        (_, Some(_)) => {
-            return Err(invalid(
-                here,
-                "`slope` belongs to leaky_relu and prelu",
-                "remove it or name the activation",
-            ));
-        }
-        (Some(other), None) => {
-            return Err(ModelError::Unsupported {
-                place: here,
-                what: format!("activation `{other}`"),
-                remedy: "there are linear, relu, leaky_relu, prelu, sigmoid, tanh".into(),
-            });
-        }
+        (Some("softmax"), _) if number.is_none() => ActivationPlan::Linear,
+        (None, _) if number.is_none() => ActivationPlan::Linear,
+        (named, _) => activation(named.unwrap_or("linear"), number, here)?,
     };
     Ok((plan, outer))
 }
 
-fn layout(raw: Option<raw::Layout>) -> Layout {
+/// What a draft leaves open about a layer.
+fn doubts(list: &[Spanned<raw::Doubt>]) -> Open {
+    let has = |doubt: raw::Doubt| list.iter().any(|d| *d.as_ref() == doubt);
+    Open {
+        activation: has(raw::Doubt::Activation),
+        order: has(raw::Doubt::AfterActivation),
+        norm: has(raw::Doubt::Norm),
+        epsilon: has(raw::Doubt::Epsilon),
+        layout: has(raw::Doubt::Layout),
+        residual: has(raw::Doubt::Residual),
+    }
+}
+
+/// The norms that a layer may have, each with its key.
+fn norms(layer: &raw::Layer) -> impl Iterator<Item = (&Option<Spanned<raw::Norm>>, &'static str)> {
+    [
+        (&layer.batch_norm, "batch_norm"),
+        (&layer.layer_norm, "layer_norm"),
+        (&layer.rms_norm, "rms_norm"),
+        (&layer.group_norm, "group_norm"),
+        (&layer.l2_norm, "l2_norm"),
+        (&layer.scale, "scale"),
+    ]
+    .into_iter()
+}
+
+/// The activation of a name and, where it takes one, a number.
+pub(super) fn activation(
+    name: &str,
+    slope: Option<f64>,
+    here: String,
+) -> Result<ActivationPlan, ModelError> {
+    match (name, slope) {
+        ("leaky_relu", Some(slope)) => Ok(ActivationPlan::LeakyRelu(slope)),
+        ("leaky_relu", None) => Err(missing(
+            &here,
+            "slope",
+            "slope = 0.01 (PyTorch's default) or 0.3 (that of Keras's LeakyReLU layer); they \
+             differ",
+        )),
+        ("elu", Some(alpha)) => Ok(ActivationPlan::Elu(alpha)),
+        (name, None) => ActivationPlan::named(name).ok_or_else(|| unknown(name, here)),
+        (name, Some(_)) if ActivationPlan::named(name).is_none() => Err(unknown(name, here)),
+        (_, Some(_)) => Err(invalid(
+            here,
+            "`slope` belongs to leaky_relu, prelu and elu",
+            "remove it or name the activation",
+        )),
+    }
+}
+
+/// The error for an activation that is none.
+fn unknown(name: &str, place: String) -> ModelError {
+    let near =
+        ActivationPlan::near(name).map_or_else(String::new, |n| format!("did you mean `{n}`? "));
+    ModelError::Unsupported {
+        place,
+        what: format!("activation `{name}`"),
+        remedy: format!("{near}there are {SPEC_NAMES}"),
+    }
+}
+
+pub(super) fn layout(raw: Option<raw::Layout>) -> Layout {
     match raw {
         Some(raw::Layout::InOut) => Layout::InOut,
         Some(raw::Layout::OutIn) | None => Layout::OutIn,
@@ -243,9 +299,13 @@ impl Names<'_> {
         })
     }
 
-    fn norm(&self, raw: &Spanned<raw::Norm>, batch: bool) -> Result<Norm, ModelError> {
+    fn norm(
+        &self,
+        raw: &Spanned<raw::Norm>,
+        key: &str,
+        words: &raw::Words,
+    ) -> Result<Norm, ModelError> {
         let (norm, offset) = (raw.as_ref(), raw.span().start);
-        let key = if batch { "batch_norm" } else { "layer_norm" };
         let of =
             |n: &Option<Spanned<raw::Names>>| n.as_ref().map(|n| self.reference(n)).transpose();
         let (gamma, beta, mean, variance) = (
@@ -255,7 +315,19 @@ impl Names<'_> {
             of(&norm.variance)?,
         );
         let listed = gamma.is_some() || beta.is_some() || mean.is_some() || variance.is_some();
-        let found = if let Some(prefix) = &norm.prefix {
+        let scale = key == "scale";
+        let epsilon = match norm.epsilon.or(words.epsilon) {
+            Some(epsilon) => epsilon,
+            None if scale => 0.0,
+            None => {
+                return Err(missing(
+                    &self.here(offset),
+                    "epsilon",
+                    "epsilon = 1e-5 (PyTorch's default) or 1e-3 (that of Keras); they differ",
+                ));
+            }
+        };
+        let mut found = if let Some(prefix) = &norm.prefix {
             if listed {
                 return Err(self.wrong(
                     offset,
@@ -271,7 +343,7 @@ impl Names<'_> {
                 ));
             };
             let exists = |n: &str| self.ex.tensors.contains_key(n);
-            Norm::at(&part.name, norm.epsilon, &exists).ok_or_else(|| ModelError::NoTensor {
+            Norm::at(&part.name, epsilon, &exists).ok_or_else(|| ModelError::NoTensor {
                 place: self.here(offset),
                 name: format!("{}.weight", part.name),
                 near: crate::error::near_names(
@@ -280,33 +352,82 @@ impl Names<'_> {
                 ),
             })?
         } else {
+            let kind = mean
+                .zip(variance)
+                .map_or(NormKind::Layer, |(m, v)| NormKind::Batch(m, v));
             Norm {
                 gamma,
                 beta,
-                moments: mean.zip(variance),
-                epsilon: norm.epsilon,
+                kind,
+                epsilon,
             }
         };
-        if !norm.epsilon.is_finite() || norm.epsilon < 0.0 {
+        if !epsilon.is_finite() || epsilon < 0.0 {
             return Err(self.wrong(
                 offset,
-                &format!("epsilon = {}", norm.epsilon),
+                &format!("epsilon = {epsilon}"),
                 "it is a small number above 0, such as 1e-5 (PyTorch) or 1e-3 (Keras)",
             ));
         }
-        match (batch, &found.moments) {
-            (true, None) => Err(missing(
-                &self.here(offset),
-                "mean and variance",
-                "a batch norm has a running mean and variance: name both, or write layer_norm",
-            )),
-            (false, Some(_)) => Err(self.wrong(
+        if key != "batch_norm" && found.is_batch() {
+            return Err(self.wrong(
                 offset,
-                "a layer norm has no running mean and variance",
+                &format!("{} has no running mean and variance", article(key)),
                 "write batch_norm",
-            )),
-            _ => Ok(found),
+            ));
         }
+        if norm.groups.is_some() && key != "group_norm" {
+            return Err(self.wrong(offset, "`groups` belongs to group_norm", "remove it"));
+        }
+        found.kind = match key {
+            "batch_norm" if !found.is_batch() => {
+                return Err(missing(
+                    &self.here(offset),
+                    "mean and variance",
+                    "a batch norm has a running mean and variance: name both, or write layer_norm",
+                ));
+            }
+            "batch_norm" => found.kind,
+            "rms_norm" => NormKind::Rms,
+            "group_norm" => NormKind::Group(norm.groups.ok_or_else(|| {
+                missing(
+                    &self.here(offset),
+                    "groups",
+                    "groups = 2 for two groups of units",
+                )
+            })?),
+            "l2_norm" => NormKind::L2,
+            "scale" => NormKind::Scale,
+            _ => NormKind::Layer,
+        };
+        Ok(found)
+    }
+
+    fn dice(&self, raw: &Spanned<raw::Dice>) -> Result<Dice, ModelError> {
+        let dice = raw.as_ref();
+        let of =
+            |n: &Option<Spanned<raw::Names>>| n.as_ref().map(|n| self.reference(n)).transpose();
+        let norm = match (of(&dice.mean)?, of(&dice.variance)?) {
+            (Some(mean), Some(variance)) => Some(Norm {
+                gamma: of(&dice.gamma)?,
+                beta: of(&dice.beta)?,
+                kind: NormKind::Batch(mean, variance),
+                epsilon: dice.epsilon,
+            }),
+            (None, None) if dice.gamma.is_none() && dice.beta.is_none() => None,
+            _ => {
+                return Err(missing(
+                    &self.here(raw.span().start),
+                    "mean and variance",
+                    "a dice with a batch norm has both; one without them normalises each row",
+                ));
+            }
+        };
+        Ok(Dice {
+            alpha: self.reference(&dice.alpha)?,
+            norm,
+            epsilon: dice.epsilon,
+        })
     }
 
     fn here(&self, offset: usize) -> String {
@@ -315,5 +436,14 @@ impl Names<'_> {
 
     fn wrong(&self, offset: usize, what: &str, remedy: &str) -> ModelError {
         invalid(self.here(offset), what, remedy)
+    }
+}
+
+/// `a layer norm`, `an RMS norm`.
+fn article(key: &str) -> String {
+    match key {
+        "rms_norm" => "an RMS norm".into(),
+        "l2_norm" => "an L2 norm".into(),
+        other => format!("a {}", other.replace('_', " ")),
     }
 }

@@ -9,6 +9,7 @@ mod gates;
 mod layers;
 mod pattern;
 mod raw;
+mod words;
 pub mod write;
 
 use std::ops::Range;
@@ -19,7 +20,7 @@ use crate::error::ModelError;
 use crate::graph::Input;
 use crate::import::Tensor;
 use crate::plan::recognise::Found;
-use crate::plan::{OutputPlan, Plan, TaskPlan};
+use crate::plan::{ActivationPlan, OutputPlan, Plan, TaskPlan};
 
 /// A spec that was read, its patterns not yet filled in.
 #[derive(Debug)]
@@ -50,10 +51,16 @@ impl Spec {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         let raw = &self.raw;
-        raw.experts.is_none()
-            && raw.gates.is_none()
-            && raw.towers.is_none()
+        let units = [&raw.experts, &raw.towers];
+        units.into_iter().flatten().all(|u| u.as_ref().is_partial())
+            && raw.gates.as_ref().is_none_or(|g| g.as_ref().is_partial())
             && raw.levels.is_empty()
+    }
+
+    /// Patterns of tensors that take part in nothing.
+    #[must_use]
+    pub fn ignored(&self) -> &[String] {
+        &self.raw.ignore
     }
 
     /// Fills in the patterns of a whole spec; `tensors` decides how a norm's prefix is spelled.
@@ -65,12 +72,22 @@ impl Spec {
         expand::expand(self, tensors)
     }
 
+    /// Answers with the spec's words what a whole spec's layers leave open.
+    ///
+    /// # Errors
+    ///
+    /// Words that are none.
+    pub fn answer(&self, found: &mut Found) -> Result<(), ModelError> {
+        words::apply(self, found, false)
+    }
+
     /// Names and completes what recognition found; the spec's word counts.
     ///
     /// # Errors
     ///
     /// Tasks that do not fit the towers that were found.
     pub fn complete(&self, found: &mut Found) -> Result<(), ModelError> {
+        words::apply(self, found, true)?;
         let plan = &mut found.plan;
         if let Some(name) = &self.raw.name {
             plan.name.clone_from(name);
@@ -121,6 +138,16 @@ impl Spec {
                     .position(|o| found.tasks_named && o.name == t.name)
             })
             .collect();
+        let mut at = at;
+        if let [Some(_), ..] | [.., Some(_)] = at.as_slice()
+            && at.iter().filter(|a| a.is_none()).count() == 1
+        {
+            // The one name that is left is the one tower that is left.
+            let free = (0..old.len()).find(|i| !at.contains(&Some(*i)));
+            at.iter_mut()
+                .filter(|a| a.is_none())
+                .for_each(|a| *a = free);
+        }
         if at.iter().all(Option::is_some) {
             // The same names, perhaps in another order: the outputs stand in the spec's.
             let mut towers: Vec<Option<_>> = std::mem::take(&mut plan.towers)
@@ -188,16 +215,50 @@ impl Spec {
                 "sigmoid" => OutputPlan::Sigmoid,
                 "softmax" => OutputPlan::Softmax,
                 "product" => self.product(task, &tasks)?,
+                // A draft's question.
+                "?" => {
+                    let name = task.name.clone();
+                    tasks.push(TaskPlan { name, output: None });
+                    continue;
+                }
+                "relu" => OutputPlan::Relu,
+                "softplus" => OutputPlan::Softplus,
+                "exp" => OutputPlan::Exp,
+                "tanh" => OutputPlan::Tanh,
+                "clip" => match (task.min, task.max) {
+                    (Some(min), Some(max)) if min < max => OutputPlan::Clip { min, max },
+                    _ => {
+                        return Err(ModelError::MissingKey {
+                            place: place(),
+                            key: "min and max".into(),
+                            remedy: "a clipped output has both, min below max: min = 0.0, max = \
+                                     5.0"
+                            .into(),
+                        });
+                    }
+                },
                 other => {
+                    let near = ActivationPlan::near(other)
+                        .map_or_else(String::new, |n| format!("did you mean `{n}`? "));
                     return Err(ModelError::Invalid {
                         place: place(),
                         what: format!("activation = \"{other}\" makes no output"),
-                        remedy: "write \"sigmoid\", \"softmax\", \"linear\", or \"product\" with \
-                                 of = [\"a\", \"b\"]"
-                            .into(),
+                        remedy: format!(
+                            "{near}write \"sigmoid\", \"softmax\", \"linear\", \"relu\", \
+                             \"softplus\", \"exp\", \"tanh\", \"clip\" with min and max, or \
+                             \"product\" with of = [\"a\", \"b\"]"
+                        ),
                     });
                 }
             };
+            let clip = matches!(output, OutputPlan::Clip { .. });
+            if (task.min.is_some() || task.max.is_some()) && !clip {
+                return Err(ModelError::Invalid {
+                    place: place(),
+                    what: "`min` and `max` belong to a clipped output".into(),
+                    remedy: "write activation = \"clip\", or remove them".into(),
+                });
+            }
             if task.of.is_some() && !matches!(output, OutputPlan::Product(..)) {
                 return Err(ModelError::Invalid {
                     place: place(),

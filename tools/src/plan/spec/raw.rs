@@ -14,6 +14,10 @@ pub(super) struct Spec {
     pub(super) name: Option<String>,
     pub(super) version: Option<u32>,
     pub(super) layout: Option<Layout>,
+    /// Tensors that take part in nothing.
+    #[serde(default)]
+    pub(super) ignore: Vec<String>,
+    pub(super) defaults: Option<Spanned<Words>>,
     #[serde(default)]
     pub(super) inputs: Vec<Input>,
     pub(super) experts: Option<Spanned<Units>>,
@@ -59,8 +63,114 @@ pub(super) struct Units {
     pub(super) layers: Option<Vec<Spanned<Layer>>>,
     pub(super) reads: Option<Spanned<Reads>>,
     pub(super) slice: Option<Slice>,
+    pub(super) activation: Option<Spanned<String>>,
+    pub(super) last_activation: Option<Spanned<String>>,
+    pub(super) slope: Option<f64>,
+    pub(super) norm: Option<Spanned<String>>,
+    pub(super) groups: Option<usize>,
+    pub(super) after_activation: Option<bool>,
+    pub(super) epsilon: Option<f64>,
+    pub(super) residual: Option<bool>,
     #[serde(default)]
     pub(super) list: Vec<Spanned<Self>>,
+}
+
+/// What is true of all layers of a part: answers to what a file leaves open.
+#[derive(Debug, Deserialize, Default, Clone)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Words {
+    pub(super) activation: Option<Spanned<String>>,
+    pub(super) last_activation: Option<Spanned<String>>,
+    pub(super) slope: Option<f64>,
+    pub(super) norm: Option<Spanned<String>>,
+    pub(super) groups: Option<usize>,
+    pub(super) after_activation: Option<bool>,
+    pub(super) epsilon: Option<f64>,
+    pub(super) residual: Option<bool>,
+    pub(super) layout: Option<Layout>,
+    pub(super) rows: Option<Rows>,
+}
+
+/// What rows of data hold.
+#[derive(Debug, Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Rows {
+    /// What enters the first layers.
+    Raw,
+    /// What enters experts and gates.
+    Prepared,
+}
+
+macro_rules! words {
+    ($($of:ty),*) => {$(
+        impl $of {
+            /// Its words.
+            pub(super) fn words(&self) -> Words {
+                Words {
+                    activation: self.activation.clone(),
+                    last_activation: self.last_activation.clone(),
+                    slope: self.slope,
+                    norm: self.norm.clone(),
+                    groups: self.groups,
+                    after_activation: self.after_activation,
+                    epsilon: self.epsilon,
+                    residual: self.residual,
+                    layout: None,
+                    rows: None,
+                }
+            }
+        }
+    )*};
+}
+words!(Units, Gates);
+
+impl Words {
+    /// The same, what is missing taken from `other`.
+    pub(super) fn or(self, other: Option<&Self>) -> Self {
+        let Some(other) = other.cloned() else {
+            return self;
+        };
+        Self {
+            activation: self.activation.or(other.activation),
+            last_activation: self.last_activation.or(other.last_activation),
+            slope: self.slope.or(other.slope),
+            norm: self.norm.or(other.norm),
+            groups: self.groups.or(other.groups),
+            after_activation: self.after_activation.or(other.after_activation),
+            epsilon: self.epsilon.or(other.epsilon),
+            residual: self.residual.or(other.residual),
+            layout: self.layout.or(other.layout),
+            rows: self.rows.or(other.rows),
+        }
+    }
+}
+
+impl Units {
+    /// Whether it says words alone, and leaves the layers to recognition.
+    pub(super) fn is_partial(&self) -> bool {
+        self.count.is_none()
+            && self.names.is_none()
+            && self.layers.is_none()
+            && self.reads.is_none()
+            && self.slice.is_none()
+            && self.list.is_empty()
+    }
+}
+
+impl Gates {
+    /// Whether it says words alone, and leaves the layers to recognition.
+    pub(super) fn is_partial(&self) -> bool {
+        let constant = self.weights.is_some();
+        self.count.is_none()
+            && self.shared.is_none()
+            && self.layers.is_none()
+            && self.reads.is_none()
+            && self.slice.is_none()
+            && self.sees.is_none()
+            && self.priors.is_none()
+            && !constant
+            && self.list.is_empty()
+    }
 }
 
 /// Gates: one per task alike, one for all, or a `list` of groups.
@@ -79,6 +189,17 @@ pub(super) struct Gates {
     pub(super) sees: Option<Vec<Spanned<ExpertName>>>,
     pub(super) priors: Option<Vec<PerGate>>,
     pub(super) weights: Option<Vec<PerGate>>,
+    /// What is not answered yet.
+    #[serde(default)]
+    pub(super) open: Vec<Spanned<Doubt>>,
+    pub(super) activation: Option<Spanned<String>>,
+    pub(super) last_activation: Option<Spanned<String>>,
+    pub(super) slope: Option<f64>,
+    pub(super) norm: Option<Spanned<String>>,
+    pub(super) groups: Option<usize>,
+    pub(super) after_activation: Option<bool>,
+    pub(super) epsilon: Option<f64>,
+    pub(super) residual: Option<bool>,
     #[serde(default)]
     pub(super) list: Vec<Spanned<Self>>,
 }
@@ -129,6 +250,41 @@ pub(super) struct Layer {
     pub(super) slope: Option<Spanned<Slope>>,
     pub(super) batch_norm: Option<Spanned<Norm>>,
     pub(super) layer_norm: Option<Spanned<Norm>>,
+    pub(super) rms_norm: Option<Spanned<Norm>>,
+    pub(super) group_norm: Option<Spanned<Norm>>,
+    pub(super) l2_norm: Option<Spanned<Norm>>,
+    pub(super) scale: Option<Spanned<Norm>>,
+    pub(super) dice: Option<Spanned<Dice>>,
+    #[serde(default)]
+    pub(super) residual: bool,
+    /// What is not answered yet.
+    #[serde(default)]
+    pub(super) open: Vec<Spanned<Doubt>>,
+}
+
+/// What a draft leaves open about a layer or a gate.
+#[derive(Debug, Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Doubt {
+    Activation,
+    Norm,
+    AfterActivation,
+    Epsilon,
+    Layout,
+    Residual,
+    Kind,
+}
+
+/// A Dice: its slope, and the batch norm that decides; without one each row decides for itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dice {
+    pub(super) alpha: Spanned<Names>,
+    pub(super) gamma: Option<Spanned<Names>>,
+    pub(super) beta: Option<Spanned<Names>>,
+    pub(super) mean: Option<Spanned<Names>>,
+    pub(super) variance: Option<Spanned<Names>>,
+    pub(super) epsilon: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,9 +295,9 @@ pub(super) struct Norm {
     pub(super) beta: Option<Spanned<Names>>,
     pub(super) mean: Option<Spanned<Names>>,
     pub(super) variance: Option<Spanned<Names>>,
-    pub(super) epsilon: f64,
-    #[serde(default)]
-    pub(super) after_activation: bool,
+    pub(super) epsilon: Option<f64>,
+    pub(super) groups: Option<usize>,
+    pub(super) after_activation: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,6 +306,8 @@ pub(super) struct Task {
     pub(super) name: String,
     pub(super) activation: Spanned<String>,
     pub(super) of: Option<Vec<String>>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
 }
 
 /// One pattern, or one reference per expert, gate or task.

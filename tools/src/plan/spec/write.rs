@@ -1,13 +1,14 @@
 //! From a plan back to the text of a spec that describes it.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, OutputPlan, Part, Plan,
-    Reads, TensorRef, Unit,
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, Open,
+    OutputPlan, Part, Plan, Reads, TensorRef, Unit,
 };
 
 /// A spec that describes what was recognised, tensor by tensor: converting with it gives the same
@@ -15,25 +16,47 @@ use crate::plan::{
 #[must_use]
 pub fn write_spec(weights: &Weights, recognised: &Recognised) -> String {
     write_plan(
-        &weights.format,
+        weights,
         &recognised.framework,
         &recognised.assumptions,
         &recognised.plan,
     )
 }
 
-/// The same for a plan of which not even the tasks are known; they are written as linear, with a
-/// comment to fill in.
+/// The same for a plan of which not even the tasks are known: what nobody answered stands in it as
+/// `open`, and a conversion asks for it.
 #[must_use]
-pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &Plan) -> String {
+pub fn write_plan(
+    weights: &Weights,
+    framework: &str,
+    assumptions: &[String],
+    plan: &Plan,
+) -> String {
+    if let Some(front) = plan.front.as_ref().filter(|f| !f.runs) {
+        let mut text = write_plan(weights, framework, assumptions, &plan.settled());
+        let note = format!(
+            "# Rows hold what `{}` and the layers with it made; recognition with [defaults] rows = \
+             \"raw\" runs them in the blob.\n",
+            one_line(&front.name)
+        );
+        text.insert_str(0, &note);
+        return text;
+    }
+    let plan = &*plan.settled();
     let mut out = Writer(String::new());
     out.line(format_args!(
         "# From a {} ({}).",
-        one_line(format),
+        one_line(&weights.format),
         one_line(framework)
     ));
     for assumption in assumptions {
-        out.line(format_args!("# Assumed: {}", one_line(assumption)));
+        out.line(format_args!("# Taken: {}", one_line(assumption)));
+    }
+    if plan.places().any(|(.., l)| l.open != Open::default()) {
+        out.line(format_args!(
+            "# `open` lists what the file does not say. Correct the layer and take the word out, or \
+             answer for all\n# at once: [defaults] with activation, epsilon, … (docs/spec.md)."
+        ));
     }
     out.line(format_args!("name = {}", quote(&plan.name)));
     if plan.version != 0 {
@@ -44,7 +67,11 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
         .flat_map(|u| &u.layers)
         .any(|l| l.weight.is_some() && l.layout == Layout::InOut);
     let layout = if in_out { Layout::InOut } else { Layout::OutIn };
-    out.line(format_args!("layout = \"{}\"", layout_name(layout)));
+    out.line(format_args!("layout = \"{}\"", layout.name()));
+    let ignored = unread(weights, plan);
+    if !ignored.is_empty() {
+        out.line(format_args!("ignore = [\n  {},\n]", ignored.join(",\n  ")));
+    }
     out.inputs(&plan.inputs);
     match plan.levels.as_slice() {
         [one] => out.level(one, "", layout, false),
@@ -65,9 +92,11 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
     for task in &plan.tasks {
         out.line(format_args!("\n[[tasks]]\nname = {}", quote(&task.name)));
         match task.output {
-            Some(OutputPlan::Linear) => out.line(format_args!("activation = \"linear\"")),
-            Some(OutputPlan::Sigmoid) => out.line(format_args!("activation = \"sigmoid\"")),
-            Some(OutputPlan::Softmax) => out.line(format_args!("activation = \"softmax\"")),
+            Some(OutputPlan::Clip { min, max }) => out.line(format_args!(
+                "activation = \"clip\"\nmin = {}\nmax = {}",
+                float(min),
+                float(max)
+            )),
             Some(OutputPlan::Product(a, b)) => {
                 let name = |i: usize| {
                     plan.tasks
@@ -80,9 +109,10 @@ pub fn write_plan(format: &str, framework: &str, assumptions: &[String], plan: &
                     name(b)
                 ));
             }
+            Some(output) => out.line(format_args!("activation = \"{}\"", output.name())),
             None => out.line(format_args!(
-                "activation = \"linear\"   # THE FILE DOES NOT SAY: the tower's raw values; write \
-                 \"sigmoid\" or \"softmax\" where it is one"
+                "activation = \"?\"   # THE FILE DOES NOT SAY: write \"linear\" for the tower's raw \
+                 values, \"sigmoid\", \"softmax\", …"
             )),
         }
     }
@@ -134,9 +164,6 @@ impl Writer {
 
     fn gate(&mut self, gate: &GatePlan, experts: usize, layout: Layout, later: bool) {
         let kind = match &gate.kind {
-            GateKindPlan::Softmax => "\"softmax\"".into(),
-            GateKindPlan::Sigmoid => "\"sigmoid\"".into(),
-            GateKindPlan::Hard => "\"hard\"".into(),
             GateKindPlan::TopK { k, renormalise } => {
                 format!("\"top_k\"\nk = {k}\nrenormalise = {renormalise}")
             }
@@ -144,8 +171,12 @@ impl Writer {
             GateKindPlan::Constant(weights) => {
                 format!("\"constant\"\nweights = {}", floats(weights))
             }
+            plain => format!("\"{}\"", plain.name()),
         };
         self.line(format_args!("kind = {kind}"));
+        if gate.open {
+            self.line(format_args!("open = [\"kind\"]"));
+        }
         if !gate.sees.iter().copied().eq(0..experts) {
             self.line(format_args!("sees = {:?}", gate.sees));
         }
@@ -198,7 +229,7 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     if let Some(weight) = &layer.weight {
         keys.push(format!("weight = {}", reference(weight)));
         if layer.layout != layout {
-            keys.push(format!("layout = \"{}\"", layout_name(layer.layout)));
+            keys.push(format!("layout = \"{}\"", layer.layout.name()));
         }
     }
     if let Some(bias) = &layer.bias {
@@ -210,26 +241,87 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     match &layer.activation {
         ActivationPlan::Linear if keys.is_empty() => keys.push("activation = \"linear\"".into()),
         ActivationPlan::Linear => {}
-        ActivationPlan::Relu => keys.push("activation = \"relu\"".into()),
         ActivationPlan::LeakyRelu(slope) => keys.push(format!(
             "activation = \"leaky_relu\", slope = {}",
             float(*slope)
         )),
+        ActivationPlan::Elu(alpha) if *alpha != 1.0 => {
+            keys.push(format!("activation = \"elu\", slope = {}", float(*alpha)));
+        }
         ActivationPlan::PRelu(slope) => keys.push(format!(
             "activation = \"prelu\", slope = {}",
             reference(slope)
         )),
-        ActivationPlan::Sigmoid => keys.push("activation = \"sigmoid\"".into()),
-        ActivationPlan::Tanh => keys.push("activation = \"tanh\"".into()),
+        ActivationPlan::Dice(dice) => {
+            let mut inner = vec![format!("alpha = {}", reference(&dice.alpha))];
+            match &dice.norm {
+                Some(norm) => inner.extend(norm_parts(norm)),
+                None => inner.push(format!("epsilon = {}", float(dice.epsilon))),
+            }
+            keys.push(format!("dice = {{ {} }}", inner.join(", ")));
+        }
+        named => keys.push(format!("activation = \"{}\"", named.name())),
     }
+    if layer.residual {
+        keys.push("residual = true".into());
+    }
+    keys.extend(doubts(layer));
     keys
 }
 
-fn norm_keys(norm: &Norm, after: bool) -> String {
-    let (mean, variance) = norm
-        .moments
-        .as_ref()
-        .map_or((None, None), |(m, v)| (Some(m), Some(v)));
+/// What the file leaves open about a layer.
+fn doubts(layer: &LayerPlan) -> Option<String> {
+    let open = layer.open;
+    let named = [
+        (open.activation, "\"activation\""),
+        (open.norm, "\"norm\""),
+        (open.order, "\"after_activation\""),
+        (open.epsilon, "\"epsilon\""),
+        (open.layout, "\"layout\""),
+        (open.residual, "\"residual\""),
+    ];
+    let list: Vec<&str> = named
+        .iter()
+        .filter(|(open, _)| *open)
+        .map(|(_, what)| *what)
+        .collect();
+    (!list.is_empty()).then(|| format!("open = [{}]", list.join(", ")))
+}
+
+/// Patterns of the tensors that the plan does not read.
+fn unread(weights: &Weights, plan: &Plan) -> Vec<String> {
+    let used: HashSet<&str> = plan
+        .references()
+        .flat_map(TensorRef::parts)
+        .map(|p| p.name.as_str())
+        .collect();
+    let root = |n: &str| n.find(['.', '/']).map_or(n.len(), |at| at + 1);
+    let mut patterns: Vec<String> = Vec::new();
+    for name in weights
+        .tensors
+        .keys()
+        .filter(|n| !used.contains(n.as_str()))
+    {
+        let under = &name[..root(name)];
+        // A module of which nothing is read is named as a whole.
+        let whole = under.len() < name.len() && !used.iter().any(|u| u.starts_with(under));
+        let pattern = quote(&if whole {
+            format!("{under}*")
+        } else {
+            name.clone()
+        });
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
+}
+
+fn norm_parts(norm: &Norm) -> Vec<String> {
+    let (mean, variance) = match &norm.kind {
+        NormKind::Batch(mean, variance) => (Some(mean), Some(variance)),
+        _ => (None, None),
+    };
     let named = [
         ("gamma", norm.gamma.as_ref()),
         ("beta", norm.beta.as_ref()),
@@ -241,13 +333,24 @@ fn norm_keys(norm: &Norm, after: bool) -> String {
         .filter_map(|(key, r)| Some(format!("{key} = {}", reference(r?))))
         .collect();
     keys.push(format!("epsilon = {}", float(norm.epsilon)));
+    keys
+}
+
+fn norm_keys(norm: &Norm, after: bool) -> String {
+    let mut keys = norm_parts(norm);
+    if let NormKind::Group(groups) = norm.kind {
+        keys.push(format!("groups = {groups}"));
+    }
     if after {
         keys.push("after_activation = true".into());
     }
-    let kind = if norm.moments.is_some() {
-        "batch_norm"
-    } else {
-        "layer_norm"
+    let kind = match norm.kind {
+        NormKind::Batch(..) => "batch_norm",
+        NormKind::Layer => "layer_norm",
+        NormKind::Rms => "rms_norm",
+        NormKind::Group(_) => "group_norm",
+        NormKind::L2 => "l2_norm",
+        NormKind::Scale => "scale",
     };
     format!("{kind} = {{ {} }}", keys.join(", "))
 }
@@ -268,13 +371,6 @@ fn part(part: &Part) -> String {
             "{{ name = {}, axis = {axis}, index = {index} }}",
             quote(&part.name)
         ),
-    }
-}
-
-fn layout_name(layout: Layout) -> &'static str {
-    match layout {
-        Layout::OutIn => "out_in",
-        Layout::InOut => "in_out",
     }
 }
 

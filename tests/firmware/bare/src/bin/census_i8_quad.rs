@@ -1,4 +1,4 @@
 #![doc = "census in I8<Quad>."]
 #![no_std]
 #![no_main]
-bare::image!(firmware_models::Census<mmoe::I8<mmoe::Quad>>);
+bare::image!(firmware_models::Census<mmoe::I8<mmoe::precision::Quad>>);

@@ -1,5 +1,5 @@
 //! Three experts on two streams: expert i reads stream i.
-use mmoe::{Binary, Dense, F32, Gate, Head, MmoeLevel, Model, Raw, Stacked};
+use mmoe::{Binary, Dense, F32, Gate, Head, MmoeLevel, Model, Raw, trunk::Stacked};
 
 type First = MmoeLevel<[Dense<8, 4, F32>; 2], [Gate<8, 2, F32>; 2]>;
 type Second = MmoeLevel<[Dense<4, 4, F32>; 3], [Gate<4, 3, F32>; 2]>;

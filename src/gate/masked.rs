@@ -1,0 +1,79 @@
+//! The gate that sees some of the experts.
+
+use crate::blob::{Check, NodeInfo};
+use crate::layer::{Layer, Prefixed, Rest};
+use crate::math::Math;
+use crate::number::Element;
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
+
+/// A gate that sees only some of `N` experts: bit i of `MASK` is expert i. `G` has a weight for
+/// each bit set, in order.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct MaskedGate<G, const MASK: u32, const N: usize>(
+    /// The gate over the experts seen.
+    pub G,
+);
+
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Layer
+    for MaskedGate<G, MASK, N>
+where
+    G: Layer<Act = A, In = [A; IN], Out = [A::Gate; S]>,
+{
+    type Act = A;
+    type In = [A; IN];
+    type Out = [A::Gate; N];
+    const NODE: NodeInfo = {
+        assert!(
+            N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S,
+            "MaskedGate: MASK must name as many of the N experts as the gate weighs"
+        );
+        NodeInfo {
+            sees: MASK,
+            ..G::NODE
+        }
+    };
+    const LAYERS: u8 = G::LAYERS;
+    const SCRATCH: usize = size_of::<[A::Gate; S]>() + G::SCRATCH;
+    fn describe(to: &mut Check<'_>) {
+        G::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; IN], y: &mut [A::Gate; N]) {
+        let mut seen = [A::NONE; S];
+        self.0.forward::<M>(x, &mut seen);
+        Self::spread(&seen, y);
+    }
+}
+
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Prefixed
+    for MaskedGate<G, MASK, N>
+where
+    G: Prefixed<Act = A, In = [A; IN], Out = [A::Gate; S]>,
+{
+    type Partial = G::Partial;
+    fn begin(&self, x: &[A], partial: &mut G::Partial) {
+        self.0.begin(x, partial);
+    }
+    fn resume<M: Math>(&self, partial: &G::Partial, rest: Rest<'_, A>, y: &mut [A::Gate; N]) {
+        let mut seen = [A::NONE; S];
+        self.0.resume::<M>(partial, rest, &mut seen);
+        Self::spread(&seen, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
+    }
+}
+
+impl<G, const MASK: u32, const N: usize> MaskedGate<G, MASK, N> {
+    /// The weights of the experts seen, each to its place.
+    pub(crate) fn spread<W: Copy + Default>(seen: &[W], y: &mut [W]) {
+        let mut seen = seen.iter();
+        for (i, y) in y.iter_mut().enumerate() {
+            *y = if MASK >> (i as u32 & 31) & 1 != 0 {
+                seen.next().copied().unwrap_or_default()
+            } else {
+                W::default()
+            };
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The level of MMoE: shared experts, one gate per output stream.
+
+use super::{Inputs, Level, TypedLevel};
+use crate::blob::Check;
+use crate::layer::max;
+use crate::math::Math;
+use crate::number::Element;
+use crate::parallel::{Parallel, Role};
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
+
+/// Shared experts `B`, and gates `G` over all of them: `MmoeLevel<[Expert; 4], [Gate; 3]>`.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct MmoeLevel<B, G> {
+    /// The experts.
+    pub experts: B,
+    /// A gate per output stream.
+    pub gates: G,
+}
+
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> Level
+    for MmoeLevel<B, G>
+where
+    B: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: Parallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+{
+    type Act = A;
+    type In = [A; I];
+    type GateWeights = [[A::Gate; N]; K];
+    type Stream = [A; H];
+    type Mixtures = [[A::MixtureSum; H]; K];
+    type Count = [(); K];
+    const LAYER_SCRATCH: usize = max(B::SCRATCH, G::SCRATCH);
+
+    fn experts(&self) -> usize {
+        N
+    }
+    fn gates(&self) -> usize {
+        K
+    }
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
+        &self,
+        o: usize,
+        x: &X,
+        weights: &mut Self::GateWeights,
+        _: &mut [A; H],
+    ) {
+        const {
+            assert!(
+                K <= X::STREAMS,
+                "MmoeLevel: more gates than the level before has mixtures: gate k reads mixture k"
+            )
+        };
+        if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
+            self.gates.run::<M>(o, x, row);
+        }
+    }
+    fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
+        weights
+            .get(o)
+            .and_then(|r| r.get(i))
+            .copied()
+            .unwrap_or(A::NONE)
+    }
+    fn always(&self, o: usize, i: usize) -> bool {
+        let gate = G::node(o);
+        super::weighs_always(gate.op, gate.sees, i)
+    }
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
+        const {
+            assert!(
+                N <= X::STREAMS,
+                "MmoeLevel: more experts than the level before has mixtures: expert i reads mixture i"
+            )
+        };
+        if let Some(x) = x.stream(i) {
+            self.experts.run::<M>(i, x, h);
+        }
+    }
+    fn expert4<M: Math, X: Inputs<[A; I]> + ?Sized>(
+        &self,
+        i: usize,
+        x: &X,
+        each: &mut dyn FnMut(usize, &[A]),
+    ) -> bool {
+        let Some(first) = x.stream(i) else {
+            return false;
+        };
+        let mut h = [[A::default(); H]; 4];
+        let one = (i..i + 4).all(|i| x.stream(i).is_some_and(|x| core::ptr::eq(x, first)));
+        let done = one && self.experts.run4::<M>(i, first, &mut h);
+        if done {
+            h.iter().enumerate().for_each(|(j, h)| each(i + j, h));
+        }
+        done
+    }
+    fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
+        h
+    }
+    fn mixture<'m>(&self, m: &'m mut Self::Mixtures, o: usize) -> &'m mut [A::MixtureSum] {
+        match m.get_mut(o) {
+            Some(m) => m,
+            None => &mut [],
+        }
+    }
+}
+
+impl<A: Element, B, G, const I: usize, const H: usize, const N: usize, const K: usize> TypedLevel
+    for MmoeLevel<B, G>
+where
+    B: Parallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: Parallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+{
+    fn describe<X: Inputs<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
+        const {
+            assert!(
+                N <= crate::blob::MAX_SEEN && K <= crate::blob::MAX_TASKS,
+                "a gate sees at most 32 experts, a model has at most 32 tasks"
+            )
+        };
+        let first = to.next_value();
+        for i in 0..N {
+            B::describe(to, i, &Role::Expert(X::value(base, i)));
+        }
+        let outputs = to.next_value();
+        for o in 0..K {
+            G::describe(
+                to,
+                o,
+                &Role::Gate {
+                    src: X::value(base, o),
+                    first,
+                    outputs: const { H as u16 },
+                    own: 32,
+                    own_at: 0,
+                    shared_at: 0,
+                },
+            );
+        }
+        outputs
+    }
+}

@@ -1,0 +1,153 @@
+//! What a caller asks of a prediction: which tasks, and which experts may be left out.
+
+use crate::number::Element;
+use core::ops::{BitOr, BitOrAssign};
+
+/// A set of a model's tasks, by their index. A model has at most 32 tasks.
+///
+/// A task is one output of the model: every tower's, and behind those every
+/// [`Product`](crate::Product)'s.
+///
+/// ```
+/// use mmoe::TaskMask;
+/// let mask = TaskMask::only(0) | TaskMask::only(2);
+/// assert!(mask.contains(0) && !mask.contains(1) && mask.contains(2));
+/// assert!(TaskMask::ALL.contains(31));
+/// assert_eq!(TaskMask::only(32), TaskMask::NONE, "no model has a task 32");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TaskMask(u32);
+
+impl TaskMask {
+    /// Every task.
+    pub const ALL: Self = Self(u32::MAX);
+    /// No task.
+    pub const NONE: Self = Self(0);
+
+    /// This task alone; [`NONE`](Self::NONE) from 32 on.
+    #[must_use]
+    pub const fn only(task: usize) -> Self {
+        if task < 32 { Self(1 << task) } else { Self(0) }
+    }
+
+    /// The set whose bit `k` is task `k`.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The set as bits: bit `k` is task `k`.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether the task is in the set.
+    #[must_use]
+    pub const fn contains(self, task: usize) -> bool {
+        task < 32 && self.0 >> task & 1 != 0
+    }
+
+    /// Whether no task is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for TaskMask {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for TaskMask {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
+/// Which experts are left out beside those that no gate weighs.
+pub trait ExpertFilter: Copy {
+    /// Whether anything is left out at all. The walk compares weights with the threshold only
+    /// where this is `true`.
+    const SKIPS: bool;
+    /// Gate weights below this count as nothing.
+    fn threshold<A: Element>(self) -> A::Gate;
+}
+
+/// Runs every expert that has a weight.
+#[derive(Clone, Copy, Debug)]
+pub struct RunAll;
+
+impl ExpertFilter for RunAll {
+    const SKIPS: bool = false;
+    fn threshold<A: Element>(self) -> A::Gate {
+        A::NONE
+    }
+}
+
+/// Leaves out every expert that a gate weighs less than this. The other weights stay as they are:
+/// they are not normalised again.
+///
+/// How much work that saves depends on the input; `mmoe eval --skip-below` shows what it saves and
+/// costs on given rows.
+///
+/// ```
+/// const SKIP: mmoe::SkipBelow = mmoe::SkipBelow::new(0.02).unwrap();
+/// assert!(mmoe::SkipBelow::new(1.0).is_none(), "that would skip every expert");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SkipBelow(f32);
+
+impl SkipBelow {
+    /// The smallest weight that counts, at least 0 and less than 1; `None` for any other number
+    /// and for NaN.
+    #[must_use]
+    pub const fn new(least: f32) -> Option<Self> {
+        if least >= 0.0 && least < 1.0 {
+            Some(Self(least))
+        } else {
+            None
+        }
+    }
+}
+
+impl ExpertFilter for SkipBelow {
+    const SKIPS: bool = true;
+    fn threshold<A: Element>(self) -> A::Gate {
+        A::gate_from_f32(self.0)
+    }
+}
+
+/// What is asked of a trunk or of a level.
+///
+/// A trunk is asked for tasks. A level is asked for its output streams: stream `k` is task `k`'s,
+/// and the stream behind the last task's is the shared one of an
+/// [`ExtractionLevel`](crate::ExtractionLevel).
+#[derive(Clone, Copy, Debug)]
+pub struct Request<F> {
+    /// The tasks (of a level: the output streams) that are needed.
+    pub tasks: TaskMask,
+    /// The experts that may be left out.
+    pub filter: F,
+}
+
+impl<F: Copy> Request<F> {
+    /// The same for other tasks.
+    pub(crate) fn of(self, tasks: TaskMask) -> Self {
+        Self { tasks, ..self }
+    }
+}
+
+impl Request<RunAll> {
+    /// These tasks, with every expert that has a weight.
+    pub(crate) const fn tasks(tasks: TaskMask) -> Self {
+        Self {
+            tasks,
+            filter: RunAll,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What a prediction says about itself.
+
+use crate::input::InputCounts;
+
+/// What a prediction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Run {
+    /// How many experts were run.
+    pub experts: u32,
+    /// How many features were NaN or out of range. Integer models count them; in float models both
+    /// are 0, since a NaN passes through to the outputs.
+    pub input: InputCounts,
+}
+
+/// A prediction together with its gate weights and what it did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Traced<Y, G> {
+    /// The outputs.
+    pub tasks: Y,
+    /// Every gate's weights, level by level: of an [`Mmoe`](crate::Mmoe)
+    /// `[[weight; EXPERTS]; TASKS]`, where a weight is f32 or [`Q15`](crate::Q15).
+    pub gates: G,
+    /// The number of experts that ran, and of unusable features.
+    pub run: Run,
+}

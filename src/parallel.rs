@@ -1,0 +1,279 @@
+//! Experts, gates or towers side by side: arrays of equal ones, lists of unlike ones.
+//!
+//! What PyTorch's `ModuleList` holds is here an array, `[Expert; 4]`, where all have one shape, and
+//! a list, `List3<Wide, Narrow, Narrow>`, where they differ.
+
+#![allow(
+    missing_debug_implementations,
+    reason = "zerocopy's derives write helper types without it when a macro calls them"
+)]
+
+use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord};
+use crate::bytes::{Buffer, InPlace};
+use crate::layer::{Layer, Prefixed, Rest, max};
+use crate::math::Math;
+use crate::number::Element;
+use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
+
+/// Experts or gates side by side, with equal input and output: `[L; N]` or a list such as
+/// [`List2`].
+///
+/// This trait appears in bounds; the engine implements it, and nobody else has to.
+pub trait Parallel: InPlace {
+    /// Activations.
+    type Act: Element;
+    /// What each reads.
+    type In: Buffer;
+    /// What each makes.
+    type Out: Buffer;
+    /// `[(); N]`: a number that bounds can compare.
+    type Count;
+    /// How many there are.
+    const COUNT: usize;
+    /// Bytes of the largest one's buffers.
+    const SCRATCH: usize;
+    /// The type-level description of item `i`'s node.
+    #[must_use]
+    fn node(i: usize) -> NodeInfo;
+    /// Appends the node record and the layer records of item `i` to the description that `load`
+    /// compares with the blob.
+    fn describe(to: &mut Check<'_>, i: usize, role: &Role);
+    /// Runs item `i`.
+    fn run<M: Math>(&self, i: usize, x: &Self::In, y: &mut Self::Out);
+    /// Runs items `i` to `i + 3` on one input, side by side. Returns `false` where that is no
+    /// faster; nothing was done then.
+    #[doc(hidden)]
+    fn run4<M: Math>(&self, i: usize, x: &Self::In, y: &mut [Self::Out; 4]) -> bool {
+        let _ = (i, x, y);
+        false
+    }
+}
+
+/// What an expert or a gate is in the wiring.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Role {
+    /// An expert that reads this value.
+    Expert(u8),
+    /// A gate. Its logits are ordered [own experts, shared experts].
+    Gate {
+        /// The value it reads.
+        src: u8,
+        /// The value of the level's first expert.
+        first: u8,
+        /// The width of the mixture.
+        outputs: u16,
+        /// How many of its experts are its own: a CGC gate's are its task's, every other gate's
+        /// are all.
+        own: u8,
+        /// Its own experts start at value `first + own_at`.
+        own_at: u8,
+        /// The shared experts start at value `first + shared_at`.
+        shared_at: u8,
+    },
+}
+
+/// Describes layer `L` as an expert or a gate.
+pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
+    match *role {
+        Role::Expert(src) => {
+            to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
+        }
+        Role::Gate {
+            src,
+            first,
+            outputs,
+            own,
+            own_at,
+            shared_at,
+        } => {
+            let seen = L::NODE.sees & const { mask(<L::Out as Buffer>::LEN) };
+            let low = mask(own as usize);
+            let sees = (seen & low).wrapping_shl(u32::from(own_at))
+                | (seen & !low)
+                    .wrapping_shr(u32::from(own))
+                    .wrapping_shl(u32::from(shared_at));
+            let record = const { NodeRecord::new(&L::NODE, L::NODE.op, L::LAYERS, 0) };
+            to.node(
+                &NodeRecord {
+                    outputs: outputs.into(),
+                    ..record
+                },
+                src,
+                first,
+                sees,
+            );
+        }
+    }
+    L::describe(to);
+}
+
+/// The lowest `n` bits.
+pub(crate) const fn mask(n: usize) -> u32 {
+    if n >= 32 { u32::MAX } else { (1 << n) - 1 }
+}
+
+impl<L: Layer, const N: usize> Parallel for [L; N] {
+    type Act = L::Act;
+    type In = L::In;
+    type Out = L::Out;
+    type Count = [(); N];
+    const COUNT: usize = N;
+    const SCRATCH: usize = L::SCRATCH;
+    fn node(_: usize) -> NodeInfo {
+        L::NODE
+    }
+    fn describe(to: &mut Check<'_>, _: usize, role: &Role) {
+        describe::<L>(to, role);
+    }
+    fn run<M: Math>(&self, i: usize, x: &L::In, y: &mut L::Out) {
+        if let Some(l) = self.get(i) {
+            l.forward::<M>(x, y);
+        }
+    }
+    fn run4<M: Math>(&self, i: usize, x: &L::In, y: &mut [L::Out; 4]) -> bool {
+        let group = self.get(i..).and_then(<[L]>::first_chunk::<4>);
+        group.is_some_and(|group| L::forward4::<M>(group.each_ref(), x, y))
+    }
+}
+
+/// Experts or gates side by side, all [`Prefixed`].
+pub trait PrefixedParallel: Parallel {
+    /// The sums of each over the first part of the input.
+    type Partials: FromZeros;
+    /// Takes the first part of the input, for all of them.
+    fn begin(&self, x: &[Self::Act], partials: &mut Self::Partials);
+    /// Runs item `i` on the rest of the input.
+    fn resume<M: Math>(
+        &self,
+        i: usize,
+        partials: &Self::Partials,
+        rest: Rest<'_, Self::Act>,
+        y: &mut Self::Out,
+    );
+    /// Whether leaving out elements that are zero gives each of them the same bits.
+    fn exact_without_zeros(&self) -> bool;
+}
+
+impl<L: Prefixed, const N: usize> PrefixedParallel for [L; N]
+where
+    [L::Partial; N]: FromBytes,
+{
+    type Partials = [L::Partial; N];
+    fn begin(&self, x: &[L::Act], partials: &mut Self::Partials) {
+        for (l, p) in self.iter().zip(partials) {
+            l.begin(x, p);
+        }
+    }
+    fn resume<M: Math>(
+        &self,
+        i: usize,
+        partials: &Self::Partials,
+        rest: Rest<'_, L::Act>,
+        y: &mut L::Out,
+    ) {
+        if let (Some(l), Some(p)) = (self.get(i), partials.get(i)) {
+            l.resume::<M>(p, rest, y);
+        }
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.iter().all(Prefixed::exact_without_zeros)
+    }
+}
+
+// A list is a macro's work and not a recursive pair: the number of items, `Count = [(); N]`, must
+// be a type that bounds compare, and stable Rust cannot add up constants in types.
+macro_rules! list {
+    ($(#[$doc:meta])* $List:ident $n:literal $($T:ident $i:tt)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, FromBytes, KnownLayout, Immutable)]
+        #[repr(C)]
+        pub struct $List<$($T),+>($(
+            /// In order.
+            pub $T
+        ),+);
+
+        impl<$($T: Layer<Act = A, In = X, Out = Y>),+, A: Element, X: Buffer, Y: Buffer> Parallel for $List<$($T),+> {
+            type Act = A;
+            type In = X;
+            type Out = Y;
+            type Count = [(); $n];
+            const COUNT: usize = $n;
+            const SCRATCH: usize = { let m = 0; $(let m = max(m, $T::SCRATCH);)+ m };
+            fn node(i: usize) -> NodeInfo {
+                match i { $($i => $T::NODE,)+ _ => NodeInfo::plain(0) }
+            }
+            fn describe(to: &mut Check<'_>, i: usize, role: &Role) {
+                match i { $($i => describe::<$T>(to, role),)+ _ => {} }
+            }
+            fn run<M: Math>(&self, i: usize, x: &X, y: &mut Y) {
+                match i { $($i => self.$i.forward::<M>(x, y),)+ _ => {} }
+            }
+        }
+
+        impl<
+            $($T: Prefixed<Act = A, In = X, Out = Y>),+,
+            A: Element,
+            X: Buffer,
+            Y: Buffer,
+        > PrefixedParallel for $List<$($T),+>
+        where
+            $List<$($T::Partial),+>: FromBytes,
+        {
+            type Partials = $List<$($T::Partial),+>;
+            fn begin(&self, x: &[A], partials: &mut Self::Partials) {
+                $(self.$i.begin(x, &mut partials.$i);)+
+            }
+            fn resume<M: Math>(
+                &self,
+                i: usize,
+                partials: &Self::Partials,
+                rest: Rest<'_, A>,
+                y: &mut Y,
+            ) {
+                match i {
+                    $($i => self.$i.resume::<M>(&partials.$i, rest, y),)+
+                    _ => {}
+                }
+            }
+            fn exact_without_zeros(&self) -> bool {
+                true $(&& self.$i.exact_without_zeros())+
+            }
+        }
+
+        $crate::__towers! {
+            $List => $List, ($($T::Shown,)+),
+            |towers, raw| ($(towers.$i.show(&raw.$i),)+);
+            $($T $i),+
+        }
+    };
+}
+
+list!(
+    /// Two unlike experts, gates or towers; also their outputs.
+    List2 2 L0 0 L1 1
+);
+list!(
+    /// Three unlike experts, gates or towers; also their outputs.
+    List3 3 L0 0 L1 1 L2 2
+);
+list!(
+    /// Four unlike experts, gates or towers; also their outputs.
+    List4 4 L0 0 L1 1 L2 2 L3 3
+);
+list!(
+    /// Five unlike experts, gates or towers; also their outputs.
+    List5 5 L0 0 L1 1 L2 2 L3 3 L4 4
+);
+list!(
+    /// Six unlike experts, gates or towers; also their outputs.
+    List6 6 L0 0 L1 1 L2 2 L3 3 L4 4 L5 5
+);
+list!(
+    /// Seven unlike experts, gates or towers; also their outputs.
+    List7 7 L0 0 L1 1 L2 2 L3 3 L4 4 L5 5 L6 6
+);
+list!(
+    /// Eight unlike experts, gates or towers; also their outputs.
+    List8 8 L0 0 L1 1 L2 2 L3 3 L4 4 L5 5 L6 6 L7 7
+);

@@ -1,0 +1,187 @@
+//! Scoring many inputs that share their first elements: the first layers' sums over those are
+//! computed once.
+
+use crate::bytes::InPlace;
+use crate::input::Raw;
+use crate::layer::Rest;
+use crate::level::{Buffers, Inputs, Level, MmoeLevel, Request, TaskMask, walk};
+use crate::math::{Libm, Math};
+use crate::model::Model;
+use crate::number::Element;
+use crate::parallel::PrefixedParallel;
+use crate::tower::Towers;
+use crate::trunk::LevelOutputs;
+use zerocopy::FromZeros;
+
+/// What a model knows of the first `C` elements of its input: the sums over them of every expert's
+/// and every gate's first layer. [`Model::context`] makes one.
+#[derive(Debug)]
+pub struct Context<B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
+    experts: B::Partials,
+    gates: G::Partials,
+}
+
+/// A level whose first layers have their first part already.
+struct Resumed<'a, B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
+    level: &'a MmoeLevel<B, G>,
+    context: &'a Context<B, G, C>,
+}
+
+impl<'x, A: Element> Inputs<Rest<'x, A>> for Rest<'x, A> {
+    fn stream(&self, _: usize) -> Option<&Self> {
+        Some(self)
+    }
+    fn value(base: u8, _: usize) -> u8 {
+        base
+    }
+}
+
+impl<
+    'a,
+    A: Element,
+    B,
+    G,
+    const I: usize,
+    const H: usize,
+    const N: usize,
+    const K: usize,
+    const C: usize,
+> Level for Resumed<'a, B, G, C>
+where
+    B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+{
+    type Act = A;
+    type In = Rest<'a, A>;
+    type GateWeights = [[A::Gate; N]; K];
+    type Stream = [A; H];
+    type Mixtures = [[A::MixtureSum; H]; K];
+    type Count = [(); K];
+    const LAYER_SCRATCH: usize = 0;
+    fn experts(&self) -> usize {
+        N
+    }
+    fn gates(&self) -> usize {
+        K
+    }
+    fn gate<M: Math, S: Inputs<Rest<'a, A>> + ?Sized>(
+        &self,
+        o: usize,
+        x: &S,
+        weights: &mut Self::GateWeights,
+        _: &mut [A; H],
+    ) {
+        if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
+            self.level
+                .gates
+                .resume::<M>(o, &self.context.gates, *x, row);
+        }
+    }
+    fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
+        self.level.weight(weights, o, i)
+    }
+    fn always(&self, o: usize, i: usize) -> bool {
+        self.level.always(o, i)
+    }
+    fn expert<M: Math, S: Inputs<Rest<'a, A>> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+        if let Some(x) = x.stream(i) {
+            self.level
+                .experts
+                .resume::<M>(i, &self.context.experts, *x, h);
+        }
+    }
+    fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
+        h
+    }
+    fn mixture<'m>(&self, m: &'m mut Self::Mixtures, o: usize) -> &'m mut [A::MixtureSum] {
+        self.level.mixture(m, o)
+    }
+}
+
+impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
+    Model<Raw<[A; I]>, MmoeLevel<B, G>, T>
+where
+    B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    T: Towers<Act = A, In = [A; H], Count = [(); K]>,
+    MmoeLevel<B, G>: InPlace,
+{
+    /// Takes the first `C` features, which many inputs share.
+    ///
+    /// Memory of a context: an accumulator (4 bytes; 8 in wide layers) per row of every expert's
+    /// and every gate's first layer.
+    pub fn context<const C: usize>(&self, x: &[f32; C]) -> Context<B, G, C> {
+        const { assert!(C <= I, "context: more features than the model has") };
+        let mut q = <[A; C]>::new_zeroed();
+        A::features::<I>(&self.input.scales, 0, x, &mut q);
+        self.context_q(&q)
+    }
+
+    /// [`context`](Self::context) of activations: of an integer model, no float instruction runs.
+    pub fn context_q<const C: usize>(&self, x: &[A; C]) -> Context<B, G, C> {
+        let mut context = Context {
+            experts: B::Partials::new_zeroed(),
+            gates: G::Partials::new_zeroed(),
+        };
+        self.trunk.experts.begin(x, &mut context.experts);
+        self.trunk.gates.begin(x, &mut context.gates);
+        context
+    }
+
+    /// All outputs for an input of the context's features and then these. The same bits as
+    /// [`predict`](Model::predict) of both together.
+    pub fn predict_in<const C: usize, const R: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: &[f32; R],
+    ) -> T::Shown {
+        let mut q = <[A; R]>::new_zeroed();
+        A::features::<I>(&self.input.scales, C, rest, &mut q);
+        self.towers.show(&self.predict_q_in(context, &q))
+    }
+
+    /// Raw outputs for an input of the context's activations and then these.
+    pub fn predict_q_in<const C: usize, const R: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: &[A; R],
+    ) -> T::Out {
+        const {
+            assert!(
+                C + R == I,
+                "predict_in: the context and the rest must make up the model's input"
+            )
+        };
+        self.resumed(context, Rest::From(C, rest))
+    }
+
+    /// The prediction, from what is known in the context and the rest.
+    pub(super) fn resumed<const C: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: Rest<'_, A>,
+    ) -> T::Out {
+        let level = Resumed {
+            level: &self.trunk,
+            context,
+        };
+        let mut raw = T::Out::new_zeroed();
+        let (mut stream, mut mixtures, mut weights) = (
+            <[A; H]>::new_zeroed(),
+            <[[A::MixtureSum; H]; K]>::new_zeroed(),
+            <[[A::Gate; N]; K]>::new_zeroed(),
+        );
+        let to = Buffers {
+            weights: &mut weights,
+            stream: &mut stream,
+            mixtures: &mut mixtures,
+        };
+        walk::<Libm, _, _, _>(&level, &rest, Request::tasks(TaskMask::ALL), to);
+        for k in 0..K {
+            LevelOutputs::<A>::round_one(&mixtures, k, &mut stream);
+            self.towers.run::<Libm>(k, &stream, &mut raw);
+        }
+        T::combine(&mut raw);
+        raw
+    }
+}

@@ -1,0 +1,43 @@
+//! Towers on the input itself.
+
+use super::{Broadcast, Trunk};
+use crate::blob::Check;
+use crate::bytes::InPlace;
+use crate::level::{Buffers, ExpertFilter, Request};
+use crate::math::Math;
+use crate::number::Element;
+use core::marker::PhantomData;
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
+
+/// No level at all: each of `K` towers reads the input, as independent models in one blob do.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Passthrough<X, const K: usize>(PhantomData<X>);
+
+impl<A: Element, const I: usize, const K: usize> Trunk for Passthrough<[A; I], K>
+where
+    Self: InPlace,
+{
+    type Act = A;
+    type In = [A; I];
+    type Stream = [A; I];
+    type Mixtures = Broadcast<[A; I]>;
+    type GateWeights = [A; 0];
+    type Count = [(); K];
+    type Streams = [A; 0];
+    const LAST_SCRATCH: usize = 2 * size_of::<[A; I]>();
+    const STREAM_STRIDE: u8 = 0;
+    fn describe(_: &mut Check<'_>) -> u8 {
+        0
+    }
+    fn last<M: Math, F: ExpertFilter>(
+        &self,
+        x: &[A; I],
+        _: &[A; 0],
+        _: Request<F>,
+        to: Buffers<'_, [A; 0], [A; I], Broadcast<[A; I]>>,
+    ) -> u32 {
+        to.mixtures.0 = *x;
+        0
+    }
+}

@@ -1,0 +1,69 @@
+//! One expert for all towers.
+
+use super::{LevelOutputs, Trunk};
+use crate::blob::Check;
+use crate::layer::Layer;
+use crate::level::{Buffers, ExpertFilter, Request};
+use crate::math::Math;
+use crate::number::Element;
+use crate::parallel::{self, Role};
+use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
+
+/// One expert and no gate: the shared bottom of `K` towers, or an autoencoder with a
+/// [`MixtureOutput`](crate::MixtureOutput) tower.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SharedExpert<E, const K: usize>(
+    /// The expert.
+    pub E,
+);
+
+/// One stream of activations that every tower reads.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Broadcast<X>(pub(super) X);
+
+impl<A: Element, const H: usize> LevelOutputs<A> for Broadcast<[A; H]> {
+    type Stream = [A; H];
+    type Rounded = [A; H];
+    fn round_all(&self, to: &mut [A; H]) {
+        *to = self.0;
+    }
+    fn round_one(&self, _: usize, to: &mut [A; H]) {
+        *to = self.0;
+    }
+}
+
+impl<A: Element, const I: usize, const H: usize, E, const K: usize> Trunk for SharedExpert<E, K>
+where
+    E: Layer<Act = A, In = [A; I], Out = [A; H]>,
+{
+    type Act = A;
+    type In = [A; I];
+    type Stream = [A; H];
+    type Mixtures = Broadcast<[A; H]>;
+    type GateWeights = [A; 0];
+    type Count = [(); K];
+    type Streams = [A; 0];
+    const LAST_SCRATCH: usize = 2 * size_of::<[A; H]>() + E::SCRATCH;
+    const STREAM_STRIDE: u8 = 0;
+    fn describe(to: &mut Check<'_>) -> u8 {
+        let value = to.next_value();
+        parallel::describe::<E>(to, &Role::Expert(0));
+        value
+    }
+    fn last<M: Math, F: ExpertFilter>(
+        &self,
+        x: &[A; I],
+        _: &[A; 0],
+        request: Request<F>,
+        to: Buffers<'_, [A; 0], [A; H], Broadcast<[A; H]>>,
+    ) -> u32 {
+        if request.tasks.is_empty() {
+            return 0;
+        }
+        self.0.forward::<M>(x, &mut to.mixtures.0);
+        1
+    }
+}

@@ -1,0 +1,111 @@
+//! A level on a trunk.
+
+use super::{LevelOutputs, Trunk, level_scratch};
+use crate::blob::Check;
+use crate::bytes::InPlace;
+use crate::layer::max;
+use crate::level::{Buffers, ExpertFilter, Inputs, LevelGates, Request, TypedLevel, walk};
+use crate::math::Math;
+use crate::number::Element;
+use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
+
+/// The trunk `L1`, and the level `L2` on its mixtures. Three levels are `Stacked<Stacked<A, B>, C>`.
+///
+/// The second level reads what the first one leaves: a level of one gate leaves one stream, which
+/// everybody reads; of several gates, a stream for each expert and gate of the next; an
+/// [`ExtractionLevel`](crate::ExtractionLevel), a stream per task and a shared one.
+#[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Stacked<L1, L2>(
+    /// The earlier levels.
+    pub L1,
+    /// The last level.
+    pub L2,
+);
+
+impl<A: Element, L1, L2> Trunk for Stacked<L1, L2>
+where
+    L1: Trunk<Act = A>,
+    L2: InPlace
+        + TypedLevel<
+            Act = A,
+            Stream: FromZeros + Sized,
+            Mixtures: Sized + LevelOutputs<A, Stream = L2::Stream>,
+            GateWeights: FromZeros + Sized,
+        >,
+    <L1::Mixtures as LevelOutputs<A>>::Rounded: Inputs<L2::In>,
+{
+    type Act = A;
+    type In = L1::In;
+    type Stream = L2::Stream;
+    type Mixtures = L2::Mixtures;
+    type GateWeights = LevelGates<L1::GateWeights, L2::GateWeights>;
+    type Count = L2::Count;
+    type Streams = <L1::Mixtures as LevelOutputs<A>>::Rounded;
+    const EARLIER_SCRATCH: usize =
+        max(L1::EARLIER_SCRATCH, L1::LAST_SCRATCH) + size_of::<L1::Streams>();
+    const LAST_SCRATCH: usize = level_scratch::<L2>();
+    fn describe(to: &mut Check<'_>) -> u8 {
+        let base = L1::describe(to);
+        L2::describe::<Self::Streams>(to, base)
+    }
+    // A frame of its own, which is gone before the last level's buffers are made.
+    #[inline(never)]
+    fn streams<M: Math, F: ExpertFilter>(
+        &self,
+        x: &L1::In,
+        request: Request<F>,
+        weights: &mut Self::GateWeights,
+        streams: &mut Self::Streams,
+    ) -> u32 {
+        let mut before = L1::Streams::new_zeroed();
+        // Who is asked for nothing asks for nothing, not even for the shared stream.
+        let request = if request.tasks.is_empty() {
+            request
+        } else {
+            request.of(L2::required_inputs(request.tasks))
+        };
+        let weights = &mut weights.0;
+        let run = self.0.streams::<M, F>(x, request, weights, &mut before);
+        run.wrapping_add(rounded::<M, F, L1, A>(
+            &self.0, x, &before, request, weights, streams,
+        ))
+    }
+    fn last<M: Math, F: ExpertFilter>(
+        &self,
+        _: &L1::In,
+        streams: &Self::Streams,
+        request: Request<F>,
+        to: Buffers<'_, Self::GateWeights, L2::Stream, L2::Mixtures>,
+    ) -> u32 {
+        let to = Buffers {
+            weights: &mut to.weights.1,
+            stream: to.stream,
+            mixtures: to.mixtures,
+        };
+        walk::<M, F, L2, _>(&self.1, streams, request, to)
+    }
+}
+
+/// Runs the last level of `trunk` and rounds its mixtures to activations.
+// A frame of its own: it shares its bytes with that of the levels before, so that the stack holds
+// one level's buffers at a time.
+#[inline(never)]
+fn rounded<M: Math, F: ExpertFilter, L: Trunk<Act = A>, A: Element>(
+    trunk: &L,
+    x: &L::In,
+    before: &L::Streams,
+    request: Request<F>,
+    weights: &mut L::GateWeights,
+    streams: &mut <L::Mixtures as LevelOutputs<A>>::Rounded,
+) -> u32 {
+    let (mut stream, mut mixtures) = (L::Stream::new_zeroed(), L::Mixtures::new_zeroed());
+    let to = Buffers {
+        weights,
+        stream: &mut stream,
+        mixtures: &mut mixtures,
+    };
+    let run = trunk.last::<M, F>(x, before, request, to);
+    mixtures.round_all(streams);
+    run
+}

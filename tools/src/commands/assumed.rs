@@ -1,0 +1,111 @@
+//! What a conversion assumes: the stop, the lines of a spec that settle it, and the Python that
+//! writes golden rows.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::anyhow;
+use mmoe_tools::describe;
+use mmoe_tools::engine::Runner;
+use mmoe_tools::model::Recognised;
+use mmoe_tools::plan::open::{Choice, Question};
+
+/// How many other answers are named.
+const NAMED: usize = 6;
+
+/// The error for a file whose outputs could be others.
+pub(super) fn stop(made: &Recognised, weights: &Path, format: &str) -> anyhow::Error {
+    let mut text = format!(
+        "{}: this file leaves open what changes the outputs; nothing was written.\n\n",
+        weights.display()
+    );
+    for question in &made.open {
+        let _ = writeln!(text, "  {}", question.text());
+        for line in lines(question) {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    let _ = write!(
+        text,
+        "\nSay it in a spec (--spec), or let the framework's own outputs decide (--golden). This \
+         writes them:\n\n{}\nWith --accept-assumptions the lines above are taken as they stand, \
+         and the blob carries them.",
+        python(made, weights, format)
+    );
+    anyhow!(text)
+}
+
+/// The lines of a spec that settle a question, the other answers behind them.
+fn lines(question: &Question) -> Vec<String> {
+    let others = question.others.iter().take(NAMED).map(Choice::words);
+    let others: Vec<String> = others.collect();
+    let Some(assumed) = &question.assumed else {
+        return Vec::new();
+    };
+    let (table, line) = question.line(assumed);
+    let mut lines: Vec<String> = std::iter::once(table.to_owned())
+        .chain(line.lines().map(str::to_owned))
+        .collect();
+    if let Some(first) = lines.get_mut(1) {
+        let _ = write!(first, "   # or: {}", others.join(", "));
+    }
+    lines
+}
+
+/// Python that writes golden rows for this very file.
+fn python(made: &Recognised, weights: &Path, format: &str) -> String {
+    let inputs = made.graph.width(0);
+    let names: Vec<String> = made
+        .graph
+        .tasks
+        .iter()
+        .map(|t| format!("{:?}", t.name))
+        .collect();
+    let names = names.join(", ");
+    let file = weights.display();
+    let keras = format.contains("Keras");
+    let (imports, load, call) = if keras {
+        (
+            "import numpy as np, keras",
+            format!(
+                "model = keras.models.load_model({file:?})   # or build it and load its weights",
+                file = file.to_string()
+            ),
+            "y = model.predict(x)",
+        )
+    } else {
+        (
+            "import numpy as np, torch",
+            format!("model = ...                 # your model, the weights of {file} loaded"),
+            "with torch.no_grad(): y = model.eval()(torch.from_numpy(x))",
+        )
+    };
+    let what = if made.embeddings.is_some() {
+        "   # the vector that enters the experts, behind the embeddings"
+    } else {
+        "   # better: rows of your data"
+    };
+    format!(
+        "    {imports}\n    {load}\n    x = np.random.default_rng(0).normal(size=(64, \
+         {inputs})).astype(\"float32\"){what}\n    {call}\n    y = list(y.values()) if \
+         isinstance(y, dict) else y if isinstance(y, (list, tuple)) else [y]\n    y = \
+         [np.asarray(v).reshape(64, -1) for v in y]\n    names = [{names}]\n    if len(y) == 1 and \
+         len(names) > 1: y = np.split(y[0], len(names), axis=1)\n    np.savez(\"golden.npz\", x=x, \
+         **dict(zip(names, y)))\n\nThen: mmoe convert {file} --golden golden.npz, with the options \
+         given now.\n"
+    )
+}
+
+/// What a blob's conversion assumed, as lines for a person; nothing where there is nothing.
+pub(super) fn text(runner: &Runner<'_>) -> String {
+    let said = describe::assumed(runner);
+    if said.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        "assumed at conversion, and compared with no outputs of the framework:\n".to_owned();
+    for line in said {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
