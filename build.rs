@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 
 /// Kernels in assembly, each with its `cfg`, what the target's name starts with, and an instruction
 /// that tells whether the core can run them.
-const KERNELS: [(&str, &[&str], &str); 4] = [
+const KERNELS: [(&str, &[&str], &str); 5] = [
     (
         "mmoe_arm_dsp",
         &["thumbv7em", "thumbv8m.main"],
         "smlald r0, r1, r2, r3",
     ),
+    ("mmoe_arm_mve", &["thumbv8m.main"], "vmlava.s16 r0, q0, q1"),
     (
         "mmoe_arm_v7m",
         &["thumbv7m", "thumbv7em", "thumbv8m.main"],
@@ -40,6 +41,7 @@ fn main() {
         "mmoe_arm_v8m",
         "mmoe_narrow_products",
         "mmoe_saturates",
+        "mmoe_vector_floats",
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
     }
@@ -55,6 +57,11 @@ fn main() {
     // Where the product of two 32-bit numbers has 32 bits alone.
     if is(&SMALL) {
         set("mmoe_narrow_products");
+    }
+
+    // The float vectors of an M55 flush denormals, and LLVM uses them where it may.
+    if is(&["thumbv8m.main"]) && assembles(&target, "vadd.f32 q0, q1, q2") {
+        set("mmoe_vector_floats");
     }
 
     // `MMOE_PORTABLE=1` leaves the portable kernels alone in place, for tests and comparisons.

@@ -83,6 +83,12 @@ compile_error!(
      little-endian"
 );
 
+#[cfg(mmoe_vector_floats)]
+compile_error!(
+    "the compiler may use this core's float vectors, which flush denormals: results would not have the \
+     same bits as elsewhere; build with `-C target-feature=-mve.fp`"
+);
+
 #[cfg(test)]
 extern crate std;
 

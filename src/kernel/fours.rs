@@ -160,6 +160,31 @@ pub(in crate::kernel) fn add_whole<F: Fours + ?Sized>(
     run::<F>(&Work::sums(w, total, from, x, acc));
 }
 
+/// [`Fours::add`] of the packing `Pairs`, split anywhere: the halves of pairs at both ends are added
+/// column by column.
+#[cfg(mmoe_arm_dsp)]
+pub(in crate::kernel) fn add_pairs<F: Fours>(
+    w: &[i8],
+    total: usize,
+    from: usize,
+    x: &[i16],
+    acc: &mut [i32],
+) {
+    use super::portable::gemv_i8_pairs::{add_column, split};
+    let (first, (middle, pairs), last) = split(total, from, x);
+    for (c, x) in [first, last].into_iter().flatten() {
+        let mut w = w;
+        for acc in acc.as_chunks_mut::<4>().0 {
+            let Some((panel, rest)) = w.split_at_checked(total.saturating_mul(4)) else {
+                break;
+            };
+            add_column(panel, total, c, x, acc);
+            w = rest;
+        }
+    }
+    add_whole::<F>(w, total, middle, pairs, acc);
+}
+
 /// Does the work where there is any; gives how many rows that were.
 #[inline(always)]
 fn run<F: Fours + ?Sized>(work: &Work<'_>) -> usize {

@@ -16,6 +16,8 @@ mod row;
 
 #[cfg(mmoe_arm_dsp)]
 mod arm_dsp;
+#[cfg(mmoe_arm_mve)]
+mod arm_mve;
 #[cfg(mmoe_arm_v6m)]
 mod arm_v6m;
 #[cfg(mmoe_arm_v7m)]
@@ -29,9 +31,11 @@ mod rv32im;
 
 // A name that is imported by itself stands before one that comes with `portable::*`.
 #[cfg(mmoe_arm_dsp)]
-pub use arm_dsp::{
-    accumulate_active_i8_pairs, accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs,
-};
+pub use arm_dsp::accumulate_active_i8_pairs;
+#[cfg(all(mmoe_arm_dsp, not(mmoe_arm_mve)))]
+pub use arm_dsp::{accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs};
+#[cfg(mmoe_arm_mve)]
+pub use arm_mve::{accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs};
 #[cfg(mmoe_arm_v6m)]
 pub use arm_v6m::{accumulate_i8_quad, dense_i8_quad, logits_i8_quad};
 #[cfg(mmoe_arm_v7m)]

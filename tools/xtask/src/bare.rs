@@ -65,9 +65,11 @@ fn link(
         ])
         .args(features);
     cargo.args(["--", "-C", &format!("link-arg=--entry={entry}")]);
-    // For the build scripts too, which choose kernels by it.
+    // For the build scripts too, which choose kernels by them.
     let cpu = board.cpu.map(|cpu| format!("-Ctarget-cpu={cpu}"));
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", cpu.unwrap_or_default());
+    let features = board.features.map(|f| format!("-Ctarget-feature={f}"));
+    let flags: Vec<String> = cpu.into_iter().chain(features).collect();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let done = cargo
         .stdin(Stdio::null())
         .output()

@@ -190,9 +190,13 @@ fn section(
         .cpu
         .map(|c| format!(", `-C target-cpu={c}`"))
         .unwrap_or_default();
+    let features = board
+        .features
+        .map(|f| format!(", `-C target-feature={f}`"))
+        .unwrap_or_default();
     writeln!(
         text,
-        "\n## {}, opt-level {level} (`{}`{flags})\n",
+        "\n## {}, opt-level {level} (`{}`{flags}{features})\n",
         board.core, board.target
     )?;
     text.push_str(

@@ -100,7 +100,7 @@ enum PackingArg {
     Panels,
     /// Panels as 32-bit words, for cores without SIMD: `I8<Quad>`.
     Quad,
-    /// Two rows in an int16, for cores with Arm's DSP extension (M4, M7, M33): `I8<Pairs>`.
+    /// Two rows in an int16, for cores with Arm's DSP or vector extension (M4, M7, M33, M55): `I8<Pairs>`.
     Pairs,
 }
 
