@@ -30,6 +30,9 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         ".cpu cortex-m55",
         "push {{r4-r11, lr}}",
         "ldmia r1, {{r2-r8}}",
+        // How a panel ends, as the lowest result: 0 for a relu, −32768 for none, −65536 for sums.
+        "lsl r5, r5, #15",
+        "rsb r5, r5, #0",
         "push {{r4-r8}}",
         "and r4, r3, #7",
         "push {{r4}}",
@@ -95,7 +98,7 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "vmov q0[3], q0[1], r4, r6",
         "ldrd r2, r3, [sp, #44]",
         "ldrd r1, r9, [sp, #52]",
-        "cmp r3, #2",
+        "cmn r3, #65536",
         "beq 40f",
         // Biases in q2, multipliers and shifts in q3.
         "vld20.32 {{q2, q3}}, [r2]",
@@ -110,9 +113,6 @@ unsafe extern "C" fn panels(w: *const i8, work: *const Work<'_>) {
         "vbic.i32 q3, #0xe0",
         "vmvn q3, q3",
         "vrshl.s32 q0, q0, q3",
-        // Not below 0 for a relu, not below −32768 for none.
-        "lsl r3, r3, #15",
-        "rsb r3, r3, #0",
         "vdup.32 q1, r3",
         "vmax.s32 q0, q0, q1",
         "vqmovnb.s32 q0, q0",
