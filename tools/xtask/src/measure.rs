@@ -3,7 +3,7 @@
 
 use crate::bare::{self, PROFILES, SIZED, compiler};
 use crate::blobs;
-use crate::board::{BOARDS, Board};
+use crate::board::{Board, chosen};
 use crate::firmware::image;
 use crate::peers;
 use crate::ranking;
@@ -46,11 +46,20 @@ Static RAM of the engine is 0 bytes in every image (the size check fails otherwi
 ";
 
 /// Measures all boards and writes both files.
-pub(crate) fn run() -> Result<()> {
-    let boards: Vec<Board> = BOARDS.iter().filter(|b| b.measures).copied().collect();
+pub(crate) fn run(only: Option<&str>) -> Result<()> {
+    let measured = chosen(only)?.into_iter().filter(|b| b.measures);
+    let boards: Vec<Board> = measured.collect();
+    ensure!(!boards.is_empty(), "this board has no measuring image");
     boards.iter().try_for_each(Board::require)?;
     blobs::make()?;
     let mut all = Measurements::default();
+    if only.is_some() {
+        // The others' stay.
+        all = Measurements::built_in();
+        all.inferences
+            .retain(|i| boards.iter().all(|b| b.name != i.core));
+        all.code.retain(|c| boards.iter().all(|b| b.name != c.core));
+    }
     let mut sections = String::new();
     let mut gated = String::new();
     let mut ranked = String::new();
@@ -126,6 +135,15 @@ pub(crate) fn run() -> Result<()> {
     }
     let flash = flash(&mut all, &boards)?;
 
+    fs::write(
+        workspace("tools/src/cost/cores.json"),
+        serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
+    )
+    .context("writing tools/src/cost/cores.json")?;
+    if only.is_some() {
+        return Ok(());
+    }
+
     let version = output(
         &workspace("."),
         Command::new(boards[0].qemu.0).arg("--version"),
@@ -162,11 +180,6 @@ pub(crate) fn run() -> Result<()> {
     text += &plain;
     text += &flash;
     text += &sections;
-    fs::write(
-        workspace("tools/src/cost/cores.json"),
-        serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
-    )
-    .context("writing tools/src/cost/cores.json")?;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
 }
 
