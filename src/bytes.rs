@@ -1,5 +1,5 @@
-//! Values and the bytes that they lie in: what may be borrowed from a blob, what may be a buffer, and
-//! how a blob is aligned.
+//! Types and the bytes that they lie in: which types may be borrowed from a blob, which may be a
+//! buffer, and how a blob is aligned in memory.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 pub trait InPlace: TryFromBytes + KnownLayout + Immutable {}
 impl<T: TryFromBytes + KnownLayout + Immutable> InPlace for T {}
 
-/// Plain old data: any bytes are a value, and a value is its bytes.
+/// Types for which any bytes are a value, and which may be looked at as bytes (plain old data).
 pub trait Pod:
     FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debug + 'static
 {
@@ -17,9 +17,9 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + core::fmt::Debu
 {
 }
 
-/// A buffer that a type can name: `[T; N]` or one scalar.
+/// What a layer may read or write: an array `[T; N]`, or one number.
 pub trait Buffer: FromBytes + Immutable + Copy + core::fmt::Debug + 'static {
-    /// How many elements.
+    /// How many elements it has.
     const LEN: usize;
 }
 impl<T: Pod, const N: usize> Buffer for [T; N] {
@@ -29,8 +29,19 @@ impl Buffer for f32 {
     const LEN: usize = 1;
 }
 
-/// Bytes at an address that is a multiple of 64. [`include_blob!`](crate::include_blob) makes one
-/// in flash; a buffer in RAM for a model that arrives at run time is an `Aligned<[u8; N]>`.
+/// Bytes at an address that is a multiple of 64.
+///
+/// A blob must lie at a multiple of 4 bytes, which a plain `[u8; N]` does not promise.
+/// [`include_blob!`](crate::include_blob) makes an `Aligned` in flash. A buffer in RAM for a model
+/// that arrives at run time is an `Aligned<[u8; N]>`:
+///
+/// ```
+/// use mmoe::{Aligned, Blob, LoadError};
+/// let mut slot = Aligned([0u8; 256]);
+/// assert_eq!(slot.as_ptr() as usize % 64, 0);
+/// slot[..4].copy_from_slice(b"MMOE"); // a receiver writes the rest
+/// assert!(matches!(Blob::open(&slot[..]), Err(LoadError::Version { found: 0 })));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Aligned<T: ?Sized>(pub T);
@@ -48,8 +59,20 @@ impl<T: ?Sized> core::ops::DerefMut for Aligned<T> {
     }
 }
 
-/// Includes a blob file in flash, aligned, as a `&'static Aligned<[u8]>`. The path is relative to
-/// the source file.
+/// Includes a blob file in the program, aligned, as a `&'static Aligned<[u8]>`.
+///
+/// On a microcontroller the bytes lie in flash. The path is relative to the source file, as that of
+/// [`include_bytes!`] is; unlike `include_bytes!`, the address is a multiple of 64.
+///
+/// ```
+/// use mmoe::{Aligned, Blob};
+/// # macro_rules! include_blob { ($name:literal) => {
+/// #     mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/", $name))
+/// # } }
+/// static EDGE: &Aligned<[u8]> = include_blob!("edge.mmoe");
+/// assert_eq!(Blob::open(EDGE)?.id().name, "edge");
+/// # Ok::<(), mmoe::LoadError>(())
+/// ```
 #[macro_export]
 macro_rules! include_blob {
     ($path:expr) => {{

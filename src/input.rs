@@ -1,4 +1,4 @@
-//! The input stage: from what the caller has to a trunk's activations.
+//! Input stages: how the features that a caller has become the activations that a trunk reads.
 
 use crate::blob::{Check, InputRecord};
 use crate::bytes::InPlace;
@@ -8,11 +8,11 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 pub use crate::kernel::InputCounts;
 
-/// How a caller's features become a trunk's input. [`Raw`] takes plain numbers.
+/// The first part of a model: turns what the caller has into what the trunk reads.
 ///
-/// A stage of your own is what turns ids into rows of a table, or readings into features. What it
-/// stores lies in the blob before the layers' weights. It is the last parameter of a family, as in
-/// `Mmoe<B, G, T, Embedding<7, 3, 2, 5>>`:
+/// [`Raw`] is the stage of models that take plain numbers. A stage of your own can look ids up in a
+/// table, or compute features from readings. What it stores lies in the blob before the weights of
+/// the layers. It is the last parameter of a family, as in `Mmoe<B, G, T, Embedding<7, 3, 2, 5>>`:
 ///
 /// ```
 #[doc = include_str!("../docs/own/input.rs")]
@@ -21,11 +21,11 @@ pub use crate::kernel::InputCounts;
 /// # stage.with(&query, |x, _| assert_eq!(*x, [7.0, 1.5]));
 /// ```
 pub trait InputStage: InPlace {
-    /// What the caller gives.
+    /// What the caller passes to a prediction.
     type From: ?Sized;
     /// What the trunk reads.
     type Out;
-    /// Bytes of its buffer.
+    /// Bytes of the buffer that it needs.
     const SCRATCH: usize;
     /// Appends its record to the description that `load` compares with the blob.
     fn describe(to: &mut Check<'_>);
@@ -34,13 +34,15 @@ pub trait InputStage: InPlace {
     fn with<R>(&self, x: &Self::From, f: impl FnOnce(&Self::Out, InputCounts) -> R) -> R;
 }
 
-/// The plain input, `[f32; N]`, of a trunk that reads `X` = `[f32; N]` or `[i16; N]`. Nothing is
-/// stored for f32 activations, which are the features themselves; a scale and an offset per
-/// feature, 8 bytes, for int16.
+/// The input stage of models that take plain numbers, `[f32; N]`, for a trunk that reads `X`, which is
+/// `[f32; N]` or `[i16; N]`.
+///
+/// In float models the features are the activations, and nothing is stored. In integer models the
+/// stage stores a scale and an offset for each feature, 8 bytes.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Raw<X: Features> {
-    /// One per feature, in integer models.
+    /// The scale and the offset of each feature in integer models; empty in float models.
     pub scales: X::Scales,
 }
 
@@ -78,7 +80,7 @@ where
 
 impl<const N: usize> Raw<[i16; N]> {
     /// Converts features to the integers that [`predict_q`](crate::Model::predict_q) takes. Returns
-    /// how many were NaN (they become 0) or out of range (they saturate).
+    /// how many were NaN, which become 0, and how many were out of range, which saturate.
     pub fn quantize(&self, x: &[f32; N], q: &mut [i16; N]) -> InputCounts {
         kernel::quantize_f32(x, &self.scales, q)
     }

@@ -1,31 +1,62 @@
-//! The mathematics back end of the float paths.
+//! Where the float models take `exp`, `sqrt` and their kin from.
 //!
-//! The integer paths (`I8`) use none of this.
+//! Integer models ([`I8`](crate::I8)) use none of this: their curves are tables and integer
+//! arithmetic.
 
 use micromath::F32Ext;
 
-/// Where `exp` and `sqrt` come from, for sigmoid, tanh, softmax and LayerNorm in `f32`.
+/// A source of `exp`, `sqrt`, `erf` and `ln_1p`, for the activation functions, softmax and
+/// normalizations of float models.
 ///
-/// The type is a parameter of the call, never of a model. With [`Libm`] the results have the same
-/// bits on every target. A back end must pass NaN through, and give 0 for the exponential of −∞.
+/// The type is a parameter of the call, as in
+/// [`predict_with`](crate::Model::predict_with), and never of a model: one model in flash serves all
+/// of them. With [`Libm`] the results have the same bits on every target. A back end of your own must
+/// pass NaN through, and return 0 for the exponential of −∞.
+///
+/// ```
+/// use mmoe::layer::Layer;
+/// use mmoe::math::{Libm, Math};
+/// use mmoe::{Binary, F32, Logits, precision::MatrixF32};
+///
+/// /// The exponential of the platform's own library, and `libm` for the rest.
+/// enum Platform {}
+/// impl Math for Platform {
+///     fn exp(x: f32) -> f32 {
+///         x.exp()
+///     }
+///     fn sqrt(x: f32) -> f32 {
+///         Libm::sqrt(x)
+///     }
+/// }
+///
+/// // `sigmoid(0.5·x − 1)`
+/// let matrix = MatrixF32 { bias: [-1.0], weights: [[0.5]] };
+/// let tower = Binary(Logits::<1, 1, F32> { matrix });
+/// let (mut exact, mut platform) = (0.0, 0.0);
+/// tower.forward::<Libm>(&[4.0], &mut exact);
+/// tower.forward::<Platform>(&[4.0], &mut platform);
+/// assert!((exact - 0.731_058_6).abs() < 1e-6);
+/// assert!((exact - platform).abs() < 1e-6);
+/// ```
 pub trait Math: 'static {
-    /// e to the power of `x`; the kernels only ask for `x ≤ 0`.
+    /// Returns e to the power of `x`. The kernels only ask for `x ≤ 0`.
     fn exp(x: f32) -> f32;
-    /// The square root of `x`; the kernels only ask for `x > 0`.
+    /// Returns the square root of `x`. The kernels only ask for `x > 0`.
     fn sqrt(x: f32) -> f32;
-    /// The error function of `x`, for gelu.
+    /// Returns the error function of `x`, which gelu needs.
     #[inline]
     fn erf(x: f32) -> f32 {
         libm::erff(x)
     }
-    /// The natural logarithm of `1 + x`, for softplus; the kernels only ask for `0 ≤ x ≤ 1`.
+    /// Returns the natural logarithm of `1 + x`, which softplus needs. The kernels only ask for
+    /// `0 ≤ x ≤ 1`.
     #[inline]
     fn ln_1p(x: f32) -> f32 {
         libm::log1pf(x)
     }
 }
 
-/// The default: the `libm` crate, within one unit in the last place.
+/// The default: the `libm` crate, whose results are within one unit in the last place.
 #[derive(Debug)]
 pub enum Libm {}
 
@@ -40,11 +71,12 @@ impl Math for Libm {
     }
 }
 
-/// Smaller and faster, less exact: the `micromath` crate, guarded.
+/// Smaller, faster and less exact than [`Libm`]: the `micromath` crate, made safe at the edges.
 ///
-/// Over −87 ..= 0 its exponential errs by at most 0.25 % of the result. On its own it gives +∞ for
-/// NaN and nonsense far from zero, so NaN is passed through and whatever is below −87 counts as 0.
-/// Its square root alone is off by up to 6 %; two Newton steps bring it within 0.0002 %.
+/// From −87 to 0 its exponential errs by at most 0.25 % of the result. The crate alone returns +∞ for
+/// NaN and meaningless numbers far from zero. So NaN is passed through here, and the exponential of
+/// whatever is below −87 is 0. Its square root alone is off by up to 6 %; two Newton iterations bring
+/// it within 0.0002 %.
 #[derive(Debug)]
 pub enum Micromath {}
 

@@ -1,7 +1,15 @@
-//! Experts, gates or towers side by side: arrays of equal ones, lists of unlike ones.
+//! Experts, gates or towers side by side: arrays where all have one shape, lists where they differ.
 //!
-//! What PyTorch's `ModuleList` holds is here an array, `[Expert; 4]`, where all have one shape, and
-//! a list, `List3<Wide, Narrow, Narrow>`, where they differ.
+//! Both are what PyTorch calls a `ModuleList`. The array is `[Expert; 4]`; a list is
+//! `List3<Wide, Narrow, Narrow>`. Members of a list may differ in precision, in depth and in kind, as
+//! long as all read the same input and return the same kind of output:
+//!
+//! ```
+//! use mmoe::gate::{HardGate, SoftmaxGate};
+//! use mmoe::{F32, Logits, W8, parallel::{List2, Parallel}};
+//! type Gates = List2<SoftmaxGate<Logits<8, 4, F32>>, HardGate<Logits<8, 4, W8>>>;
+//! assert_eq!(Gates::COUNT, 2);
+//! ```
 
 #![allow(
     missing_debug_implementations,
@@ -15,22 +23,22 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
-/// Experts or gates side by side, with equal input and output: `[L; N]` or a list such as
-/// [`List2`].
+/// Experts or gates side by side, which read the same kind of input and return the same kind of
+/// output: `[L; N]` or a list such as [`List2`].
 ///
 /// This trait appears in bounds; the engine implements it, and nobody else has to.
 pub trait Parallel: InPlace {
-    /// Activations.
+    /// The activations of the model: `f32` or `i16`.
     type Act: Element;
-    /// What each reads.
+    /// What each of them reads.
     type In: Buffer;
-    /// What each makes.
+    /// What each of them returns.
     type Out: Buffer;
     /// `[(); N]`: a number that bounds can compare.
     type Count;
     /// How many there are.
     const COUNT: usize;
-    /// Bytes of the largest one's buffers.
+    /// Bytes of the buffers of the one that needs most.
     const SCRATCH: usize;
     /// The type-level description of item `i`'s node.
     #[must_use]
@@ -49,7 +57,7 @@ pub trait Parallel: InPlace {
     }
 }
 
-/// What an expert or a gate is in the wiring.
+/// The place of an expert or a gate in the wiring, as its node record needs it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub enum Role {
@@ -63,8 +71,8 @@ pub enum Role {
         first: u8,
         /// The width of the mixture.
         outputs: u16,
-        /// How many of its experts are its own: a CGC gate's are its task's, every other gate's
-        /// are all.
+        /// How many of its experts are its own: those of its task for a gate of CGC, all of them
+        /// for every other gate.
         own: u8,
         /// Its own experts start at value `first + own_at`.
         own_at: u8,
@@ -73,7 +81,7 @@ pub enum Role {
     },
 }
 
-/// Describes layer `L` as an expert or a gate.
+/// Appends the node record and the layer records of layer `L`, which is an expert or a gate.
 pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
     match *role {
         Role::Expert(src) => {
@@ -87,6 +95,10 @@ pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
             own_at,
             shared_at,
         } => {
+            // The mask of a gate's type counts its own experts first and then the shared ones. In
+            // the blob the experts of other tasks may lie between the two, so each part is shifted
+            // to where its experts start. The shifts wrap because `own` may be 32, where nothing is
+            // left to shift and a plain shift could panic.
             let seen = L::NODE.sees & const { mask(<L::Out as Buffer>::LEN) };
             let low = mask(own as usize);
             let sees = (seen & low).wrapping_shl(u32::from(own_at))
@@ -108,7 +120,7 @@ pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
     L::describe(to);
 }
 
-/// The lowest `n` bits.
+/// Returns a mask of the lowest `n` bits.
 pub(crate) const fn mask(n: usize) -> u32 {
     if n >= 32 { u32::MAX } else { (1 << n) - 1 }
 }
@@ -137,11 +149,11 @@ impl<L: Layer, const N: usize> Parallel for [L; N] {
     }
 }
 
-/// Experts or gates side by side, all [`Prefixed`].
+/// Experts or gates side by side, all of which can take their input in two parts ([`Prefixed`]).
 pub trait PrefixedParallel: Parallel {
-    /// The sums of each over the first part of the input.
+    /// The sums of each expert or gate over the first part of the input.
     type Partials: FromZeros;
-    /// Takes the first part of the input, for all of them.
+    /// Computes the sums of all of them over the first part of the input.
     fn begin(&self, x: &[Self::Act], partials: &mut Self::Partials);
     /// Runs item `i` on the rest of the input.
     fn resume<M: Math>(
@@ -181,8 +193,10 @@ where
     }
 }
 
-// A list is a macro's work and not a recursive pair: the number of items, `Count = [(); N]`, must
-// be a type that bounds compare, and stable Rust cannot add up constants in types.
+// Lists are written by a macro, one struct for each length, and not as a recursive pair. Bounds
+// compare the number of gates with the number of towers, so the count must be part of a type:
+// `Count = [(); N]`. A recursive pair would have to add one to the count of its rest, and stable Rust
+// cannot compute with constants in types.
 macro_rules! list {
     ($(#[$doc:meta])* $List:ident $n:literal $($T:ident $i:tt)+) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! A model that tests itself: rows in the blob with the exact outputs that they must give.
+//! The self-test of a model: rows that its blob stores, with the exact outputs that they must have.
 
 use crate::blob::{Blob, Compare, SelfTestError};
 use crate::bytes::InPlace;
@@ -16,13 +16,26 @@ where
     L: Trunk<Act = A, In = [A; I]>,
     T: Towers<Act = A, In = L::Stream, Count = L::Count>,
 {
-    /// Runs the rows that `mmoe convert --self-test N` stored in the model's blob; every output
-    /// must have its stored bits. Returns the number of rows. [`from_blob`](Self::from_blob) has an
-    /// example.
+    /// Runs the rows that `mmoe convert --self-test N` stored in the model's blob, and compares the
+    /// bits of every output with the stored ones. Returns the number of rows.
+    ///
+    /// Call it once at boot. Loading finds a damaged file; this finds a damaged program, memory or
+    /// core, and a compiler that computes something else.
+    ///
+    /// ```
+    #[doc = include_str!("../docs/doctest-model.txt")]
+    /// use mmoe::SelfTestError;
+    /// match model.self_test(&blob) {
+    ///     Ok(rows) => assert_eq!(rows, 4),
+    ///     Err(SelfTestError::Missing) => { /* converted without `--self-test` */ }
+    ///     Err(error) => panic!("do not use this device: {error}, code {:#06x}", error.code()),
+    /// }
+    /// # Ok::<(), SelfTestError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`SelfTestError`], with the row and the output that differ.
+    /// [`SelfTestError`] names the first row and output that differ.
     pub fn self_test(&self, blob: &Blob<'_>) -> Result<u32, SelfTestError> {
         let rows = blob.self_test()?;
         let count = rows.rows();

@@ -6,20 +6,20 @@ use super::{
     TaskRecord, TaskShape,
 };
 
-/// Type-level description of the node that a stack of layers becomes in the blob: gate kind, `k`,
-/// the slice of the input that it reads and the experts that it may see.
+/// The description of the node that a stack of layers becomes in the blob, as a constant of its type:
+/// the kind of gate, `k`, the part of the input that it reads, and the experts that it may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// What a gate does; plain layers leave it at [`NodeOp::Expert`] and are experts or towers by
-    /// their place.
+    /// The kind of a gate. Plain layers leave it at [`NodeOp::Expert`], and become experts or towers
+    /// by their place in the model.
     pub op: NodeOp,
-    /// Top-k and DSelect-k: k.
+    /// The k of top-k and DSelect-k gates; 0 for all others.
     pub k: u8,
-    /// First element read.
+    /// The first element that is read.
     pub start: u16,
     /// How many elements are read.
     pub inputs: u16,
-    /// Gates: which of the experts in reach are seen, bit 0 is the first.
+    /// For gates, which of the experts in reach are seen; bit 0 is the first.
     pub sees: u32,
 }
 
@@ -37,8 +37,11 @@ impl NodeInfo {
     }
 }
 
-/// Compares a type's records with a blob's, one at a time. The first difference sticks, so that a
-/// model's description is straight-line calls.
+/// Compares the records of a type with those of a blob, one at a time.
+///
+/// The first difference is kept and reported at the end, so that a model describes itself by plain
+/// calls one after the other. Nothing has to be passed back on the way, which keeps the code of
+/// loading small however deep the type is.
 #[derive(Debug)]
 pub struct Check<'a> {
     inputs: &'a [InputRecord],
@@ -72,7 +75,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The model's input. A blob has one.
+    /// Compares the model's input. A blob has exactly one.
     #[inline(never)]
     pub fn input(&mut self, want: &InputRecord) {
         let found = match self.inputs {
@@ -94,12 +97,13 @@ impl<'a> Check<'a> {
         }));
     }
 
-    /// The next node: `want` reading value `src`, a gate over the values from `first` on that are
-    /// set in `sees`. Its layers follow by [`layer`](Self::layer). Returns the value that it
-    /// makes.
+    /// Compares the next node: `want`, which reads value `src`, and which, if it is a gate, weighs the
+    /// values from `first` on that are set in `sees`. Its layers follow by calls of
+    /// [`layer`](Self::layer). Returns the number of the value that the node computes.
     #[inline(never)]
     pub fn node(&mut self, want: &NodeRecord, src: u8, first: u8, sees: u32) -> u8 {
-        // The type's constant leaves these at 0.
+        // `want` is a constant of the type and is the same wherever the type stands in a model, so it
+        // leaves at 0 what depends on the place. That is filled in here.
         let [op, low, widths, _] = want.words();
         let wanted = [
             op | u32::from(src) << 24,
@@ -140,13 +144,13 @@ impl<'a> Check<'a> {
         self.node as u8
     }
 
-    /// The value that the next node will make.
+    /// Returns the number of the value that the next node will compute.
     #[must_use]
     pub fn next_value(&self) -> u8 {
         self.node.wrapping_add(1) as u8
     }
 
-    /// The next layer of the current node.
+    /// Compares the next layer of the current node.
     #[inline(never)]
     pub fn layer(&mut self, want: &LayerRecord) {
         let layer = self.layer;
@@ -183,7 +187,7 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// The next task.
+    /// Compares the next task.
     #[inline(never)]
     pub fn task(&mut self, output: OutputKind, a: u8, b: u8, width: u16) {
         let task = self.task;

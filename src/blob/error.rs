@@ -1,4 +1,4 @@
-//! What can be wrong with a blob.
+//! Why a blob is not accepted, as an error and as text.
 
 use super::{
     ALIGN, ActivationKind, LayerKind, LayerRecord, NodeOp, NodeRecord, OutputKind, PackingKind,
@@ -8,17 +8,18 @@ use core::fmt;
 
 /// A node as people call it: `expert 3`, `gate 0 of level 1`, `tower 2`.
 ///
-/// In a word, so that an error that carries one is words only.
+/// It is stored in one `u32`, so that an error that carries one consists of words only, and the
+/// loader stays small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NodeName(u32);
 
-/// A level's number that means: the only one.
+/// The level number of a node in a blob that has only one level.
 const ONLY_LEVEL: u8 = 0xff;
 
 impl NodeName {
-    /// The node number `node` of all, which is number `index` of its role in its level. `level`:
-    /// `None` where there is only one.
+    /// Creates the name of node number `node` of the blob, which is number `index` among the nodes of
+    /// its role in its level. `level` is `None` where there is only one level.
     #[must_use]
     pub const fn new(op: NodeOp, level: Option<u8>, index: u8, node: u8) -> Self {
         let level = match level {
@@ -32,13 +33,14 @@ impl NodeName {
         Self(u32::from_le_bytes([op, level, index, node]))
     }
 
-    /// Node number `node`, whose place in its level is to be found: see [`among`](Self::among).
+    /// Creates the name of node number `node` without its place in its level, which
+    /// [`among`](Self::among) finds later, when there is an error to report.
     pub(super) const fn nth(op: u8, node: u32) -> Self {
         Self::of(op, ONLY_LEVEL, 0, node as u8)
     }
 
-    /// Finds the node's number and level. `nodes` are those of the blob: up to this one they are
-    /// the type's as well, or there would have been an error before.
+    /// Finds the number and the level of the node. `nodes` are the nodes of the blob. Up to this node
+    /// they are those of the type as well, or the error would be about an earlier one.
     fn among(self, nodes: &[NodeRecord]) -> Self {
         let [op, _, _, at] = self.0.to_le_bytes();
         let gate = NodeOp::from_code(op).is_some_and(NodeOp::is_gate);
@@ -70,28 +72,29 @@ impl NodeName {
         level
     }
 
-    /// What it does.
+    /// Returns the kind of the node.
     #[must_use]
     pub const fn op(self) -> Option<NodeOp> {
         let [op, ..] = self.0.to_le_bytes();
         NodeOp::from_code(op)
     }
 
-    /// Which of the experts, gates or towers of its level, from 0.
+    /// Returns its number among the experts, gates or towers of its level, from 0.
     #[must_use]
     pub const fn index(self) -> u32 {
         let [_, _, index, _] = self.0.to_le_bytes();
         index as u32
     }
 
-    /// Which of all nodes, from 0.
+    /// Returns its number among all nodes, from 0.
     #[must_use]
     pub const fn node(self) -> u32 {
         let [.., node] = self.0.to_le_bytes();
         node as u32
     }
 
-    /// The number of its level, from 0; `None` for towers, and where there is only one level.
+    /// Returns the number of its level, from 0, or `None` for a tower and where there is only one
+    /// level.
     #[must_use]
     pub const fn level_number(self) -> Option<u32> {
         match self.op() {
@@ -124,12 +127,12 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Columns.
+    /// Returns the number of inputs, which is that of the columns.
     #[must_use]
     pub const fn inputs(self) -> u32 {
         self.size & 0xffff
     }
-    /// Rows.
+    /// Returns the number of outputs, which is that of the rows.
     #[must_use]
     pub const fn outputs(self) -> u32 {
         self.size >> 16
@@ -137,7 +140,7 @@ impl Shape {
 }
 
 impl LayerRecord {
-    /// The record as an error carries it.
+    /// Returns the record as an error carries it.
     #[must_use]
     pub fn shape(&self) -> Shape {
         Shape {
@@ -184,12 +187,12 @@ impl fmt::Debug for Shape {
 pub struct TaskShape {
     /// Output kind, a and b, lowest byte first.
     pub how: u32,
-    /// How many numbers it gives (and the reserved bytes in the high half, which are 0).
+    /// How many numbers the task has, in the low half. The high half holds reserved bytes, which are 0.
     pub width: u32,
 }
 
 impl TaskRecord {
-    /// The record as an error carries it.
+    /// Returns the record as an error carries it.
     #[must_use]
     pub fn shape(&self) -> TaskShape {
         TaskShape {
@@ -218,8 +221,8 @@ impl fmt::Debug for TaskShape {
 }
 
 impl NodeRecord {
-    /// The record as an error carries it, word by word: op, k, layers and src; first, reserved and
-    /// start; inputs and outputs; sees.
+    /// Returns the record as an error carries it, in four words: op, k, layers and src; first,
+    /// reserved and start; inputs and outputs; sees.
     pub(super) fn words(&self) -> [u32; 4] {
         let both = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
         [
@@ -234,10 +237,10 @@ impl NodeRecord {
     }
 }
 
-/// The name of a node's first field.
+/// The name of a node's first field, which gets a message of its own.
 const WHAT: &str = "what it does";
 
-/// What a node's record says in one of its words, and what differs there first.
+/// The first field that differs within one word of a node record.
 struct Field {
     name: &'static str,
     expected: u32,
@@ -275,15 +278,43 @@ impl Field {
     }
 }
 
-/// Why a blob was not accepted. Every payload is a `u32`, which keeps the loader small.
+/// Why a blob was not accepted.
 ///
-/// [`code`](Self::code) gives the stable number of each (see `docs/format.md`), for logs that have
-/// no room for text.
+/// `Display` writes one line that names what differs and, where there is one, the remedy. Firmware
+/// that has no room for text logs the [`code`](Self::code), which never changes its meaning;
+/// `docs/format.md` lists all codes. Every payload is a `u32`, which keeps the loader small.
+///
+/// ```
+/// use mmoe::{Binary, Dense, F32, Gate, Head, LoadError, Mmoe};
+/// type Model = Mmoe<[Dense<8, 4, F32>; 2], [Gate<8, 2, F32>; 1], [Binary<Head<4, 1, F32>>; 1]>;
+///
+/// fn what_to_do(error: LoadError) -> &'static str {
+///     match error {
+///         LoadError::Truncated { .. } | LoadError::Checksum { .. } => "fetch the file again",
+///         LoadError::Version { .. } => "convert the model with this version of `mmoe convert`",
+///         LoadError::Alignment { .. } => "put the blob in an `Aligned`",
+///         // The file is whole, but holds another model than this program was built for.
+///         _ => "run `mmoe codegen` for this blob, and build again",
+///     }
+/// }
+///
+/// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+/// // `file` holds a model with 64 features.
+/// let error = Model::load(file).unwrap_err();
+/// assert_eq!(error.to_string(), "64 inputs in the blob, 8 in the type");
+/// assert_eq!(error.code(), 0x30);
+/// assert_eq!(what_to_do(error), "run `mmoe codegen` for this blob, and build again");
+///
+/// let mut damaged = file.to_vec();
+/// damaged[1000] ^= 1;
+/// let error = Model::load(&damaged).unwrap_err();
+/// assert_eq!(what_to_do(error), "fetch the file again");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum LoadError {
-    /// Fewer bytes than the preamble, or than the total length that it states.
+    /// There are fewer bytes than the preamble has, or than the total length in it.
     Truncated {
         /// How many bytes there must be.
         needed: u32,
@@ -295,21 +326,22 @@ pub enum LoadError {
         /// The first four bytes, little-endian.
         found: u32,
     },
-    /// Another version of the format.
+    /// The blob has another version of the format than this crate reads.
     Version {
         /// The version in the blob.
         found: u32,
     },
-    /// The bytes changed after they were written.
+    /// The checksum is wrong: the bytes changed after they were written.
     Checksum {
         /// The checksum in the preamble.
         stored: u32,
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// The checksum holds but the header does not parse: the writer's fault.
+    /// The checksum is right but the header does not parse, so the program that wrote it is at fault.
     Header,
-    /// A section that a reader must understand to use the blob.
+    /// The blob has a section that a reader must understand to use it, and this crate does not know
+    /// it.
     Section {
         /// Its tag.
         tag: u32,
@@ -320,14 +352,14 @@ pub enum LoadError {
         /// Address of the weights modulo 64.
         offset: u32,
     },
-    /// The model takes another number of inputs.
+    /// The model in the blob takes another number of inputs than the type.
     Inputs {
         /// Inputs of the type.
         expected: u32,
         /// Inputs of the blob.
         found: u32,
     },
-    /// The blob has another wiring than the type.
+    /// A node of the blob does or reads something else than the node of the type in its place.
     Wiring {
         /// The node in the type.
         node: NodeName,
@@ -338,7 +370,7 @@ pub enum LoadError {
         /// That word in the blob.
         found: u32,
     },
-    /// A layer differs.
+    /// A layer of the blob has another kind, precision or shape than that of the type in its place.
     Layer {
         /// The node that it belongs to.
         node: NodeName,
@@ -349,7 +381,8 @@ pub enum LoadError {
         /// The layer in the blob.
         found: Shape,
     },
-    /// Another packing of weights: convert again with the `--packing` that the type wants.
+    /// A layer of the blob is packed in another way than the type needs. Convert again with the
+    /// `--packing` that the type needs.
     Packing {
         /// The node that the layer belongs to.
         node: NodeName,
@@ -358,21 +391,21 @@ pub enum LoadError {
         /// The packing in the blob.
         found: u32,
     },
-    /// More or fewer experts, gates and towers than the type has.
+    /// The blob has more or fewer experts, gates and towers than the type.
     Nodes {
         /// Nodes of the type.
         expected: u32,
         /// Nodes of the blob.
         found: u32,
     },
-    /// More or fewer tasks than the type has.
+    /// The blob has more or fewer tasks than the type.
     Tasks {
         /// Tasks of the type.
         expected: u32,
         /// Tasks of the blob.
         found: u32,
     },
-    /// A task differs.
+    /// A task of the blob has another kind of output, or reads another value, than that of the type.
     Task {
         /// Which task, from 0.
         task: u32,
@@ -381,14 +414,15 @@ pub enum LoadError {
         /// The task in the blob.
         found: TaskShape,
     },
-    /// The weights have another length than the layers need.
+    /// The weights in the blob have another length than the layers need.
     Weights {
         /// Bytes that the layers need.
         expected: u32,
         /// Bytes in the blob.
         found: u32,
     },
-    /// A record holds a value that the format does not allow.
+    /// A record holds a value that the format does not allow. Only [`Dynamic`](crate::Dynamic)
+    /// returns it: a typed model compares records with its type instead.
     Record {
         /// The node or the task.
         at: u32,
@@ -398,7 +432,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The stable number of this error.
+    /// Returns the stable number of this error, for logs and for C (see `docs/format.md`).
     #[must_use]
     pub const fn code(&self) -> u16 {
         match self {
@@ -421,7 +455,7 @@ impl LoadError {
         }
     }
 
-    /// Finds the name of the node that it is about, if it is about one.
+    /// Completes the name of the node that it is about, if it is about one.
     pub(super) fn name(&mut self, nodes: &[NodeRecord]) {
         if let Self::Wiring { node, .. } | Self::Layer { node, .. } | Self::Packing { node, .. } =
             self
@@ -431,7 +465,7 @@ impl LoadError {
     }
 }
 
-/// What a node is called whose op has this code.
+/// Returns what a node is called whose op has this code.
 fn op_name(code: u32) -> &'static str {
     let op = u8::try_from(code).ok().and_then(NodeOp::from_code);
     match op {
@@ -453,7 +487,7 @@ fn packing_name(code: u32) -> &'static str {
     packing.map_or("?", PackingKind::name)
 }
 
-/// What differs between two layers, as short as it may be: their shapes, or all of them.
+/// Writes what differs between two layers: only the shapes where nothing else differs.
 fn layers(f: &mut fmt::Formatter<'_>, expected: Shape, found: Shape) -> fmt::Result {
     if expected.how == found.how {
         let (i, o) = (found.inputs(), found.outputs());
@@ -463,7 +497,7 @@ fn layers(f: &mut fmt::Formatter<'_>, expected: Shape, found: Shape) -> fmt::Res
     write!(f, "{found} in the blob, {expected} in the type")
 }
 
-/// What differs between two tasks.
+/// Writes what differs between two tasks.
 fn tasks(f: &mut fmt::Formatter<'_>, expected: TaskShape, found: TaskShape) -> fmt::Result {
     let [w, ..] = expected.how.to_le_bytes();
     let [o, ..] = found.how.to_le_bytes();

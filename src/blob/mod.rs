@@ -1,5 +1,9 @@
-//! The blob: preamble, checksum, one postcard message whose records are used in place.
-//! `docs/format.md` describes it.
+//! The blob: the file that a device reads, and what its header holds.
+//!
+//! A blob is a preamble with a checksum and one postcard message, whose records and weights are used
+//! where they lie. `docs/format.md` describes it byte by byte. Firmware needs [`Blob`] for the
+//! identity of a model, [`Preamble`] and [`Crc32`] to receive one, and [`LoadError`] to report what
+//! is wrong; the records are for tools.
 
 mod codes;
 mod crc32;
@@ -45,8 +49,8 @@ pub const MAX_TASKS: usize = 32;
 /// [`Aligned`](crate::Aligned) and [`include_blob!`](crate::include_blob) do more than that.
 pub const ALIGN: usize = 4;
 
-/// What the first [`PREAMBLE`] bytes of a blob say: enough for a receiver to know how much more
-/// there is to come, and which sum it must have.
+/// The first [`PREAMBLE`] bytes of a blob. They tell a receiver how many bytes are to come, and which
+/// checksum those must have.
 ///
 /// ```
 /// # let file = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firmware/models/blobs/edge.i8.mmoe"));
@@ -70,7 +74,7 @@ pub struct Preamble {
 }
 
 impl Preamble {
-    /// Checks magic and version.
+    /// Reads a preamble, and checks its magic number and version.
     ///
     /// # Errors
     ///
@@ -94,7 +98,7 @@ impl Preamble {
     }
 }
 
-/// Who a model is, for logs.
+/// The identity of a model: what a device writes to its log at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Id<'a> {
@@ -102,14 +106,29 @@ pub struct Id<'a> {
     pub name: &'a str,
     /// The model's version; 0 where none was given.
     pub version: u32,
-    /// The blob's checksum: tells two trainings of one model apart.
+    /// The blob's checksum, which tells two trainings of one model apart.
     pub checksum: u32,
 }
 
-/// A blob whose checksum holds and whose header parses. Nothing is copied.
+/// A blob whose checksum is right and whose header parses. Nothing is copied.
 ///
-/// This says nothing yet about the records' values: a typed model compares them with its type,
-/// [`Dynamic`](crate::Dynamic) checks them.
+/// Open a blob once at boot, and then make a model of it; the checksum is so computed only once. The
+/// values of the records are not checked yet: [`Model::from_blob`](crate::Model::from_blob) compares
+/// them with its type, and [`Dynamic::from_blob`](crate::Dynamic::from_blob) checks them against the
+/// rules of the format.
+///
+/// ```
+/// use mmoe::Blob;
+/// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+/// let blob = Blob::open(file)?;
+/// let id = blob.id();
+/// assert_eq!((id.name, id.version), ("edge", 0));
+/// assert_eq!(blob.total_len() as usize, file.len());
+/// assert_eq!(blob.input_count(), 64);
+/// let tasks: Vec<&[u8]> = blob.task_names().collect();
+/// assert_eq!(tasks, [b"y0", b"y1", b"y2"]);
+/// # Ok::<(), mmoe::LoadError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Blob<'a> {
     /// The inputs.
@@ -122,14 +141,16 @@ pub struct Blob<'a> {
     pub tasks: &'a [TaskRecord],
     /// The input stage's parameters and then every layer's weights, in the order of the nodes.
     pub weights: &'a [u8],
-    /// From the task names on; walked again when one is asked for.
+    /// The message from the task names on. It is walked again when a name or a section is asked for,
+    /// which costs time then, and no memory now.
     tail: Reader<'a>,
     preamble: Preamble,
 }
 
 impl<'a> Blob<'a> {
-    /// Checks magic, version, length and checksum, and finds the parts of the header. Bytes after
-    /// the blob's total length are ignored.
+    /// Checks the magic number, the version, the length and the checksum, and finds the parts of the
+    /// header. Bytes behind the blob's total length are ignored, so a flash region may be longer than
+    /// the blob in it.
     ///
     /// # Errors
     ///
@@ -175,6 +196,8 @@ impl<'a> Blob<'a> {
         let names = r.skip_names()?;
         r.skip_names()?;
         let sections = r.varint()?;
+        // An odd tag marks a section without which the model would be computed wrongly. A reader that
+        // does not know it must refuse; every other section it may skip.
         for _ in 0..sections {
             let [tag, ..] = *r.take(1)? else {
                 return Err(LoadError::Header);
@@ -202,8 +225,8 @@ impl<'a> Blob<'a> {
         })
     }
 
-    /// How many features the model takes; 0 where its inputs are of a kind that this reader does
-    /// not know.
+    /// Returns how many features the model takes, or 0 where its inputs are of a kind that this crate
+    /// does not know.
     #[must_use]
     pub fn input_count(&self) -> u32 {
         match self.inputs {
@@ -212,22 +235,22 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// The blob's length in bytes, preamble included. What a file or a flash region holds behind it
-    /// is not the blob's: a signature, for example, may start here.
+    /// Returns the length of the blob in bytes, preamble included. What a file or a flash region holds
+    /// behind it does not belong to the blob: a signature, for example, may start there.
     #[must_use]
     pub const fn total_len(&self) -> u32 {
         self.preamble.total
     }
 
-    /// Whether activations are int16: any layer of an integer precision says so, since a model is
-    /// one or the other throughout.
+    /// Returns `true` if activations are int16. One layer of an integer precision decides it, since a
+    /// model has either integers or floats throughout.
     #[must_use]
     pub fn is_integer(&self) -> bool {
         self.layers.iter().any(LayerRecord::is_integer)
     }
 
-    /// Bytes of weights before the first layer: a scale and an offset per feature in integer
-    /// models, nothing in float models.
+    /// Returns how many bytes of weights lie before those of the first layer: a scale and an offset
+    /// per feature in integer models, nothing in float models.
     #[must_use]
     pub fn input_bytes(&self) -> usize {
         if self.is_integer() {
@@ -237,13 +260,13 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// The nodes, each with its layers and the place of its weights.
+    /// Returns the nodes, each with its layers and the place of its weights.
     #[must_use]
     pub fn nodes_with_layers(&self) -> Nodes<'a> {
         Nodes::new(self)
     }
 
-    /// How many elements value `v` has; `None` where there is no such value.
+    /// Returns how many elements value `v` of the wiring has, or `None` where there is no such value.
     #[must_use]
     pub fn value_width(&self, v: usize) -> Option<usize> {
         match v.checked_sub(1) {
@@ -252,20 +275,21 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// How many numbers all tasks give together.
+    /// Returns how many numbers all tasks have together.
     #[must_use]
     pub fn output_count(&self) -> usize {
         self.tasks.iter().map(|t| t.width.get() as usize).sum()
     }
 
-    /// Multiply-accumulates of one prediction in which every expert runs: matrices and mixing.
+    /// Returns the multiply-accumulates of one prediction in which every expert runs: those of the
+    /// matrices and those of mixing.
     #[must_use]
     pub fn macs(&self) -> u64 {
         let layers = self.layers.iter().map(LayerRecord::macs).sum::<u64>();
         layers + self.nodes.iter().map(NodeRecord::mixing_macs).sum::<u64>()
     }
 
-    /// The tasks' names, in order.
+    /// Returns the names of the tasks, in order.
     #[must_use]
     pub fn task_names(&self) -> Names<'a> {
         let mut rest = self.tail;
@@ -275,7 +299,7 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// The features' names, in order; empty where the blob stores none.
+    /// Returns the names of the features, in order; none where the blob stores none.
     #[must_use]
     pub fn feature_names(&self) -> Names<'a> {
         let mut rest = self.tail;
@@ -286,13 +310,13 @@ impl<'a> Blob<'a> {
         Names { count, rest }
     }
 
-    /// The contents of the first section with this tag.
+    /// Returns the contents of the first section with this tag, or `None` where there is none.
     #[must_use]
     pub fn section(&self, wanted: SectionTag) -> Option<&'a [u8]> {
         self.section_of(wanted.code())
     }
 
-    /// [`section`](Self::section) for a tag that this version does not know.
+    /// Returns the contents of the first section with a tag that this version may not know.
     #[must_use]
     pub fn section_of(&self, wanted: u8) -> Option<&'a [u8]> {
         let mut r = self.tail;
@@ -308,7 +332,7 @@ impl<'a> Blob<'a> {
         None
     }
 
-    /// Name, version and checksum.
+    /// Returns the name, the version and the checksum of the model.
     #[must_use]
     pub fn id(&self) -> Id<'a> {
         let (name, version) = self

@@ -3,26 +3,30 @@
 use super::{Blob, LoadError, SectionTag};
 use core::fmt;
 
-/// What a self-test found.
+/// Why a self-test failed, or could not be run.
+///
+/// [`Row`](Self::Row) means that this device computes something else than the host did that wrote
+/// the blob; do not use its predictions. All other cases mean that the rows could not be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SelfTestError {
-    /// The blob is not accepted.
+    /// The blob is not accepted. A function that opens, loads and tests a blob can so return this one
+    /// error with `?`.
     Load(LoadError),
-    /// The blob has no self-test rows: `mmoe convert --self-test 4` stores some.
+    /// The blob has no self-test rows. `mmoe convert --self-test 4` stores some.
     Missing,
     /// The self-test section does not hold rows of this model.
     Section,
-    /// An output is not what it must be: the program, the memory or the core is at fault.
+    /// The bits of an output are not the stored ones. The program, the memory or the core is at fault.
     Row {
-        /// Which row, from 0.
+        /// The number of the row, from 0.
         row: u32,
-        /// Which number of its outputs, from 0.
+        /// The number of the output in the row, from 0.
         output: u32,
-        /// Its stored bits.
+        /// The stored bits.
         expected: u32,
-        /// Its bits now.
+        /// The bits that this device computed.
         found: u32,
     },
     /// The scratch of a [`Dynamic`](crate::Dynamic) model is too short.
@@ -35,7 +39,8 @@ pub enum SelfTestError {
 }
 
 impl SelfTestError {
-    /// The stable number of this error; where the blob was not accepted, that error's.
+    /// Returns the stable number of this error; where the blob was not accepted, the number of that
+    /// [`LoadError`].
     #[must_use]
     pub const fn code(&self) -> u16 {
         match self {
@@ -90,10 +95,10 @@ impl core::error::Error for SelfTestError {
     }
 }
 
-/// One stored row.
+/// One row of a blob's self-test section: features, and the outputs that they must give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SelfTestRow<'a> {
-    /// Which row, from 0.
+    /// The number of the row, from 0.
     pub row: u32,
     /// The activations of every feature, little-endian: f32, or int16 in integer models.
     pub activations: &'a [u8],
@@ -102,7 +107,7 @@ pub struct SelfTestRow<'a> {
 }
 
 impl SelfTestRow<'_> {
-    /// Compares the words of all raw outputs with the stored ones.
+    /// Compares the bits of all raw outputs with the stored ones.
     ///
     /// # Errors
     ///
@@ -173,7 +178,7 @@ pub struct SelfTest<'a> {
 }
 
 impl<'a> SelfTest<'a> {
-    /// How many rows there are in all.
+    /// Returns how many rows there are in all.
     #[must_use]
     pub const fn rows(&self) -> u32 {
         self.rows
@@ -201,7 +206,8 @@ impl<'a> Iterator for SelfTest<'a> {
 }
 
 impl<'a> Blob<'a> {
-    /// The blob's self-test rows.
+    /// Returns the blob's self-test rows, for a test of your own. [`Model::self_test`](crate::Model::self_test) and
+    /// [`Dynamic::self_test`](crate::Dynamic::self_test) run and compare them.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The walk over a blob's levels.
+//! A prediction of the shape-erased model: the walk over the levels of its blob.
 
 use super::element::{Erased, constant, copy, layer};
 use super::scratch::{At, Buffers, Layout, Work, gate_weights as stored_weights};
@@ -8,7 +8,7 @@ use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, w
 use crate::math::{Libm, Math};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Which values the towers that are asked for need: one bit each.
+/// The values that the requested towers need, directly or through other nodes: one bit each.
 #[derive(Debug)]
 struct Needed([u32; 8]);
 
@@ -22,7 +22,8 @@ impl Needed {
                 needed.set(node + 1);
             }
         }
-        // Backwards: whoever is needed needs what it reads and sees.
+        // From the last node to the first, since a node reads only values of earlier nodes: when a
+        // node is visited, everything that needs it has been visited before.
         for (at, n) in blob.nodes.iter().enumerate().rev() {
             if needed.has(at + 1) {
                 needed.set(n.src as usize);
@@ -41,7 +42,8 @@ impl Needed {
     }
 }
 
-/// Finds every node's layers and weights.
+/// Fills the table with the place of every node's layers and weights. Finding them is a walk over
+/// all records, so it is done once for each prediction and not for each node.
 fn locate(blob: &Blob<'_>, table: &mut [At]) {
     let mut gate_weights = 0usize;
     for (at, node) in table.iter_mut().zip(blob.nodes_with_layers()) {
@@ -63,7 +65,8 @@ struct Values<'v, A> {
     width: usize,
 }
 
-/// Erased sources are asked for values, since every node names the one it reads.
+/// The walk asks for streams by number. Here the number is that of a value, since every node record
+/// names the value that it reads.
 impl<A: Erased> Inputs<[A]> for Values<'_, A> {
     fn stream(&self, v: usize) -> Option<&[A]> {
         if v == 0 {
@@ -84,21 +87,22 @@ struct ErasedLevel<'a, 't> {
     level: LevelNodes,
 }
 
-/// The same for one element type: what the walk needs to know.
+/// A level of a blob with the type of its activations, which the walk needs to know.
 struct Typed<'a, 't, A>(ErasedLevel<'a, 't>, core::marker::PhantomData<A>);
 
 impl ErasedLevel<'_, '_> {
     fn node(&self, at: usize) -> Option<(&NodeRecord, At)> {
         Some((self.blob.nodes.get(at)?, *self.table.get(at)?))
     }
-    /// What node `n` reads.
+    /// Returns what node `n` reads.
     fn input<'x, A, S: Inputs<[A]> + ?Sized>(n: &NodeRecord, x: &'x S) -> Option<&'x [A]> {
         x.stream(n.src as usize)?
             .get(n.start.get() as usize..)?
             .get(..n.inputs.get() as usize)
     }
-    /// Runs a node's layers up to the last one, which `last` gets with its weights and what it
-    /// reads.
+    /// Runs the layers of a node up to the last one, and passes that one to `last` with its weights
+    /// and its input. The last layer differs by role: it writes activations in an expert and logits
+    /// in a gate or a tower.
     fn layers<A: Erased, M: Math>(
         &self,
         n: &NodeRecord,
@@ -269,7 +273,7 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     }
 }
 
-/// Runs the model; `raw` gets a word per output of each task that is asked for.
+/// Runs the model, and writes a word to `raw` for each output of each task that is asked for.
 pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
     blob: &Blob<'_>,
     layout: &Layout,
@@ -428,7 +432,7 @@ fn towers<A: Erased, M: Math>(
     Some(())
 }
 
-/// One integer task's raw words to the bits of f32.
+/// Converts the raw words of one task of an integer model to the bits of f32, in place.
 pub(super) fn show(blob: &Blob<'_>, t: &TaskRecord, words: &mut [u32]) {
     let tower = t.tower().and_then(|n| blob.nodes_with_layers().nth(n));
     let unit = || -> Option<f32> {

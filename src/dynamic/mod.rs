@@ -1,6 +1,7 @@
-//! The shape-erased view of a blob: shapes from its header, scratch from the caller, no heap.
+//! The shape-erased model: its shapes come from the blob's header and its scratch from the caller.
 
 mod element;
+mod error;
 mod level;
 mod scratch;
 
@@ -10,17 +11,20 @@ use crate::level::{ExpertFilter, Request, SkipBelow, TaskMask};
 use crate::math::{Libm, Math};
 use crate::model::Run;
 use crate::number::read;
-use core::fmt;
 use element::Erased;
+pub use error::RunError;
 use level::run;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// A loaded model whose shapes are data: what `[T]` is to `[T; N]`, this is to a typed
-/// [`Model`](crate::Model). The same kernels, the same walk, the same bits.
+/// A loaded model whose shapes are data. It is to a typed [`Model`](crate::Model) what `[T]` is to
+/// `[T; N]`: the kernels, the walk and the bits are the same.
 ///
-/// It runs every blob, in every packing, and so links every kernel: a device whose architecture is
-/// fixed is better served by a typed model. The caller gives every buffer: `scratch` of
-/// [`scratch_words`](Self::scratch_words), outputs of [`outputs`](Self::outputs).
+/// Use it where the architecture of the model is not known when the program is built, as in a host
+/// tool or in a device that takes any model. It runs every blob in every packing, and so links every
+/// kernel; a device whose architecture is fixed has far less code with a typed model.
+///
+/// There is no heap, so the caller brings every buffer: `scratch` with
+/// [`scratch_words`](Self::scratch_words) words, and room for [`outputs`](Self::outputs) numbers.
 ///
 /// ```
 /// use mmoe::{Dynamic, TaskMask};
@@ -33,12 +37,13 @@ use zerocopy::{FromBytes, IntoBytes};
 ///     model.predict_tasks(&x, TaskMask::only(0), &mut scratch, &mut y)?;
 ///     Ok(y[0])
 /// }
-/// let blob = std::fs::read("tests/firmware/models/blobs/census.f32.mmoe")?;
-/// # let mut words = vec![0u32; blob.len().div_ceil(4)];
-/// # use zerocopy::IntoBytes;
-/// # words.as_mut_bytes()[..blob.len()].copy_from_slice(&blob);
-/// # let blob = words.as_bytes();
-/// assert!((0.0..=1.0).contains(&first(&blob)?));
+/// # let edge = include_bytes!(concat!(
+/// #     env!("CARGO_MANIFEST_DIR"),
+/// #     "/tests/firmware/models/blobs/edge.f32.mmoe"
+/// # ));
+/// // In firmware: mmoe::include_blob!("edge.mmoe").
+/// let blob = mmoe::Aligned(*edge);
+/// assert!((0.0..=1.0).contains(&first(&blob[..])?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -56,97 +61,32 @@ pub struct Dynamic<'a> {
 pub struct Task<'a> {
     /// Its name; `?` where the blob's bytes are not text.
     pub name: &'a str,
-    /// What it gives.
+    /// The kind of its output.
     pub output: OutputKind,
-    /// How many numbers it gives.
+    /// How many numbers it has.
     pub width: usize,
-    /// Where they start among all outputs.
+    /// Where its numbers start among all outputs.
     pub start: usize,
 }
 
 /// One gate of a model, and where a prediction leaves its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateInfo {
-    /// Its node in the wiring.
+    /// The number of its node in the wiring.
     pub node: usize,
     /// Its kind.
     pub op: NodeOp,
-    /// The experts it sees, as nodes of the wiring: bit i of `sees` is node `first + i`.
+    /// The node that bit 0 of `sees` stands for.
     pub first: usize,
-    /// See `first`.
+    /// The experts that it sees: bit i stands for node `first + i`.
     pub sees: u32,
 }
 
-/// Error of a [`Dynamic`] prediction: an argument does not fit the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum RunError {
-    /// Not as many features as the model takes.
-    Inputs {
-        /// Features of the model.
-        expected: u32,
-        /// Features given.
-        found: u32,
-    },
-    /// The output slice is too short.
-    Outputs {
-        /// Outputs of the model.
-        expected: u32,
-        /// Room given.
-        found: u32,
-    },
-    /// The scratch is too short.
-    Scratch {
-        /// Words needed.
-        expected: u32,
-        /// Words given.
-        found: u32,
-    },
-    /// There is no such expert or gate, or it does not read the input.
-    Node,
-    /// Integers given to a float model, or the other way round.
-    Element,
-}
-
-impl RunError {
-    /// The stable number of this error (see `docs/format.md`), for logs and for C.
-    #[must_use]
-    pub const fn code(&self) -> u16 {
-        match self {
-            Self::Inputs { .. } => 0x50,
-            Self::Outputs { .. } => 0x51,
-            Self::Scratch { .. } => 0x52,
-            Self::Node => 0x53,
-            Self::Element => 0x54,
-        }
-    }
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Inputs { expected, found } => {
-                write!(f, "{found} features given, the model takes {expected}")
-            }
-            Self::Outputs { expected, found } => {
-                write!(f, "room for {found} outputs, the model gives {expected}")
-            }
-            Self::Scratch { expected, found } => {
-                write!(f, "{found} words of scratch given, {expected} needed")
-            }
-            Self::Node => f.write_str("no such expert or gate, or it does not read the input"),
-            Self::Element => f.write_str("a float model takes f32, an integer model int16"),
-        }
-    }
-}
-
-impl core::error::Error for RunError {}
-
 impl<'a> Dynamic<'a> {
-    /// Uses a blob's weights as a model, after checking all that a typed model checks, and every
-    /// record against the rules of the format, since no type vouches for them. The blob must lie at
-    /// a multiple of 4.
+    /// Checks a blob and returns the model that lies in it.
+    ///
+    /// There is no type to compare the records with, so each is checked against the rules of the
+    /// format. Nothing is copied. The blob must lie at a multiple of 4 bytes.
     ///
     /// After `Ok`, inference fails only on slices of wrong length, whatever the weights are.
     ///
@@ -160,8 +100,8 @@ impl<'a> Dynamic<'a> {
         Self::from_blob(&Blob::open(blob)?)
     }
 
-    /// [`load`](Self::load) of a blob that is open already, whose checksum is therefore not
-    /// computed again.
+    /// Does what [`load`](Self::load) does for a blob that is already open, so that its checksum is
+    /// not computed a second time.
     ///
     /// # Errors
     ///
@@ -181,43 +121,50 @@ impl<'a> Dynamic<'a> {
         })
     }
 
-    /// The header.
+    /// Returns the blob, for its header and identity.
     #[must_use]
     pub const fn blob(&self) -> &Blob<'a> {
         &self.blob
     }
 
-    /// How many features it takes.
+    /// Returns how many features it takes.
     #[must_use]
     pub const fn inputs(&self) -> usize {
         self.summary.inputs
     }
 
-    /// How many numbers all tasks give together.
+    /// Returns how many numbers all tasks have together.
     #[must_use]
     pub const fn outputs(&self) -> usize {
         self.summary.outputs
     }
 
-    /// Whether activations are int16.
+    /// Returns `true` if activations are int16.
     #[must_use]
     pub const fn is_integer(&self) -> bool {
         self.summary.integer
     }
 
-    /// Words of scratch that a prediction needs.
+    /// Returns how many words of scratch a prediction needs.
     #[must_use]
     pub fn scratch_words(&self) -> usize {
         scratch::words(&self.blob, &self.summary)
     }
 
-    /// Multiply-accumulates of one prediction in which every expert runs: dense layers and mixing.
+    /// Returns the multiply-accumulates of one prediction in which every expert runs.
     #[must_use]
     pub fn macs(&self) -> u64 {
         self.blob.macs()
     }
 
-    /// The tasks, in order.
+    /// Returns the tasks, in order.
+    ///
+    /// ```
+    /// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+    /// # let model = mmoe::Dynamic::load(file).unwrap();
+    /// let names: Vec<&str> = model.tasks().map(|task| task.name).collect();
+    /// assert_eq!(names, ["y0", "y1", "y2"]);
+    /// ```
     pub fn tasks(&self) -> impl Iterator<Item = Task<'a>> + use<'a> {
         let mut start = 0;
         self.blob
@@ -236,7 +183,7 @@ impl<'a> Dynamic<'a> {
             })
     }
 
-    /// The gates, in the order of the wiring.
+    /// Returns the gates, in the order of the wiring.
     pub fn gates(&self) -> impl Iterator<Item = GateInfo> + use<'a> {
         self.blob.nodes.iter().enumerate().filter_map(|(node, n)| {
             let op = n.op().filter(|op| op.is_gate())?;
@@ -249,7 +196,7 @@ impl<'a> Dynamic<'a> {
         })
     }
 
-    /// Computes all outputs for one row, task after task, as f32.
+    /// Computes all outputs for one row of features, and writes them to `y` as f32, task after task.
     ///
     /// # Errors
     ///
@@ -342,8 +289,26 @@ impl<'a> Dynamic<'a> {
         Ok(run)
     }
 
-    /// Int16 features in, raw outputs out, as a typed model's `predict_q`: a word each, `Q16` or
-    /// `Q31` (or an activation, of a tower without layers).
+    /// Computes raw outputs from int16 activations, as `predict_q` of a typed model does. No float
+    /// instruction runs.
+    ///
+    /// Each raw output is a word that holds a `Q16` or a `Q31`, or an activation where the tower has
+    /// no layers. [`show`](Self::show) converts them.
+    ///
+    /// ```
+    /// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+    /// # let model = mmoe::Dynamic::load(file).unwrap();
+    /// let (mut q, mut raw, mut y) = ([0i16; 64], [0u32; 3], [0.0; 3]);
+    /// let mut scratch = vec![0; model.scratch_words()];
+    /// model.quantize(&[0.5; 64], &mut q)?;
+    /// model.predict_q(&q, &mut scratch, &mut raw)?;
+    /// model.show(&raw, &mut y);
+    ///
+    /// let mut same = [0.0; 3];
+    /// model.predict(&[0.5; 64], &mut scratch, &mut same)?;
+    /// assert_eq!(y, same);
+    /// # Ok::<(), mmoe::RunError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -366,7 +331,7 @@ impl<'a> Dynamic<'a> {
         })
     }
 
-    /// Raw outputs as f32.
+    /// Converts the raw outputs of [`predict_q`](Self::predict_q) to f32.
     pub fn show(&self, raw: &[u32], y: &mut [f32]) {
         for (y, raw) in y.iter_mut().zip(raw) {
             *y = f32::from_bits(*raw);
@@ -376,7 +341,8 @@ impl<'a> Dynamic<'a> {
         }
     }
 
-    /// Features to int16: what the input stage of an integer model does.
+    /// Converts features to int16 activations, as the input stage of an integer model does. Returns
+    /// how many were NaN or out of range.
     ///
     /// # Errors
     ///
@@ -395,8 +361,8 @@ impl<'a> Dynamic<'a> {
         Ok(crate::kernel::quantize_f32(x, scales, q))
     }
 
-    /// Words of scratch that [`self_test`](Self::self_test) needs: those of a prediction, and room
-    /// for its features and outputs.
+    /// Returns how many words of scratch [`self_test`](Self::self_test) needs: those of a prediction,
+    /// and room for its features and outputs.
     #[must_use]
     pub fn self_test_words(&self) -> usize {
         self.scratch_words()
@@ -404,8 +370,16 @@ impl<'a> Dynamic<'a> {
             .saturating_add(self.outputs())
     }
 
-    /// Runs the rows that `mmoe convert --self-test N` stored in the blob; every output must have
-    /// its stored bits. Returns the number of rows.
+    /// Runs the rows that `mmoe convert --self-test N` stored in the blob, and compares the bits of
+    /// every output with the stored ones. Returns the number of rows.
+    ///
+    /// ```
+    /// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+    /// # let model = mmoe::Dynamic::load(file).unwrap();
+    /// let mut scratch = vec![0; model.self_test_words()];
+    /// assert_eq!(model.self_test(&mut scratch)?, 4);
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -438,16 +412,33 @@ impl<'a> Dynamic<'a> {
         Ok(count)
     }
 
-    /// After a prediction: the weights of gate number `gate` (in the order of
-    /// [`gates`](Self::gates)), one per expert seen, as f32; 0 where no task that was asked for
-    /// depends on the gate. Gives how many were written.
+    /// Reads the weights of gate number `gate`, in the order of [`gates`](Self::gates), that the last
+    /// prediction left in `scratch`. Writes one f32 per expert that the gate sees, and returns how
+    /// many were written.
+    ///
+    /// The weights are 0 where no task that was asked for depends on the gate. Nothing is written,
+    /// and 0 is returned, where there is no such gate or `weights` is too short.
+    ///
+    /// ```
+    /// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+    /// # let model = mmoe::Dynamic::load(file).unwrap();
+    /// let mut scratch = vec![0; model.scratch_words()];
+    /// model.predict(&[0.5; 64], &mut scratch, &mut [0.0; 3])?;
+    /// let mut weights = [0.0; 4];
+    /// assert_eq!(model.gate_weights(&scratch, 0, &mut weights), 4);
+    /// assert_eq!(weights.iter().sum::<f32>(), 1.0);
+    /// # Ok::<(), mmoe::RunError>(())
+    /// ```
     pub fn gate_weights(&self, scratch: &[u32], gate: usize, weights: &mut [f32]) -> usize {
         let layout = scratch::layout(&self.blob, &self.summary);
         level::gate_weights(&self.blob, &layout, scratch, gate, weights)
     }
 
-    /// The output of the expert that is step `node` and reads the input (of a float model; an
-    /// integer model's have no stored unit). Gives its width.
+    /// Computes the output of the expert that is node `node` and reads the input. Writes it to `y`,
+    /// and returns its width.
+    ///
+    /// It works for float models. The outputs of an integer model's experts have no stored unit, so
+    /// there is no f32 to convert them to.
     ///
     /// # Errors
     ///
@@ -538,7 +529,7 @@ impl<'a> Dynamic<'a> {
     }
 }
 
-/// The tasks whose towers these tasks are made of: a product is made of its factors.
+/// Returns the tasks whose towers these tasks are made of: a product is made of its factors.
 fn required_towers(blob: &Blob<'_>, tasks: TaskMask) -> TaskMask {
     let mut towers = TaskMask::NONE;
     for (k, t) in blob.tasks.iter().enumerate().take(MAX_TASKS) {

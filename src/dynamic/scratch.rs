@@ -1,14 +1,14 @@
-//! The layout of the scratch: which buffers there are, in which order, and how long.
+//! The layout of the scratch: which buffers there are, in which order, and how long they are.
 //!
-//! [`Layout`] is the only place that says so. The size that a caller must bring, the buffers of a
-//! prediction and the place of the gate weights behind one all follow from it.
+//! [`Layout`] is the only place that decides it. The size that a caller must bring, the buffers of a
+//! prediction, and the place where a prediction leaves its gate weights all follow from it.
 
 use super::element::Erased;
 use crate::blob::{Blob, Summary};
 use crate::bytes::Pod;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Where a node's layers, weights and gate weights are.
+/// Where the layers, the weights and the gate weights of a node are.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
 #[repr(C)]
 pub(super) struct At {
@@ -17,7 +17,7 @@ pub(super) struct At {
     pub(super) gate_weights: u16,
 }
 
-/// One buffer: so many elements of so many bytes.
+/// One buffer: a number of elements of one size in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     count: usize,
@@ -34,7 +34,7 @@ impl Part {
         (self.count * self.size).div_ceil(4)
     }
 
-    /// Cuts it off the scratch; `None` where that is too short.
+    /// Cuts the buffer off the scratch. Returns `None` where the scratch is too short.
     fn cut<'s, T: Pod>(self, scratch: &mut &'s mut [u32]) -> Option<&'s mut [T]> {
         let (head, rest) = core::mem::take(scratch).split_at_mut_checked(self.words())?;
         *scratch = rest;
@@ -46,18 +46,19 @@ impl Part {
 /// The buffers in their order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// Features as int16, of integer models. They stand alone, since they are made by the input
-    /// stage and read by the walk.
+    /// The features of an integer model as int16. They come first and are cut off separately, since
+    /// the walk reads them while it writes to all other buffers.
     input: Part,
     /// An [`At`] for each node.
     table: Part,
     /// The weights of all gates.
     gate_weights: Part,
-    /// Values that the level before handed on, and that the level at hand makes.
+    /// The streams that the previous level left, and those that the current level computes. They
+    /// change places after each level.
     streams: [Part; 2],
     /// Mixtures as they add up.
     sums: Part,
-    /// A node's value, and two buffers between its layers.
+    /// The value of a node, and two buffers that its layers write in turn.
     values: [Part; 3],
     logits: Part,
     probabilities: Part,

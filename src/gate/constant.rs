@@ -1,4 +1,4 @@
-//! The gate of stored weights.
+//! The gate whose weights are stored.
 
 use crate::blob::{Check, LayerKind, LayerRecord, NodeInfo, NodeOp};
 use crate::layer::{Layer, Prefixed, Rest};
@@ -8,13 +8,23 @@ use crate::precision::Precision;
 use core::marker::PhantomData;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// A gate that does not look at the input: stored weights, no product computed.
+/// A gate that does not look at the input: its weights are stored, and nothing is computed.
+///
+/// An expert whose stored weight is zero is not run.
+///
+/// ```
+/// use mmoe::{F32, gate::ConstantGate, layer::Layer, math::Libm};
+/// let gate = ConstantGate::<8, 2, F32> { weights: [0.25, 0.75], precision: Default::default() };
+/// let mut weights = [0.0; 2];
+/// gate.forward::<Libm>(&[1.0; 8], &mut weights);
+/// assert_eq!(weights, [0.25, 0.75]);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct ConstantGate<const IN: usize, const N: usize, P: Precision> {
-    /// One per expert.
+    /// The weights, one per expert.
     pub weights: [<P::Act as Element>::Gate; N],
-    /// The precision.
+    /// Names the precision, which decides the type of the weights.
     pub precision: PhantomData<P>,
 }
 

@@ -6,15 +6,29 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// DSelect-k, per example: `K` selectors of one expert each, mixed by a softmax. `L` makes `K·⌈log2
-/// N⌉` selector inputs (selector by selector, most significant bit first) and then `K` mixing
-/// logits. Source: Hazimeh et al., NeurIPS 2021.
+/// The DSelect-k gate in its per-example form: `K` selectors, each of which chooses one of `N`
+/// experts, mixed by a softmax (Hazimeh et al., NeurIPS 2021).
+///
+/// A selector chooses by the bits of an expert's index. Each bit is a smooth step of one number that
+/// the layers `L` compute: 1 from 0.5 on and 0 from −0.5 down. `L` computes `K·⌈log2 N⌉` of these,
+/// selector by selector and the most significant bit first, and then `K` logits for the mixing
+/// softmax.
 ///
 /// Experts that no requested task chooses are not run, so the work depends on the input.
+///
+/// ```
+/// use mmoe::{F32, Logits, gate::DSelectKGate, layer::Layer, math::Libm, precision::MatrixF32};
+/// // One selector over four experts: the bits 1 and 0 are index 2. One mixing logit.
+/// let matrix = MatrixF32 { bias: [4.0, -4.0, 0.0], weights: [[0.0]; 3] };
+/// let gate = DSelectKGate::<_, 4, 1>(Logits::<1, 3, F32> { matrix });
+/// let mut weights = [0.0; 4];
+/// gate.forward::<Libm>(&[1.0], &mut weights);
+/// assert_eq!(weights, [0.0, 0.0, 1.0, 0.0]);
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct DSelectKGate<L, const N: usize, const K: usize>(
-    /// The layers that make the logits.
+    /// The layers that compute the selectors' inputs and the mixing logits.
     pub L,
 );
 

@@ -1,4 +1,4 @@
-//! Gates that turn a logit per expert into a weight per expert.
+//! Gates that turn one logit per expert into one weight per expert.
 
 #![allow(
     missing_debug_implementations,
@@ -11,7 +11,9 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// The textbook gate: `softmax(W x + b)` over `N` experts.
+/// The gate of the literature: `softmax(W x + b)` over `N` experts, on `IN` inputs, in precision
+/// `P`. A gate with hidden layers is a [`SoftmaxGate`] of a [`Seq`](crate::Seq) that ends in
+/// [`Logits`].
 pub type Gate<const IN: usize, const N: usize, P> = SoftmaxGate<Logits<IN, N, P>>;
 
 macro_rules! gate {
@@ -20,7 +22,7 @@ macro_rules! gate {
         #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
         #[repr(C)]
         pub struct $name<L $(, const $c: $ct)*>(
-            /// The layers that make the logits.
+            /// The layers that compute one logit per expert.
             pub L,
         );
 
@@ -65,23 +67,70 @@ macro_rules! gate {
 }
 
 gate!(
-    /// `softmax(z)`. In integer models the weights add up to exactly one.
+    /// A gate whose weights are `softmax(z)` of its logits. In integer models they add up to exactly
+    /// one.
+    ///
+    /// ```
+    /// use mmoe::{F32, Logits, gate::SoftmaxGate, layer::Layer, math::Libm, precision::MatrixF32};
+    /// let matrix = MatrixF32 { bias: [0.0, 0.0, -200.0], weights: [[0.0]; 3] };
+    /// let gate = SoftmaxGate(Logits::<1, 3, F32> { matrix });
+    /// let mut weights = [0.0; 3];
+    /// gate.forward::<Libm>(&[1.0], &mut weights);
+    /// assert_eq!(weights, [0.5, 0.5, 0.0]);
+    /// ```
     SoftmaxGate<L>, NodeOp::Softmax, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
 );
 gate!(
-    /// `sigmoid(z)` for each expert, not normalised.
+    /// A gate whose weights are `sigmoid(z)` of each logit by itself. They are not normalized: their
+    /// sum lies anywhere between 0 and the number of experts.
+    ///
+    /// ```
+    /// use mmoe::{F32, Logits, gate::SigmoidGate, layer::Layer, math::Libm, precision::MatrixF32};
+    /// let matrix = MatrixF32 { bias: [0.0, 0.0], weights: [[0.0]; 2] };
+    /// let gate = SigmoidGate(Logits::<1, 2, F32> { matrix });
+    /// let mut weights = [0.0; 2];
+    /// gate.forward::<Libm>(&[1.0], &mut weights);
+    /// assert_eq!(weights, [0.5, 0.5]);
+    /// ```
     SigmoidGate<L>, NodeOp::Sigmoid, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
 );
 gate!(
-    /// One for the expert with the largest logit, nothing for the others; ties to the lowest index.
+    /// A gate that gives the expert with the largest logit the weight 1 and every other expert the
+    /// weight 0. Of equal logits the one with the lowest index wins.
     ///
     /// Experts that no requested task chooses are not run, so the work depends on the input.
+    ///
+    /// ```
+    /// use mmoe::{F32, Logits, gate::HardGate, layer::Layer, math::Libm, precision::MatrixF32};
+    /// let matrix = MatrixF32 { bias: [0.5, 2.0, 2.0], weights: [[0.0]; 3] };
+    /// let gate = HardGate(Logits::<1, 3, F32> { matrix });
+    /// let mut weights = [0.0; 3];
+    /// gate.forward::<Libm>(&[1.0], &mut weights);
+    /// assert_eq!(weights, [0.0, 1.0, 0.0]);
+    /// ```
     HardGate<L>, NodeOp::Hard, 0, |z, y, M| A::gate_hard(&z, y)
 );
 gate!(
-    /// Softmax over the `K` largest logits (`RENORMALISE`), or the full softmax's weights of those; ties to the lowest index.
+    /// A gate that uses the `K` experts with the largest logits. Of equal logits the one with the
+    /// lowest index wins.
+    ///
+    /// With `RENORMALISE` the weights are the softmax of those `K` logits alone, and so add up to
+    /// one. Without it they are the weights that the softmax of all logits gives those experts.
     ///
     /// Experts that no requested task chooses are not run, so the work depends on the input.
+    ///
+    /// ```
+    /// use mmoe::{F32, Logits, gate::TopKGate, layer::Layer, math::Libm, precision::MatrixF32};
+    /// let logits = || {
+    ///     let matrix = MatrixF32 { bias: [1.0; 4], weights: [[0.0]; 4] };
+    ///     Logits::<1, 4, F32> { matrix }
+    /// };
+    /// let mut weights = [0.0; 4];
+    /// TopKGate::<_, 2, true>(logits()).forward::<Libm>(&[1.0], &mut weights);
+    /// assert_eq!(weights, [0.5, 0.5, 0.0, 0.0]);
+    /// TopKGate::<_, 2, false>(logits()).forward::<Libm>(&[1.0], &mut weights);
+    /// assert_eq!(weights, [0.25, 0.25, 0.0, 0.0]);
+    /// ```
     TopKGate<L, const K: usize, const RENORMALISE: bool>,
     if RENORMALISE { NodeOp::TopK } else { NodeOp::TopKRaw },
     { assert!(K >= 1 && K <= N, "TopKGate: K must lie in 1 ..= the number of experts"); K as u8 },

@@ -1,4 +1,4 @@
-//! The gate that sees some of the experts.
+//! The gate that sees only some of the experts.
 
 use crate::blob::{Check, NodeInfo};
 use crate::layer::{Layer, Prefixed, Rest};
@@ -6,12 +6,25 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// A gate that sees only some of `N` experts: bit i of `MASK` is expert i. `G` has a weight for
-/// each bit set, in order.
+/// A gate that sees only some of the level's `N` experts.
+///
+/// Bit i of `MASK` stands for expert i. The inner gate `G` has one weight for each bit that is set,
+/// in ascending order; every other expert gets the weight 0, and is not run for this gate's sake.
+///
+/// ```
+/// use mmoe::gate::{MaskedGate, SoftmaxGate};
+/// use mmoe::{F32, Logits, layer::Layer, math::Libm, precision::MatrixF32};
+/// let matrix = MatrixF32 { bias: [0.0, 0.0], weights: [[0.0]; 2] };
+/// // Experts 0 and 2 of 3.
+/// let gate = MaskedGate::<_, 0b101, 3>(SoftmaxGate(Logits::<1, 2, F32> { matrix }));
+/// let mut weights = [0.0; 3];
+/// gate.forward::<Libm>(&[1.0], &mut weights);
+/// assert_eq!(weights, [0.5, 0.0, 0.5]);
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct MaskedGate<G, const MASK: u32, const N: usize>(
-    /// The gate over the experts seen.
+    /// The gate over the experts that are seen.
     pub G,
 );
 
@@ -65,7 +78,7 @@ where
 }
 
 impl<G, const MASK: u32, const N: usize> MaskedGate<G, MASK, N> {
-    /// The weights of the experts seen, each to its place.
+    /// Puts the weight of each expert that is seen in its place, and 0 in all others.
     pub(crate) fn spread<W: Copy + Default>(seen: &[W], y: &mut [W]) {
         let mut seen = seen.iter();
         for (i, y) in y.iter_mut().enumerate() {

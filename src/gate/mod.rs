@@ -1,9 +1,11 @@
 //! Gates: layers that turn activations into one weight per expert.
 //!
-//! [`SoftmaxGate`] (with one layer: [`Gate`]) and [`SigmoidGate`] weigh every expert.
-//! [`HardGate`], [`TopKGate`] and [`DSelectKGate`] choose some for each input, and the others are
-//! not run. [`ConstantGate`] has stored weights; [`MaskedGate`] makes a gate over all experts of one
-//! over some.
+//! [`SoftmaxGate`] and [`SigmoidGate`] weigh every expert; [`Gate`] is a softmax gate of one layer.
+//! [`HardGate`], [`TopKGate`] and [`DSelectKGate`] choose some experts for each input, and experts
+//! that no gate chooses are not run. [`ConstantGate`] has stored weights. [`MaskedGate`] turns a
+//! gate over some experts into a gate over all of them.
+//!
+//! The examples on these types set a gate's logits by its biases and leave its matrix at zero.
 //!
 //! A gate of your own is a [layer](crate::layer::Layer) whose output is a weight per expert:
 //!

@@ -7,21 +7,35 @@ use crate::number::Element;
 use crate::precision::{Matrix, Precision, Wide};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// A dense layer, `F(W x + b)`, `IN → OUT` in precision `P`.
+/// A dense layer, `F(W x + b)`, from `IN` to `OUT` values, in precision `P` and with the activation
+/// function `F`.
 ///
-/// The summation order is strict: bias first, then the columns in order, a product and an addition
-/// each (`docs/numerics.md`). Memory: what `P::Matrix<IN, OUT>` says, and 4 bytes for the slope of
-/// [`LeakyRelu`](super::LeakyRelu).
+/// The order of summation is strict: the bias first, then the columns in order, each with one
+/// product and one addition (`docs/numerics.md`). That is why results have the same bits on every
+/// target. The layer takes the memory of `P::Matrix<IN, OUT>`, and that of what `F` stores.
+///
+/// ```
+/// use mmoe::{Dense, F32, layer::Layer, math::Libm, precision::MatrixF32};
+/// // Two rows are stored one after the other; rows in larger layers lie in panels.
+/// let matrix = MatrixF32 { bias: [1.0, -100.0], weights: [[2.0, 3.0], [4.0, 5.0]] };
+/// let layer = Dense::<2, 2, F32> { matrix, activation: [] };
+/// let mut y = [0.0; 2];
+/// layer.forward::<Libm>(&[10.0, 1.0], &mut y);
+/// assert_eq!(y, [24.0, 0.0], "relu is the default");
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Dense<const IN: usize, const OUT: usize, P: Precision, F: Activation = Relu> {
     /// Weights and biases.
     pub matrix: P::Matrix<IN, OUT>,
-    /// What the activation stores.
+    /// What the activation function stores, such as a slope; empty for most.
     pub activation: F::Stored<P::Act>,
 }
 
-/// A dense layer whose outputs are logits: the last one of a gate or of a tower.
+/// A dense layer whose outputs are logits: the last layer of a gate or of a tower.
+///
+/// Logits have no activation function, since the gate or the tower applies its own. In integer models
+/// they have more bits than activations have.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Logits<const IN: usize, const OUT: usize, P: Precision> {
@@ -29,8 +43,10 @@ pub struct Logits<const IN: usize, const OUT: usize, P: Precision> {
     pub matrix: P::Matrix<IN, OUT>,
 }
 
-/// The last layer of a tower, one step wider than the rest (`mmoe convert --narrow-heads` writes
-/// plain [`Logits`]).
+/// The last layer of a tower, in the next wider precision than the other layers.
+///
+/// The converter keeps these layers wide because they decide the outputs directly and have few
+/// weights. `mmoe convert --narrow-heads` writes plain [`Logits`] in their place.
 pub type Head<const IN: usize, const OUT: usize, P> = Logits<IN, OUT, Wide<P>>;
 
 impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer

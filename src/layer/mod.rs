@@ -24,7 +24,7 @@ use crate::bytes::{Buffer, InPlace};
 use crate::math::Math;
 use crate::number::Element;
 
-/// From `In` to `Out`, with weights that are used where they lie.
+/// A layer: computes `Out` from `In`, with weights that are used where they lie.
 ///
 /// A layer of your own is a `repr(C, align(4))` struct that derives zerocopy's `FromBytes`,
 /// `KnownLayout` and `Immutable`. It describes itself by one record of a kind from
@@ -44,13 +44,13 @@ pub trait Layer: InPlace {
     type Act: Element;
     /// What it reads.
     type In: Buffer;
-    /// What it makes.
+    /// What it returns.
     type Out: Buffer;
-    /// The type-level description of the node that it becomes.
+    /// The description of the node that it becomes in the blob, as an expert, a gate or a tower.
     const NODE: NodeInfo = NodeInfo::plain(<Self::In as Buffer>::LEN);
-    /// How many layer records it has.
+    /// How many layer records it has in the blob.
     const LAYERS: u8 = 1;
-    /// Bytes of its own buffers while it runs.
+    /// Bytes of the buffers that it keeps on the stack while it runs, beside input and output.
     const SCRATCH: usize = 0;
     /// Appends its layer records to the description that `load` compares with the blob.
     fn describe(to: &mut Check<'_>);

@@ -7,17 +7,20 @@ use crate::number::Element;
 use crate::precision::Matrix;
 use zerocopy::FromBytes;
 
-/// A layer that can take its input in two parts. The summation order is that of the whole input
-/// (the first part's columns come first), so the results have the same bits.
+/// A layer that can take its input in two parts.
 ///
-/// [`Model::rank`](crate::Model::rank) takes the part that all candidates share once. A layer of
-/// your own implements this trait where a ranked model's experts or gates begin with it.
+/// It makes ranking cheap: [`Model::rank`](crate::Model::rank) computes the sums over the part that
+/// all candidates share only once. The columns of the first part come first in the order of
+/// summation, so the results have the same bits as those of the whole input.
+///
+/// Implement it for a layer of your own if the experts or gates of a model that you rank with begin
+/// with that layer.
 pub trait Prefixed: Layer {
-    /// The sums over the first part.
+    /// The sums over the first part of the input.
     type Partial: FromBytes;
-    /// Takes the first part.
+    /// Computes the sums over the first part of the input.
     fn begin(&self, x: &[Self::Act], partial: &mut Self::Partial);
-    /// Takes the rest.
+    /// Adds the rest of the input and writes every element of `y`.
     fn resume<M: Math>(
         &self,
         partial: &Self::Partial,

@@ -1,12 +1,21 @@
-//! Layers one after the other.
+//! Layers in sequence.
 
 use super::{Layer, Prefixed, Rest, max};
 use crate::blob::{Check, NodeInfo};
 use crate::math::Math;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// First `A`, then `B`. Nest four layers as two pairs, `Seq<Seq<A, B>, Seq<C, D>>`: a chain nested
-/// to one side keeps dead buffers on the stack.
+/// Two layers in sequence: `B` reads what `A` returns.
+///
+/// A longer chain is nested. Nest four layers as two pairs, `Seq<Seq<A, B>, Seq<C, D>>`: a chain that
+/// is nested to one side keeps buffers on the stack that nobody reads any more.
+///
+/// ```
+/// use mmoe::{Dense, F32, Seq, layer::Layer};
+/// type Expert = Seq<Dense<8, 6, F32>, Dense<6, 4, F32>>;
+/// assert_eq!(size_of::<Expert>(), 4 * (9 * 6 + 7 * 4));
+/// assert_eq!(Expert::SCRATCH, 4 * 6, "the six values between the layers");
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Seq<A, B>(
@@ -16,7 +25,7 @@ pub struct Seq<A, B>(
     pub B,
 );
 
-/// Three layers.
+/// Three layers in sequence.
 pub type Seq3<A, B, C> = Seq<Seq<A, B>, C>;
 
 impl<A: Layer, B: Layer<Act = A::Act, In = A::Out>> Layer for Seq<A, B> {

@@ -1,4 +1,4 @@
-//! Experts and gates that read a part of the input.
+//! Experts and gates that read only a part of the input.
 
 use super::Layer;
 use crate::blob::{Check, NodeInfo};
@@ -7,10 +7,21 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// `E` on the elements from `START` on, as many as `E` reads, of a buffer of `IN`. Nothing is
-/// copied.
+/// An expert or a gate that reads only a part of the input: the layer `E` on the elements from
+/// `START` on, as many as `E` reads, of a buffer of `IN` elements.
 ///
-/// `START` plus the width of `E` beyond `IN` is a compile-time error.
+/// Nothing is copied. A part that does not lie within the buffer is a compile-time error.
+///
+/// ```
+/// use mmoe::layer::{Dense, Layer, Linear, Slice};
+/// use mmoe::{F32, math::Libm, precision::MatrixF32};
+/// let matrix = MatrixF32 { bias: [0.0], weights: [[1.0, 10.0]] };
+/// // Reads elements 1 and 2 of 4.
+/// let layer = Slice::<4, 1, _>(Dense::<2, 1, F32, Linear> { matrix, activation: [] });
+/// let mut y = [0.0];
+/// layer.forward::<Libm>(&[9.0, 1.0, 2.0, 9.0], &mut y);
+/// assert_eq!(y, [21.0]);
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Slice<const IN: usize, const START: usize, E>(pub E);

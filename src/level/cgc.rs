@@ -8,16 +8,31 @@ use crate::number::Element;
 use crate::parallel::{self, Parallel, Role};
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// Experts `T` for each of `K` tasks, shared experts `S`, and for each task a gate `G` over its own
-/// and then the shared ones (Tang et al., RecSys 2020).
+/// The level of CGC (Tang et al., RecSys 2020): experts `T` for each of `K` tasks, shared experts
+/// `S`, and for each task a gate `G`.
+///
+/// The gate of a task weighs the experts of that task first and then the shared ones. It does not
+/// see the experts of other tasks, so those are not run when only this task is asked for.
+///
+/// ```
+/// use mmoe::{Binary, CgcLevel, Dense, F32, Gate, Head, Model, Raw};
+/// type Expert = Dense<8, 4, F32>;
+/// // Two tasks with two experts each, and three shared experts: each gate weighs five.
+/// type Level = CgcLevel<[Expert; 2], [Expert; 3], Gate<8, 5, F32>, 2>;
+/// assert_eq!(size_of::<Level>(), 7 * size_of::<Expert>() + 2 * size_of::<Gate<8, 5, F32>>());
+///
+/// // A level is a trunk by itself; the alias `Cgc` spells the same model.
+/// type Clicks = Model<Raw<[f32; 8]>, Level, [Binary<Head<4, 1, F32>>; 2]>;
+/// const { assert!(Clicks::SCRATCH < 256) };
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct CgcLevel<T, S, G, const K: usize> {
-    /// Each task's experts.
+    /// The experts of each task.
     pub tasks: [T; K],
     /// The shared experts.
     pub shared: S,
-    /// A gate per task.
+    /// One gate per task.
     pub gates: [G; K],
 }
 
@@ -47,6 +62,7 @@ where
     const LAYER_SCRATCH: usize = max(max(T::SCRATCH, S::SCRATCH), G::SCRATCH);
 
     fn required_inputs(streams: TaskMask) -> TaskMask {
+        // Every task's gate sees the shared experts, and those read the shared stream, number `K`.
         streams | TaskMask::only(K)
     }
     fn experts(&self) -> usize {
@@ -157,21 +173,38 @@ where
     }
 }
 
-/// Which weight of gate `o` is expert `i`'s: first its task's `NT` experts, then the shared ones.
+/// Returns the index of expert `i` among the weights of gate `o`, or `None` where the gate does not
+/// see it. The weights of a gate are those of its task's `NT` experts and then those of the shared
+/// ones; the experts of the level are those of all tasks and then the shared ones.
 fn seen<const NT: usize, const K: usize>(o: usize, i: usize) -> Option<usize> {
     if i >= NT * K {
         return Some(i - NT * K + NT);
     }
+    // An expert of an earlier task wraps to a large number, and is refused by the same comparison.
     let j = i.wrapping_sub(o * NT);
     (j < NT).then_some(j)
 }
 
-/// A CGC level that is not the last one: one more gate `Q`, over every expert, feeds the shared
-/// stream.
+/// A level of PLE that is not the last one: a [`CgcLevel`] `C` and one more gate `Q`, which weighs
+/// every expert and feeds the stream that the shared experts of the next level read.
+///
+/// The experts of `Q` come in the order in which the level stores them: those of task 0, those of
+/// task 1 and so on, and then the shared ones.
+///
+/// ```
+/// use mmoe::{CgcLevel, Dense, ExtractionLevel, F32, Gate};
+/// type Expert = Dense<8, 4, F32>;
+/// type Tasks = CgcLevel<[Expert; 1], [Expert; 1], Gate<8, 2, F32>, 2>;
+/// // Two tasks with one expert each and one shared expert: the shared gate weighs three.
+/// type Level = ExtractionLevel<Tasks, Gate<8, 3, F32>>;
+/// assert_eq!(size_of::<Level>(), size_of::<Tasks>() + size_of::<Gate<8, 3, F32>>());
+/// ```
+///
+/// [`Ple`](crate::Ple) shows the model around it.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct ExtractionLevel<C, Q> {
-    /// The tasks' part.
+    /// The experts, and the gates of the tasks.
     pub cgc: C,
     /// The gate of the shared stream.
     pub shared_gate: Q,
@@ -199,6 +232,7 @@ where
     const LAYER_SCRATCH: usize = max(C::LAYER_SCRATCH, Q::SCRATCH);
 
     fn required_inputs(streams: TaskMask) -> TaskMask {
+        // The shared gate sees the experts of all tasks, so it needs the streams of all tasks.
         if streams.contains(K) {
             TaskMask::ALL
         } else {

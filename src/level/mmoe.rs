@@ -1,4 +1,4 @@
-//! The level of MMoE: shared experts, one gate per output stream.
+//! The level of MMoE: experts that all tasks share, and one gate per output stream.
 
 use super::{Inputs, Level, TypedLevel};
 use crate::blob::Check;
@@ -8,13 +8,23 @@ use crate::number::Element;
 use crate::parallel::{Parallel, Role};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// Shared experts `B`, and gates `G` over all of them: `MmoeLevel<[Expert; 4], [Gate; 3]>`.
+/// The level of MMoE: experts `B`, and gates `G` that each weigh all of them.
+///
+/// Experts and gates are arrays where all have one shape, and [lists](crate::parallel) where they
+/// differ.
+///
+/// ```
+/// use mmoe::{Dense, F32, Gate, MmoeLevel};
+/// type Level = MmoeLevel<[Dense<8, 4, F32>; 3], [Gate<8, 3, F32>; 2]>;
+/// // Three experts of 8·4 weights and 4 biases, two gates of 8·3 weights and 3 biases.
+/// assert_eq!(size_of::<Level>(), 4 * (3 * 36 + 2 * 27));
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct MmoeLevel<B, G> {
     /// The experts.
     pub experts: B,
-    /// A gate per output stream.
+    /// One gate per output stream.
     pub gates: G,
 }
 
@@ -86,6 +96,8 @@ where
         let Some(first) = x.stream(i) else {
             return false;
         };
+        // Side by side pays only where one input is loaded once for all four, so they must read the
+        // same stream: the pointers tell, since a level has one buffer per stream.
         let mut h = [[A::default(); H]; 4];
         let one = (i..i + 4).all(|i| x.stream(i).is_some_and(|x| core::ptr::eq(x, first)));
         let done = one && self.experts.run4::<M>(i, first, &mut h);

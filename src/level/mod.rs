@@ -1,9 +1,9 @@
 //! Levels: experts, the gates over them, and the one walk that mixes them.
 //!
-//! A level turns its input into one mixture per output stream. [`MmoeLevel`] is the level of MMoE,
-//! [`CgcLevel`] that of CGC and of the last level of PLE, [`ExtractionLevel`] that of the earlier
-//! levels of PLE. A level is a [trunk](crate::trunk) by itself; [`Stacked`](crate::trunk::Stacked)
-//! puts one on another.
+//! A level turns its input into one mixture per output stream. [`MmoeLevel`] is the level of MMoE.
+//! [`CgcLevel`] is the level of CGC and the last level of PLE, and [`ExtractionLevel`] is each of the
+//! earlier levels of PLE. A level is a [trunk](crate::trunk) by itself, and
+//! [`Stacked`](crate::trunk::Stacked) puts one level on another.
 
 mod cgc;
 mod mmoe;
@@ -27,32 +27,34 @@ use crate::blob::{Check, NodeOp};
 use crate::math::Math;
 use crate::number::Element;
 
-/// Experts and gates over them. The typed levels implement it, and so does the shape-erased view:
-/// everything that the walk touches is behind an associated buffer, an array when typed, a slice
-/// when not.
+/// Experts and the gates over them, as the walk needs them.
+///
+/// The typed levels implement it, and so does the shape-erased view. That is why every buffer that
+/// the walk touches has an associated type: it is an array in a typed level and a slice in an erased
+/// one.
 ///
 /// This trait appears in bounds; the engine implements it, and nobody else has to.
 pub trait Level {
-    /// Activations.
+    /// The activations of the model: `f32` or `i16`.
     type Act: Element;
     /// What an expert or a gate reads.
     type In: ?Sized;
-    /// All gate weights.
+    /// The weights of all gates.
     type GateWeights: ?Sized;
-    /// One expert's output (and, when erased, the buffers to make it).
+    /// One expert's output. In an erased level, the buffers between its layers as well.
     type Stream: ?Sized;
     /// One mixture per output stream.
     type Mixtures: ?Sized;
     /// `[(); K]` for `K` tasks: a number that bounds can compare.
     type Count;
-    /// Bytes of the buffers of the widest layer.
+    /// Bytes of the intermediate buffers of the expert or gate that needs most.
     const LAYER_SCRATCH: usize;
 
-    /// How many experts there are.
+    /// Returns how many experts there are.
     fn experts(&self) -> usize;
-    /// How many gates there are, which is how many output streams.
+    /// Returns how many gates there are, which is also the number of output streams.
     fn gates(&self) -> usize;
-    /// Computes a gate.
+    /// Computes the weights of a gate.
     fn gate<M: Math, X: Inputs<Self::In> + ?Sized>(
         &self,
         gate: usize,
@@ -60,7 +62,7 @@ pub trait Level {
         weights: &mut Self::GateWeights,
         work: &mut Self::Stream,
     );
-    /// The weight of an expert at a gate; `NONE` where the gate does not see it.
+    /// Returns the weight that a gate gives an expert, or `NONE` where the gate does not see it.
     fn weight(
         &self,
         weights: &Self::GateWeights,
@@ -71,7 +73,7 @@ pub trait Level {
     /// expert is run even when its weight rounds to zero, so that execution time does not depend on
     /// the input.
     fn always(&self, gate: usize, expert: usize) -> bool;
-    /// Computes an expert.
+    /// Runs an expert.
     fn expert<M: Math, X: Inputs<Self::In> + ?Sized>(
         &self,
         expert: usize,
@@ -91,15 +93,15 @@ pub trait Level {
         let _ = (first, x, each);
         false
     }
-    /// The expert's output.
+    /// Returns the output of the expert that ran last.
     fn output<'s>(&self, expert: usize, stream: &'s Self::Stream) -> &'s [Self::Act];
-    /// The accumulators of a gate's mixture.
+    /// Returns the accumulators of a gate's mixture.
     fn mixture<'m>(
         &self,
         mixtures: &'m mut Self::Mixtures,
         gate: usize,
     ) -> &'m mut [<Self::Act as Element>::MixtureSum];
-    /// The input streams that these output streams depend on.
+    /// Returns the input streams that these output streams depend on.
     #[must_use]
     fn required_inputs(streams: TaskMask) -> TaskMask {
         let _ = streams;
@@ -107,15 +109,16 @@ pub trait Level {
     }
 }
 
-/// A level that a type spells: it can describe its records.
+/// A level that is a type, and can therefore describe the records that its blob must have.
 pub trait TypedLevel: Level {
-    /// Describes all nodes and layers. The level's input streams start at value `base`; returns the
-    /// value at which its output streams start.
+    /// Appends the records of all nodes and layers to the description that `load` compares with the
+    /// blob. The level's input streams start at value `base`. Returns the value at which its output
+    /// streams start.
     fn describe<X: Inputs<Self::In>>(to: &mut Check<'_>, base: u8) -> u8;
 }
 
-/// Whether a gate of this kind and mask weighs the expert of bit `expert` whatever the input is: it
-/// sees the expert, and has no structural zeros.
+/// Returns `true` if a gate of this kind and with this mask includes the expert of bit `expert` for
+/// every input: the gate sees the expert, and its kind has no structural zeros.
 pub(crate) const fn weighs_always(op: NodeOp, sees: u32, expert: usize) -> bool {
     expert < 32 && sees >> (expert & 31) & 1 != 0 && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid)
 }

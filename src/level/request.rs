@@ -5,8 +5,7 @@ use core::ops::{BitOr, BitOrAssign};
 
 /// A set of a model's tasks, by their index. A model has at most 32 tasks.
 ///
-/// A task is one output of the model: every tower's, and behind those every
-/// [`Product`](crate::Product)'s.
+/// Every tower is a task, and behind the towers every [`Product`](crate::Product) is one.
 ///
 /// ```
 /// use mmoe::TaskMask;
@@ -25,31 +24,31 @@ impl TaskMask {
     /// No task.
     pub const NONE: Self = Self(0);
 
-    /// This task alone; [`NONE`](Self::NONE) from 32 on.
+    /// Returns the set of this task alone; [`NONE`](Self::NONE) for a number from 32 on.
     #[must_use]
     pub const fn only(task: usize) -> Self {
         if task < 32 { Self(1 << task) } else { Self(0) }
     }
 
-    /// The set whose bit `k` is task `k`.
+    /// Returns the set in which task `k` is present where bit `k` is set.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    /// The set as bits: bit `k` is task `k`.
+    /// Returns the set as bits: bit `k` is set where task `k` is present.
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.0
     }
 
-    /// Whether the task is in the set.
+    /// Returns `true` if the task is in the set.
     #[must_use]
     pub const fn contains(self, task: usize) -> bool {
         task < 32 && self.0 >> task & 1 != 0
     }
 
-    /// Whether no task is in the set.
+    /// Returns `true` if no task is in the set.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -69,12 +68,12 @@ impl BitOrAssign for TaskMask {
     }
 }
 
-/// Which experts are left out beside those that no gate weighs.
+/// Decides which experts are left out, beside those that no gate weighs.
 pub trait ExpertFilter: Copy {
-    /// Whether anything is left out at all. The walk compares weights with the threshold only
+    /// Whether anything is left out at all. The walk compares gate weights with the threshold only
     /// where this is `true`.
     const SKIPS: bool;
-    /// Gate weights below this count as nothing.
+    /// Returns the gate weight below which an expert counts as not weighed.
     fn threshold<A: Element>(self) -> A::Gate;
 }
 
@@ -89,11 +88,12 @@ impl ExpertFilter for RunAll {
     }
 }
 
-/// Leaves out every expert that a gate weighs less than this. The other weights stay as they are:
-/// they are not normalised again.
+/// Leaves an expert out of every mixture whose gate weighs it less than a threshold. An expert that
+/// no gate weighs more is not run.
 ///
-/// How much work that saves depends on the input; `mmoe eval --skip-below` shows what it saves and
-/// costs on given rows.
+/// The other weights stay as they are: they are not normalized again. How much work this saves
+/// depends on the input. `mmoe eval --skip-below` shows, on rows of your own, what a threshold saves
+/// and what it costs in accuracy.
 ///
 /// ```
 /// const SKIP: mmoe::SkipBelow = mmoe::SkipBelow::new(0.02).unwrap();
@@ -103,8 +103,8 @@ impl ExpertFilter for RunAll {
 pub struct SkipBelow(f32);
 
 impl SkipBelow {
-    /// The smallest weight that counts, at least 0 and less than 1; `None` for any other number
-    /// and for NaN.
+    /// Creates a threshold from the smallest weight that counts. It must be at least 0 and less than
+    /// 1; the result is `None` for any other number and for NaN.
     #[must_use]
     pub const fn new(least: f32) -> Option<Self> {
         if least >= 0.0 && least < 1.0 {
@@ -122,7 +122,7 @@ impl ExpertFilter for SkipBelow {
     }
 }
 
-/// What is asked of a trunk or of a level.
+/// What a trunk or a level is asked to compute.
 ///
 /// A trunk is asked for tasks. A level is asked for its output streams: stream `k` is task `k`'s,
 /// and the stream behind the last task's is the shared one of an
@@ -136,14 +136,14 @@ pub struct Request<F> {
 }
 
 impl<F: Copy> Request<F> {
-    /// The same for other tasks.
+    /// Returns the same request for other tasks.
     pub(crate) fn of(self, tasks: TaskMask) -> Self {
         Self { tasks, ..self }
     }
 }
 
 impl Request<RunAll> {
-    /// These tasks, with every expert that has a weight.
+    /// Asks for these tasks, with every expert that has a weight.
     pub(crate) const fn tasks(tasks: TaskMask) -> Self {
         Self {
             tasks,

@@ -4,18 +4,20 @@ use crate::bytes::Pod;
 use crate::number::Element;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// The inputs of a level: one that all experts and gates read, or a stream for each.
+/// The inputs of a level: one input that all experts and gates read, or one stream for each.
 pub trait Inputs<In: ?Sized> {
-    /// How many streams there are; any number where all read the same.
+    /// How many streams there are; `usize::MAX` where all read the same one, since any number of
+    /// experts and gates may read it.
     const STREAMS: usize = usize::MAX;
-    /// What expert or gate `k` reads.
+    /// Returns what expert or gate `k` reads.
     fn stream(&self, k: usize) -> Option<&In>;
-    /// The value of stream `k` in the wiring, if the first stream's is `base`.
+    /// Returns the number of stream `k` among the values of the wiring, where `base` is the number
+    /// of the first stream.
     #[must_use]
     fn value(base: u8, k: usize) -> u8;
 }
 
-/// One input for everybody.
+/// One input that every expert and gate reads.
 impl<T: Element, const N: usize> Inputs<[T; N]> for [T; N] {
     fn stream(&self, _: usize) -> Option<&[T; N]> {
         Some(self)
@@ -25,7 +27,7 @@ impl<T: Element, const N: usize> Inputs<[T; N]> for [T; N] {
     }
 }
 
-/// K streams: expert and gate k read stream k. With one stream everybody reads that one.
+/// `K` streams: expert `k` and gate `k` read stream `k`. Where there is only one, all read it.
 impl<T: Element, const N: usize, const K: usize> Inputs<[T; N]> for [[T; N]; K] {
     const STREAMS: usize = if K == 1 { usize::MAX } else { K };
     fn stream(&self, k: usize) -> Option<&[T; N]> {
@@ -44,9 +46,9 @@ impl<T: Element, const N: usize, const K: usize> Inputs<[T; N]> for [[T; N]; K] 
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TaskStreams<X, const K: usize> {
-    /// One per task.
+    /// The stream of each task.
     pub tasks: [X; K],
-    /// For the shared experts and the shared gate.
+    /// The stream that the shared experts and the shared gate read.
     pub shared: X,
 }
 
@@ -60,13 +62,13 @@ impl<X: Pod, const K: usize> Inputs<X> for TaskStreams<X, K> {
     }
 }
 
-/// Gate weights of two parts of a trunk: of a level's task gates and its shared gate, or of two
-/// levels.
+/// The gate weights of two parts of a trunk: of the task gates and the shared gate of one level, or
+/// of two levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct LevelGates<X, Y>(
-    /// Of the task gates, or of the earlier levels.
+    /// The weights of the task gates, or of the earlier levels.
     pub X,
-    /// Of the shared gate, or of the last level.
+    /// The weights of the shared gate, or of the last level.
     pub Y,
 );

@@ -1,10 +1,14 @@
 //! The one walk over a level's gates and experts.
+//!
+//! Typed levels, shape-erased levels and levels resumed from a context all run through it, so that
+//! there is one place that decides which experts run and in which order they are added.
 
 use super::{ExpertFilter, Inputs, Level, Request};
 use crate::math::Math;
 use crate::number::Element;
 
-/// The buffers of one level, which its caller owns.
+/// The buffers of one level. Its caller owns them, so that the caller decides in which stack frame
+/// (or in which part of the scratch) they lie.
 #[derive(Debug)]
 pub struct Buffers<'b, G: ?Sized, S: ?Sized, M: ?Sized> {
     /// The gate weights.
@@ -18,9 +22,13 @@ pub struct Buffers<'b, G: ?Sized, S: ?Sized, M: ?Sized> {
 /// Computes the gates that are asked for, then runs the experts one by one and adds each to the
 /// mixtures. Returns the number of experts that ran.
 ///
-/// An expert to which every requested gate gives a structural zero is not run: one of a hard,
-/// top-k, DSelect-k or constant gate, or of a gate that does not see it. A softmax or sigmoid that
-/// rounds to zero is none, so that the work is the same for every input.
+/// Gates come first because they decide which experts are needed at all. Each expert is added to
+/// every mixture at once, so that the output of one expert is all that has to be kept in memory.
+///
+/// An expert is not run if every requested gate gives it a structural zero, which is a zero of a
+/// hard, top-k, DSelect-k or constant gate, or of a gate that does not see it. A softmax or a sigmoid
+/// that rounds to zero is not a structural zero, so that the work of such models is the same for
+/// every input.
 // Never inlined: the walk's own registers are spilled in its frame and not in that of `finish`,
 // which holds the level's buffers while the towers run.
 #[inline(never)]
@@ -38,6 +46,8 @@ pub(crate) fn walk<M: Math, F: ExpertFilter, L: Level + ?Sized, X: Inputs<L::In>
     let asked = request.tasks;
     let none = <L::Act as Element>::NONE;
     let threshold = request.filter.threshold::<L::Act>();
+    // The weight that counts for a gate and an expert, or `None` where the expert is left out.
+    // `F::SKIPS` is a constant: without a filter the comparison with the threshold is not compiled.
     let weight = |weights: &L::GateWeights, gate: usize, expert: usize| {
         let g = level.weight(weights, gate, expert);
         let skipped = if F::SKIPS && g < threshold {
@@ -75,6 +85,8 @@ pub(crate) fn walk<M: Math, F: ExpertFilter, L: Level + ?Sized, X: Inputs<L::In>
             if expert < grouped {
                 continue;
             }
+            // All four must be needed: a group runs as a whole, and one that nobody needs would
+            // change the number of experts that ran.
             if expert + 4 <= level.experts()
                 && (expert..expert + 4).all(|i| needed(weights, i))
                 && level.expert4::<M, X>(expert, x, &mut add)

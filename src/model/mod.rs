@@ -1,4 +1,4 @@
-//! Models: an input stage, a trunk, towers. The families of the literature are aliases.
+//! Models: an input stage, a trunk and towers, put together.
 
 mod families;
 mod traced;
@@ -17,11 +17,14 @@ use crate::tower::Towers;
 use crate::trunk::{LevelOutputs, Trunk};
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// A model: exactly the weights of its blob, used where they lie.
+/// A model whose architecture is its type.
 ///
-/// A loaded model is a `&Model`: one pointer of RAM. Spell a model by its family: [`Mmoe`],
-/// [`Omoe`], [`SharedBottom`], [`Cgc`], [`Ple`], [`Independent`]; `mmoe codegen` writes the
-/// type for a blob.
+/// The struct holds exactly the weights of a blob, in the order in which they lie there. A loaded
+/// model is therefore a reference into the blob: it takes one pointer of RAM, and nothing is copied.
+///
+/// Use one of the aliases for the families of the literature ([`Mmoe`], [`Omoe`],
+/// [`SharedBottom`], [`Cgc`], [`Ple`], [`Independent`]) rather than `Model` itself. You seldom write
+/// the type by hand: `mmoe codegen` writes it for a blob.
 ///
 /// ```
 /// use mmoe::{Binary, Blob, Dense, F32, Gate, Head, LoadError, Mmoe, Seq};
@@ -45,11 +48,11 @@ use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Model<S, L, T> {
-    /// From features to activations.
+    /// The input stage, which turns features into activations.
     pub input: S,
-    /// From activations to mixtures.
+    /// The experts and gates, which turn activations into one mixture per tower.
     pub trunk: L,
-    /// From mixtures to outputs.
+    /// The towers, which turn mixtures into outputs.
     pub towers: T,
 }
 
@@ -57,10 +60,12 @@ impl<S, L, T> Model<S, L, T>
 where
     Self: InPlace,
 {
-    /// Uses a blob's weights as a model, after checking all of it: magic, version, length,
-    /// checksum, header, and every record against this type. Nothing is copied; the model is the
-    /// blob's own bytes. The blob must lie at a multiple of 4, as an
-    /// [`include_blob!`](crate::include_blob) does.
+    /// Checks a blob and returns the model that lies in it.
+    ///
+    /// The magic number, the version, the length, the checksum and the header are checked, and every
+    /// record is compared with this type. Nothing is copied: the model is the blob's own bytes. The
+    /// blob must lie at a multiple of 4 bytes, as one from [`include_blob!`](crate::include_blob)
+    /// does.
     ///
     /// After `Ok`, inference neither fails nor panics, whatever the weights are.
     ///
@@ -78,8 +83,8 @@ where
         Self::from_blob(&Blob::open(blob)?)
     }
 
-    /// [`load`](Self::load) of a blob that is open already, whose checksum is therefore not
-    /// computed again.
+    /// Does what [`load`](Self::load) does for a blob that is already open, so that its checksum is
+    /// not computed a second time.
     ///
     /// ```
     /// use mmoe::{Binary, Blob, Dense, F32, Gate, Head, Mmoe, SelfTestError};
@@ -97,7 +102,7 @@ where
     ///
     /// # Errors
     ///
-    /// The record that differs from this type, or the alignment.
+    /// [`LoadError`] names the first record that differs from this type, or the alignment.
     pub fn from_blob<'a, A: Element, const I: usize>(blob: &Blob<'a>) -> Result<&'a Self, LoadError>
     where
         S: InputStage<Out = [A; I]>,
@@ -130,15 +135,26 @@ where
     L: Trunk<Act = A, In = [A; I]>,
     T: Towers<Act = A, In = L::Stream, Count = L::Count>,
 {
-    /// Bytes of buffers that a prediction has on the stack (beside return addresses and registers;
-    /// with experts run one at a time): input, gate weights, one expert, one mixture per
-    /// stream, the widest layer's intermediates, raw outputs.
+    /// Bytes of buffers that a prediction keeps on the stack: the input, the gate weights, one
+    /// expert's output, one mixture per tower, the intermediate values of the widest layer, and the
+    /// raw outputs.
+    ///
+    /// Return addresses and saved registers come on top; `mmoe inspect --core` estimates both
+    /// together. The figure holds where experts run one at a time, as they do on microcontrollers.
     pub const SCRATCH: usize = S::SCRATCH
         + size_of::<L::Streams>()
         + max(L::EARLIER_SCRATCH, L::LAST_SCRATCH + T::SCRATCH)
         + size_of::<T::Out>();
 
     /// Computes all outputs for one row of features.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// let (click, like, rating) = model.predict(&[0.5; 64]);
+    /// assert!((0.0..=1.0).contains(&click) && (0.0..=1.0).contains(&like));
+    /// assert!(rating.is_finite());
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     pub fn predict(&self, x: &S::From) -> T::Shown {
         self.predict_with::<Libm>(x)
     }
@@ -154,8 +170,17 @@ where
         })
     }
 
-    /// [`predict`](Self::predict) for each row, into the caller's memory; as many as the shorter
-    /// slice has. The bits are those of single rows.
+    /// Computes all outputs for each row and writes them to the caller's memory, for as many rows
+    /// as the shorter of the two slices has. The bits are those of [`predict`](Self::predict).
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// let rows = [[0.0; 64], [0.5; 64]];
+    /// let mut outputs = [(0.0, 0.0, 0.0); 2];
+    /// model.predict_batch(&rows, &mut outputs);
+    /// assert_eq!(outputs[1], model.predict(&rows[1]));
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     // Row by row: a kernel's panel of rows fills a host's vector units at batch 1 already.
     pub fn predict_batch<X>(&self, rows: &[X], outputs: &mut [T::Shown])
     where
@@ -166,13 +191,39 @@ where
         }
     }
 
-    /// Computes all outputs, and returns them with all gate weights and what the prediction did.
+    /// Computes all outputs, and returns them with all gate weights and with what the prediction
+    /// did: how many experts ran, and how many features were NaN or out of range.
+    ///
+    /// Use it to see why a prediction is what it is, or to watch for gates that have stopped using
+    /// an expert. It does the work of [`predict`](Self::predict) and copies the gate weights.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// let traced = model.predict_traced(&[0.5; 64]);
+    /// assert_eq!(traced.tasks, model.predict(&[0.5; 64]));
+    /// assert_eq!(traced.run.experts, 4, "a softmax gate uses every expert");
+    /// // One array of weights per gate. In integer models they add up to exactly one.
+    /// for weights in traced.gates {
+    ///     assert_eq!(weights.iter().map(|w| u32::from(w.0)).sum::<u32>(), 32768);
+    /// }
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     pub fn predict_traced(&self, x: &S::From) -> Traced<T::Shown, L::GateWeights> {
         self.traced(x, RunAll)
     }
 
-    /// [`predict_traced`](Self::predict_traced) without the experts that a gate weighs less than
-    /// `skip` says.
+    /// Does what [`predict_traced`](Self::predict_traced) does, but runs no expert that every gate
+    /// weighs less than `skip`, and adds an expert only to the mixtures of gates that weigh it more.
+    ///
+    /// It trades accuracy for time: see [`SkipBelow`] for how to find out what a threshold costs.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// let skip = mmoe::SkipBelow::new(0.3).unwrap();
+    /// let traced = model.predict_skipping(&[0.5; 64], skip);
+    /// assert!(traced.run.experts < 4);
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     pub fn predict_skipping(
         &self,
         x: &S::From,
@@ -205,14 +256,13 @@ where
     /// both of its factors, and writes only the product.
     ///
     /// ```
-    /// use mmoe::{Binary, Dense, F32, Gate, Head, Mmoe, TaskMask};
-    /// type Model = Mmoe<[Dense<8, 4, F32>; 2], [Gate<8, 2, F32>; 2], [Binary<Head<4, 1, F32>>; 2]>;
-    ///
-    /// fn second(model: &Model, x: &[f32; 8]) -> f32 {
-    ///     let mut y = [0.0; 2];
-    ///     model.predict_tasks(x, TaskMask::only(1), &mut y);
-    ///     y[1]
-    /// }
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// // NaN marks what nobody asked for.
+    /// let mut y = (f32::NAN, f32::NAN, f32::NAN);
+    /// model.predict_tasks(&[0.5; 64], TaskMask::only(1), &mut y);
+    /// assert_eq!(y.1, model.predict(&[0.5; 64]).1);
+    /// assert!(y.0.is_nan() && y.2.is_nan(), "the other outputs are left as they were");
+    /// # Ok::<(), mmoe::SelfTestError>(())
     /// ```
     pub fn predict_tasks(&self, x: &S::From, tasks: TaskMask, y: &mut T::Shown) -> Run {
         self.input.with(x, |q, input| {
@@ -224,9 +274,21 @@ where
         })
     }
 
-    /// Activations in, raw outputs out. In an integer model no float instruction runs: features are
-    /// quantized by the caller (with [`quantize`](Self::quantize) or the scales in `self.input`),
-    /// outputs are [`Q16`](crate::Q16) and [`Q31`](crate::Q31).
+    /// Computes raw outputs from activations, for cores without a float unit.
+    ///
+    /// In an integer model no float instruction runs. The caller quantizes the features, with
+    /// [`quantize`](Self::quantize) or from the scales in `self.input`; the outputs are
+    /// [`Q16`](crate::Q16) and [`Q31`](crate::Q31), which [`show`](Self::show) converts to f32.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// let mut activations = [0i16; 64];
+    /// let counts = model.quantize(&[0.5; 64], &mut activations);
+    /// assert_eq!(counts.nan, 0);
+    /// let raw = model.predict_q(&activations);
+    /// assert_eq!(model.show(&raw), model.predict(&[0.5; 64]));
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     pub fn predict_q(&self, x: &[A; I]) -> T::Out {
         let mut raw = T::Out::new_zeroed();
         let mut weights = L::GateWeights::new_zeroed();
@@ -234,13 +296,13 @@ where
         raw
     }
 
-    /// Converts raw outputs to f32.
+    /// Converts the raw outputs of [`predict_q`](Self::predict_q) to f32.
     pub fn show(&self, raw: &T::Out) -> T::Shown {
         self.towers.show(raw)
     }
 
-    /// Converts features to activations, as the input stage does. Returns how many were NaN or out
-    /// of range.
+    /// Converts features to the activations that [`predict_q`](Self::predict_q) takes, as the input
+    /// stage does in every prediction. Returns how many were NaN or out of range.
     pub fn quantize(&self, x: &S::From, q: &mut [A; I]) -> InputCounts {
         self.input.with(x, |made, counts| {
             *q = *made;
@@ -248,8 +310,10 @@ where
         })
     }
 
-    // In two frames, `run` and `finish`: the buffers of the levels before the last one and those of
-    // the last one never live at the same time, and share their bytes of the stack.
+    // A prediction is split into two functions so that it has two stack frames. The buffers of the
+    // earlier levels and those of the last level are never alive at the same time, but the compiler
+    // gives every local of one function its own bytes. `finish` is entered only after the frame of
+    // `Trunk::streams` is gone, so the two share the stack and `SCRATCH` is their maximum.
     pub(crate) fn run<M: Math, F: ExpertFilter>(
         &self,
         x: &[A; I],
@@ -265,7 +329,7 @@ where
         run.wrapping_add(self.finish::<M, F>(x, &streams, request, weights, raw))
     }
 
-    /// The last level, and the towers that are asked for.
+    /// Runs the last level and then the towers that are asked for.
     #[inline(never)]
     fn finish<M: Math, F: ExpertFilter>(
         &self,

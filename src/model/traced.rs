@@ -1,8 +1,8 @@
-//! What a prediction says about itself.
+//! What a prediction reports beside its outputs.
 
 use crate::input::InputCounts;
 
-/// What a prediction did.
+/// How much work a prediction did, and how usable its features were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {

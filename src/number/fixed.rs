@@ -17,10 +17,10 @@ macro_rules! fixed {
         pub struct $name(pub $int);
 
         impl $name {
-            /// Fractional bits.
+            /// How many of its bits are fractional.
             pub const BITS: u32 = $bits;
 
-            /// The value as f32 (rounded where it has more than 24 significant bits).
+            /// Returns the value as f32. It is rounded where it has more than 24 significant bits.
             #[must_use]
             pub fn to_f32(self) -> f32 {
                 const STEP: f32 = 1.0 / (1u64 << $bits) as f32;
@@ -37,15 +37,28 @@ macro_rules! fixed {
 }
 
 fixed!(
-    /// A gate weight of an integer model: unsigned, 32768 is one. The weights of a softmax gate add up to exactly 32768.
+    /// A gate weight of an integer model: unsigned, and 32768 stands for 1. The weights of a softmax
+    /// gate add up to exactly 32768.
+    ///
+    /// ```
+    /// assert_eq!(mmoe::Q15(8192).to_f32(), 0.25);
+    /// ```
     Q15(u16), 15
 );
 fixed!(
-    /// A logit of an integer model: signed, 65536 is one.
+    /// A logit of an integer model: signed, and 65536 stands for 1.
+    ///
+    /// ```
+    /// assert_eq!(mmoe::Q16(-98304).to_f32(), -1.5);
+    /// ```
     Q16(i32), 16
 );
 fixed!(
-    /// A probability of an integer model: unsigned, 2³¹ is one.
+    /// A probability of an integer model: unsigned, and 2³¹ stands for 1.
+    ///
+    /// ```
+    /// assert_eq!(mmoe::Q31(1 << 30).to_f32(), 0.5);
+    /// ```
     Q31(u32), 31
 );
 

@@ -14,18 +14,20 @@ use crate::math::Math;
 
 /// The activation type of a model, `f32` or `i16`, with the types and operations that go with it.
 ///
-/// The formulas are in `docs/numerics.md`. All operations work on slices of equal length; they
-/// never panic, a longer slice's end is left alone.
+/// It is what makes one layer, one gate and one walk serve float and integer models alike. The
+/// formulas are in `docs/numerics.md`. All operations expect slices of equal length. They never
+/// panic: where one slice is longer, its end is left as it is.
 pub trait Element: Pod + Default {
-    /// A gate weight.
+    /// A gate weight: f32, or [`Q15`].
     type Gate: Pod + PartialEq + PartialOrd + Into<f32> + Default;
-    /// The accumulator of a mixture.
+    /// The accumulator of one element of a mixture.
     type MixtureSum: Pod;
-    /// A raw value of a tower or a gate before its activation.
+    /// A value of a tower or of a gate before its sigmoid or softmax: f32, or [`Q16`].
     type Logit: Pod + Buffer + Default + Into<f32> + PartialEq;
-    /// A probability.
+    /// A probability: f32, or [`Q31`].
     type Prob: Pod + Buffer + Default + Into<f32> + PartialEq;
-    /// What a linear output stores to be shown in its own unit: nothing, or the f32 value of one.
+    /// What a linear output stores so that it can be converted to its own unit: nothing, or the f32
+    /// value of one.
     type Unit: Pod;
     /// A stored slope below zero.
     type Slope: Pod;
@@ -37,9 +39,9 @@ pub trait Element: Pod + Default {
     /// What the input stage stores for `N` features: nothing, or a scale and an offset each.
     type Scales<const N: usize>: InPlace;
 
-    /// The gate weight that means: not at all.
+    /// Zero: the weight of an expert that the gate excludes.
     const NONE: Self::Gate;
-    /// The precision of layers without a matrix.
+    /// The precision that the records of layers without a matrix have.
     const PRECISION: PrecisionKind;
 
     /// Whether features need a buffer to become activations.
@@ -52,48 +54,50 @@ pub trait Element: Pod + Default {
         x: &[f32; N],
         f: impl FnOnce(&[Self; N], InputCounts) -> R,
     ) -> R;
-    /// The features from `start` on, as activations.
+    /// Writes the features `x`, of which the first is feature `start` of the model, as activations.
     fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
     /// Whether the feature 0 is the activation 0, in every column.
     fn zero_is_zero<const N: usize>(scales: &Self::Scales<N>) -> bool;
-    /// `softmax` of gate logits; `z` is used up.
+    /// Writes the `softmax` of gate logits. The logits are scratch afterwards.
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
-    /// `sigmoid` of each gate logit.
+    /// Writes the `sigmoid` of each gate logit.
     fn gate_sigmoid<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
-    /// One for the largest logit, lowest index first.
+    /// Writes one for the largest logit (of equal ones the first) and zero for all others.
     fn gate_hard(z: &[Self::Logit], g: &mut [Self::Gate]);
-    /// The `k` largest logits, lowest index first.
+    /// Writes the weights of the `k` largest logits (of equal ones the first) and zero for all others.
     fn gate_top_k<M: Math>(
         k: usize,
         renormalise: bool,
         z: &mut [Self::Logit],
         g: &mut [Self::Gate],
     );
-    /// DSelect-k; `z` holds k selectors' bits and then k mixing logits.
+    /// Writes the weights of a DSelect-k gate. `z` holds the bits of `k` selectors and then `k` mixing
+    /// logits.
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [Self::Logit], g: &mut [Self::Gate]);
-    /// A gate weight from f32.
+    /// Converts a gate weight from f32.
     fn gate_from_f32(g: f32) -> Self::Gate;
-    /// `m += g·h`.
+    /// Adds an expert to a mixture: `m += g·h`.
     fn mix(m: &mut [Self::MixtureSum], g: Self::Gate, h: &[Self]);
     /// Rounds a mixture to activations.
     fn round_mixture(m: &[Self::MixtureSum], h: &mut [Self]);
-    /// Class probabilities.
+    /// Computes class probabilities from logits.
     fn softmax<M: Math>(z: &[Self::Logit], p: &mut [Self::Prob]);
-    /// One probability.
+    /// Computes one probability from one logit.
     fn sigmoid<M: Math>(z: Self::Logit) -> Self::Prob;
-    /// The product of two probabilities.
+    /// Multiplies two probabilities.
     fn product(a: Self::Prob, b: Self::Prob) -> Self::Prob;
-    /// A logit in its own unit.
+    /// Converts a logit to its own unit.
     fn in_unit(z: Self::Logit, unit: &Self::Unit) -> f32;
-    /// An activation in its own unit.
+    /// Converts an activation to its own unit.
     fn activation_in_unit(v: Self, unit: &Self::Unit) -> f32;
-    /// A logit's bits.
+    /// Returns the bits of a logit.
     fn logit_word(z: Self::Logit) -> u32;
-    /// A probability's bits.
+    /// Returns the bits of a probability.
     fn prob_word(p: Self::Prob) -> u32;
-    /// An activation's bits, sign-extended.
+    /// Returns the bits of an activation, sign-extended.
     fn word(v: Self) -> u32;
-    /// An activation from its little-endian bytes at the start of `bytes`, and the rest.
+    /// Reads an activation from its little-endian bytes at the start of `bytes`. Returns it and the
+    /// rest of the bytes.
     fn read(bytes: &[u8]) -> Option<(Self, &[u8])>;
     /// `max(y, 0)`.
     fn relu(y: &mut [Self]);
@@ -110,8 +114,8 @@ pub trait Element: Pod + Default {
 }
 
 /// Reads activations from their little-endian bytes.
-// Out of line, for any length: inlined where the length is a constant, the loop is unrolled into
-// kilobytes for each model.
+// Not inlined: where the length is a constant, the compiler unrolls the loop into kilobytes of code
+// for each model.
 #[inline(never)]
 pub(crate) fn read<A: Element>(mut bytes: &[u8], x: &mut [A]) -> Result<(), SelfTestError> {
     for x in x {

@@ -1,4 +1,4 @@
-//! f32 weights.
+//! f32 weights and arithmetic.
 
 use super::{Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
@@ -19,9 +19,9 @@ impl Precision for F32 {
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixF32<const IN: usize, const OUT: usize> {
-    /// One per row.
+    /// The bias of each row.
     pub bias: [f32; OUT],
-    /// In panels.
+    /// The weights, in panels of rows: not in the order of the nested array.
     pub weights: [[f32; IN]; OUT],
 }
 
@@ -40,7 +40,7 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
     }
     #[cfg(not(target_os = "none"))]
     fn dense4(group: [&Self; 4], x: &[f32], mut y: [&mut [f32]; 4], relu: bool) -> bool {
-        // More rows fill the vector units alone.
+        // A matrix of more rows fills a host's vector units by itself.
         if OUT > 8 {
             return false;
         }

@@ -6,7 +6,8 @@ use crate::kernel::{self, ActiveColumns, WideRow};
 use crate::number::Q16;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// int16 weights, int16 activations, integer arithmetic only: the wide layers of an [`I8`](crate::I8) model.
+/// int16 weights, int16 activations, and integer arithmetic only: the precision of those layers of an
+/// [`I8`](crate::I8) model for which int8 weights are too coarse.
 #[derive(Debug)]
 pub enum I16 {}
 
@@ -20,9 +21,9 @@ impl Precision for I16 {
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixI16<const IN: usize, const OUT: usize> {
-    /// One per row.
+    /// The bias, multiplier and shift of each row.
     pub rows: [WideRow; OUT],
-    /// In panels.
+    /// The weights, in panels of rows: not in the order of the nested array.
     pub weights: [[i16; IN]; OUT],
 }
 

@@ -7,8 +7,9 @@ use crate::number::Q16;
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// int8 weights, int16 activations, integer arithmetic only. `K` is the order of the weights: it
-/// changes speed, never a result.
+/// int8 weights, int16 activations, and integer arithmetic only.
+///
+/// `K` is the packing, the order of the weights in flash. It changes speed, never a result.
 #[derive(Debug)]
 pub struct I8<K = Panels>(PhantomData<K>);
 
@@ -22,11 +23,11 @@ impl<K: Packing> Precision for I8<K> {
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixI8<const IN: usize, const OUT: usize, K> {
-    /// One per row.
+    /// The bias, multiplier and shift of each row.
     pub rows: [Row; OUT],
-    /// In the order of `K`.
+    /// The weights, in the order of the packing `K`: not in the order of the nested array.
     pub weights: [[i8; IN]; OUT],
-    /// The order.
+    /// Names the packing.
     pub packing: PhantomData<K>,
 }
 

@@ -1,6 +1,13 @@
-//! How the weights of one layer are written and multiplied.
+//! Precisions: how the weights of a layer are stored and multiplied.
+//!
+//! | precision | weights | activations | bytes of a layer of `IN` × `OUT` | use it for |
+//! |---|---|---|---|---|
+//! | [`F32`] | f32 | f32 | `4·IN·OUT + 4·OUT` | cores with a float unit, reference models |
+//! | [`W8`] | int8 | f32 | `IN·OUT + 8·OUT` | a quarter of the flash, without calibration |
+//! | [`I8`] | int8 | int16 | `IN·OUT + 8·OUT` | cores without a float unit |
+//! | [`I16`] | int16 | int16 | `2·IN·OUT + 12·OUT` | the layers of an I8 model that need more |
 
-/// Shapes say more than weights, of which there may be thousands.
+/// Implements `Debug` by the shape, which tells more than thousands of weights.
 macro_rules! debug_shape {
     ($name:ident $(<$p:ident>)?) => {
         impl<const IN: usize, const OUT: usize $(, $p)?> core::fmt::Debug
@@ -32,14 +39,14 @@ use crate::number::Element;
 
 /// The weights of one dense layer as they lie in flash.
 pub trait Matrix<A: Element>: InPlace {
-    /// Precision and packing, as the layer's record has them.
+    /// The precision and the packing, as the layer's record has them.
     const FORMAT: (PrecisionKind, PackingKind);
-    /// `y = W x + b` as activations, negative ones set to 0 if `relu`.
+    /// Computes `y = W x + b` as activations. With `relu`, negative ones become 0.
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
-    /// `z = W x + b` as logits.
+    /// Computes `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
-    /// Writes what [`dense`](Self::dense) makes of four layers on one input, side by side. Returns
-    /// `false` where that is no faster; nothing was done then.
+    /// Does what [`dense`](Self::dense) does for four layers on one input, side by side. Returns
+    /// `false`, and has done nothing, where that is no faster.
     #[doc(hidden)]
     fn dense4(group: [&Self; 4], x: &[A], y: [&mut [A]; 4], relu: bool) -> bool
     where
@@ -48,11 +55,11 @@ pub trait Matrix<A: Element>: InPlace {
         let _ = (group, x, y, relu);
         false
     }
-    /// One row's sum over some of the columns.
+    /// The sum of one row over some of the columns.
     type Partial: Pod + Default;
-    /// The sums of the columns that `x` holds, from the first one on.
+    /// Writes the sums over the first columns, as many as `x` has.
     fn begin(&self, x: &[A], sums: &mut [Self::Partial]);
-    /// Adds the columns from `from` on.
+    /// Adds the columns from `from` on, as many as `x` has.
     fn add(&self, from: usize, x: &[A], sums: &mut [Self::Partial]);
     /// Adds the columns that are not zero, in their order.
     fn add_active(&self, x: ActiveColumns<'_, A>, sums: &mut [Self::Partial]);
@@ -60,26 +67,27 @@ pub trait Matrix<A: Element>: InPlace {
     fn exact_without_zeros(&self) -> bool {
         true
     }
-    /// What [`dense`](Self::dense) gives, once all columns are in.
+    /// Finishes what [`dense`](Self::dense) computes, once all columns are added.
     fn finish_dense(&self, sums: &[Self::Partial], y: &mut [A], relu: bool);
-    /// What [`logits`](Self::logits) gives, once all columns are in.
+    /// Finishes what [`logits`](Self::logits) computes, once all columns are added.
     fn finish_logits(&self, sums: &[Self::Partial], z: &mut [A::Logit]);
 }
 
 /// The precision of a layer: [`F32`], [`W8`], [`I8`] or [`I16`].
 pub trait Precision: 'static {
-    /// Activations, and with them the whole number system.
+    /// The activations, which decide all other types of numbers as well.
     type Act: Element;
-    /// The bytes of an `IN → OUT` layer.
+    /// The weights of a layer from `IN` to `OUT` values.
     type Matrix<const IN: usize, const OUT: usize>: Matrix<Self::Act>;
     /// The precision of layers that need more: F32 for F32 and W8, I16 for I8 and I16.
     type Wide: Precision<Act = Self::Act>;
 }
 
-/// One step wider than `P`: what the last layer of a tower uses by default.
+/// The next wider precision than `P`, which the last layer of a tower has by default.
 pub type Wide<P> = <P as Precision>::Wide;
 
-/// The lowest value that leaves a layer.
+/// Returns the lowest activation that a layer may return. A relu is so a saturation that integer
+/// kernels do anyway, and costs nothing.
 pub(crate) const fn floor(relu: bool) -> i16 {
     if relu { 0 } else { i16::MIN }
 }

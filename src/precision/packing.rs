@@ -1,15 +1,15 @@
-//! Orders of int8 weights.
+//! Packings: orders in which int8 weights are stored.
 
 use crate::blob::PackingKind;
 use crate::kernel::{self, ActiveColumns, Row};
 
-/// An order of int8 weights.
+/// A packing: an order in which the int8 weights of a layer are stored, with the kernels that read it.
 pub trait Packing: 'static {
-    /// How a layer's record calls it.
+    /// The code of the packing in a layer's record.
     const CODE: PackingKind;
-    /// Rows to activations, not below `floor`.
+    /// Computes activations, none of which is below `floor`.
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16);
-    /// Rows to logits.
+    /// Computes logits.
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
     /// Adds the columns from `from` on, of `total`, to the rows' sums.
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
@@ -17,7 +17,8 @@ pub trait Packing: 'static {
     fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]);
 }
 
-/// Panels of four rows, column by column: the order for every target.
+/// Panels of four rows, column by column: the packing for every target. The four weights that meet
+/// one input are one word.
 #[derive(Debug)]
 pub enum Panels {}
 /// Panels of four rows as 32-bit words whose lower three bytes are stored + 128, so that one shift

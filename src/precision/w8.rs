@@ -5,8 +5,9 @@ use crate::blob::{PackingKind, PrecisionKind};
 use crate::kernel::{self, ActiveColumns};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// int8 weights with one f32 scale per row, f32 arithmetic: a quarter of the flash of [`F32`], no
-/// calibration data needed.
+/// int8 weights with one f32 scale per row, and f32 arithmetic.
+///
+/// It takes a quarter of the flash of [`F32`], and its conversion needs no calibration rows.
 #[derive(Debug)]
 pub enum W8 {}
 
@@ -20,11 +21,11 @@ impl Precision for W8 {
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixW8<const IN: usize, const OUT: usize> {
-    /// One per row.
+    /// The bias of each row.
     pub bias: [f32; OUT],
-    /// One per row.
+    /// The scale of each row.
     pub scale: [f32; OUT],
-    /// In panels.
+    /// The weights, in panels of rows: not in the order of the nested array.
     pub weights: [[i8; IN]; OUT],
 }
 

@@ -1,5 +1,5 @@
-//! Scoring many inputs that share their first elements: the first layers' sums over those are
-//! computed once.
+//! Scoring many inputs that share their first features. The sums of the first layers over the shared
+//! features are computed once and kept in a context.
 
 use crate::bytes::InPlace;
 use crate::input::Raw;
@@ -13,15 +13,17 @@ use crate::tower::Towers;
 use crate::trunk::LevelOutputs;
 use zerocopy::FromZeros;
 
-/// What a model knows of the first `C` elements of its input: the sums over them of every expert's
-/// and every gate's first layer. [`Model::context`] makes one.
+/// The shared first `C` features of many inputs, taken in already.
+///
+/// It holds the sums of the first layer of every expert and every gate over those features.
+/// [`Model::context`] creates one, and [`Model::predict_in`] completes it.
 #[derive(Debug)]
 pub struct Context<B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
     experts: B::Partials,
     gates: G::Partials,
 }
 
-/// A level whose first layers have their first part already.
+/// A level whose first layers have taken in the first part of their input already.
 struct Resumed<'a, B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
     level: &'a MmoeLevel<B, G>,
     context: &'a Context<B, G, C>,
@@ -106,10 +108,24 @@ where
     T: Towers<Act = A, In = [A; H], Count = [(); K]>,
     MmoeLevel<B, G>: InPlace,
 {
-    /// Takes the first `C` features, which many inputs share.
+    /// Computes the part of a prediction that depends only on the first `C` features, for inputs that
+    /// share those.
     ///
-    /// Memory of a context: an accumulator (4 bytes; 8 in wide layers) per row of every expert's
-    /// and every gate's first layer.
+    /// Use it where one user is scored with many items, and [`rank`](Model::rank) does not fit. A
+    /// context takes an accumulator (4 bytes; 8 in wide layers) for each row of the first layer of
+    /// every expert and every gate.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/doctest-model.txt")]
+    /// // The first 48 features are the user's, the last 16 the item's.
+    /// let context = model.context(&[0.5; 48]);
+    /// for item in [[0.0; 16], [1.0; 16]] {
+    ///     let mut whole = [0.5; 64];
+    ///     whole[48..].copy_from_slice(&item);
+    ///     assert_eq!(model.predict_in(&context, &item), model.predict(&whole));
+    /// }
+    /// # Ok::<(), mmoe::SelfTestError>(())
+    /// ```
     pub fn context<const C: usize>(&self, x: &[f32; C]) -> Context<B, G, C> {
         const { assert!(C <= I, "context: more features than the model has") };
         let mut q = <[A; C]>::new_zeroed();
@@ -117,7 +133,8 @@ where
         self.context_q(&q)
     }
 
-    /// [`context`](Self::context) of activations: of an integer model, no float instruction runs.
+    /// Does what [`context`](Self::context) does, from activations. In an integer model no float
+    /// instruction runs.
     pub fn context_q<const C: usize>(&self, x: &[A; C]) -> Context<B, G, C> {
         let mut context = Context {
             experts: B::Partials::new_zeroed(),
@@ -128,8 +145,10 @@ where
         context
     }
 
-    /// All outputs for an input of the context's features and then these. The same bits as
-    /// [`predict`](Model::predict) of both together.
+    /// Computes all outputs for the input that consists of the context's features and then `rest`.
+    /// The bits are those of [`predict`](Model::predict) for the whole input.
+    ///
+    /// The example of [`context`](Self::context) shows both.
     pub fn predict_in<const C: usize, const R: usize>(
         &self,
         context: &Context<B, G, C>,
@@ -140,7 +159,7 @@ where
         self.towers.show(&self.predict_q_in(context, &q))
     }
 
-    /// Raw outputs for an input of the context's activations and then these.
+    /// Does what [`predict_in`](Self::predict_in) does, from activations to raw outputs.
     pub fn predict_q_in<const C: usize, const R: usize>(
         &self,
         context: &Context<B, G, C>,

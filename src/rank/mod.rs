@@ -1,4 +1,4 @@
-//! Ranking: the best of many candidates that share a part of their input, in fixed memory.
+//! Ranking: finding the best of many candidates that share a part of their input, in fixed memory.
 
 mod context;
 mod sparse;
@@ -13,19 +13,20 @@ use crate::model::Model;
 use crate::number::Element;
 use crate::parallel::PrefixedParallel;
 use crate::tower::Towers;
+use heapless::Vec;
 
 /// A candidate among the best, with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ranked {
-    /// Its number among the candidates, from 0.
+    /// The number of the candidate, from 0.
     pub index: u32,
-    /// Its score.
+    /// The score of the candidate.
     pub score: f32,
 }
 
 impl Ranked {
-    /// Whether it comes before the other: by score, and with equal scores by index.
+    /// Returns `true` if it comes before the other one: by score, and by index where scores are equal.
     fn beats(&self, other: &Self) -> bool {
         self.score > other.score || (self.score == other.score && self.index < other.index)
     }
@@ -44,60 +45,41 @@ impl Ranked {
 /// let indices: Vec<u32> = best.iter().map(|r| r.index).collect();
 /// assert_eq!(indices, [1, 3]);
 /// ```
-#[derive(Clone, Debug)]
-pub struct Best<const TOP: usize> {
-    /// The first `len` are candidates.
-    ranked: [Ranked; TOP],
-    len: usize,
-}
-
-impl<const TOP: usize> Default for Best<TOP> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub struct Best<const TOP: usize>(Vec<Ranked, TOP>);
 
 impl<const TOP: usize> Best<TOP> {
     /// Creates an empty ranking.
     #[must_use]
     pub const fn new() -> Self {
-        const NOBODY: Ranked = Ranked {
-            index: 0,
-            score: 0.0,
-        };
-        Self {
-            ranked: [NOBODY; TOP],
-            len: 0,
-        }
+        Self(Vec::new())
     }
 
-    /// Takes a candidate in if it is among the best so far. Returns whether it was.
+    /// Adds a candidate if it is among the best so far. Returns `true` if it was.
     pub fn offer(&mut self, index: u32, score: f32) -> bool {
         if score.is_nan() {
             return false;
         }
         let mut candidate = Ranked { index, score };
         let mut taken = false;
-        // From the candidate's place on, each one moves down by one; who falls off the end is out.
-        for ranked in self.ranked.iter_mut().take(self.len) {
+        // From the candidate's place on, each one moves down by one place. The one that falls off the
+        // end is no longer among the best. An insertion sort is right here: `TOP` is small, and most
+        // candidates do not beat even the last one.
+        // (`Vec::insert` would do, but it has a panic path for places beyond the end.)
+        for ranked in &mut self.0 {
             if candidate.beats(ranked) {
                 core::mem::swap(&mut candidate, ranked);
                 taken = true;
             }
         }
-        if let Some(free) = self.ranked.get_mut(self.len) {
-            *free = candidate;
-            self.len += 1;
-            taken = true;
-        }
-        taken
+        self.0.push(candidate).is_ok() || taken
     }
 }
 
 impl<const TOP: usize> core::ops::Deref for Best<TOP> {
     type Target = [Ranked];
     fn deref(&self) -> &[Ranked] {
-        self.ranked.get(..self.len).unwrap_or(&[])
+        &self.0
     }
 }
 

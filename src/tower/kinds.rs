@@ -1,4 +1,4 @@
-//! The kinds of tower: what the values of its last layer mean.
+//! The kinds of tower: what the values of a tower's last layer mean.
 
 use super::Tower;
 use crate::blob::{Check, NodeInfo, OutputKind};
@@ -8,48 +8,105 @@ use crate::number::Element;
 use crate::precision::Precision;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// One probability, `sigmoid` of the layers' one logit. Raw: f32, or [`Q31`](crate::Q31).
+/// A tower for a binary task: one probability, the `sigmoid` of the layers' one logit.
+///
+/// The raw output is an f32, or a [`Q31`](crate::Q31) in integer models.
+///
+/// ```
+/// use mmoe::{Binary, F32, Logits, layer::Layer, math::Libm, precision::MatrixF32, tower::Tower};
+/// let matrix = MatrixF32 { bias: [0.0], weights: [[0.0]; 1] };
+/// let tower = Binary(Logits::<1, 1, F32> { matrix });
+/// let mut raw = 0.0;
+/// tower.forward::<Libm>(&[1.0], &mut raw);
+/// assert_eq!(tower.show(&raw), 0.5);
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Binary<L>(
-    /// The layers that make the logit.
+    /// The layers that compute the logit.
     pub L,
 );
 
-/// Class probabilities, `softmax` over the layers' logits. Raw: f32, or [`Q31`](crate::Q31).
+/// A tower for a choice between classes: one probability per class, the `softmax` of the layers'
+/// logits.
+///
+/// The raw outputs are f32, or [`Q31`](crate::Q31) in integer models.
+///
+/// ```
+/// use mmoe::{Multiclass, F32, Logits, layer::Layer, math::Libm, precision::MatrixF32, tower::Tower};
+/// let matrix = MatrixF32 { bias: [1.0, 1.0, -200.0], weights: [[0.0]; 3] };
+/// let tower = Multiclass(Logits::<1, 3, F32> { matrix });
+/// let mut raw = [0.0; 3];
+/// tower.forward::<Libm>(&[1.0], &mut raw);
+/// assert_eq!(tower.show(&raw), [0.5, 0.5, 0.0]);
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Multiclass<L>(
-    /// The layers that make a logit per class.
+    /// The layers that compute one logit per class.
     pub L,
 );
 
-/// One real number, the layers' logit as it is (or the log-odds of a binary task). Raw: f32, or
-/// [`Q16`](crate::Q16) in `unit`s.
+/// A tower for one real number: the layers' logit as it is. For a binary task that is the log-odds.
+///
+/// The raw output is an f32. In integer models it is a [`Q16`](crate::Q16), and `unit` is what 1
+/// stands for.
+///
+/// ```
+/// use mmoe::{Regression, F32, Logits, layer::Layer, math::Libm, precision::MatrixF32, tower::Tower};
+/// let matrix = MatrixF32 { bias: [1.5], weights: [[0.0]; 1] };
+/// let tower = Regression { layers: Logits::<1, 1, F32> { matrix }, unit: [] };
+/// let mut raw = 0.0;
+/// tower.forward::<Libm>(&[1.0], &mut raw);
+/// assert_eq!(tower.show(&raw), 1.5);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Regression<L: Layer> {
-    /// The layers.
+    /// The layers that compute the numbers.
     pub layers: L,
-    /// In integer models the f32 value of the logit 1.
+    /// The f32 value of the logit 1 in integer models; empty in float models.
     pub unit: <L::Act as Element>::Unit,
 }
 
-/// Several real numbers. Raw: f32, or [`Q16`](crate::Q16) in `unit`s.
+/// A tower for several real numbers: the layers' logits as they are.
+///
+/// The raw outputs are f32. In integer models they are [`Q16`](crate::Q16), and `unit` is what 1
+/// stands for.
+///
+/// ```
+/// use mmoe::{MultiRegression, F32, Logits, layer::Layer, math::Libm, precision::MatrixF32, tower::Tower};
+/// let matrix = MatrixF32 { bias: [1.5, -2.0], weights: [[0.0]; 2] };
+/// let tower = MultiRegression { layers: Logits::<1, 2, F32> { matrix }, unit: [] };
+/// let mut raw = [0.0; 2];
+/// tower.forward::<Libm>(&[1.0], &mut raw);
+/// assert_eq!(tower.show(&raw), [1.5, -2.0]);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct MultiRegression<L: Layer> {
-    /// The layers.
+    /// The layers that compute the numbers.
     pub layers: L,
-    /// In integer models the f32 value of the logit 1.
+    /// The f32 value of the logit 1 in integer models; empty in float models.
     pub unit: <L::Act as Element>::Unit,
 }
 
-/// No layers: the mixture of `H` values is the output. Raw: activations.
+/// A tower without layers: the mixture of `H` values is the output, as in a model that is used for
+/// its embedding.
+///
+/// The raw outputs are activations. In integer models `unit` is what one step of them stands for.
+///
+/// ```
+/// use mmoe::{F32, MixtureOutput, layer::Layer, math::Libm, tower::Tower};
+/// let tower = MixtureOutput::<2, F32> { unit: [] };
+/// let mut raw = [0.0; 2];
+/// tower.forward::<Libm>(&[0.25, -3.0], &mut raw);
+/// assert_eq!(tower.show(&raw), [0.25, -3.0]);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct MixtureOutput<const H: usize, P: Precision> {
-    /// In integer models the f32 value of one step of the activations.
+    /// The f32 value of one step of the activations in integer models; empty in float models.
     pub unit: <P::Act as Element>::Unit,
 }
 

@@ -1,4 +1,4 @@
-//! Towers: layers whose output is what the user asked for, and the wrappers that say what it is.
+//! Towers: the layers whose outputs are the outputs of the model, and what those outputs mean.
 //!
 //! [`Binary`], [`Multiclass`], [`Regression`], [`MultiRegression`] and [`MixtureOutput`] are the
 //! kinds of tower. Several towers stand side by side as an array, as a [list](crate::parallel), or
@@ -19,27 +19,27 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::FromBytes;
 
-/// A layer at the end of a model: its output is a task's.
+/// A layer at the end of a model, whose output is the output of a task.
 ///
-/// A tower of your own is a layer of your own that says which kind of output it gives and how that
-/// is shown as f32:
+/// A tower of your own is a layer of your own that names the kind of its output and converts it to
+/// f32:
 ///
 /// ```
 #[doc = include_str!("../../docs/own/tower.rs")]
-/// # assert_eq!(OddsOutput::<2>::LEN, 2);
+/// # assert_eq!(<Forecast<3> as Layer>::LAYERS, 1);
 /// ```
 pub trait Tower: Layer {
-    /// What the task's record says that the output is.
+    /// The kind of output, as the task's record in the blob has it.
     const OUTPUT: OutputKind;
-    /// The output as f32.
+    /// The output as the user sees it: f32, or an array of f32.
     type Shown: Pod;
     /// Converts the raw output to f32.
     fn show(&self, raw: &Self::Out) -> Self::Shown;
     /// Passes the bits of each number of the raw output to `to`, in order. The self-test compares
     /// them.
     fn words(raw: &Self::Out, to: &mut dyn FnMut(u32));
-    /// The raw output of a tower that gives one probability, which may be a factor of a
-    /// [`Product`]; `None` for every other.
+    /// Returns the raw output of a tower whose output is one probability, which may therefore be a
+    /// factor of a [`Product`]; `None` for every other tower.
     fn probability(raw: &Self::Out) -> Option<<Self::Act as Element>::Prob> {
         let _ = raw;
         None
@@ -75,7 +75,7 @@ pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
 pub trait Towers: InPlace {
     /// Activations.
     type Act: Element;
-    /// What each reads: a mixture.
+    /// What each tower reads: a mixture.
     type In;
     /// The raw outputs.
     type Out: FromBytes;
@@ -87,21 +87,22 @@ pub trait Towers: InPlace {
     const COUNT: usize;
     /// How many tasks there are: the towers' outputs, and behind them the products.
     const TASKS: usize = Self::COUNT;
-    /// Bytes of the buffers of the largest one.
+    /// Bytes of the buffers of the tower that needs most.
     const SCRATCH: usize;
-    /// Bit k: tower k gives one probability.
+    /// A mask in which bit k is set where the output of tower k is one probability.
     const PROBABILITIES: u32;
-    /// Describes the nodes and the tasks; tower k reads value `src + k·stride`.
+    /// Appends the records of the nodes and the tasks to the description that `load` compares with
+    /// the blob. Tower k reads value `src + k·stride`.
     fn describe(to: &mut Check<'_>, src: u8, stride: u8);
-    /// The towers that these tasks are made of. A tower's task needs that tower; a product's needs
-    /// both factors.
+    /// Returns the towers that these tasks are made of. The task of a tower needs that tower; the
+    /// task of a product needs the towers of both factors.
     #[must_use]
     fn needs(tasks: TaskMask) -> TaskMask {
         tasks
     }
     /// Runs tower `k`.
     fn run<M: Math>(&self, k: usize, x: &Self::In, out: &mut Self::Out);
-    /// Makes the outputs that are made of other outputs, after all towers have run.
+    /// Computes the outputs that are made of other outputs, after all towers have run.
     fn combine(out: &mut Self::Out) {
         let _ = out;
     }
@@ -111,6 +112,6 @@ pub trait Towers: InPlace {
     fn show_tasks(&self, tasks: TaskMask, out: &Self::Out, to: &mut Self::Shown);
     /// Passes the bits of each number of the raw outputs to `to`, task after task.
     fn words(out: &Self::Out, to: &mut dyn FnMut(u32));
-    /// The raw output of tower `k`, if that is one probability.
+    /// Returns the raw output of tower `k`, if that is one probability.
     fn probability(out: &Self::Out, k: usize) -> Option<<Self::Act as Element>::Prob>;
 }

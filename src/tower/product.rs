@@ -7,9 +7,11 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 
-/// One more output behind those of the towers `T`: the product of the probabilities of towers `A`
-/// and `B` (ESMM's `ctcvr = ctr · cvr`). Its task is number `T::TASKS`. For more products put one
-/// in another.
+/// Towers with one more output: the product of the probabilities of towers `A` and `B`, such as
+/// ESMM's `ctcvr = ctr · cvr`.
+///
+/// The product is a task of its own, behind those of the towers `T`: its number is `T::TASKS`. For
+/// several products, put one `Product` in another.
 ///
 /// ```
 /// use mmoe::{Binary, Dense, F32, Gate, Head, Mmoe, Product, ProductOutput, TaskMask};
@@ -33,7 +35,7 @@ pub struct Product<T, const A: usize, const B: usize>(
     pub T,
 );
 
-/// The outputs of a [`Product`].
+/// The outputs of the towers of a [`Product`], and the product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct ProductOutput<T, P> {

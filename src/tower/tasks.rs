@@ -1,4 +1,4 @@
-//! Towers side by side: arrays of equal ones, and the macros for unlike ones.
+//! Towers side by side: arrays of equal towers, and the macros for unlike ones.
 
 #![allow(
     missing_debug_implementations,

@@ -1,8 +1,8 @@
 //! Trunks: the part of a model between its input and its towers.
 //!
-//! Every [level](crate::level) is a trunk. [`Stacked`] puts a level on a trunk, [`SingleGate`] lets
-//! all towers read one mixture, [`SharedExpert`] has one expert and no gate, and [`Passthrough`]
-//! nothing at all.
+//! Every [level](crate::level) is a trunk. [`Stacked`] puts a level on a trunk, and [`SingleGate`]
+//! lets all towers read one mixture. [`SharedExpert`] has one expert and no gate, and
+//! [`Passthrough`] has neither.
 
 mod passthrough;
 mod shared_expert;
@@ -22,12 +22,13 @@ use crate::number::Element;
 use zerocopy::FromZeros;
 
 /// The mixtures that a typed level leaves, and their rounding to activations.
+#[doc(hidden)]
 pub trait LevelOutputs<A: Element>: FromZeros {
     /// One mixture as activations.
     type Stream;
-    /// All of them.
+    /// All mixtures as activations.
     type Rounded: FromZeros;
-    /// Rounds all.
+    /// Rounds every mixture.
     fn round_all(&self, to: &mut Self::Rounded);
     /// Rounds mixture `k`.
     fn round_one(&self, k: usize, to: &mut Self::Stream);
@@ -74,31 +75,32 @@ impl<A: Element, const H: usize, const K: usize> LevelOutputs<A>
 ///
 /// This trait appears in bounds; the engine implements it, and nobody else has to.
 pub trait Trunk: InPlace {
-    /// Activations.
+    /// The activations of the model: `f32` or `i16`.
     type Act: Element;
-    /// The input.
+    /// What the input stage hands to the trunk.
     type In: Buffer;
-    /// What one tower reads.
+    /// What one tower reads: a mixture, rounded to activations.
     type Stream: FromZeros;
-    /// What the last level leaves.
+    /// The mixtures that the last level leaves, as accumulators.
     type Mixtures: LevelOutputs<Self::Act, Stream = Self::Stream>;
-    /// All gate weights, level by level.
+    /// The weights of all gates, level by level.
     type GateWeights: FromZeros;
     /// `[(); K]` for `K` towers: a number that bounds can compare.
     type Count;
-    /// What the last level reads, where that is not the input.
+    /// What the last level reads, where that is not the input; empty for a trunk of one level.
     type Streams: FromZeros;
-    /// Bytes that the levels before the last one need.
+    /// Bytes of buffers that the levels before the last one need.
     const EARLIER_SCRATCH: usize = 0;
-    /// Bytes that the last level needs.
+    /// Bytes of buffers that the last level needs.
     const LAST_SCRATCH: usize;
     /// Distance between the values that towers `k` and `k + 1` read: 1 if each has its own mixture,
     /// 0 if they share one.
     const STREAM_STRIDE: u8 = 1;
-    /// Describes all nodes and layers; returns the first value that a tower reads.
+    /// Appends the records of all nodes and layers to the description that `load` compares with the
+    /// blob. Returns the value that the first tower reads.
     fn describe(to: &mut Check<'_>) -> u8;
-    /// Runs all levels but the last. Returns the number of experts that ran. A trunk of one level
-    /// has nothing to do here.
+    /// Runs all levels but the last, and writes what the last one reads. Returns the number of
+    /// experts that ran. A trunk of one level has nothing to do here.
     fn streams<M: Math, F: ExpertFilter>(
         &self,
         x: &Self::In,
@@ -119,8 +121,8 @@ pub trait Trunk: InPlace {
     ) -> u32;
 }
 
-/// Bytes of a level's buffers: one expert's output, the mixtures, the gate weights, and the widest
-/// layer's own.
+/// Returns the bytes of a level's buffers: one expert's output, the mixtures, the gate weights, and
+/// the intermediate values of the expert or gate that needs most.
 const fn level_scratch<L>() -> usize
 where
     L: TypedLevel<Stream: Sized, Mixtures: Sized, GateWeights: Sized>,

@@ -1,4 +1,4 @@
-//! Towers on the input itself.
+//! The trunk that hands the input to the towers as it is.
 
 use super::{Broadcast, Trunk};
 use crate::blob::Check;
@@ -9,7 +9,8 @@ use crate::number::Element;
 use core::marker::PhantomData;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// No level at all: each of `K` towers reads the input, as independent models in one blob do.
+/// A trunk without a level: each of `K` towers reads the input itself. This is how several
+/// independent models share one blob, as in the alias [`Independent`](crate::Independent).
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Passthrough<X, const K: usize>(PhantomData<X>);

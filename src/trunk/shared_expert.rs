@@ -1,4 +1,4 @@
-//! One expert for all towers.
+//! The trunk of one expert that all towers read.
 
 use super::{LevelOutputs, Trunk};
 use crate::blob::Check;
@@ -9,8 +9,10 @@ use crate::number::Element;
 use crate::parallel::{self, Role};
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 
-/// One expert and no gate: the shared bottom of `K` towers, or an autoencoder with a
-/// [`MixtureOutput`](crate::MixtureOutput) tower.
+/// A trunk of one expert and no gate, whose output all `K` towers read.
+///
+/// It is the bottom of a [`SharedBottom`](crate::SharedBottom) model. With a
+/// [`MixtureOutput`](crate::MixtureOutput) tower it is an encoder whose code is the output.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SharedExpert<E, const K: usize>(

@@ -1,4 +1,4 @@
-//! One gate for all towers.
+//! The trunk of one gate, whose mixture all towers read.
 
 use super::{LevelOutputs, Trunk};
 use crate::blob::Check;
@@ -7,8 +7,8 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// A trunk with one gate for all `K` towers, which read its one mixture:
-/// `SingleGate<MmoeLevel<[E; N], [G; 1]>, K>`, the trunk of [`Omoe`](crate::Omoe).
+/// A trunk with one gate, whose mixture all `K` towers read. The trunk of [`Omoe`](crate::Omoe) is
+/// `SingleGate<MmoeLevel<[E; N], [G; 1]>, K>`.
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SingleGate<L, const K: usize>(
@@ -17,7 +17,8 @@ pub struct SingleGate<L, const K: usize>(
 );
 
 impl<L, const K: usize> SingleGate<L, K> {
-    /// Whatever the towers are, they need mixture 0; no tower needs nothing.
+    /// Turns a request for towers into one for mixtures: whichever towers are asked for, they need
+    /// mixture 0, and where no tower is asked for, no mixture is needed.
     fn request<F: Copy>(request: Request<F>) -> Request<F> {
         request.of(if request.tasks.is_empty() {
             TaskMask::NONE

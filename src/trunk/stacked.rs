@@ -1,4 +1,4 @@
-//! A level on a trunk.
+//! The trunk of several levels, one on another.
 
 use super::{LevelOutputs, Trunk, level_scratch};
 use crate::blob::Check;
@@ -9,11 +9,24 @@ use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
-/// The trunk `L1`, and the level `L2` on its mixtures. Three levels are `Stacked<Stacked<A, B>, C>`.
+/// The trunk `L1`, and the level `L2` on the mixtures that it leaves. Three levels are
+/// `Stacked<Stacked<A, B>, C>`.
 ///
-/// The second level reads what the first one leaves: a level of one gate leaves one stream, which
-/// everybody reads; of several gates, a stream for each expert and gate of the next; an
-/// [`ExtractionLevel`](crate::ExtractionLevel), a stream per task and a shared one.
+/// What the experts and gates of the second level read depends on the first:
+///
+/// - A level of one gate leaves one stream, which all of them read.
+/// - A level of several gates leaves a stream per gate: expert `k` and gate `k` read stream `k`.
+/// - An [`ExtractionLevel`](crate::ExtractionLevel) leaves a stream per task and a shared one.
+///
+/// ```
+/// use mmoe::{Binary, Dense, F32, Gate, Head, MmoeLevel, Model, Raw, trunk::Stacked};
+/// type First = MmoeLevel<[Dense<8, 6, F32>; 3], [Gate<8, 3, F32>; 1]>;
+/// type Second = MmoeLevel<[Dense<6, 4, F32>; 2], [Gate<6, 2, F32>; 2]>;
+/// type Clicks = Model<Raw<[f32; 8]>, Stacked<First, Second>, [Binary<Head<4, 1, F32>>; 2]>;
+///
+/// let towers = 2 * size_of::<Head<4, 1, F32>>();
+/// assert_eq!(size_of::<Clicks>(), size_of::<First>() + size_of::<Second>() + towers);
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Stacked<L1, L2>(
@@ -49,7 +62,8 @@ where
         let base = L1::describe(to);
         L2::describe::<Self::Streams>(to, base)
     }
-    // A frame of its own, which is gone before the last level's buffers are made.
+    // Not inlined, so that it has a stack frame of its own, which is gone before the buffers of the
+    // last level are made.
     #[inline(never)]
     fn streams<M: Math, F: ExpertFilter>(
         &self,
@@ -59,7 +73,8 @@ where
         streams: &mut Self::Streams,
     ) -> u32 {
         let mut before = L1::Streams::new_zeroed();
-        // Who is asked for nothing asks for nothing, not even for the shared stream.
+        // A request for no task must not run anything. `required_inputs` would add the shared
+        // stream to it.
         let request = if request.tasks.is_empty() {
             request
         } else {
@@ -88,8 +103,8 @@ where
 }
 
 /// Runs the last level of `trunk` and rounds its mixtures to activations.
-// A frame of its own: it shares its bytes with that of the levels before, so that the stack holds
-// one level's buffers at a time.
+// Not inlined, so that it has a stack frame of its own. It is entered after the frame of the earlier
+// levels is gone, and takes the same bytes: the stack holds the buffers of one level at a time.
 #[inline(never)]
 fn rounded<M: Math, F: ExpertFilter, L: Trunk<Act = A>, A: Element>(
     trunk: &L,

@@ -1,9 +1,10 @@
 //! What a user adds: a layer, and an input stage in front.
 
-use mmoe::blob::LayerKind;
+use mmoe::blob::{Check, LayerKind};
 use mmoe::layer::{Layer, PRelu};
-use mmoe::math::Libm;
-use mmoe::zerocopy::IntoBytes;
+use mmoe::math::{Libm, Math};
+use mmoe::tower::{Tower, Towers};
+use mmoe::zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 use mmoe::*;
 use mmoe_tools::blob::read;
 use mmoe_tools::convert::Precision;
@@ -109,4 +110,82 @@ fn an_embedding_in_front_is_an_input_stage() {
     }
     const { assert!(Embedded::SCRATCH == Plain::SCRATCH + 20) };
     assert!(matches!(Plain::load(&blob), Err(LoadError::Weights { .. })));
+}
+
+/// Two towers of which the second reads what the first one gave, as the chained towers of AITM do:
+/// its logit is its own and then the first one's probability.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+struct Chained<T>([T; 2]);
+
+impl<T: Tower<Act = f32, In = [f32; 4], Out = f32, Shown = f32>> Towers for Chained<T> {
+    type Act = f32;
+    type In = [f32; 4];
+    type Out = [f32; 2];
+    type Shown = [f32; 2];
+    type Count = [(); 2];
+    const COUNT: usize = 2;
+    const SCRATCH: usize = T::SCRATCH;
+    const PROBABILITIES: u32 = 0b11;
+    fn describe(to: &mut Check<'_>, src: u8, stride: u8) {
+        <[T; 2]>::describe(to, src, stride);
+    }
+    fn needs(tasks: TaskMask) -> TaskMask {
+        if tasks.contains(1) {
+            tasks | TaskMask::only(0)
+        } else {
+            tasks
+        }
+    }
+    fn run<M: Math>(&self, k: usize, x: &[f32; 4], out: &mut [f32; 2]) {
+        if let Some(tower) = self.0.get(k) {
+            let first = out[0];
+            tower.forward::<M>(x, &mut out[k]);
+            if k == 1 {
+                out[1] *= first;
+            }
+        }
+    }
+    fn show(&self, out: &[f32; 2]) -> [f32; 2] {
+        *out
+    }
+    fn show_tasks(&self, tasks: TaskMask, out: &[f32; 2], to: &mut [f32; 2]) {
+        self.0.show_tasks(tasks, out, to);
+    }
+    fn words(out: &[f32; 2], to: &mut dyn FnMut(u32)) {
+        <[T; 2]>::words(out, to);
+    }
+    fn probability(out: &[f32; 2], k: usize) -> Option<f32> {
+        out.get(k).copied()
+    }
+}
+
+/// The seam for towers that read towers: whoever is asked for runs after those that it needs.
+#[test]
+fn a_tower_can_read_a_tower() {
+    type Experts = [Dense<5, 4, F32>; 2];
+    type Gates = [Gate<5, 2, F32>; 2];
+    type Plain = Mmoe<Experts, Gates, [Binary<Head<4, 1, F32>>; 2]>;
+    type Reads = Mmoe<Experts, Gates, Chained<Binary<Head<4, 1, F32>>>>;
+    let mut rng = Rng::new(32);
+    let mut nodes: Vec<_> = (0..2)
+        .map(|_| seeded::expert(&mut rng, 0, &[5, 4]))
+        .collect();
+    nodes.extend((0..2).map(|_| seeded::gate(&mut rng, GateKind::Softmax, 0, 5, vec![1, 2], 4)));
+    nodes.extend((0..2).map(|k| seeded::tower(&mut rng, 3 + k, &[4, 1])));
+    let outputs = [5, 6].map(|value| Output::Sigmoid { value });
+    let blob = seeded::blob(&seeded::graph(5, nodes, &outputs), Precision::F32);
+    let (plain, reads) = (Plain::load(&blob).unwrap(), Reads::load(&blob).unwrap());
+    for _ in 0..20 {
+        let x: [f32; 5] = rng.row(5).try_into().unwrap();
+        let [first, second] = plain.predict(&x);
+        let chained = [first, second * first];
+        assert_eq!(reads.predict(&x), chained);
+        for tasks in (0..4).map(TaskMask::from_bits) {
+            let mut y = [7.0; 2];
+            reads.predict_tasks(&x, tasks, &mut y);
+            let expected = [0, 1].map(|k| if tasks.contains(k) { chained[k] } else { 7.0 });
+            assert_eq!(y, expected, "{tasks:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Running blobs through the engine, as firmware would: the shape-erased view on bytes in memory.
+//! Running blobs through the engine on the host, with the bits that firmware computes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,8 +11,17 @@ use zerocopy::IntoBytes;
 
 use crate::eval::Evaluation;
 
-/// The bytes of a blob, in memory that is aligned as the engine needs it. A `Vec<u8>` may lie at
-/// any address; this lies at a multiple of 8.
+/// The bytes of a blob, in memory that is aligned as the engine needs it.
+///
+/// A `Vec<u8>` may lie at any address, and the engine refuses a blob that does not lie at a multiple
+/// of 4. This lies at a multiple of 8.
+///
+/// ```
+/// use mmoe_tools::engine::BlobBytes;
+/// let bytes = BlobBytes::new(b"MMOE and more");
+/// assert_eq!(bytes.as_ptr() as usize % 8, 0);
+/// assert!(bytes.is_blob());
+/// ```
 #[derive(Debug, Clone)]
 pub struct BlobBytes {
     words: Vec<u64>,
@@ -43,7 +52,7 @@ impl BlobBytes {
         Ok(bytes)
     }
 
-    /// A copy of these bytes.
+    /// Copies these bytes.
     #[must_use]
     pub fn new(from: &[u8]) -> Self {
         let mut bytes = Self::zeros(from.len());
@@ -51,7 +60,7 @@ impl BlobBytes {
         bytes
     }
 
-    /// This many zeros.
+    /// Creates a buffer of this many zeros.
     #[must_use]
     pub fn zeros(len: usize) -> Self {
         Self {
@@ -60,13 +69,13 @@ impl BlobBytes {
         }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self
     }
 
-    /// Whether they begin as a blob does.
+    /// Returns `true` if they begin with the magic number of a blob.
     #[must_use]
     pub fn is_blob(&self) -> bool {
         self.starts_with(&MAGIC.to_le_bytes())
@@ -86,14 +95,14 @@ impl DerefMut for BlobBytes {
     }
 }
 
-/// A task as its runner sees it.
+/// A task of a loaded blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Its name.
     pub name: String,
-    /// What it gives.
+    /// The kind of its output.
     pub output: OutputKind,
-    /// How many numbers it gives.
+    /// How many numbers it has.
     pub width: usize,
     /// Where they start among all outputs.
     pub start: usize,
@@ -109,7 +118,7 @@ impl Task {
     }
 }
 
-/// A gate as its runner sees it.
+/// A gate of a loaded blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
     /// The tasks whose towers read its mixture.
@@ -120,7 +129,18 @@ pub struct Gate {
     pub experts: Vec<usize>,
 }
 
-/// A loaded blob with the buffers to run it.
+/// A loaded blob together with the buffers to run it.
+///
+/// ```
+/// use mmoe_tools::engine::{BlobBytes, Runner};
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/firmware/minimal/src/edge.mmoe");
+/// # let path = std::path::Path::new(path);
+/// let blob = BlobBytes::read(path)?;
+/// let mut runner = Runner::load(&blob)?;
+/// let (outputs, run) = runner.predict(&[0.5; 64])?;
+/// assert_eq!((outputs.len(), run.experts), (3, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Runner<'a> {
     /// The engine's view.
@@ -129,7 +149,7 @@ pub struct Runner<'a> {
     pub tasks: Vec<Task>,
     /// The gates, in the order of the wiring.
     pub gates: Vec<Gate>,
-    /// The steps of the experts, in order.
+    /// The nodes of the experts, in order.
     pub experts: Vec<usize>,
     scratch: Vec<u32>,
     y: Vec<f32>,

@@ -17,6 +17,9 @@ pub struct Outline {
     pub feature_names: Vec<String>,
     /// Name, width, and the number of the gate that the task's tower reads.
     pub tasks: Vec<(String, usize, Option<usize>)>,
+    /// Tasks that are factors of others, by number: a file need not have them, for it has what they
+    /// make.
+    pub factors: Vec<usize>,
     /// The experts that each gate weighs, by number.
     pub gates: Vec<Vec<usize>>,
     /// Whether each expert reads the input.
@@ -35,6 +38,14 @@ impl Outline {
                 .tasks
                 .iter()
                 .map(|t| (t.name.clone(), t.width, t.gate))
+                .collect(),
+            factors: runner
+                .model
+                .blob()
+                .tasks
+                .iter()
+                .filter_map(mmoe::blob::TaskRecord::factors)
+                .flat_map(|(a, b)| [a, b])
                 .collect(),
             gates: runner.gates.iter().map(|g| g.experts.clone()).collect(),
             experts: runner
@@ -84,6 +95,15 @@ impl Outline {
             inputs: graph.width(0),
             feature_names: graph.feature_names.clone(),
             tasks: graph.tasks.iter().map(task).collect(),
+            factors: graph
+                .tasks
+                .iter()
+                .filter_map(|t| match t.output {
+                    Output::Product { a, b } => Some([a, b]),
+                    _ => None,
+                })
+                .flatten()
+                .collect(),
             gates: gates.iter().map(seen).collect(),
             experts: experts.iter().map(|n| graph.nodes[*n].src == 0).collect(),
         }
@@ -143,7 +163,8 @@ enum Pick {
 }
 
 /// Compares every row of the file with what `evaluate` gives (asked for experts where the second
-/// argument is true), and gives the worst difference of each array. Every task must be in the file.
+/// argument is true), and gives the worst difference of each array. Every task must be in the file,
+/// but for factors of a product.
 ///
 /// # Errors
 ///
@@ -241,6 +262,9 @@ fn wanted<'d>(
             Ok(t.data.chunks_exact(width.max(1)))
         };
     for (t, (name, width, _)) in outline.tasks.iter().enumerate() {
+        if outline.factors.contains(&t) && data.array(name).is_none() {
+            continue;
+        }
         wanted.push(Wanted {
             name: name.clone(),
             rows: array(name, &[*width])?,

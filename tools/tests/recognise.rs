@@ -769,7 +769,7 @@ fn what_recognition_cannot_know_or_use_is_an_error_with_a_remedy() {
         &odd,
         None,
         &[
-            "layer `dense_10`: activation `gelu` is not supported",
+            "tower of `y0`, layer 0: activation `gelu` is not supported",
             "leaky_relu",
         ],
     );

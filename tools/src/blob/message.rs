@@ -18,7 +18,7 @@ pub struct Input {
     pub count: u32,
 }
 
-/// One step of the wiring.
+/// One node of the wiring.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// What it does.

@@ -302,9 +302,13 @@ fn dot<const N: usize>(a: [f64; N], b: [f64; N]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The coefficients of `terms` (a bit each), none below 0, whose relative errors have the smallest
-/// sum of squares: the best of the least-squares solutions over every choice of coefficients that
-/// may differ from 0.
+/// Returns the coefficients of `terms` (one bit each), none below 0, whose relative errors have the
+/// smallest sum of squares.
+///
+/// A negative price of an operation would make no sense and would spoil estimates of larger models,
+/// so the coefficients are bounded. There are at most three, so every set of coefficients that may
+/// differ from 0 is solved without the bound, and the best solution that happens to keep it wins. The
+/// optimum under the bound is always among them.
 fn fit<const N: usize>(points: &[([f64; N], f64)], terms: u32) -> [f64; N] {
     let error = |c: [f64; N]| {
         points
@@ -321,8 +325,12 @@ fn fit<const N: usize>(points: &[([f64; N], f64)], terms: u32) -> [f64; N] {
         .unwrap_or([0.0; N])
 }
 
-/// Least squares of the relative errors with the coefficients of `chosen` alone, by Gaussian
-/// elimination of the normal equations.
+/// Returns the least-squares solution for the relative errors with the coefficients of `chosen` alone,
+/// or `None` where the points do not determine it.
+///
+/// Errors are relative because the models differ in size by a factor of a hundred: with absolute
+/// errors the largest model alone would decide. Dividing each point by its `y` turns `c·x ≈ y` into
+/// `c·(x / y) ≈ 1`, an ordinary problem, whose normal equations are `m·c = v`.
 fn solve<const N: usize>(points: &[([f64; N], f64)], chosen: u32) -> Option<[f64; N]> {
     let used = |i: usize| chosen >> i & 1 != 0;
     let mut m = [[0.0; N]; N];
@@ -335,11 +343,14 @@ fn solve<const N: usize>(points: &[([f64; N], f64)], chosen: u32) -> Option<[f64
             }
         }
     }
+    // A coefficient that is not chosen gets the equation `c = 0`, so that the matrix keeps its size.
     for i in (0..N).filter(|i| !used(*i)) {
         m[i] = [0.0; N];
         m.iter_mut().for_each(|row| row[i] = 0.0);
         (m[i][i], v[i]) = (1.0, 0.0);
     }
+    // Gaussian elimination without a choice of pivots: the matrix is symmetric and positive
+    // semidefinite, so a pivot of nearly zero means that the points do not tell two terms apart.
     for i in 0..N {
         let pivot = m[i][i];
         if pivot.abs() < 1e-12 * points.len() as f64 {
@@ -352,6 +363,7 @@ fn solve<const N: usize>(points: &[([f64; N], f64)], chosen: u32) -> Option<[f64
             v[j] -= factor * v[i];
         }
     }
+    // The matrix is triangular now: back substitution from the last coefficient.
     let mut c = [0.0; N];
     for i in (0..N).rev() {
         c[i] = (v[i] - (i + 1..N).map(|j| m[i][j] * c[j]).sum::<f64>()) / m[i][i];

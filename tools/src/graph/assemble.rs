@@ -141,26 +141,20 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
         .units()
         .filter(|u| u.reads == Reads::Input && u.slice.is_none());
     for unit in units {
-        let place = |what: &str| format!("{}, layer 0: {what}", unit.name);
-        let Some(layer) = unit.layers.first() else {
-            continue;
-        };
-        let count = if let Some(weight) = &layer.weight {
-            tensors.columns(weight, layer.layout, &place("weight"))?
-        } else if let Some(vector) = [&layer.before, &layer.after]
-            .into_iter()
-            .flatten()
-            .find_map(|n| {
-                let mean = if let NormKind::Batch(mean, _) = &n.kind {
-                    Some(mean)
-                } else {
-                    None
-                };
-                n.gamma.as_ref().or(mean)
-            })
-        {
-            tensors.length(vector, &place("norm"))?
-        } else {
+        // A layer without a tensor of its own is as wide as the one behind it.
+        let mut layers = unit.layers.iter().enumerate();
+        let count = layers.find_map(|(l, layer)| {
+            let place = |what: &str| format!("{}, layer {l}: {what}", unit.name);
+            if let Some(weight) = &layer.weight {
+                return Some(tensors.columns(weight, layer.layout, &place("weight")));
+            }
+            let norms = [&layer.before, &layer.after].into_iter().flatten();
+            let vector = norms
+                .flat_map(Norm::references)
+                .find(|r| !r.parts().is_empty())?;
+            Some(tensors.length(vector, &place("norm")))
+        });
+        let Some(count) = count.transpose()? else {
             continue;
         };
         return Ok(Input::new("x", count));
@@ -665,10 +659,10 @@ impl Assembler {
                 epsilon: norm.epsilon as f32,
             });
         };
-        let name = &mean.parts()[0].name;
+        let name = mean.parts().first().map_or("", |p| p.name.as_str());
         let prefix = name
             .rsplit_once(['.', '/'])
-            .map_or(name.as_str(), |(prefix, _)| prefix);
+            .map_or(name, |(prefix, _)| prefix);
         let what = format!(
             "batch norm `{}`",
             prefix.strip_suffix("/vars").unwrap_or(prefix)

@@ -23,7 +23,7 @@ pub struct Graph {
     pub inputs: Vec<Input>,
     /// One name per input feature, or empty.
     pub feature_names: Vec<String>,
-    /// The steps, in order.
+    /// The nodes, in order.
     pub nodes: Vec<Node>,
     /// The outputs, in order.
     pub tasks: Vec<Task>,
@@ -91,10 +91,10 @@ impl Input {
     }
 }
 
-/// One step of the wiring.
+/// One node of the wiring: an expert, a gate or a tower.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What the step does.
+    /// The kind of the node.
     pub op: Op,
     /// The value it reads (0: the input).
     pub src: usize,

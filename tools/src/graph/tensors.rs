@@ -132,9 +132,10 @@ impl Tensors {
         layout: Layout,
         place: &str,
     ) -> Result<usize, ModelError> {
-        let part = &r.parts()[0];
-        let shape = self.matrix_shape(part, layout, place)?;
-        Ok(shape.1)
+        match r.parts().first() {
+            Some(part) => Ok(self.matrix_shape(part, layout, place)?.1),
+            None => Err(no_matrix(place)),
+        }
     }
 
     /// Length of a vector, before it is taken.
@@ -203,6 +204,9 @@ impl Tensors {
             inputs,
             data: Vec::new(),
         };
+        if r.parts().is_empty() {
+            return Err(no_matrix(place));
+        }
         for part in r.parts() {
             let (outputs, columns) = self.matrix_shape(part, layout, place)?;
             if columns != inputs {
@@ -246,6 +250,17 @@ impl Tensors {
         length: usize,
         place: &str,
     ) -> Result<Vec<f64>, ModelError> {
+        if let TensorRef::Numbers(numbers) = r {
+            return match numbers.as_slice() {
+                [one] => Ok(vec![*one; length]),
+                all if all.len() == length => Ok(all.to_vec()),
+                all => Err(ModelError::Invalid {
+                    place: place.into(),
+                    what: format!("{} numbers for {length} units", all.len()),
+                    remedy: "give one for all, or one for each".into(),
+                }),
+            };
+        }
         let mut out: Vec<f64> = Vec::new();
         for (i, part) in r.parts().iter().enumerate() {
             let shape = self.shape(part, place)?;
@@ -273,6 +288,14 @@ impl Tensors {
                 "",
             ))
         }
+    }
+}
+
+fn no_matrix(place: &str) -> ModelError {
+    ModelError::Invalid {
+        place: place.into(),
+        what: "numbers are no matrix".into(),
+        remedy: "name a tensor".into(),
     }
 }
 

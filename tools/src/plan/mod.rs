@@ -206,6 +206,8 @@ pub enum TensorRef {
     Rows(Vec<Part>),
     /// Vectors that are added up.
     Sum(Vec<Part>),
+    /// Numbers that stand in no tensor: one for all, or one per unit.
+    Numbers(Vec<f64>),
 }
 
 /// A tensor, or one index of one of its axes.
@@ -250,6 +252,7 @@ impl TensorRef {
         match self {
             Self::One(part) => std::slice::from_ref(part),
             Self::Rows(parts) | Self::Sum(parts) => parts,
+            Self::Numbers(_) => &[],
         }
     }
 }
@@ -261,6 +264,8 @@ pub struct TaskPlan {
     pub name: String,
     /// How it is made; `None`: the file does not say.
     pub output: Option<OutputPlan>,
+    /// What the file says, where a spec says something else.
+    pub differs: Option<OutputPlan>,
 }
 
 /// How an output is made.
@@ -337,6 +342,16 @@ impl Layout {
 }
 
 impl TaskPlan {
+    /// A task that nothing contradicts.
+    #[must_use]
+    pub fn new(name: impl Into<String>, output: Option<OutputPlan>) -> Self {
+        Self {
+            name: name.into(),
+            output,
+            differs: None,
+        }
+    }
+
     /// Whether it is made from other tasks and so has no tower.
     #[must_use]
     pub fn is_product(&self) -> bool {
@@ -455,7 +470,8 @@ impl LayerPlan {
 }
 
 impl Norm {
-    fn references(&self) -> impl Iterator<Item = &TensorRef> {
+    /// Every reference of it.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let moments = match &self.kind {
             NormKind::Batch(mean, variance) => [Some(mean), Some(variance)],
             _ => [None, None],

@@ -313,8 +313,29 @@ pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
             );
         }
     }
+    asked.extend(contradictions(plan));
     asked.sort_by_key(|q| (q.topic, q.part));
     asked
+}
+
+/// Outputs of which the file says one thing and the spec another.
+fn contradictions(plan: &Plan) -> impl Iterator<Item = Question> {
+    let tasks = plan.tasks.iter().enumerate();
+    tasks.filter_map(|(t, task)| {
+        let (said, output) = (task.differs?, task.output?);
+        Some(Question {
+            topic: Topic::Output,
+            part: Part::Towers,
+            at: vec![At::Task(t)],
+            assumed: Some(Choice::Output(output)),
+            others: vec![Choice::Output(said)],
+            source: format!(
+                "the spec says so of `{}`, and the file says {}",
+                task.name,
+                said.name()
+            ),
+        })
+    })
 }
 
 fn outputs() -> Vec<Choice> {
@@ -365,6 +386,7 @@ impl Question {
                 (Choice::Output(output), At::Task(t)) => {
                     if let Some(task) = plan.tasks.get_mut(*t) {
                         task.output = Some(*output);
+                        task.differs = None;
                     }
                 }
                 (Choice::Front(runs), At::Front) => {
@@ -399,6 +421,7 @@ impl Question {
             Part::Towers => " of the towers",
         };
         let what = match self.topic {
+            Topic::Output if self.assumed.is_some() => "an output is".into(),
             Topic::Output => format!(
                 "how {} made",
                 count(self.at.len(), "output is", "outputs are")

@@ -14,9 +14,9 @@ use mmoe::kernel::InputScale;
 pub struct Calibration {
     /// Every tensor's values.
     pub tensors: Tensors,
-    /// Raw range of every feature.
+    /// The smallest raw value of every feature.
     pub low: Vec<f64>,
-    /// Raw range of every feature.
+    /// The largest raw value of every feature.
     pub high: Vec<f64>,
     /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations:
     /// what random rows gave.
@@ -25,7 +25,9 @@ pub struct Calibration {
     pub notes: Vec<String>,
 }
 
-/// A feature within this many standard deviations keeps its integer; one farther out saturates.
+/// How many standard deviations of a feature its range covers where a spec states the mean and the
+/// deviation but no range. Values farther out saturate. Six is far enough that a normally distributed
+/// feature practically never does, and costs one bit beside three.
 const DEVIATIONS: f64 = 6.0;
 
 /// The declared range of every feature, where there is one.
@@ -164,13 +166,17 @@ pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) 
         .fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
 }
 
-/// The input stage's scales, and the columns that the first layers read.
+/// Chooses the scale of every feature. Returns the records of the input stage, and the columns that
+/// the first layers read.
 ///
-/// InputColumns are scaled so that their weights have equal sizes (a row's int8 steps then serve every
-/// column), as far as 15 bits reach for the column whose range times weight is largest.
+/// A dense layer has one weight scale for each row, so a row in which one weight is much larger than
+/// the others leaves those few of its 255 levels. Here each feature has a scale of its own, and a
+/// coarser feature means a larger integer weight. So the features are scaled such that the weights of
+/// a row become about equally large, as far as the 15 bits of the feature with the largest range
+/// times weight allow.
 ///
-/// Features whose integers are used as they are (`unscaled_features`) share a step, at least `least`, and their
-/// integer 0 stands for 0.
+/// Features whose integers are used as they are (`unscaled_features`) cannot be traded so. They share
+/// one step, at least `least`, and their integer 0 stands for 0.
 pub(super) fn input(
     graph: &Graph,
     c: &Calibration,
@@ -184,7 +190,9 @@ pub(super) fn input(
         .iter()
         .flat_map(|i| std::iter::repeat_n(i.scaling(), i.count))
         .collect();
-    // Importance of a column: its weight's share of its row's largest.
+    // A column may be coarser where its weights are small beside the largest of their row: an error
+    // of the feature then moves the sum less. `share` is the largest such ratio over all rows that
+    // read the column. A layer that is not dense has no weights to trade with, so its share is 1.
     let mut share = vec![0.0f64; width];
     let first: Vec<_> = graph
         .nodes
@@ -204,8 +212,9 @@ pub(super) fn input(
             share[node.start..node.start + node.inputs].fill(1.0);
         }
     }
-    // Raw centre and half range. Zero stays zero where it is in range: flags and counts are mostly
-    // that.
+    // The raw value that the integer 0 stands for, and how far the range goes from there. Where 0 is
+    // in range it keeps the integer 0, so that flags and counts, which are mostly 0, have no rounding
+    // error there. A feature with a declared mean is centred on the mean, as in training.
     let spans: Vec<(f64, f64)> = (0..width)
         .map(|j| {
             let (a, b, (mean, std)) = (c.low[j], c.high[j], moments[j]);
@@ -222,6 +231,7 @@ pub(super) fn input(
             )
         })
         .collect();
+    // From here on in standardized units, which are those of the weights.
     let reach: Vec<f64> = spans
         .iter()
         .zip(&moments)
@@ -232,6 +242,9 @@ pub(super) fn input(
         .zip(&share)
         .fold(0.0f64, |m, (r, s)| m.max(r * s))
         .max(1e-30);
+    // The column of the largest range times weight gets all 15 bits. Every other column gets the step
+    // at which one integer step moves its row's sum as much, unless its own range needs a coarser
+    // one. A column that no weight uses is as fine as its range allows.
     let mut step: Vec<f64> = reach
         .iter()
         .zip(&share)
@@ -244,7 +257,8 @@ pub(super) fn input(
             }
         })
         .collect();
-    // An affine layer's 16-bit gain needs the column as fine as it comes.
+    // An affine layer multiplies each column by a gain of its own, so nothing is traded between
+    // columns there: each is as fine as its range allows.
     for (_, node) in first
         .iter()
         .filter(|(_, n)| matches!(n.layers.first(), Some(Layer::Affine { .. })))
@@ -262,7 +276,10 @@ pub(super) fn input(
     for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| **a) {
         *s = shared;
     }
-    // Fewer levels where the narrow accumulators ask for it.
+    // A narrow layer adds up in 32 bits. Where the sum of a row could pass them, all scaled features
+    // become coarser by the same factor, so that the balance between the columns stays. `acc` is the
+    // largest sum in integers: the weights times the ranges, and the bias with what the offsets of the
+    // features add to it (beyond `sum` the bias sets the row's scale, and not the accumulator's).
     let mut shrink = 1.0f64;
     for (n, node) in &first {
         if wide((*n, 0)) {
@@ -303,7 +320,8 @@ pub(super) fn input(
             scale: (1.0 / (step[j] * moments[j].1)) as f32,
         })
         .collect();
-    // What the stored f32 numbers say is what counts.
+    // The device computes with the f32 numbers that are stored, so everything that is proven from here
+    // on starts from those, rounded, and not from the f64 numbers above.
     let mut columns = InputColumns {
         step: vec![],
         zero: vec![],
@@ -324,7 +342,8 @@ pub(super) fn input(
             ((raw - f64::from(scales[j].offset)) * f64::from(scales[j].scale))
                 .clamp(-32767.0, 32767.0)
         };
-        // Half a step of rounding, and what f32 loses on the way.
+        // The bounds must hold on the device: half a step is lost by rounding to an integer, and f32
+        // loses up to one part in a million of the value and of the offset on the way.
         let slack = |v: f64| {
             1.0 + v.abs() * 1e-6
                 + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6
@@ -342,7 +361,7 @@ pub(super) fn input(
     (scales, columns)
 }
 
-/// Some of the columns.
+/// Returns `n` of the columns from `start` on, which is what a node reads of the input.
 pub(super) fn slice(c: &InputColumns, start: usize, n: usize) -> InputColumns {
     let cut = |v: &[f64]| v[start..start + n].to_vec();
     InputColumns {
@@ -355,7 +374,7 @@ pub(super) fn slice(c: &InputColumns, start: usize, n: usize) -> InputColumns {
     }
 }
 
-/// InputColumns of one step.
+/// Returns columns that all have the same step, as every tensor behind the input has.
 pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> InputColumns {
     let n = s.mean.len();
     InputColumns {

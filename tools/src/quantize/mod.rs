@@ -21,7 +21,7 @@ use scales::ScaleGroups;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// What a person may ask for.
+/// What a person may choose about the integers of a model.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Keep int8 weights in the towers' last layers too.
@@ -62,7 +62,7 @@ pub enum QLayer {
     Constant(Vec<u16>),
 }
 
-/// One step.
+/// The integers of one node.
 #[derive(Debug, Clone)]
 pub struct QNode {
     /// Its layers.
@@ -93,7 +93,7 @@ pub struct LayerReport {
 pub struct Quantized {
     /// One per feature.
     pub input: Vec<InputScale>,
-    /// One per step of the graph.
+    /// The integers of each node of the graph.
     pub nodes: Vec<QNode>,
     /// Name and findings of every dense layer, in order.
     pub report: Vec<(String, LayerReport)>,
@@ -193,8 +193,10 @@ pub fn quantize(
     }
     let mut notes = calibration.notes.clone();
     let mut groups = ScaleGroups::new(graph);
-    // Widening a layer changes what its input's width has to satisfy: start again until nothing
-    // more asks for it.
+    // The scale of a value depends on the layers that read it, since a narrow layer must not pass 32
+    // bits, and whether a layer can be narrow depends on the scale of what it reads. So layers are
+    // widened (or scales grown) one reason at a time, and everything is computed anew, until nothing
+    // asks for more. This ends: a layer is never made narrow again, and a scale never smaller.
     loop {
         let quantizer = Quantizer {
             graph,
@@ -373,7 +375,7 @@ impl Quantizer<'_> {
         ))
     }
 
-    /// How far a tensor's values are given room.
+    /// Returns how large the values of a tensor may become before they saturate.
     fn room(&self, of: impl Fn(&Tensors) -> f64) -> f64 {
         let c = self.calibration;
         match &c.random {

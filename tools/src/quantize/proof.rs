@@ -1,21 +1,23 @@
-//! Bounds of the integers themselves, layer by layer: what an accumulator can reach, and what comes
-//! out of it.
+//! Proofs that no accumulator can overflow: bounds of the integers, layer by layer.
+//!
+//! The bounds are computed from the finished integers and not from the real model, so they hold for
+//! exactly the arithmetic that the device does, whatever the quantizer chose.
 
 use super::QLayer;
 use crate::graph::{Activation, GateKind};
 use mmoe::kernel::AffineRow;
 
-/// Smallest and largest integer of one unit.
+/// The smallest and the largest integer that one unit can have.
 pub type Span = (f64, f64);
 
-/// Any int16.
+/// The span of any int16.
 pub const ANY: Span = (-32768.0, 32767.0);
 
 fn sat16(v: Span) -> Span {
     (v.0.clamp(ANY.0, ANY.1), v.1.clamp(ANY.0, ANY.1))
 }
 
-/// What `bias + Σ q·x` spans.
+/// Returns the span of `bias + Σ q·x` for inputs in the spans `x`.
 #[must_use]
 pub fn accumulator(q: &[f64], bias: f64, x: &[Span]) -> Span {
     q.iter().zip(x).fold((bias, bias), |(lo, hi), (q, x)| {
@@ -24,7 +26,7 @@ pub fn accumulator(q: &[f64], bias: f64, x: &[Span]) -> Span {
     })
 }
 
-/// The larger magnitude of a span.
+/// Returns the larger magnitude of the two ends of a span.
 #[must_use]
 pub fn reach(s: Span) -> f64 {
     s.0.abs().max(s.1.abs())

@@ -1,21 +1,26 @@
-//! Which values share a scale, and what it is.
+//! Which values of the wiring share a scale, and what the scale is.
+//!
+//! A mixture adds up the outputs of experts as integers, which is only right if one integer step means
+//! the same for all of them. So the experts of a level and the mixtures over them form a group, and a
+//! group has one scale. Identity nodes join the group of what they pass on.
 
 use super::{QuantizeError, Quantizer, calibrate, layer_name};
 use crate::graph::{Activation, Graph, Layer, Node, Op};
 
-/// The real value of one integer step of every value.
+/// The scale of every value: the real value of one integer step.
 pub(super) struct Steps {
-    /// Per value (0: the input, where its integers are used as they are).
+    /// The scale of each value. That of value 0, the input, counts only for features whose integers
+    /// are used as they are; others have a scale each.
     pub step: Vec<f64>,
-    /// Per feature: whether its integers are used as they are.
+    /// For each feature, whether its integers are used as they are.
     pub unscaled_features: Vec<bool>,
 }
 
-/// Values that share a step: the experts of a level and its mixtures, and whatever is passed on
-/// unchanged.
+/// The groups of values that share a scale. Each value holds the smallest value of its group.
 pub(super) struct ScaleGroups {
     group: Vec<usize>,
-    /// How much larger a group's steps have to be than its values ask for.
+    /// By which factor a group's scale is larger than its values alone ask for. It grows where a
+    /// mixture would pass 32 bits.
     grown: Vec<f64>,
 }
 
@@ -27,7 +32,8 @@ pub(super) fn scale_layer(node: &Node) -> Option<usize> {
         .rposition(|l| !matches!(l, Layer::PRelu { .. }))
 }
 
-/// Sigmoid and tanh end at Q15 by rule.
+/// Returns `true` if the node ends in sigmoid or tanh, whose scale is 2⁻¹⁵ by the rules of
+/// `docs/numerics.md` and cannot be chosen.
 fn squashes(node: &Node) -> bool {
     matches!(scale_layer(node).map(|l| &node.layers[l]), Some(Layer::Dense(d)) if matches!(d.activation, Activation::Sigmoid | Activation::Tanh))
 }
@@ -35,6 +41,7 @@ fn squashes(node: &Node) -> bool {
 impl ScaleGroups {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut group: Vec<usize> = (0..=graph.nodes.len()).collect();
+        // Renaming one of two groups costs a pass over all values. There are at most 255 values.
         let mut join = |a: usize, b: usize| {
             let (from, to) = (group[a].max(group[b]), group[a].min(group[b]));
             group
@@ -45,6 +52,8 @@ impl ScaleGroups {
         for (n, node) in graph.nodes.iter().enumerate() {
             let previous = n.checked_sub(1).map(|p| &graph.nodes[p].op);
             match (&node.op, previous) {
+                // Node `n` makes value `n + 1`, so this joins a node's value with that of the node
+                // before it. Experts of a level follow each other, and so do its gates.
                 (Op::Expert, Some(Op::Expert)) | (Op::Gate { .. }, _) => join(n, n + 1),
                 _ => {}
             }
@@ -58,7 +67,7 @@ impl ScaleGroups {
         }
     }
 
-    /// Makes the steps of a mixture's group larger; `false` if they are fixed.
+    /// Makes the scale of a mixture's group larger by a factor. Returns `false` if it is fixed.
     pub(super) fn grow(&mut self, graph: &Graph, value: usize, by: f64) -> bool {
         self.grown[self.group[value]] *= by;
         !(self.members(value))
@@ -73,7 +82,7 @@ impl ScaleGroups {
             .map(|(v, _)| v)
     }
 
-    /// The steps of all values.
+    /// Chooses the scales of all values.
     pub(super) fn steps(&self, of: &Quantizer<'_>) -> Result<Steps, QuantizeError> {
         let graph = of.graph;
         let mut unscaled_features = vec![false; graph.width(0)];

@@ -1,20 +1,24 @@
-//! Which family of types a blob's wiring is.
+//! Finds the family of types that a blob's wiring belongs to.
+//!
+//! The records of a blob name values and masks; a Rust type names a form, such as `MmoeLevel` or
+//! `CgcLevel`, from which the same values and masks follow. So this module tries the forms level by
+//! level, and takes the first combination whose records are those of the blob.
 
 use std::ops::Range;
 
 use super::{NotTyped, refuse};
 use crate::blob::message::Header;
 
-/// Everything before the towers.
+/// The trunk: everything before the towers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trunk {
-    /// Towers on the input.
+    /// No level: the towers read the input.
     Through,
-    /// One expert (its step), no gate.
+    /// One expert, by its node, and no gate.
     Bottom(usize),
-    /// Levels one after the other; `one`: a single gate for all towers.
+    /// Levels one after the other.
     Levels {
-        /// In order.
+        /// The levels, in order.
         levels: Vec<Level>,
         /// Whether all towers read its only mixture.
         one: bool,
@@ -24,36 +28,36 @@ pub(super) enum Trunk {
 /// One level.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Level {
-    /// Which, from 0.
+    /// The number of the level, from 0.
     pub(super) index: usize,
-    /// Steps of its experts.
+    /// The nodes of its experts.
     pub(super) experts: Range<usize>,
-    /// Steps of its gates.
+    /// The nodes of its gates.
     pub(super) gates: Range<usize>,
     pub(super) form: Form,
 }
 
-/// Which type a level is.
+/// The type of a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Every gate over the same experts (or a mask of them).
+    /// `MmoeLevel`: every gate weighs the same experts, or a mask of them.
     Mix,
-    /// `own` experts per task, then `shared` ones.
+    /// `CgcLevel`: `own` experts per task, then `shared` ones.
     Cgc { own: usize, shared: usize },
-    /// The same with a gate over all of them, for the shared stream.
+    /// `ExtractionLevel`: the same, and one more gate over all of them, for the shared stream.
     Extract { own: usize, shared: usize },
 }
 
-/// What a level reads, as the types have it.
+/// What the experts and gates of a level read, as the types have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Input,
-    /// Streams of a mix: item k reads stream k, or the only one.
+    /// The streams of an `MmoeLevel`: expert or gate k reads stream k, or the only one.
     Array {
         base: usize,
         count: usize,
     },
-    /// A stream per task and the shared one.
+    /// The streams of an `ExtractionLevel`: one per task, and the shared one behind them.
     Streams {
         base: usize,
         tasks: usize,
@@ -61,7 +65,7 @@ enum Source {
 }
 
 impl Source {
-    /// The value that item `k` reads; `None` if there is none.
+    /// Returns the value that expert or gate `k` reads, or `None` if there is no such stream.
     fn value(self, k: usize) -> Option<usize> {
         match self {
             Self::Input => Some(0),
@@ -73,7 +77,8 @@ impl Source {
 }
 
 impl Trunk {
-    /// The value that the first tower reads, and how far it is from one tower's to the next one's.
+    /// Returns the value that the first tower reads, and the distance from there to the value that the
+    /// second one reads: 1 if each has its own mixture, 0 if they share one.
     pub(super) fn streams(&self, header: &Header) -> (usize, usize) {
         match self {
             Self::Through => (0, 0),
@@ -93,7 +98,7 @@ impl Trunk {
     }
 }
 
-/// Finds the family.
+/// Finds the trunk of a blob.
 pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
     let nodes = &header.nodes;
     let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
@@ -110,7 +115,7 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
                 .take_while(|n| n.record().is_gate())
                 .count();
         if end == at {
-            return refuse(format!("step {at} is neither expert nor gate nor tower"));
+            return refuse(format!("node {at} is neither expert nor gate nor tower"));
         }
         runs.push((at..gates, gates..end));
         at = end;
@@ -141,6 +146,10 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
 }
 
 /// Finds a form for every level from `index` on, the last of which feeds the towers.
+///
+/// The masks of one level can fit two forms, which hand different streams to the next level. Only the
+/// next level shows which of them is right, so this tries each and goes back where the rest does not
+/// fit.
 fn solve(
     header: &Header,
     runs: &[(Range<usize>, Range<usize>)],
@@ -184,7 +193,8 @@ fn solve(
         })
 }
 
-/// The forms that the gates' masks allow, the plainest first.
+/// Returns the forms that the gates' masks allow, the plainest first, so that a blob gets the type
+/// that a person would write.
 fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bool) -> Vec<Form> {
     let all = experts.len();
     let sees = |g: usize| u64::from(header.nodes[gates.start + g].sees);
@@ -201,6 +211,9 @@ fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bo
     if (0..gates.len()).all(|g| sees(g) == full) {
         forms.push(Form::Mix);
     }
+    // The numbers of own and shared experts follow from the masks: task k sees `own` experts from
+    // `k·own` on, and the `shared` ones behind those of all tasks. Every split is tried; the first
+    // that explains all masks is the only one, unless there is one task.
     let cgc = |tasks: usize| {
         (1..=all).find_map(|own| {
             let shared = all.checked_sub(own * tasks)?;
@@ -221,13 +234,15 @@ fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bo
     {
         forms.push(Form::Extract { own, shared });
     }
+    // Any masks at all are an `MmoeLevel` whose gates are `MaskedGate`s. It comes last, since a form
+    // that needs no masks is easier to read.
     if !forms.contains(&Form::Mix) {
         forms.push(Form::Mix);
     }
     forms
 }
 
-/// Whether every expert and gate of the level reads what its form has it read.
+/// Returns `true` if every expert and gate of the level reads what its form has it read.
 fn reads(
     header: &Header,
     experts: &Range<usize>,

@@ -4,59 +4,62 @@
 use indexmap::IndexMap;
 
 use super::Found;
-use super::keras::{Group, Mixture, complete, groups};
+use super::keras::{Group, Mixture, by_order, groups};
 use super::names::{Names, softmax_gate, unit};
 use crate::error::ModelError;
 use crate::graph::rules::MAX_VALUES;
 use crate::import::Weights;
 use crate::plan::{ActivationPlan, Level};
 
+pub(super) const NAME: &str = "the TF2 MMoE layer (hub-recsys)";
+
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
     let names = Names {
         weights,
-        framework: "the TF2 MMoE layer (hub-recsys)",
+        framework: NAME,
     };
-    let groups = groups(&names);
-    let (path, experts, gates) = by_name(&groups).or_else(|| by_shape(&groups))?;
+    mixture(&names, None).map(|m| by_order(&names, m))
+}
+
+/// The mixture under a path, or anywhere.
+pub(super) fn mixture(names: &Names<'_>, at: Option<&str>) -> Option<Mixture> {
+    let groups = groups(names);
+    let (path, experts, gates) = parts(&groups, at)?;
     let sees: Vec<usize> = (0..experts.len()).collect();
     let mut level = Level::default();
     for (i, group) in experts.iter().enumerate() {
-        level.experts.push(unit(
-            format!("expert {i}"),
-            vec![group.layer(ActivationPlan::Linear)],
-        ));
+        let layers = vec![group.layer(ActivationPlan::Linear)];
+        level.experts.push(unit(format!("expert {i}"), layers));
     }
     for (t, group) in gates.iter().enumerate() {
+        let layers = vec![group.layer(ActivationPlan::Linear)];
         level.gates.push(softmax_gate(
-            unit(
-                format!("gate {t}"),
-                vec![group.layer(ActivationPlan::Linear)],
-            ),
+            unit(format!("gate {t}"), layers),
             sees.clone(),
         ));
     }
-    let name = weights
-        .layer_names
-        .get(&path)
-        .cloned()
-        .unwrap_or_else(|| path.split('/').next().unwrap_or(&path).to_owned());
-    let units = experts.first()?.shape[1];
-    let mixture = Mixture {
+    let [inputs, units] = experts.first()?.shape;
+    Some(Mixture {
         level,
         path,
-        name,
+        inputs,
         units,
-    };
-    Some(complete(&names, mixture, &groups))
+    })
 }
 
-type Parts<'a> = (String, Vec<&'a Group>, Vec<&'a Group>);
+/// Path, experts and gates.
+pub(super) fn parts<'g>(groups: &'g [Group], at: Option<&str>) -> Option<Parts<'g>> {
+    by_name(groups, at).or_else(|| by_shape(groups, at))
+}
+
+pub(super) type Parts<'a> = (String, Vec<&'a Group>, Vec<&'a Group>);
 
 /// Keras 3 and `.weights.h5`: the layer's two lists are groups of their own.
-fn by_name(groups: &[Group]) -> Option<Parts<'_>> {
+fn by_name<'g>(groups: &'g [Group], at: Option<&str>) -> Option<Parts<'g>> {
     let path = groups
         .iter()
-        .find_map(|g| g.parent().strip_suffix("/expert_layers"))?;
+        .filter_map(|g| g.parent().strip_suffix("/expert_layers"))
+        .find(|p| at.is_none_or(|at| at == *p))?;
     let under = |list: &str| -> Vec<&Group> {
         groups
             .iter()
@@ -68,9 +71,18 @@ fn by_name(groups: &[Group]) -> Option<Parts<'_>> {
 }
 
 /// Keras 2: dense layers in one layer, experts before gates in the order of their creation.
-fn by_shape(groups: &[Group]) -> Option<Parts<'_>> {
+fn by_shape<'g>(groups: &'g [Group], at: Option<&str>) -> Option<Parts<'g>> {
     let mut inside: IndexMap<&str, Vec<&Group>> = IndexMap::new();
-    for group in groups.iter().filter(|g| !g.parent().is_empty()) {
+    // `layers` holds the whole model, and an inner `layers` an inner model's.
+    let layer = |g: &&Group| {
+        let parent = g.parent();
+        !parent.is_empty() && parent != "layers" && !parent.ends_with("/layers")
+    };
+    for group in groups
+        .iter()
+        .filter(layer)
+        .filter(|g| at.is_none_or(|at| at == g.parent()))
+    {
         inside.entry(group.parent()).or_default().push(group);
     }
     inside

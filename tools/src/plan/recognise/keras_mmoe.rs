@@ -1,27 +1,34 @@
 //! keras-mmoe: one layer with all experts packed into one kernel, the expert on the last axis.
 
 use super::Found;
-use super::keras::{Mixture, complete, groups};
+use super::keras::{Mixture, by_order};
 use super::names::{Names, softmax_gate, unit};
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::plan::{LayerPlan, Layout, Level, TensorRef};
 
 /// Names of the layer's tensors.
-struct Packed {
+pub(super) struct Packed {
     path: String,
     kernel: String,
     bias: Option<String>,
     gates: Vec<(String, Option<String>)>,
 }
 
+pub(super) const NAME: &str = "keras-mmoe";
+
 pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> {
     let names = Names {
         weights,
-        framework: "keras-mmoe",
+        framework: NAME,
     };
-    let packed = by_name(&names).or_else(|| by_order(&names))?;
-    let &[_, units, experts] = names.shape(&packed.kernel) else {
+    mixture(&names, None).map(|m| by_order(&names, m))
+}
+
+/// The mixture under a path, or anywhere.
+pub(super) fn mixture(names: &Names<'_>, at: Option<&str>) -> Option<Mixture> {
+    let packed = packed(names, at)?;
+    let &[inputs, units, experts] = names.shape(&packed.kernel) else {
         return None;
     };
     let mut level = Level::default();
@@ -46,33 +53,27 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
             (0..experts).collect(),
         ));
     }
-    let name = weights
-        .layer_names
-        .get(&packed.path)
-        .cloned()
-        .unwrap_or_else(|| packed.path.split('/').next().unwrap_or("").to_owned());
-    let mut dense = groups(&names);
-    // In `vars/N` two gate kernels look like a dense layer.
-    dense.retain(|g| g.path != packed.path);
-    Some(complete(
-        &names,
-        Mixture {
-            level,
-            path: packed.path,
-            name,
-            units,
-        },
-        &dense,
-    ))
+    Some(Mixture {
+        level,
+        path: packed.path,
+        inputs,
+        units,
+    })
+}
+
+/// The layer's tensors under a path, or anywhere.
+pub(super) fn packed(names: &Names<'_>, at: Option<&str>) -> Option<Packed> {
+    by_name(names, at).or_else(|| by_order_of(names, at))
 }
 
 /// Keras 2 spells the weights' names.
-fn by_name(names: &Names<'_>) -> Option<Packed> {
+fn by_name(names: &Names<'_>, under: Option<&str>) -> Option<Packed> {
     let (path, end) = names
         .weights
         .tensors
         .keys()
-        .find_map(|n| n.split_once("/expert_kernel"))?;
+        .filter_map(|n| n.split_once("/expert_kernel"))
+        .find(|(path, _)| under.is_none_or(|under| under == *path))?;
     let at = |what: &str| Some(format!("{path}/{what}{end}")).filter(|n| names.has(n));
     let gates: Vec<_> = (0..)
         .map_while(|t| {
@@ -89,13 +90,14 @@ fn by_name(names: &Names<'_>) -> Option<Packed> {
 }
 
 /// Keras 3 numbers them: the kernel, the bias, all gate kernels, all gate biases.
-fn by_order(names: &Names<'_>) -> Option<Packed> {
-    let kernel = names
+fn by_order_of(names: &Names<'_>, under: Option<&str>) -> Option<Packed> {
+    let (kernel, path) = names
         .weights
         .tensors
         .iter()
-        .find_map(|(n, t)| (n.ends_with("/vars/0") && t.shape.len() == 3).then_some(n))?;
-    let path = kernel.strip_suffix("/vars/0")?;
+        .filter(|(_, t)| t.shape.len() == 3)
+        .filter_map(|(n, _)| Some((n, n.strip_suffix("/vars/0")?)))
+        .find(|(_, path)| under.is_none_or(|under| under == *path))?;
     let &[inputs, units, experts] = names.shape(kernel) else {
         return None;
     };

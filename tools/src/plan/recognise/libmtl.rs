@@ -73,10 +73,7 @@ fn found(names: Names<'_>, gates: &str) -> Result<Found, ModelError> {
         );
         tower.reads = Reads::Stream(t);
         towers.push(tower);
-        tasks.push(TaskPlan {
-            name: task,
-            output: None,
-        });
+        tasks.push(TaskPlan::new(task, None));
     }
     let plan = Plan {
         name: "model".into(),
@@ -101,10 +98,7 @@ fn shared(names: Names<'_>) -> Result<Found, ModelError> {
     let mut tasks = Vec::new();
     for task in names.words("decoders.") {
         towers.push(names.module(&format!("decoders.{task}"), USER.ending_raw())?);
-        tasks.push(TaskPlan {
-            name: task,
-            output: None,
-        });
+        tasks.push(TaskPlan::new(task, None));
     }
     let encoder = names.module("encoder", USER)?;
     let mut found = Found {

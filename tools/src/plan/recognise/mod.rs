@@ -86,11 +86,13 @@ type Recogniser = fn(&Weights) -> Option<Result<Found, ModelError>>;
 
 /// What no table says, in order: the more particular signature first.
 const RECOGNISERS: &[Recogniser] = &[
+    keras::recognise,
     libmtl::recognise,
     pytorch_mmoe::recognise,
     deepctr::recognise,
     hub_recsys::recognise,
     keras_mmoe::recognise,
+    keras::plain,
     plain::recognise,
 ];
 

@@ -257,9 +257,6 @@ pub(super) fn softmax_gate(unit: Unit, sees: Vec<usize>) -> GatePlan {
 /// Tasks that the file neither names nor explains.
 pub(super) fn unknown_tasks(count: usize) -> Vec<TaskPlan> {
     (0..count)
-        .map(|t| TaskPlan {
-            name: format!("task{t}"),
-            output: None,
-        })
+        .map(|t| TaskPlan::new(format!("task{t}"), None))
         .collect()
 }

@@ -260,10 +260,7 @@ fn towers_of(names: &Names<'_>, list: Vec<Instance>) -> Result<Towers, ModelErro
         .all(|i| !i.key.is_empty() && i.key.parse::<usize>().is_err());
     let tasks = if named {
         list.into_iter()
-            .map(|i| TaskPlan {
-                name: i.key,
-                output: None,
-            })
+            .map(|i| TaskPlan::new(i.key, None))
             .collect()
     } else {
         unknown_tasks(list.len())

@@ -168,8 +168,8 @@ impl Reader<'_> {
             return Err(ModelError::Unsupported {
                 place: format!("{} (`{}`)", table.framework, self.names.first(table.has)),
                 what: (*what).into(),
-                remedy: "towers read mixtures, or the input; a task may be the product of two \
-                         others (ESMM)"
+                remedy: "towers read mixtures, or one vector that enters them all; a task may be \
+                         the product of two others (ESMM)"
                     .into(),
             });
         }
@@ -326,10 +326,7 @@ impl Reader<'_> {
     }
 
     fn tasks(&self, count: usize, found: &mut Found) -> Vec<TaskPlan> {
-        let sigmoid = |name: String| TaskPlan {
-            name,
-            output: Some(OutputPlan::Sigmoid),
-        };
+        let sigmoid = |name: String| TaskPlan::new(name, Some(OutputPlan::Sigmoid));
         match self.table.outputs {
             Outputs::Unknown => unknown_tasks(count),
             Outputs::Sigmoid => {
@@ -339,10 +336,7 @@ impl Reader<'_> {
             }
             Outputs::Product(tasks, product, [a, b]) => {
                 found.tasks_named = true;
-                let product = TaskPlan {
-                    name: product.into(),
-                    output: Some(OutputPlan::Product(a, b)),
-                };
+                let product = TaskPlan::new(product, Some(OutputPlan::Product(a, b)));
                 tasks
                     .iter()
                     .map(|t| sigmoid((*t).into()))

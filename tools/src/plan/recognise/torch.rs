@@ -269,6 +269,14 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         framework: "MTReclib SingleTask",
+        has: &["bottom.0.mlp.", "tower.0.mlp.", "embedding.1."],
+        wiring: Wiring::Joined {
+            what: "one model per task, each behind embeddings of its own,",
+        },
+        ..MTRECLIB_TABLE
+    },
+    Table {
+        framework: "MTReclib SingleTask",
         has: &["bottom.0.mlp.", "tower.0.mlp."],
         wiring: Wiring::Bottoms(Spelled::at("bottom.{}.mlp")),
         ..MTRECLIB_TABLE

@@ -232,6 +232,11 @@ impl Names<'_> {
             }
             raw::Reference::Table(table) => table,
         };
+        if let (Some(numbers), None, None, None) =
+            (&table.numbers, &table.name, &table.rows, &table.sum)
+        {
+            return Ok(TensorRef::Numbers(numbers.clone()));
+        }
         match (&table.name, &table.rows, &table.sum) {
             (Some(name), None, None) => Ok(TensorRef::One(self.part(name, Some(table), offset)?)),
             (None, Some(rows), None) => Ok(TensorRef::Rows(self.parts(rows, offset)?)),

@@ -185,6 +185,20 @@ impl Spec {
                 "the spec's tasks stand in the order of the file's towers: {pairs}"
             ));
         }
+        // What the file says of an output, and the spec says otherwise, is a question.
+        let said: Vec<Option<OutputPlan>> = match at.iter().copied().collect::<Option<Vec<_>>>() {
+            Some(at) => at
+                .iter()
+                .map(|i| old.get(*i).and_then(|t| t.output))
+                .collect(),
+            None => old.iter().map(|t| t.output).collect(),
+        };
+        let mut said = said.into_iter();
+        let mut tasks = tasks;
+        for task in tasks.iter_mut().filter(|t| !t.is_product()) {
+            let file = said.next().flatten();
+            task.differs = file.filter(|f| task.output.is_some_and(|o| o != *f));
+        }
         plan.tasks = tasks;
         Ok(())
     }
@@ -218,7 +232,7 @@ impl Spec {
                 // A draft's question.
                 "?" => {
                     let name = task.name.clone();
-                    tasks.push(TaskPlan { name, output: None });
+                    tasks.push(TaskPlan::new(name, None));
                     continue;
                 }
                 "relu" => OutputPlan::Relu,
@@ -266,10 +280,7 @@ impl Spec {
                     remedy: "write activation = \"product\" or remove `of`".into(),
                 });
             }
-            tasks.push(TaskPlan {
-                name: task.name.clone(),
-                output: Some(output),
-            });
+            tasks.push(TaskPlan::new(task.name.clone(), Some(output)));
         }
         Ok(tasks)
     }

@@ -332,6 +332,7 @@ pub(super) struct Table {
     pub(super) index: Option<usize>,
     pub(super) rows: Option<Vec<Reference>>,
     pub(super) sum: Option<Vec<Reference>>,
+    pub(super) numbers: Option<Vec<f64>>,
 }
 
 /// A leaky relu's number or a PReLU's tensor.

@@ -360,6 +360,7 @@ fn reference(r: &TensorRef) -> String {
     match r {
         TensorRef::One(one) => part(one),
         TensorRef::Rows(parts) => format!("{{ rows = [{}] }}", list(parts)),
+        TensorRef::Numbers(numbers) => format!("{{ numbers = {} }}", floats(numbers)),
         TensorRef::Sum(parts) => format!("{{ sum = [{}] }}", list(parts)),
     }
 }
