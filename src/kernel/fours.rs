@@ -133,7 +133,7 @@ fn whole_panels(w: &[i8], columns: usize, rows: usize) -> usize {
             .and_then(|n| n.checked_mul(panels))
             .is_some_and(|n| n <= w.len())
     };
-    if w.as_ptr().addr() % 4 != 0 {
+    if !w.as_ptr().addr().is_multiple_of(4) {
         0
     } else if enough(panels) {
         panels

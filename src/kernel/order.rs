@@ -79,7 +79,7 @@ pub const fn pairs_index(rows: usize, cols: usize, r: usize, c: usize) -> usize 
         return first * cols + c;
     }
     let block = first * cols + c / 2 * 8;
-    if c % 2 == 0 && c + 1 == cols {
+    if c.is_multiple_of(2) && c + 1 == cols {
         block + r
     } else {
         block + r / 2 * 4 + c % 2 * 2 + r % 2

@@ -47,11 +47,13 @@ pub(super) fn panel(w: &[i8], x: &[i16], sums: &mut [i32; 4]) {
 /// Adds column `c` alone, of `total`, of a panel: one of a pair, or the odd one at the end.
 #[inline(never)]
 pub(in crate::kernel) fn add_column(w: &[i8], total: usize, c: usize, x: i16, acc: &mut [i32; 4]) {
-    if c % 2 == 0 && c.wrapping_add(1) == total {
+    if c.is_multiple_of(2) && c.wrapping_add(1) == total {
         return add_last_column(w, x, acc);
     }
     *acc = match w.get(c / 2 * 8..) {
-        Some(&[a, b, _, _, e, f, _, _, ..]) if c % 2 == 0 => column(*acc, [a, b], [e, f], x),
+        Some(&[a, b, _, _, e, f, _, _, ..]) if c.is_multiple_of(2) => {
+            column(*acc, [a, b], [e, f], x)
+        }
         Some(&[_, _, a, b, _, _, e, f, ..]) => column(*acc, [a, b], [e, f], x),
         _ => return,
     };

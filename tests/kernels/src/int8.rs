@@ -75,7 +75,7 @@ fn weight(packing: Packing, w: &[i8], rows: usize, columns: usize, r: usize, c: 
         Packing::Quad => (byte(4 * c + r % 4) & 0xff) - 128,
         Packing::Pairs => {
             // Two columns take eight bytes: both halves of rows 0 and 1, both of rows 2 and 3.
-            let alone = c % 2 == 0 && c + 1 == columns;
+            let alone = c.is_multiple_of(2) && c + 1 == columns;
             let half = if alone {
                 8 * (c / 2) + 2 * (r % 4 / 2)
             } else {
@@ -83,7 +83,11 @@ fn weight(packing: Packing, w: &[i8], rows: usize, columns: usize, r: usize, c: 
             };
             let h = (byte(half) & 0xff) + 256 * byte(half + 1);
             let p = byte(half);
-            if r % 2 == 0 { p } else { (h - p) / 256 }
+            if r.is_multiple_of(2) {
+                p
+            } else {
+                (h - p) / 256
+            }
         }
     }
 }

@@ -21,6 +21,10 @@ pub type Logits = fn(&[i8], &[Row], &[i16], &mut [i32]);
 pub type Accumulate = fn(&[i8], usize, usize, &[i16], &mut [i32]);
 /// Sums over the active columns: weights, all columns, x, sums.
 pub type AccumulateActive = fn(&[i8], usize, ActiveColumns<'_, i16>, &mut [i32]);
+/// A layer in f32: weights, bias, x, y.
+pub type GemvF32 = fn(&[f32], &[f32], &[f32], &mut [f32]);
+/// Sums in f32 over some columns: weights, all columns, the first one, x, sums.
+pub type AccumulateF32 = fn(&[f32], usize, usize, &[f32], &mut [f32]);
 /// The order of int8 weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
@@ -40,9 +44,9 @@ pub struct Kernels {
     /// The same on active columns alone.
     pub active: [(Packing, AccumulateActive); 3],
     /// A layer in f32: weights, bias, x, y.
-    pub gemv_f32: fn(&[f32], &[f32], &[f32], &mut [f32]),
+    pub gemv_f32: GemvF32,
     /// Sums in f32 over some columns: weights, all columns, the first one, x, sums.
-    pub accumulate_f32: fn(&[f32], usize, usize, &[f32], &mut [f32]),
+    pub accumulate_f32: AccumulateF32,
 }
 
 /// The [`Kernels`] of a module: `kernels!(mmoe::kernel::portable)`.
