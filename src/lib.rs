@@ -116,13 +116,17 @@ pub use bytes::Aligned;
 pub use dynamic::{Dynamic, GateInfo, RunError, Task};
 pub use gate::Gate;
 pub use input::Raw;
-pub use layer::{Dense, Head, LeakyRelu, Linear, Logits, Relu, Seq, Seq3, Sigmoid, Tanh};
+pub use layer::{
+    Clip, Dense, Elu, Exp, Gelu, GeluTanh, HardSwish, Head, LeakyRelu, Linear, Logits, Mish, Relu,
+    Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Tanh,
+};
 pub use level::{CgcLevel, ExtractionLevel, MmoeLevel, SkipBelow, TaskMask};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, Run, SharedBottom, Traced};
 pub use number::{Q15, Q16, Q31};
 pub use precision::{F32, I8, I16, W8};
 pub use tower::{
-    Binary, MixtureOutput, MultiRegression, Multiclass, Product, ProductOutput, Regression,
+    Activated, Binary, MixtureOutput, MultiRegression, Multiclass, Product, ProductOutput,
+    Regression,
 };
 /// The crate whose traits a model's types derive; for [`tasks!`] and for layers of your own.
 pub use zerocopy;

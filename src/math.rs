@@ -39,7 +39,7 @@ use micromath::F32Ext;
 /// assert!((exact - platform).abs() < 1e-6);
 /// ```
 pub trait Math: 'static {
-    /// Returns e to the power of `x`. The kernels only ask for `x ≤ 0`.
+    /// Returns e to the power of `x`. All but the activation [`Exp`](crate::Exp) only ask for `x ≤ 0`.
     fn exp(x: f32) -> f32;
     /// Returns the square root of `x`. The kernels only ask for `x > 0`.
     fn sqrt(x: f32) -> f32;

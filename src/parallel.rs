@@ -85,7 +85,7 @@ pub enum Role {
 pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
     match *role {
         Role::Expert(src) => {
-            to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src, 0, 0);
+            to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src);
         }
         Role::Gate {
             src,
@@ -105,16 +105,8 @@ pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
                 | (seen & !low)
                     .wrapping_shr(u32::from(own))
                     .wrapping_shl(u32::from(shared_at));
-            let record = const { NodeRecord::new(&L::NODE, L::NODE.op, L::LAYERS, 0) };
-            to.node(
-                &NodeRecord {
-                    outputs: outputs.into(),
-                    ..record
-                },
-                src,
-                first,
-                sees,
-            );
+            let record = &const { NodeRecord::new(&L::NODE, L::NODE.op, L::LAYERS, 0) };
+            to.gate(record, outputs, src, first, sees);
         }
     }
     L::describe(to);

@@ -14,13 +14,16 @@ use testkit::graphs::{close, gates_read};
 use testkit::integer::{self, Wide};
 
 /// Hidden layers from `inputs` to a width of their own choice; the width too.
-fn hidden(r: &mut Rng, inputs: usize, most: usize, norm: bool) -> (Vec<Layer>, usize) {
+fn hidden(r: &mut Rng, inputs: usize, most: usize) -> (Vec<Layer>, usize) {
     let (mut layers, mut width) = (vec![], inputs);
     for _ in 0..r.within(0, most) {
-        match r.below(8) {
+        match r.below(12) {
             0 => layers.push(seeded::affine(r, width)),
             1 => layers.push(seeded::prelu(r, width)),
-            2 if norm => layers.push(seeded::layer_norm(r, width)),
+            2 => layers.push(seeded::any_norm(r, width)),
+            3 => layers.push(seeded::pointwise(r, width)),
+            4 => layers.push(seeded::dice(r, width)),
+            5 => layers.push(seeded::row_dice(r, width)),
             _ => {
                 let (next, act) = (r.within(1, 21), r.activation());
                 layers.push(seeded::dense(r, width, next, act));
@@ -42,12 +45,12 @@ fn source(r: &mut Rng, readable: &[(usize, usize)]) -> (usize, usize, usize) {
     }
 }
 
-fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize, norm: bool) -> Node {
+fn expert(r: &mut Rng, readable: &[(usize, usize)], width: usize) -> Node {
     let (src, start, inputs) = source(r, readable);
     if inputs == width && r.one_in(4) {
         return seeded::node(Op::Expert, src, start, inputs, width, vec![]);
     }
-    let (mut layers, have) = hidden(r, inputs, 2, norm);
+    let (mut layers, have) = hidden(r, inputs, 2);
     let act = r.activation();
     layers.push(seeded::dense(r, have, width, act));
     seeded::node(Op::Expert, src, start, inputs, width, layers)
@@ -58,7 +61,6 @@ fn gate(
     readable: &[(usize, usize)],
     experts: std::ops::Range<usize>,
     width: usize,
-    norm: bool,
 ) -> Node {
     let mut sees: Vec<usize> = experts.clone().filter(|_| !r.one_in(3)).collect();
     if sees.is_empty() {
@@ -90,7 +92,7 @@ fn gate(
         node.start = start;
         return node;
     }
-    let (mut layers, have) = hidden(r, inputs, 1, norm);
+    let (mut layers, have) = hidden(r, inputs, 1);
     layers.push(seeded::dense(
         r,
         have,
@@ -111,8 +113,8 @@ fn gate(
     )
 }
 
-/// Up to 3 levels and 5 towers; `norm` allows layer norms.
-fn random(r: &mut Rng, norm: bool) -> Graph {
+/// Up to 3 levels and 5 towers.
+fn random(r: &mut Rng) -> Graph {
     let inputs = r.within(1, 24);
     let mut readable = vec![(0, inputs)];
     let mut nodes: Vec<Node> = Vec::new();
@@ -120,14 +122,14 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
         let width = r.within(1, 18);
         let first = nodes.len() + 1;
         for _ in 0..r.within(1, 6) {
-            nodes.push(expert(r, &readable, width, norm));
+            nodes.push(expert(r, &readable, width));
         }
         let experts = first..nodes.len() + 1;
         let from = if r.one_in(5) {
             first
         } else {
             for _ in 0..r.within(1, 4) {
-                nodes.push(gate(r, &readable, experts.clone(), width, norm));
+                nodes.push(gate(r, &readable, experts.clone(), width));
             }
             experts.end
         };
@@ -149,14 +151,21 @@ fn random(r: &mut Rng, norm: bool) -> Graph {
             outputs.push(Output::Linear { value });
             continue;
         }
-        let (mut layers, have) = hidden(r, inputs, 2, norm);
+        let (mut layers, have) = hidden(r, inputs, 2);
         let (width, output) = r.pick(&[
             (1, Output::Sigmoid { value }),
             (1, Output::Linear { value }),
             (3, Output::Linear { value }),
             (4, Output::Softmax { value }),
         ]);
-        layers.push(seeded::dense(r, have, width, Activation::Linear));
+        // A linear task's tower may end in activations.
+        let ends = matches!(output, Output::Linear { .. }) && r.one_in(2);
+        let last = if ends {
+            r.activation()
+        } else {
+            Activation::Linear
+        };
+        layers.push(seeded::dense(r, have, width, last));
         nodes.push(seeded::node(Op::Tower, src, start, inputs, width, layers));
         outputs.push(output);
     }
@@ -208,7 +217,7 @@ fn each_row(r: &mut Rng, bytes: &BlobBytes, mut check: impl FnMut(&[f32], &[f32]
 fn a_thousand_float_graphs_are_what_f64_says() {
     let mut r = Rng::new(50);
     for number in 0..1000 {
-        let graph = random(&mut r, true);
+        let graph = random(&mut r);
         let read = gates_read(&graph);
         for precision in [Precision::F32, Precision::W8] {
             let bytes = seeded::blob(&graph, precision);
@@ -248,7 +257,7 @@ fn a_thousand_float_graphs_are_what_f64_says() {
 #[test]
 fn integer_graphs_give_the_same_in_every_packing() {
     for seed in 0..300 {
-        let graph = random(&mut Rng::new(1000 + seed), false);
+        let graph = random(&mut Rng::new(1000 + seed));
         // A model without layers counts as a float model.
         if graph.nodes.iter().all(|n| n.layers.is_empty()) {
             continue;

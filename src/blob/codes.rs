@@ -94,6 +94,18 @@ codes! {
         LayerNorm = 4, "layer norm";
         /// A constant gate's weights.
         Constant = 5, "constant";
+        /// An activation on its own.
+        Pointwise = 6, "pointwise";
+        /// Division by the root of the mean square.
+        RmsNorm = 7, "rms norm";
+        /// Division by the length.
+        UnitNorm = 8, "unit norm";
+        /// Layer normalisation of each of several groups of neighbouring units.
+        GroupNorm = 9, "group norm";
+        /// Per-unit `x·(alpha + (1 − alpha)·sigmoid(gain·x + bias))`.
+        Dice = 10, "dice";
+        /// The same with the row's deviation, divided by its length, under the sigmoid.
+        RowDice = 11, "row dice";
     }
 }
 
@@ -110,6 +122,26 @@ codes! {
         Sigmoid = 3, "sigmoid";
         /// Hyperbolic tangent.
         Tanh = 4, "tanh";
+        /// `x·Φ(x)`.
+        Gelu = 5, "gelu";
+        /// Its approximation by a hyperbolic tangent.
+        GeluTanh = 6, "gelu (tanh)";
+        /// `x·sigmoid(rate·x)`.
+        Silu = 7, "silu";
+        /// `x < 0 ? depth·(exp(rate·x) − 1) : slope·x`: selu and celu too.
+        Elu = 8, "elu";
+        /// `ln(1 + exp(rate·x)) / rate`.
+        Softplus = 9, "softplus";
+        /// `x·tanh(softplus(x))`.
+        Mish = 10, "mish";
+        /// `x / (1 + |x|)`.
+        Softsign = 11, "softsign";
+        /// `x·clip(x + 3, 0, 6) / 6`.
+        HardSwish = 12, "hard swish";
+        /// `x` between two bounds: relu6, hardtanh.
+        Clip = 13, "clip";
+        /// `e^x`.
+        Exp = 14, "exp";
     }
 }
 
@@ -212,7 +244,37 @@ impl LayerKind {
     pub const fn is_matrix(self) -> bool {
         match self {
             Self::Dense | Self::Logits => true,
-            Self::Affine | Self::PRelu | Self::LayerNorm | Self::Constant => false,
+            Self::Affine
+            | Self::PRelu
+            | Self::LayerNorm
+            | Self::Constant
+            | Self::Pointwise
+            | Self::RmsNorm
+            | Self::UnitNorm
+            | Self::GroupNorm
+            | Self::Dice
+            | Self::RowDice => false,
+        }
+    }
+}
+
+impl ActivationKind {
+    /// What it stores in a float model: the names of its first numbers of three, the others being 0. An
+    /// integer model stores a table instead. `None` for the activations that need neither.
+    #[must_use]
+    pub const fn curve(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Linear | Self::Relu | Self::LeakyRelu | Self::Sigmoid | Self::Tanh => None,
+            Self::Gelu
+            | Self::GeluTanh
+            | Self::Mish
+            | Self::Softsign
+            | Self::HardSwish
+            | Self::Exp => Some(&[]),
+            Self::Silu => Some(&["rate"]),
+            Self::Elu => Some(&["depth", "rate", "slope"]),
+            Self::Softplus => Some(&["rate", "1 / rate"]),
+            Self::Clip => Some(&["low", "high"]),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     Blob, InputRecord, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind,
     TaskRecord, TaskShape,
 };
+use zerocopy::IntoBytes;
 
 /// The description of the node that a stack of layers becomes in the blob, as a constant of its type:
 /// the kind of gate, `k`, the part of the input that it reads, and the experts that it may see.
@@ -51,8 +52,10 @@ pub struct Check<'a> {
     /// Nodes and tasks so far.
     node: u32,
     task: u32,
-    /// The type's current node, and its layers so far.
-    name: NodeName,
+    /// What the type's current node does, its place in its level, and its layers so far.
+    op: u32,
+    level: u32,
+    index: u32,
     layer: u32,
     error: Option<LoadError>,
     /// The error is that the current node's widths differ: one of its layers may explain it better.
@@ -68,7 +71,10 @@ impl<'a> Check<'a> {
             tasks: blob.tasks,
             node: 0,
             task: 0,
-            name: NodeName::nth(0, 0),
+            op: u32::from(NodeOp::Expert.code()),
+            level: 0,
+            // The first node makes 0 of it.
+            index: u32::MAX,
             layer: 0,
             error: None,
             widths: false,
@@ -78,17 +84,12 @@ impl<'a> Check<'a> {
     /// Compares the model's input. A blob has exactly one.
     #[inline(never)]
     pub fn input(&mut self, want: &InputRecord) {
+        let alike = |found: &InputRecord| {
+            (found.kind, found.flags, found.reserved) == (want.kind, want.flags, want.reserved)
+        };
         let found = match self.inputs {
-            [found] if found == want => return,
-            // Another number of the same kind.
-            [found]
-                if (InputRecord {
-                    count: want.count,
-                    ..*found
-                }) == *want =>
-            {
-                found.count.get()
-            }
+            [found] if alike(found) && found.count == want.count => return,
+            [found] if alike(found) => found.count.get(),
             _ => 0,
         };
         self.error = self.error.or(Some(LoadError::Inputs {
@@ -97,51 +98,92 @@ impl<'a> Check<'a> {
         }));
     }
 
-    /// Compares the next node: `want`, which reads value `src`, and which, if it is a gate, weighs the
-    /// values from `first` on that are set in `sees`. Its layers follow by calls of
-    /// [`layer`](Self::layer). Returns the number of the value that the node computes.
+    // `want` is a constant of the type and is the same wherever the type stands in a model, so it
+    // leaves at 0 what depends on the place. Both of these fill that in.
+
+    /// Compares the next node, an expert or a tower: `want`, which reads value `src`. Its layers
+    /// follow by calls of [`layer`](Self::layer). Returns the number of the value that it computes.
     #[inline(never)]
-    pub fn node(&mut self, want: &NodeRecord, src: u8, first: u8, sees: u32) -> u8 {
-        // `want` is a constant of the type and is the same wherever the type stands in a model, so it
-        // leaves at 0 what depends on the place. That is filled in here.
-        let [op, low, widths, _] = want.words();
-        let wanted = [
-            op | u32::from(src) << 24,
-            low | u32::from(first),
-            widths,
-            sees,
-        ];
-        let at = self.node;
-        self.node = at.wrapping_add(1);
-        self.name = NodeName::nth(want.op, at);
-        self.layer = 0;
-        self.widths = false;
-        if self.error.is_none() {
-            let Some((found, rest)) = self.nodes.split_first() else {
-                self.error = Some(LoadError::Nodes {
-                    expected: 0,
-                    found: at,
-                });
-                return self.node as u8;
-            };
-            self.nodes = rest;
-            let words = wanted.into_iter().zip(found.words());
-            for (word, (expected, found)) in (0u32..).zip(words) {
-                if expected != found {
-                    self.error = Some(LoadError::Wiring {
-                        node: self.name,
-                        offset: word << 2,
-                        expected,
-                        found,
-                    });
-                    self.widths = word == WIDTHS;
-                    if !self.widths {
-                        break;
-                    }
+    pub fn node(&mut self, want: &NodeRecord, src: u8) -> u8 {
+        self.compare_node(&NodeRecord { src, ..*want })
+    }
+
+    /// Compares the next node, a gate: `want`, which reads value `src`, and mixes the values from
+    /// `first` on that are set in `sees`, each `outputs` wide.
+    #[inline(never)]
+    pub fn gate(&mut self, want: &NodeRecord, outputs: u16, src: u8, first: u8, sees: u32) {
+        self.compare_node(&NodeRecord {
+            src,
+            first,
+            outputs: outputs.into(),
+            sees: sees.into(),
+            ..*want
+        });
+    }
+
+    #[inline(never)]
+    fn compare_node(&mut self, want: &NodeRecord) -> u8 {
+        self.enter(u32::from(want.op));
+        if self.error.is_some() {
+            return self.node as u8;
+        }
+        let Some((found, rest)) = self.nodes.split_first() else {
+            self.error = Some(LoadError::Nodes {
+                expected: 0,
+                found: 0,
+            });
+            return self.node as u8;
+        };
+        self.nodes = rest;
+        let (want, _) = want.as_bytes().as_chunks::<4>();
+        let (found, _) = found.as_bytes().as_chunks::<4>();
+        let mut difference = None;
+        for (offset, (want, found)) in (0u32..).step_by(4).zip(want.iter().zip(found)) {
+            if want != found {
+                let word = u32::from_le_bytes;
+                difference = Some((offset, word(*want), word(*found)));
+                if offset != WIDTHS {
+                    break;
                 }
             }
         }
+        if let Some((offset, expected, found)) = difference {
+            self.widths = offset == WIDTHS;
+            self.error = Some(LoadError::Wiring {
+                node: self.name(),
+                offset,
+                expected,
+                found,
+            });
+        }
         self.node as u8
+    }
+
+    /// Goes on to the next node, which does `op`, and counts where it stands.
+    fn enter(&mut self, op: u32) {
+        let expert = u32::from(NodeOp::Expert.code());
+        let is_gate = |op| op != expert && op != u32::from(NodeOp::Tower.code());
+        let (was, is) = (is_gate(self.op), is_gate(op));
+        self.index = if op == self.op || (was && is) {
+            self.index.wrapping_add(1)
+        } else {
+            0
+        };
+        // Experts behind gates start a level.
+        if was && op == expert {
+            self.level = self.level.wrapping_add(1);
+        }
+        self.op = op;
+        self.node = self.node.wrapping_add(1);
+        self.layer = 0;
+        self.widths = false;
+    }
+
+    /// The name of the current node.
+    #[inline(never)]
+    fn name(&self) -> NodeName {
+        let (op, level, index) = (self.op as u8, self.level as u8, self.index as u8);
+        NodeName::of(op, level, index, self.node.wrapping_sub(1) as u8)
     }
 
     /// Returns the number of the value that the next node will compute.
@@ -168,7 +210,7 @@ impl<'a> Check<'a> {
             return;
         }
         self.widths = false;
-        let node = self.name;
+        let node = self.name();
         // The packing is the highest byte of `how`.
         let other_packing = expected.size == found.size && (expected.how ^ found.how) << 8 == 0;
         self.error = Some(if other_packing {
@@ -211,44 +253,34 @@ impl<'a> Check<'a> {
     }
 
     fn finish(mut self, blob: &Blob<'_>) -> Result<(), LoadError> {
-        let (nodes, tasks) = (blob.nodes.len() as u32, blob.tasks.len() as u32);
-        match &mut self.error {
-            Some(LoadError::Nodes { expected, found }) => (*expected, *found) = (self.node, nodes),
-            // Where the counts differ, they explain that tasks read other values.
-            Some(LoadError::Task { .. }) if self.task != tasks => {
-                self.error = Some(LoadError::Tasks {
-                    expected: self.task,
-                    found: tasks,
-                });
-            }
-            Some(error) => error.name(blob.nodes),
-            None => {}
-        }
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if self.node != nodes {
-            return Err(LoadError::Nodes {
-                expected: self.node,
+        let (node, nodes) = (self.node, blob.nodes.len() as u32);
+        let (task, tasks) = (self.task, blob.tasks.len() as u32);
+        let error = match &mut self.error {
+            None | Some(LoadError::Nodes { .. }) if node != nodes => LoadError::Nodes {
+                expected: node,
                 found: nodes,
-            });
-        }
-        if !self.layers.is_empty() {
-            return Err(LoadError::Header);
-        }
-        if self.task != tasks {
-            return Err(LoadError::Tasks {
-                expected: self.task,
+            },
+            None if !self.layers.is_empty() => LoadError::Header,
+            // Where the counts differ, they explain that tasks read other values.
+            None | Some(LoadError::Task { .. }) if task != tasks => LoadError::Tasks {
+                expected: task,
                 found: tasks,
-            });
-        }
-        Ok(())
+            },
+            None => return Ok(()),
+            Some(error) => {
+                if self.level == 0 {
+                    error.leave_out_level();
+                }
+                *error
+            }
+        };
+        Err(error)
     }
 }
 
-/// The word of a node record that has its widths. A layer of another shape explains more than they
+/// Where a node record has its widths. A layer of another shape explains more than they
 /// do, so it speaks first.
-const WIDTHS: u32 = 2;
+const WIDTHS: u32 = 8;
 
 /// Compares a blob with a type that describes itself by `describe` and has `size` bytes of weights.
 #[inline(never)]

@@ -1,8 +1,8 @@
 //! Why a blob is not accepted, as an error and as text.
 
 use super::{
-    ALIGN, ActivationKind, LayerKind, LayerRecord, NodeOp, NodeRecord, OutputKind, PackingKind,
-    PrecisionKind, TaskRecord,
+    ALIGN, ActivationKind, LayerKind, LayerRecord, NodeOp, OutputKind, PackingKind, PrecisionKind,
+    TaskRecord,
 };
 use core::fmt;
 
@@ -29,42 +29,13 @@ impl NodeName {
         Self::of(op.code(), level, index, node)
     }
 
-    const fn of(op: u8, level: u8, index: u8, node: u8) -> Self {
+    pub(super) const fn of(op: u8, level: u8, index: u8, node: u8) -> Self {
         Self(u32::from_le_bytes([op, level, index, node]))
     }
 
-    /// Creates the name of node number `node` without its place in its level, which
-    /// [`among`](Self::among) finds later, when there is an error to report.
-    pub(super) const fn nth(op: u8, node: u32) -> Self {
-        Self::of(op, ONLY_LEVEL, 0, node as u8)
-    }
-
-    /// Finds the number and the level of the node. `nodes` are the nodes of the blob. Up to this node
-    /// they are those of the type as well, or the error would be about an earlier one.
-    fn among(self, nodes: &[NodeRecord]) -> Self {
-        let [op, _, _, at] = self.0.to_le_bytes();
-        let gate = NodeOp::from_code(op).is_some_and(NodeOp::is_gate);
-        let (mut level, mut levels, mut index) = (0u8, 0u8, 0u8);
-        let mut after_gate = false;
-        for (n, node) in (0u32..).zip(nodes) {
-            // Experts behind gates start a level.
-            let starts = after_gate && node.is_expert();
-            after_gate = node.is_gate();
-            levels |= u8::from(starts);
-            if n > u32::from(at) {
-                continue;
-            }
-            if starts {
-                level = level.wrapping_add(1);
-                index = 0;
-            }
-            let alike = node.op == op || (gate && after_gate);
-            index = index.wrapping_add(u8::from(alike && n < u32::from(at)));
-        }
-        if levels == 0 {
-            level = ONLY_LEVEL;
-        }
-        Self::of(op, level, index, at)
+    /// The same node, where there is only one level.
+    const fn of_only_level(self) -> Self {
+        Self(self.0 | (ONLY_LEVEL as u32) << 8)
     }
 
     const fn level(self) -> u8 {
@@ -217,23 +188,6 @@ impl fmt::Display for TaskShape {
 impl fmt::Debug for TaskShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TaskShape({self})")
-    }
-}
-
-impl NodeRecord {
-    /// Returns the record as an error carries it, in four words: op, k, layers and src; first,
-    /// reserved and start; inputs and outputs; sees.
-    pub(super) fn words(&self) -> [u32; 4] {
-        let both = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
-        [
-            u32::from_le_bytes([self.op, self.k, self.layers, self.src]),
-            both(
-                u16::from_le_bytes([self.first, self.reserved]),
-                self.start.get(),
-            ),
-            both(self.inputs.get(), self.outputs.get()),
-            self.sees.get(),
-        ]
     }
 }
 
@@ -455,12 +409,12 @@ impl LoadError {
         }
     }
 
-    /// Completes the name of the node that it is about, if it is about one.
-    pub(super) fn name(&mut self, nodes: &[NodeRecord]) {
+    /// Leaves the level out of the name of the node that it is about, if it is about one.
+    pub(super) fn leave_out_level(&mut self) {
         if let Self::Wiring { node, .. } | Self::Layer { node, .. } | Self::Packing { node, .. } =
             self
         {
-            *node = node.among(nodes);
+            *node = node.of_only_level();
         }
     }
 }

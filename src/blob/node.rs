@@ -1,6 +1,6 @@
 //! The nodes of a blob, each with what belongs to it.
 
-use super::{Blob, LayerRecord, NodeRecord, OutputKind};
+use super::{Blob, LayerKind, LayerRecord, NodeRecord, OutputKind};
 
 /// A node of the wiring with its layers and the place of its weights.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,14 @@ pub struct Node<'a> {
 }
 
 impl Node<'_> {
+    /// Whether it makes logits, not activations: what a gate needs, and a tower whose output is more
+    /// than its values. A tower that ends in activations gives those.
+    #[must_use]
+    pub fn ends_in_logits(&self) -> bool {
+        let last = self.layers.last().and_then(LayerRecord::kind);
+        last == Some(LayerKind::Logits)
+    }
+
     /// Multiply-accumulates of its layers.
     #[must_use]
     pub fn macs(&self) -> u64 {

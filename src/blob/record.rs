@@ -6,6 +6,7 @@
 use super::codes::{
     ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind,
 };
+use crate::kernel::CurveTable;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -61,7 +62,7 @@ pub struct NodeRecord {
 pub struct LayerRecord {
     /// The code of a [`LayerKind`], or one from [`LayerKind::USER`] on.
     pub kind: u8,
-    /// The code of an [`ActivationKind`].
+    /// The code of an [`ActivationKind`]; of a group norm one less than its number of groups.
     pub activation: u8,
     /// The code of a [`PrecisionKind`].
     pub precision: u8,
@@ -234,10 +235,42 @@ impl LayerRecord {
         LayerKind::from_code(self.kind)
     }
 
+    /// An activation as a layer of its own.
+    #[must_use]
+    pub const fn pointwise(activation: ActivationKind, precision: PrecisionKind, n: usize) -> Self {
+        let mut record = Self::vector(LayerKind::Pointwise, precision, n, n);
+        record.activation = activation.code();
+        record
+    }
+
+    /// A layer norm of each of 1 to 256 groups of `n / groups` units.
+    #[must_use]
+    pub const fn group_norm(groups: usize, precision: PrecisionKind, n: usize) -> Self {
+        assert!(
+            groups >= 1 && groups <= 256 && n.is_multiple_of(groups),
+            "a group norm has 1 to 256 groups of equally many units"
+        );
+        let mut record = Self::vector(LayerKind::GroupNorm, precision, n, n);
+        record.activation = (groups - 1) as u8;
+        record
+    }
+
     /// Its activation; `None` for a code that this version does not know.
     #[must_use]
     pub const fn activation(&self) -> Option<ActivationKind> {
-        ActivationKind::from_code(self.activation)
+        match self.kind() {
+            Some(LayerKind::GroupNorm) => Some(ActivationKind::Linear),
+            _ => ActivationKind::from_code(self.activation),
+        }
+    }
+
+    /// How many groups of units it normalizes, each on its own: 1 for all but a group norm.
+    #[must_use]
+    pub const fn groups(&self) -> usize {
+        match self.kind() {
+            Some(LayerKind::GroupNorm) => self.activation as usize + 1,
+            _ => 1,
+        }
     }
 
     /// Its precision; `None` for a code that this version does not know.
@@ -302,25 +335,57 @@ impl LayerRecord {
                     PrecisionKind::W8 | PrecisionKind::I8 => (1, 8),
                     PrecisionKind::I16 => (2, 12),
                 };
-                let slope = match activation {
-                    ActivationKind::Linear => 0,
-                    // Logits are what an output makes its own activation of.
-                    _ if matches!(kind, LayerKind::Logits) => return None,
-                    ActivationKind::LeakyRelu => 4,
-                    ActivationKind::Relu | ActivationKind::Sigmoid | ActivationKind::Tanh => 0,
-                };
-                sum(padded(cells, weight), sum(cells_of(o, row), Some(slope)))
+                // Logits are what an output makes its own activation of.
+                if matches!(kind, LayerKind::Logits)
+                    && !matches!(activation, ActivationKind::Linear)
+                {
+                    return None;
+                }
+                let stored = Some(stored_bytes(activation, precision));
+                sum(padded(cells, weight), sum(cells_of(o, row), stored))
             }
+            LayerKind::Pointwise => match precision {
+                // A slope is what `PRelu` has, one per unit.
+                _ if !square || matches!(activation, ActivationKind::LeakyRelu) => None,
+                PrecisionKind::F32 | PrecisionKind::I16 => {
+                    Some(stored_bytes(activation, precision))
+                }
+                PrecisionKind::W8 | PrecisionKind::I8 => None,
+            },
             _ if !matches!(activation, ActivationKind::Linear) => None,
             LayerKind::Affine if square => match precision {
                 PrecisionKind::F32 | PrecisionKind::I16 => cells_of(o, 8),
                 PrecisionKind::W8 | PrecisionKind::I8 => None,
             },
-            LayerKind::LayerNorm if square => match precision {
-                PrecisionKind::F32 => sum(cells_of(o, 8), Some(4)),
-                PrecisionKind::W8 | PrecisionKind::I8 | PrecisionKind::I16 => None,
+            LayerKind::GroupNorm if !matches!(o.checked_rem(self.groups()), Some(0)) => None,
+            LayerKind::LayerNorm
+            | LayerKind::RmsNorm
+            | LayerKind::UnitNorm
+            | LayerKind::GroupNorm
+                if square =>
+            {
+                match precision {
+                    PrecisionKind::F32 => sum(cells_of(o, 8), Some(4)),
+                    PrecisionKind::I16 => sum(cells_of(o, 8), Some(8)),
+                    PrecisionKind::W8 | PrecisionKind::I8 => None,
+                }
+            }
+            LayerKind::Dice if square => match precision {
+                PrecisionKind::F32 | PrecisionKind::I16 => cells_of(o, 12),
+                PrecisionKind::W8 | PrecisionKind::I8 => None,
             },
-            LayerKind::Affine | LayerKind::LayerNorm => None,
+            LayerKind::RowDice if square => match precision {
+                PrecisionKind::F32 => Some(8),
+                PrecisionKind::I16 => Some(12),
+                PrecisionKind::W8 | PrecisionKind::I8 => None,
+            },
+            LayerKind::Affine
+            | LayerKind::LayerNorm
+            | LayerKind::RmsNorm
+            | LayerKind::UnitNorm
+            | LayerKind::GroupNorm
+            | LayerKind::Dice
+            | LayerKind::RowDice => None,
             LayerKind::PRelu if !square => None,
             LayerKind::PRelu | LayerKind::Constant => match precision {
                 PrecisionKind::F32 => padded(o, 4),
@@ -364,6 +429,16 @@ impl TaskRecord {
 pub(super) const fn width(n: usize) -> u16 {
     assert!(n <= u16::MAX as usize, "the format's widths end at 65535");
     n as u16
+}
+
+/// Bytes of what an activation stores.
+const fn stored_bytes(activation: ActivationKind, precision: PrecisionKind) -> usize {
+    match activation {
+        ActivationKind::LeakyRelu => 4,
+        _ if activation.curve().is_none() => 0,
+        _ if precision.is_integer() => size_of::<CurveTable>(),
+        _ => size_of::<[f32; 3]>(),
+    }
 }
 
 // Sizes are counted with overflow in view: on a 32-bit reader a record may ask for more bytes than

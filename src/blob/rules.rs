@@ -41,14 +41,25 @@ fn logits(op: NodeOp, k: usize, seen: usize) -> Option<usize> {
 
 /// Whether a layer of this kind may be the last one (or not) of a node that does this.
 fn fits(kind: Option<LayerKind>, op: NodeOp, last: bool, only: bool) -> bool {
-    // Gates and towers end in logits (or in stored weights), experts in activations.
+    // Gates end in logits (or in stored weights), experts in activations, and towers in either.
     let ends = last && op != NodeOp::Expert;
     match kind {
         Some(LayerKind::Logits) => ends && op != NodeOp::Constant,
         Some(LayerKind::Constant) => only && op == NodeOp::Constant,
         // What is unknown breaks the next rule, wherever it stands.
-        Some(LayerKind::Dense | LayerKind::Affine | LayerKind::PRelu | LayerKind::LayerNorm)
-        | None => !ends,
+        Some(
+            LayerKind::Dense
+            | LayerKind::Affine
+            | LayerKind::PRelu
+            | LayerKind::LayerNorm
+            | LayerKind::Pointwise
+            | LayerKind::RmsNorm
+            | LayerKind::UnitNorm
+            | LayerKind::GroupNorm
+            | LayerKind::Dice
+            | LayerKind::RowDice,
+        )
+        | None => !ends || op == NodeOp::Tower,
     }
 }
 
@@ -227,6 +238,7 @@ fn outputs(blob: &Blob<'_>) -> Result<usize, LoadError> {
         return Err(record(blob.tasks.len(), 14));
     }
     let mut outputs = 0;
+    let mut nodes_with_layers = blob.nodes_with_layers().skip(first_tower);
     for (k, t) in blob.tasks.iter().enumerate() {
         let wide = t.width.get() as usize;
         let probability = |j: u8| {
@@ -236,7 +248,7 @@ fn outputs(blob: &Blob<'_>) -> Result<usize, LoadError> {
                 .is_some_and(|t| t.output() == Some(OutputKind::Sigmoid))
         };
         let node = first_tower + k;
-        let empty = blob.nodes.get(node).is_some_and(|n| n.layers == 0);
+        let logits = nodes_with_layers.next().is_some_and(|n| n.ends_in_logits());
         let of_tower = || {
             k < towers
                 && t.b == 0
@@ -247,8 +259,8 @@ fn outputs(blob: &Blob<'_>) -> Result<usize, LoadError> {
             && t.reserved2.get() == 0
             && match t.output() {
                 Some(OutputKind::Linear) => of_tower(),
-                Some(OutputKind::Sigmoid) => of_tower() && wide == 1 && !empty,
-                Some(OutputKind::Softmax) => of_tower() && !empty,
+                Some(OutputKind::Sigmoid) => of_tower() && wide == 1 && logits,
+                Some(OutputKind::Softmax) => of_tower() && logits,
                 Some(OutputKind::Product) => {
                     k >= towers && wide == 1 && probability(t.a) && probability(t.b)
                 }

@@ -1,9 +1,9 @@
 //! From a layer's record to the kernel that it names.
 
 use crate::blob::{ActivationKind, LayerKind, LayerRecord, PackingKind, PrecisionKind};
-use crate::kernel::{self, Row, WideRow};
+use crate::kernel::{self, NormEnergy, NormKind, Row, WideRow};
 use crate::math::Math;
-use crate::number::Element;
+use crate::number::{Element, norm_f32};
 use crate::precision::floor;
 use zerocopy::FromBytes;
 
@@ -19,8 +19,14 @@ pub(super) trait Erased: Element {
     ) -> Option<&'w [u8]>;
     /// `z = W x + b` of a logits layer.
     fn logits(l: &LayerRecord, w: &[u8], x: &[Self], z: &mut [Self::Logit]) -> Option<()>;
-    /// Layer norm.
-    fn layer_norm<M: Math>(w: &[u8], x: &[Self], y: &mut [Self]) -> Option<()>;
+    /// A normalization of so many groups of units.
+    fn erased_norm<M: Math>(
+        kind: NormKind,
+        groups: usize,
+        w: &[u8],
+        x: &[Self],
+        y: &mut [Self],
+    ) -> Option<()>;
     /// A probability from a raw word.
     fn prob(word: u32) -> Self::Prob;
 }
@@ -69,11 +75,17 @@ impl Erased for f32 {
     fn logits(l: &LayerRecord, w: &[u8], x: &[f32], z: &mut [f32]) -> Option<()> {
         Self::dense(l, w, x, z, false).map(|_| ())
     }
-    fn layer_norm<M: Math>(w: &[u8], x: &[f32], y: &mut [f32]) -> Option<()> {
+    fn erased_norm<M: Math>(
+        kind: NormKind,
+        groups: usize,
+        w: &[u8],
+        x: &[f32],
+        y: &mut [f32],
+    ) -> Option<()> {
         let (epsilon, w) = part::<f32>(w, 1)?;
         let (gain, w) = part::<f32>(w, y.len())?;
         let (bias, _) = part::<f32>(w, y.len())?;
-        kernel::layer_norm_f32::<M>(x, gain, bias, *epsilon.first()?, y);
+        norm_f32::<M>(kind, groups, (gain, bias, *epsilon.first()?), x, y);
         Some(())
     }
     fn prob(word: u32) -> f32 {
@@ -130,8 +142,17 @@ impl Erased for i16 {
         }
         Some(())
     }
-    fn layer_norm<M: Math>(_: &[u8], _: &[i16], _: &mut [i16]) -> Option<()> {
-        None
+    fn erased_norm<M: Math>(
+        kind: NormKind,
+        groups: usize,
+        w: &[u8],
+        x: &[i16],
+        y: &mut [i16],
+    ) -> Option<()> {
+        let (energy, w) = NormEnergy::ref_from_prefix(w).ok()?;
+        let width = y.len().checked_div(groups)?;
+        kernel::norm_i16(kind, width, *energy, part(w, y.len())?.0, x, y);
+        Some(())
     }
     fn prob(word: u32) -> crate::Q31 {
         crate::Q31(word)
@@ -149,15 +170,15 @@ pub(super) fn layer<A: Erased, M: Math>(
         LayerKind::Dense => {
             let activation = l.activation()?;
             let rest = A::dense(l, w, x, y, activation == ActivationKind::Relu)?;
-            match activation {
-                // The matrix itself did these.
-                ActivationKind::Linear | ActivationKind::Relu => {}
-                ActivationKind::LeakyRelu => {
-                    A::leaky_relu(y, A::Slope::ref_from_prefix(rest).ok()?.0);
-                }
-                ActivationKind::Sigmoid => A::sigmoid_all::<M>(y),
-                ActivationKind::Tanh => A::tanh_all::<M>(y),
+            activate::<A, M>(activation, rest, y)?;
+        }
+        LayerKind::Pointwise => {
+            let activation = l.activation()?;
+            copy(x, y);
+            if activation == ActivationKind::Relu {
+                A::relu(y);
             }
+            activate::<A, M>(activation, w, y)?;
         }
         LayerKind::Affine => {
             copy(x, y);
@@ -167,8 +188,42 @@ pub(super) fn layer<A: Erased, M: Math>(
             copy(x, y);
             A::prelu(y, part(w, y.len())?.0);
         }
-        LayerKind::LayerNorm => A::layer_norm::<M>(w, x, y)?,
+        LayerKind::LayerNorm | LayerKind::GroupNorm => {
+            A::erased_norm::<M>(NormKind::Layer, l.groups(), w, x, y)?;
+        }
+        LayerKind::RmsNorm => A::erased_norm::<M>(NormKind::Rms, 1, w, x, y)?,
+        LayerKind::UnitNorm => A::erased_norm::<M>(NormKind::Unit, 1, w, x, y)?,
+        LayerKind::Dice => {
+            copy(x, y);
+            A::dice::<M>(y, part(w, y.len())?.0);
+        }
+        LayerKind::RowDice => {
+            copy(x, y);
+            A::row_dice::<M>(y, A::RowDice::ref_from_prefix(w).ok()?.0);
+        }
         LayerKind::Logits | LayerKind::Constant => return None,
+    }
+    Some(())
+}
+
+/// Applies an activation, unless the matrix did; `stored` starts with what it stores.
+fn activate<A: Erased, M: Math>(kind: ActivationKind, stored: &[u8], y: &mut [A]) -> Option<()> {
+    match kind {
+        // The matrix itself did these.
+        ActivationKind::Linear | ActivationKind::Relu => {}
+        ActivationKind::LeakyRelu => A::leaky_relu(y, A::Slope::ref_from_prefix(stored).ok()?.0),
+        ActivationKind::Sigmoid => A::sigmoid_all::<M>(y),
+        ActivationKind::Tanh => A::tanh_all::<M>(y),
+        ActivationKind::Gelu
+        | ActivationKind::GeluTanh
+        | ActivationKind::Silu
+        | ActivationKind::Elu
+        | ActivationKind::Softplus
+        | ActivationKind::Mish
+        | ActivationKind::Softsign
+        | ActivationKind::HardSwish
+        | ActivationKind::Clip
+        | ActivationKind::Exp => A::curve::<M>(kind, A::Curve::ref_from_prefix(stored).ok()?.0, y),
     }
     Some(())
 }

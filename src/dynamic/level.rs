@@ -3,7 +3,9 @@
 use super::element::{Erased, constant, copy, layer};
 use super::scratch::{At, Buffers, Layout, Work, gate_weights as stored_weights};
 use super::{RunError, required_towers};
-use crate::blob::{Blob, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord};
+use crate::blob::{
+    Blob, LayerKind, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord,
+};
 use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
 use crate::math::{Libm, Math};
 use zerocopy::{FromBytes, IntoBytes};
@@ -388,22 +390,28 @@ fn towers<A: Erased, M: Math>(
         }
         let (n, at) = level.node(t.tower()?)?;
         let x = ErasedLevel::input(n, values)?;
-        let Work { a, b, z, p, .. } = work;
+        let Work { h, a, b, z, p } = work;
         let z = z.get_mut(..out.len())?;
-        let mut empty = false;
+        let h = h.get_mut(..out.len())?;
+        let mut activations = false;
         level.layers::<A, M>(n, at, x, a, b, |l, w, x| match l {
-            Some(l) => A::logits(l, w, x, z),
+            Some(l) if l.kind() == Some(LayerKind::Logits) => A::logits(l, w, x, z),
+            Some(l) => {
+                activations = true;
+                layer::<A, M>(l, w, x, h)
+            }
             None => {
-                empty = true;
-                if tasks.contains(k) {
-                    for (out, x) in out.iter_mut().zip(x) {
-                        *out = A::word(*x);
-                    }
-                }
+                activations = true;
+                copy(x, h);
                 Some(())
             }
         })?;
-        if empty {
+        if activations {
+            if tasks.contains(k) {
+                for (out, h) in out.iter_mut().zip(h) {
+                    *out = A::word(*h);
+                }
+            }
             continue;
         }
         match t.output()? {
@@ -439,11 +447,11 @@ pub(super) fn show(blob: &Blob<'_>, t: &TaskRecord, words: &mut [u32]) {
         let bytes = blob.weights.get(tower.as_ref()?.unit?..)?;
         Some(*f32::ref_from_prefix(bytes).ok()?.0)
     };
-    let empty = tower.as_ref().is_some_and(|n| n.layers.is_empty());
+    let activations = tower.as_ref().is_some_and(|n| !n.ends_in_logits());
     let linear = t.output() == Some(OutputKind::Linear);
     let unit = if linear { unit().unwrap_or(0.0) } else { 1.0 };
     for w in words {
-        let shown = if linear && empty {
+        let shown = if linear && activations {
             f32::from(*w as i32 as i16) * unit
         } else if linear {
             crate::Q16(*w as i32).to_f32() * unit

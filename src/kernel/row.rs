@@ -137,3 +137,80 @@ impl NormEnergy {
         low as u64 | (high as u64) << 32
     }
 }
+
+/// A float normalization of `N` units (`8·N + 4` bytes).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Norm32<const N: usize> {
+    /// ε, or the least sum of squares of a unit norm.
+    pub epsilon: f32,
+    /// One per unit.
+    pub gain: [f32; N],
+    /// One per unit.
+    pub bias: [f32; N],
+}
+
+/// An integer normalization of `N` units (`8·N + 8` bytes).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct NormRows<const N: usize> {
+    /// What stands for ε.
+    pub energy: NormEnergy,
+    /// One per unit.
+    pub units: [AffineRow; N],
+}
+
+/// One unit of a float Dice (12 bytes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Dice32 {
+    /// Factor under the sigmoid.
+    pub gain: f32,
+    /// Addend under the sigmoid.
+    pub bias: f32,
+    /// Slope where the sigmoid is 0.
+    pub alpha: f32,
+}
+
+/// One unit of an integer Dice (12 bytes): `(v·gain + bias) / 2^shift` as Q16.16 goes under the
+/// sigmoid.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct DiceRow {
+    /// Added to the product, at its scale.
+    pub bias: i32,
+    /// Factor of the input.
+    pub gain: i16,
+    /// Shift, 0 ..= 30.
+    pub shift: u8,
+    /// Zero.
+    pub zero: u8,
+    /// Slope where the sigmoid is 0, as Q14.
+    pub alpha: i16,
+    /// Zero.
+    pub zero2: i16,
+}
+
+/// A float Dice over the units of the row (8 bytes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct RowDice32 {
+    /// Added to the sum of the squares.
+    pub epsilon: f32,
+    /// Slope where the sigmoid is 0.
+    pub alpha: f32,
+}
+
+/// An integer Dice over the units of the row (12 bytes).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct RowDiceQ {
+    /// What stands for ε.
+    pub energy: NormEnergy,
+    /// Slope where the sigmoid is 0, as Q14 in the low half.
+    pub alpha: i32,
+}

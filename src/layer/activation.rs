@@ -33,6 +33,48 @@ pub enum Sigmoid {}
 #[derive(Debug)]
 pub enum Tanh {}
 
+/// The activations that store numbers (float models) or a table (integer models).
+macro_rules! curves {
+    ($($(#[$doc:meta])* $name:ident;)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub enum $name {}
+
+            impl Activation for $name {
+                const CODE: ActivationKind = ActivationKind::$name;
+                type Stored<A: Element> = A::Curve;
+                fn apply<A: Element, M: Math>(stored: &A::Curve, y: &mut [A]) {
+                    A::curve::<M>(Self::CODE, stored, y);
+                }
+            }
+        )+
+    };
+}
+
+curves! {
+    /// `x·(1 + erf(x / √2)) / 2`.
+    Gelu;
+    /// `x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2`.
+    GeluTanh;
+    /// `x·sigmoid(rate·x)`: swish.
+    Silu;
+    /// `x < 0 ? depth·(exp(rate·x) − 1) : slope·x`: elu, selu and celu.
+    Elu;
+    /// `ln(1 + exp(rate·x)) / rate`.
+    Softplus;
+    /// `x·tanh(ln(1 + exp(x)))`.
+    Mish;
+    /// `x / (1 + |x|)`.
+    Softsign;
+    /// `x·clip(x + 3, 0, 6) / 6`.
+    HardSwish;
+    /// `x` between two stored bounds: relu6 and hardtanh.
+    Clip;
+    /// `e^x`.
+    Exp;
+}
+
 impl Activation for Linear {
     const CODE: ActivationKind = ActivationKind::Linear;
     type Stored<A: Element> = [u32; 0];

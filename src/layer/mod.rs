@@ -1,20 +1,28 @@
 //! Layers: from one buffer to another. Experts, gates and towers are all layers.
 //!
 //! [`Dense`] layers do the work, [`Logits`] (or the wider [`Head`]) end gates and towers, [`Affine`],
-//! [`PRelu`] and [`LayerNorm`] act on each unit. [`Seq`] puts one layer behind another, and
+//! [`PRelu`], [`Pointwise`], [`Dice`] and the norms ([`LayerNorm`], [`GroupNorm`], [`RmsNorm`],
+//! [`UnitNorm`]) act on each unit. [`Seq`] puts one layer behind another, and
 //! [`Slice`] lets one read a part of the input.
 
 mod activation;
 mod dense;
+mod norm;
 mod pointwise;
 mod prefixed;
 mod seq;
 mod slice;
 
 pub use crate::kernel::{Active, ActiveColumns};
-pub use activation::{Activation, LeakyRelu, Linear, Relu, Sigmoid, Tanh};
+pub use activation::{
+    Activation, Clip, Elu, Exp, Gelu, GeluTanh, HardSwish, LeakyRelu, Linear, Mish, Relu, Sigmoid,
+    Silu, Softplus, Softsign, Tanh,
+};
 pub use dense::{Dense, Head, Logits};
-pub use pointwise::{Affine, LayerNorm, PRelu};
+pub use norm::{
+    Centred, GroupNorm, Grouped, LayerNorm, Length, MeanSquare, Norm, NormRule, RmsNorm, UnitNorm,
+};
+pub use pointwise::{Affine, Dice, PRelu, Pointwise, RowDice};
 pub use prefixed::{Prefixed, Rest};
 pub use seq::{Seq, Seq3};
 pub use slice::Slice;

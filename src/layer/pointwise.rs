@@ -1,12 +1,11 @@
 //! Layers without a matrix: one parameter set per unit.
 
-use super::Layer;
-use crate::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
-use crate::kernel;
+use super::{Activation, Layer};
+use crate::blob::{Check, LayerKind, LayerRecord};
 use crate::math::Math;
 use crate::number::Element;
 use crate::precision::Precision;
-use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// `gain·x + bias` per unit: a batch norm that could not be folded into a dense layer. 8 bytes a
 /// unit.
@@ -25,17 +24,72 @@ pub struct PRelu<const N: usize, P: Precision> {
     pub slope: [<P::Act as Element>::UnitSlope; N],
 }
 
-/// `(x − mean) / √(variance + ε) · gain + bias` over the layer's units. Float models only. `8·N +
-/// 4` bytes.
-#[derive(FromBytes, KnownLayout, Immutable)]
+/// An activation behind a layer that has none of its own, such as a norm. What the activation stores.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
-pub struct LayerNorm<const N: usize> {
-    /// ε.
-    pub epsilon: f32,
+pub struct Pointwise<const N: usize, P: Precision, F: Activation> {
+    /// What the activation stores.
+    pub activation: F::Stored<P::Act>,
+}
+
+/// `x·(alpha + (1 − alpha)·sigmoid(gain·x + bias))` per unit: a leaky relu whose bend is a batch
+/// norm's sigmoid. 12 bytes a unit.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct Dice<const N: usize, P: Precision> {
     /// One per unit.
-    pub gain: [f32; N],
-    /// One per unit.
-    pub bias: [f32; N],
+    pub units: [<P::Act as Element>::Dice; N],
+}
+
+/// `x·(alpha + (1 − alpha)·sigmoid(d / √(Σ d² + ε)))`, `d` the deviations from the mean over the
+/// layer's units. 8 bytes, 12 in integer models.
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C, align(4))]
+pub struct RowDice<const N: usize, P: Precision> {
+    /// ε and alpha.
+    pub stored: <P::Act as Element>::RowDice,
+}
+
+impl<const N: usize, P: Precision, F: Activation> Layer for Pointwise<N, P, F> {
+    type Act = P::Act;
+    type In = [P::Act; N];
+    type Out = [P::Act; N];
+    fn describe(to: &mut Check<'_>) {
+        to.layer(&const { LayerRecord::pointwise(F::CODE, P::Act::PRECISION, N) });
+    }
+    fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
+        *y = *x;
+        if F::RELU {
+            P::Act::relu(y);
+        }
+        F::apply::<P::Act, M>(&self.activation, y);
+    }
+}
+
+impl<const N: usize, P: Precision> Layer for Dice<N, P> {
+    type Act = P::Act;
+    type In = [P::Act; N];
+    type Out = [P::Act; N];
+    fn describe(to: &mut Check<'_>) {
+        to.layer(&const { LayerRecord::vector(LayerKind::Dice, P::Act::PRECISION, N, N) });
+    }
+    fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
+        *y = *x;
+        P::Act::dice::<M>(y, &self.units);
+    }
+}
+
+impl<const N: usize, P: Precision> Layer for RowDice<N, P> {
+    type Act = P::Act;
+    type In = [P::Act; N];
+    type Out = [P::Act; N];
+    fn describe(to: &mut Check<'_>) {
+        to.layer(&const { LayerRecord::vector(LayerKind::RowDice, P::Act::PRECISION, N, N) });
+    }
+    fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
+        *y = *x;
+        P::Act::row_dice::<M>(y, &self.stored);
+    }
 }
 
 impl<const N: usize, P: Precision> Layer for Affine<N, P> {
@@ -64,18 +118,6 @@ impl<const N: usize, P: Precision> Layer for PRelu<N, P> {
     }
 }
 
-impl<const N: usize> Layer for LayerNorm<N> {
-    type Act = f32;
-    type In = [f32; N];
-    type Out = [f32; N];
-    fn describe(to: &mut Check<'_>) {
-        to.layer(&const { LayerRecord::vector(LayerKind::LayerNorm, PrecisionKind::F32, N, N) });
-    }
-    fn forward<M: Math>(&self, x: &[f32; N], y: &mut [f32; N]) {
-        kernel::layer_norm_f32::<M>(x, &self.gain, &self.bias, self.epsilon, y);
-    }
-}
-
 impl<const N: usize, P: Precision> core::fmt::Debug for Affine<N, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Affine<{N}>")
@@ -86,8 +128,18 @@ impl<const N: usize, P: Precision> core::fmt::Debug for PRelu<N, P> {
         write!(f, "PRelu<{N}>")
     }
 }
-impl<const N: usize> core::fmt::Debug for LayerNorm<N> {
+impl<const N: usize, P: Precision, F: Activation> core::fmt::Debug for Pointwise<N, P, F> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "LayerNorm<{N}>")
+        write!(f, "Pointwise<{N}>")
+    }
+}
+impl<const N: usize, P: Precision> core::fmt::Debug for Dice<N, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Dice<{N}>")
+    }
+}
+impl<const N: usize, P: Precision> core::fmt::Debug for RowDice<N, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "RowDice<{N}>")
     }
 }

@@ -1,8 +1,8 @@
 //! Float models: every number is an f32.
 
 use super::{Affine32, Element};
-use crate::blob::PrecisionKind;
-use crate::kernel::{self, InputCounts};
+use crate::blob::{ActivationKind, PrecisionKind};
+use crate::kernel::{self, Dice32, InputCounts, Norm32, NormKind, RowDice32};
 use crate::math::Math;
 
 impl Element for f32 {
@@ -14,6 +14,10 @@ impl Element for f32 {
     type Slope = f32;
     type UnitSlope = f32;
     type Affine = Affine32;
+    type Curve = [f32; 3];
+    type Dice = Dice32;
+    type RowDice = RowDice32;
+    type Norm<const N: usize> = Norm32<N>;
 
     const NONE: f32 = 0.0;
     const PRECISION: PrecisionKind = PrecisionKind::F32;
@@ -117,5 +121,70 @@ impl Element for f32 {
     }
     fn affine(y: &mut [f32], p: &[Affine32]) {
         kernel::affine_f32(y, p);
+    }
+    // Inlined, so that a typed model keeps the one function that it names.
+    #[inline(always)]
+    fn curve<M: Math>(kind: ActivationKind, [a, b, c]: &[f32; 3], y: &mut [f32]) {
+        match kind {
+            ActivationKind::Gelu => kernel::gelu_f32::<M>(y),
+            ActivationKind::GeluTanh => kernel::gelu_tanh_f32::<M>(y),
+            ActivationKind::Silu => kernel::silu_f32::<M>(y, *a),
+            ActivationKind::Elu => kernel::elu_f32::<M>(y, *a, *b, *c),
+            ActivationKind::Softplus => kernel::softplus_f32::<M>(y, *a, *b),
+            ActivationKind::Mish => kernel::mish_f32::<M>(y),
+            ActivationKind::Softsign => kernel::softsign_f32(y),
+            ActivationKind::HardSwish => kernel::hard_swish_f32(y),
+            ActivationKind::Clip => kernel::clip_f32(y, *a, *b),
+            ActivationKind::Exp => kernel::exp_f32::<M>(y),
+            // These store no numbers.
+            ActivationKind::Linear
+            | ActivationKind::Relu
+            | ActivationKind::LeakyRelu
+            | ActivationKind::Sigmoid
+            | ActivationKind::Tanh => {}
+        }
+    }
+    fn dice<M: Math>(y: &mut [f32], p: &[Dice32]) {
+        kernel::dice_f32::<M>(y, p);
+    }
+    fn row_dice<M: Math>(y: &mut [f32], p: &RowDice32) {
+        kernel::row_dice_f32::<M>(y, p.epsilon, p.alpha);
+    }
+    #[inline(always)]
+    fn norm<M: Math, const N: usize>(
+        kind: NormKind,
+        groups: usize,
+        stored: &Norm32<N>,
+        x: &[f32; N],
+        y: &mut [f32; N],
+    ) {
+        norm::<M>(
+            kind,
+            groups,
+            (&stored.gain, &stored.bias, stored.epsilon),
+            x,
+            y,
+        );
+    }
+}
+
+/// Normalizes each of `groups` groups of units, of gain, bias and ε.
+#[inline(always)]
+pub(crate) fn norm<M: Math>(
+    kind: NormKind,
+    groups: usize,
+    (gain, bias, epsilon): (&[f32], &[f32], f32),
+    x: &[f32],
+    y: &mut [f32],
+) {
+    let one = match kind {
+        NormKind::Layer => kernel::layer_norm_f32::<M>,
+        NormKind::Rms => kernel::rms_norm_f32::<M>,
+        NormKind::Unit => kernel::unit_norm_f32::<M>,
+    };
+    let width = x.len().checked_div(groups).unwrap_or(0).max(1);
+    let parts = x.chunks(width).zip(y.chunks_mut(width));
+    for ((x, y), (gain, bias)) in parts.zip(gain.chunks(width).zip(bias.chunks(width))) {
+        one(x, gain, bias, epsilon, y);
     }
 }

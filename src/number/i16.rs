@@ -1,8 +1,10 @@
 //! Integer models: int16 activations, and fixed point for the rest.
 
 use super::{Element, Q15, Q16, Q31};
-use crate::blob::PrecisionKind;
-use crate::kernel::{self, AffineRow, InputCounts, InputScale};
+use crate::blob::{ActivationKind, PrecisionKind};
+use crate::kernel::{
+    self, AffineRow, CurveTable, DiceRow, InputCounts, InputScale, NormKind, NormRows, RowDiceQ,
+};
 use crate::math::Math;
 use zerocopy::FromZeros;
 
@@ -15,6 +17,10 @@ impl Element for i16 {
     type Slope = i32;
     type UnitSlope = i16;
     type Affine = AffineRow;
+    type Curve = CurveTable;
+    type Dice = DiceRow;
+    type RowDice = RowDiceQ;
+    type Norm<const N: usize> = NormRows<N>;
 
     const NONE: Q15 = Q15(0);
     const PRECISION: PrecisionKind = PrecisionKind::I16;
@@ -122,5 +128,24 @@ impl Element for i16 {
     }
     fn affine(y: &mut [i16], p: &[AffineRow]) {
         kernel::affine_i16(y, p);
+    }
+    fn curve<M: Math>(_: ActivationKind, table: &CurveTable, y: &mut [i16]) {
+        kernel::curve_i16(y, table);
+    }
+    fn dice<M: Math>(y: &mut [i16], p: &[DiceRow]) {
+        kernel::dice_i16(y, p);
+    }
+    fn row_dice<M: Math>(y: &mut [i16], p: &RowDiceQ) {
+        kernel::row_dice_i16(y, p.energy, p.alpha as i16);
+    }
+    fn norm<M: Math, const N: usize>(
+        kind: NormKind,
+        groups: usize,
+        stored: &NormRows<N>,
+        x: &[i16; N],
+        y: &mut [i16; N],
+    ) {
+        let width = N.checked_div(groups).unwrap_or(0);
+        kernel::norm_i16(kind, width, stored.energy, &stored.units, x, y);
     }
 }

@@ -5,11 +5,12 @@ mod fixed;
 mod i16;
 
 pub use crate::kernel::Affine32;
+pub(crate) use f32::norm as norm_f32;
 pub use fixed::{Q15, Q16, Q31};
 
-use crate::blob::{PrecisionKind, SelfTestError};
+use crate::blob::{ActivationKind, PrecisionKind, SelfTestError};
 use crate::bytes::{Buffer, InPlace, Pod};
-use crate::kernel::InputCounts;
+use crate::kernel::{InputCounts, NormKind};
 use crate::math::Math;
 
 /// The activation type of a model, `f32` or `i16`, with the types and operations that go with it.
@@ -35,6 +36,14 @@ pub trait Element: Pod + Default {
     type UnitSlope: Pod;
     /// What one unit of an affine layer stores.
     type Affine: Pod;
+    /// What an activation stores that is a formula with up to three numbers, or a table.
+    type Curve: Pod;
+    /// What one unit of a Dice stores.
+    type Dice: Pod;
+    /// What a Dice over the units of the row stores.
+    type RowDice: Pod;
+    /// What a normalization of `N` units stores.
+    type Norm<const N: usize>: InPlace;
 
     /// What the input stage stores for `N` features: nothing, or a scale and an offset each.
     type Scales<const N: usize>: InPlace;
@@ -111,6 +120,20 @@ pub trait Element: Pod + Default {
     fn tanh_all<M: Math>(y: &mut [Self]);
     /// `gain·y + bias` per unit.
     fn affine(y: &mut [Self], p: &[Self::Affine]);
+    /// An activation that stores numbers or a table, of each.
+    fn curve<M: Math>(kind: ActivationKind, stored: &Self::Curve, y: &mut [Self]);
+    /// Dice with a gain, a bias and an alpha per unit.
+    fn dice<M: Math>(y: &mut [Self], p: &[Self::Dice]);
+    /// Dice over the units of the row.
+    fn row_dice<M: Math>(y: &mut [Self], p: &Self::RowDice);
+    /// Normalizes each of `groups` groups of units.
+    fn norm<M: Math, const N: usize>(
+        kind: NormKind,
+        groups: usize,
+        stored: &Self::Norm<N>,
+        x: &[Self; N],
+        y: &mut [Self; N],
+    );
 }
 
 /// Reads activations from their little-endian bytes.

@@ -91,6 +91,30 @@ pub struct MultiRegression<L: Layer> {
     pub unit: <L::Act as Element>::Unit,
 }
 
+/// Real numbers that went through an activation, such as a relu for counts: what the layers make is the
+/// output.
+///
+/// The raw outputs are activations. In integer models `unit` is what one step of them stands for.
+///
+/// ```
+/// use mmoe::precision::MatrixF32;
+/// use mmoe::{Activated, Dense, F32, layer::Layer, math::Libm, tower::Tower};
+/// let matrix = MatrixF32 { bias: [-1.0, 1.0], weights: [[0.5], [0.5]] };
+/// let layers = Dense::<1, 2, F32> { matrix, activation: [] };
+/// let tower = Activated { layers, unit: [] };
+/// let mut raw = [0.0; 2];
+/// tower.forward::<Libm>(&[1.0], &mut raw);
+/// assert_eq!(tower.show(&raw), [0.0, 1.5]);
+/// ```
+#[derive(TryFromBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Activated<L: Layer> {
+    /// The layers.
+    pub layers: L,
+    /// In integer models the f32 value of one step of the activations.
+    pub unit: <L::Act as Element>::Unit,
+}
+
 /// A tower without layers: the mixture of `H` values is the output, as in a model that is used for
 /// its embedding.
 ///
@@ -118,6 +142,11 @@ impl<L: Layer> core::fmt::Debug for Regression<L> {
 impl<L: Layer> core::fmt::Debug for MultiRegression<L> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("MultiRegression")
+    }
+}
+impl<L: Layer> core::fmt::Debug for Activated<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Activated")
     }
 }
 impl<const H: usize, P: Precision> core::fmt::Debug for MixtureOutput<H, P> {
@@ -266,6 +295,35 @@ impl<
     }
     fn words(raw: &[A::Logit; N], to: &mut dyn FnMut(u32)) {
         raw.iter().for_each(|z| to(A::logit_word(*z)));
+    }
+}
+
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A; N]>> Layer
+    for Activated<L>
+{
+    type Act = A;
+    type In = [A; I];
+    type Out = [A; N];
+    const NODE: NodeInfo = L::NODE;
+    const LAYERS: u8 = L::LAYERS;
+    const SCRATCH: usize = L::SCRATCH;
+    fn describe(to: &mut Check<'_>) {
+        L::describe(to);
+    }
+    fn forward<M: Math>(&self, x: &[A; I], y: &mut [A; N]) {
+        self.layers.forward::<M>(x, y);
+    }
+}
+impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A; N]>> Tower
+    for Activated<L>
+{
+    const OUTPUT: OutputKind = OutputKind::Linear;
+    type Shown = [f32; N];
+    fn show(&self, raw: &[A; N]) -> [f32; N] {
+        raw.map(|v| A::activation_in_unit(v, &self.unit))
+    }
+    fn words(raw: &[A; N], to: &mut dyn FnMut(u32)) {
+        raw.iter().for_each(|v| to(A::word(*v)));
     }
 }
 

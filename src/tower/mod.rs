@@ -1,14 +1,14 @@
 //! Towers: the layers whose outputs are the outputs of the model, and what those outputs mean.
 //!
-//! [`Binary`], [`Multiclass`], [`Regression`], [`MultiRegression`] and [`MixtureOutput`] are the
-//! kinds of tower. Several towers stand side by side as an array, as a [list](crate::parallel), or
+//! [`Binary`], [`Multiclass`], [`Regression`], [`MultiRegression`], [`Activated`] and
+//! [`MixtureOutput`] are the kinds of tower. Several towers stand side by side as an array, as a [list](crate::parallel), or
 //! by name with [`tasks!`](crate::tasks); a [`Product`] adds the product of two probabilities.
 
 mod kinds;
 mod product;
 mod tasks;
 
-pub use kinds::{Binary, MixtureOutput, MultiRegression, Multiclass, Regression};
+pub use kinds::{Activated, Binary, MixtureOutput, MultiRegression, Multiclass, Regression};
 pub use product::{Product, ProductOutput};
 
 use crate::blob::{Check, NodeOp, NodeRecord, OutputKind};
@@ -52,8 +52,6 @@ pub fn describe<T: Tower>(to: &mut Check<'_>, src: u8) {
     let value = to.node(
         &const { NodeRecord::new(&T::NODE, NodeOp::Tower, T::LAYERS, <T::Out as Buffer>::LEN) },
         src,
-        0,
-        0,
     );
     T::describe(to);
     to.task(

@@ -148,7 +148,7 @@ fn every_error_has_its_code_in_the_table() {
     let sources = [
         include_str!("../../src/blob/error.rs"),
         include_str!("../../src/blob/self_test.rs"),
-        include_str!("../../src/dynamic/mod.rs"),
+        include_str!("../../src/dynamic/error.rs"),
     ];
     assert_codes("Error codes", sources[0], &load);
     assert_codes("Codes of self-tests", sources[1], &self_test);

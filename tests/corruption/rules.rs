@@ -117,9 +117,15 @@ const BREAKS: &[Break] = &[
     (9, 0, |h| h.layers[0].packing = 1),
     (9, 0, |h| h.layers[0].packing = 2),
     (9, 0, |h| h.layers[0].packing = 3),
-    (9, 0, |h| h.layers[0].activation = 5),
+    (9, 0, |h| h.layers[0].activation = 15),
     (9, 4, |h| gate_layer(h).activation = 1),
-    (9, 0, |h| h.layers[0].kind = 6),
+    (9, 0, |h| h.layers[0].kind = 12),
+    (9, 0, |h| {
+        (h.layers[0].kind, h.layers[0].activation) = (LayerKind::Pointwise.code(), 2)
+    }),
+    (9, 0, |h| {
+        (h.layers[0].kind, h.layers[0].activation) = (LayerKind::GroupNorm.code(), 6)
+    }),
     (9, 0, |h| h.layers[0].kind = LayerKind::USER),
     (9, 0, |h| h.layers[0].kind = LayerKind::Affine.code()),
     (10, 4, |h| h.nodes[GATE].sees = 0),

@@ -49,6 +49,7 @@ family! {
     mixtures_as_outputs: Mixtures;
     autoencoder: Autoencoder;
     product_of_two_tasks: WithProduct;
+    curved: CurvedOf;
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Types of the family, and graphs of the same shapes.
 
 use mmoe::{gate::*, layer::*, level::*, parallel::*, precision::*, trunk::*, *};
-use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
+use mmoe_tools::graph::{Activation, GateKind, Graph, Layer, Node, Normalization, Op, Output};
 use testkit::Rng;
-use testkit::graphs::{affine, chain, dense, expert, gate, graph, layer_norm, node, prelu, tower};
+use testkit::graphs::{
+    affine, chain, dense, dice, expert, gate, graph, layer_norm, node, norm, prelu, row_dice, tower,
+};
 
 const SOFTMAX: GateKind = GateKind::Softmax;
 
@@ -328,6 +330,72 @@ pub(crate) fn normed(r: &mut Rng) -> Graph {
         node(Op::Tower, 3, 0, 4, 1, last),
     ];
     graph(6, nodes, &[Output::Linear { value: 4 }])
+}
+
+type Curved<P> = Seq<
+    Seq<Dense<6, 8, P, Gelu>, Seq<GroupNorm<8, 2, P>, Pointwise<8, P, Silu>>>,
+    Seq<Seq3<Dense<8, 6, P, Softsign>, RmsNorm<6, P>, Dice<6, P>>, Dense<6, 4, P, Elu>>,
+>;
+type CurvedTip<P> =
+    Seq3<UnitNorm<4, P>, Dense<4, 5, P, HardSwish>, Seq<RowDice<5, P>, Dense<5, 2, Wide<P>, Exp>>>;
+/// Curves fused and on their own, every norm, both kinds of Dice, a tower that ends in activations.
+pub(crate) type CurvedOf<P> = Mmoe<
+    [Curved<P>; 2],
+    [SoftmaxGate<Seq<Dense<6, 3, P, Mish>, Logits<3, 2, P>>>; 2],
+    List2<
+        Activated<CurvedTip<P>>,
+        Binary<Seq3<Dense<4, 3, P, Clip>, Dense<3, 3, P, Softplus>, Head<3, 1, P>>>,
+    >,
+>;
+pub(crate) fn curved(r: &mut Rng) -> Graph {
+    let group = Normalization::Layer { groups: 2 };
+    let silu = Activation::Silu { rate: 1.2 };
+    let elu = Activation::Elu {
+        depth: 1.7,
+        rate: 1.0,
+        slope: 1.05,
+    };
+    let clip = Activation::Clip {
+        low: -0.5,
+        high: 1.0,
+    };
+    let pointwise = |activation| Layer::Pointwise {
+        activation,
+        width: 8,
+    };
+    let experts = times(2, |_| {
+        let layers = vec![
+            dense(r, 6, 8, Activation::Gelu),
+            norm(r, group, 8),
+            pointwise(silu),
+            dense(r, 8, 6, Activation::Softsign),
+            norm(r, Normalization::Rms, 6),
+            dice(r, 6),
+            dense(r, 6, 4, elu),
+        ];
+        node(Op::Expert, 0, 0, 6, 4, layers)
+    });
+    let mut nodes = experts;
+    nodes.extend(times(2, |_| {
+        let mut gate = gate(r, SOFTMAX, 0, 6, vec![1, 2], 4);
+        gate.layers = chain(r, &[6, 3, 2], Activation::Mish, Activation::Linear);
+        gate
+    }));
+    let first = vec![
+        norm(r, Normalization::Unit, 4),
+        dense(r, 4, 5, Activation::HardSwish),
+        row_dice(r, 5),
+        dense(r, 5, 2, Activation::Exp),
+    ];
+    let second = vec![
+        dense(r, 4, 3, clip),
+        dense(r, 3, 3, Activation::Softplus { rate: 2.0 }),
+        dense(r, 3, 1, Activation::Linear),
+    ];
+    nodes.push(node(Op::Tower, 3, 0, 4, 2, first));
+    nodes.push(node(Op::Tower, 4, 0, 4, 1, second));
+    let outputs = [Output::Linear { value: 5 }, Output::Sigmoid { value: 6 }];
+    graph(6, nodes, &outputs)
 }
 
 pub(crate) type Narrow<P> =

@@ -1,4 +1,7 @@
-//! The Rust source of a typed model for a blob.
+//! Writes the Rust source of a typed model for a blob.
+//!
+//! Names of tasks and features come from a file that anybody may have written. So they become
+//! identifiers and quoted text here, and can never become code.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -21,7 +24,7 @@ pub enum Source<'a> {
     Given,
 }
 
-/// What is said of a model beside its header.
+/// What the source states of a model beside its type.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     /// The model's name.
@@ -47,7 +50,7 @@ const RESERVED: [&str; 57] = [
     "bool", "str",
 ];
 
-/// Identifiers for names, each its own.
+/// Returns an identifier for each name; no two are equal.
 fn identifiers(names: &[String]) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut last: HashMap<String, usize> = HashMap::new();
@@ -218,7 +221,21 @@ const MODULES: [(&str, &[&str]); 5] = [
             "TopKGate",
         ],
     ),
-    ("layer", &["Affine", "LayerNorm", "PRelu", "Slice"]),
+    (
+        "layer",
+        &[
+            "Affine",
+            "Dice",
+            "GroupNorm",
+            "LayerNorm",
+            "PRelu",
+            "Pointwise",
+            "RmsNorm",
+            "RowDice",
+            "Slice",
+            "UnitNorm",
+        ],
+    ),
     (
         "parallel",
         &[

@@ -88,8 +88,8 @@ pub enum ModelError {
     },
     /// No known framework writes such names.
     #[error(
-        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`), \
-         or start from what `mmoe inspect` lists"
+        "no known layout of names fits this file ({0}): describe the model in a spec (`--spec`); \
+         `mmoe inspect WEIGHTS --write-spec S.toml` drafts one from names and shapes"
     )]
     Unrecognised(String),
     /// A framework's layout was recognised, but the file breaks it.

@@ -6,8 +6,9 @@
 //! would ([`Shadow`]).
 
 use crate::graph::rules::selector_bits;
-use crate::graph::{Activation, GateKind, Graph, Op, Output};
+use crate::graph::{Activation, GateKind, Graph, Normalization, Op, Output};
 use crate::quantize::{QLayer, Quantized};
+use mmoe::kernel::CurveTable;
 
 /// What one row gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +102,7 @@ pub fn evaluate(graph: &Graph, quantized: &Quantized, x: &[i16], shadow: &mut Sh
     for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
         let mut v = values[node.src][node.start..node.start + node.inputs].to_vec();
         for (l, layer) in q.layers.iter().enumerate() {
-            let logits = l + 1 == q.layers.len() && node.op != Op::Expert;
+            let logits = l + 1 == q.layers.len() && node.ends_in_logits();
             v = run(layer, logits, &v, &mut dense, shadow);
         }
         if let Op::Gate { kind, sees, .. } = &node.op {
@@ -130,10 +131,10 @@ pub fn evaluate(graph: &Graph, quantized: &Quantized, x: &[i16], shadow: &mut Sh
         tasks.push(match task.output {
             Output::Linear { value } => {
                 let unit = quantized.nodes[value - 1].unit.unwrap_or(f32::NAN);
-                let one = if graph.nodes[value - 1].layers.is_empty() {
-                    1.0
-                } else {
+                let one = if graph.nodes[value - 1].ends_in_logits() {
                     65536.0
+                } else {
+                    1.0
                 };
                 (
                     values[value].iter().map(word).collect(),
@@ -185,6 +186,7 @@ fn run(
             weight,
             rows,
             activation,
+            table,
         } => {
             let seen = &mut shadow.layers[*dense];
             *dense += 1;
@@ -200,7 +202,7 @@ fn run(
                     i64::from(z as i32)
                 } else {
                     let y = rounded(acc, r.mult, 17 + u32::from(r.shift & 31));
-                    activate(*activation, seen.fit(y, *activation))
+                    activate(*activation, table.as_deref(), seen.fit(y, *activation))
                 }
             })
             .collect()
@@ -209,6 +211,7 @@ fn run(
             weight,
             rows,
             activation,
+            table,
         } => {
             let seen = &mut shadow.layers[*dense];
             *dense += 1;
@@ -228,7 +231,7 @@ fn run(
                 if logits {
                     y.clamp(1 - (1 << 30), (1 << 30) - 1) as i64
                 } else {
-                    activate(*activation, seen.fit(y, *activation))
+                    activate(*activation, table.as_deref(), seen.fit(y, *activation))
                 }
             })
             .collect()
@@ -249,7 +252,99 @@ fn run(
             .map(|(v, s)| leaky(*v, i64::from(*s)))
             .collect(),
         QLayer::Constant(weights) => weights.iter().map(|w| i64::from(*w)).collect(),
+        QLayer::Pointwise { activation, table } => x
+            .iter()
+            .map(|v| activate(*activation, table.as_deref(), *v))
+            .collect(),
+        QLayer::Norm { by, energy, units } => {
+            let groups = match by {
+                Normalization::Layer { groups } => *groups,
+                Normalization::Rms | Normalization::Unit => 1,
+            };
+            let width = x.len() / groups;
+            let parts = x.chunks(width).zip(units.chunks(width));
+            parts
+                .flat_map(|(x, units)| {
+                    let scaled = normalized(*by, *energy, x).into_iter().zip(units);
+                    scaled
+                        .map(|(u, row)| {
+                            let v = ((u * i64::from(row.gain)) >> 16) + i64::from(row.bias);
+                            shadow.affine += u64::from(i32::try_from(v).is_err());
+                            sat16(i128::from(((wrap32(v) >> (row.shift & 31)) + 1) >> 1))
+                        })
+                        .collect::<Vec<_>>()
+                })
+                .collect()
+        }
+        QLayer::Dice(rows) => x
+            .iter()
+            .zip(rows)
+            .map(|(v, row)| {
+                let sum = v * i64::from(row.gain) + i64::from(row.bias);
+                shadow.affine += u64::from(i32::try_from(sum).is_err());
+                dice(*v, i64::from(row.alpha), wrap32(sum) >> (row.shift & 31))
+            })
+            .collect(),
+        QLayer::RowDice { energy, alpha } => {
+            let by = Normalization::Layer { groups: 1 };
+            let scaled = normalized(by, *energy, x).into_iter().zip(x);
+            scaled
+                .map(|(u, v)| dice(*v, i64::from(*alpha), u >> 13))
+                .collect()
+        }
     }
+}
+
+/// Each value of a group over the root of its energy, as Q29.
+fn normalized(by: Normalization, energy: u64, x: &[i64]) -> Vec<i64> {
+    let n = x.len() as i64;
+    let mut bits = 0;
+    while 1 << bits < n {
+        bits += 1;
+    }
+    let (c, k): (Vec<i64>, i32) = match by {
+        Normalization::Layer { .. } => {
+            let sum: i64 = x.iter().sum();
+            (x.iter().map(|v| n * v - sum).collect(), (bits - 7).max(0))
+        }
+        Normalization::Rms | Normalization::Unit => (x.to_vec(), 0),
+    };
+    let half = (1i128 << (2 * k)) / 2;
+    let squares = c.iter().map(|c| (i128::from(*c).pow(2) + half) >> (2 * k));
+    let squares: i128 = squares.sum();
+    let total = if by == Normalization::Unit {
+        squares.max(i128::from(energy))
+    } else {
+        squares + i128::from(energy)
+    };
+    let mut z = 62;
+    while z > 2 && total << z >= 1 << 64 {
+        z -= 1;
+    }
+    z -= z % 2;
+    let r = i128::from(rsqrt((total << z >> 32) as u64));
+    let s = z / 2 - 1 - k;
+    let scaled = |c: i64| if s < 0 { c >> -s } else { c << s };
+    c.iter()
+        .map(|c| ((i128::from(scaled(*c)) * r) >> 32) as i64)
+        .collect()
+}
+
+/// 2³⁰ / √(m / 2³²).
+fn rsqrt(m: u64) -> u64 {
+    let mut r = 0x8C28_F5C2 - mulhi(m, 0x5000_0000);
+    for _ in 0..4 {
+        let w = 0xC000_0000 - 4 * mulhi(m, mulhi(r, r));
+        r = 2 * mulhi(r, w);
+    }
+    r.min((1 << 31) - 1)
+}
+
+/// `v·(alpha + (1 − alpha)·P(z))`, alpha as Q14.
+fn dice(v: i64, alpha: i64, z: i64) -> i64 {
+    let p = (sigmoid(z) + (1 << 15)) >> 16;
+    let weight = (alpha * ((1 << 15) - p) + (p << 14) + (1 << 13)) >> 14;
+    sat16(i128::from((v * weight + (1 << 14)) >> 15))
 }
 
 impl LayerShadow {
@@ -261,8 +356,9 @@ impl LayerShadow {
     fn fit(&mut self, y: i128, activation: Activation) -> i64 {
         let harmless = match activation {
             Activation::Relu => y < 0,
-            Activation::Sigmoid | Activation::Tanh => true,
-            Activation::Linear | Activation::LeakyRelu { .. } => false,
+            // Flat out there on both sides.
+            Activation::Sigmoid | Activation::Tanh | Activation::Clip { .. } => true,
+            _ => false,
         };
         self.saturated += u64::from(!harmless && i16::try_from(y).is_err());
         sat16(y)
@@ -277,7 +373,13 @@ fn leaky(v: i64, slope: i64) -> i64 {
     }))
 }
 
-fn activate(activation: Activation, v: i64) -> i64 {
+fn activate(activation: Activation, table: Option<&CurveTable>, v: i64) -> i64 {
+    if let Some(table) = table {
+        let u = (v + 32768) as usize;
+        let (i, f) = (u / 256, (u % 256) as i64);
+        let (a, b) = (i64::from(table.values[i]), i64::from(table.values[i + 1]));
+        return a + (((b - a) * f + 128) >> 8);
+    }
     match activation {
         Activation::Linear => v,
         Activation::Relu => v.max(0),
@@ -292,6 +394,8 @@ fn activate(activation: Activation, v: i64) -> i64 {
         Activation::Tanh => sat16(i128::from(
             (2 * sigmoid(v * 64) - (1 << 31) + (1 << 15)) >> 16,
         )),
+        // A curve without its table.
+        _ => v,
     }
 }
 

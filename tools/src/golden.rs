@@ -1,11 +1,14 @@
-//! Comparing outputs with a golden file: what a framework itself computed.
+//! Comparing outputs with golden rows, which are inputs with the outputs that the framework computed.
+//!
+//! It is the only check that can find a wrong spec: everything else compares the blob with what this
+//! project understood of the model.
 
-use crate::data::{Data, DataError};
+use crate::data::{Data, DataError, Rows};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
 
-/// What F32 outputs are held to where nobody says otherwise.
+/// How far F32 outputs may be off where the user states nothing else.
 pub const TOLERANCE: f64 = 1e-5;
 
 /// What must be known of a model to find its outputs in a golden file.
@@ -27,7 +30,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// That of a loaded blob.
+    /// Returns the outline of a loaded blob.
     #[must_use]
     pub fn of_blob(runner: &Runner<'_>) -> Self {
         let nodes = runner.model.blob().nodes;
@@ -56,7 +59,7 @@ impl Outline {
         }
     }
 
-    /// That of a graph.
+    /// Returns the outline of a graph.
     #[must_use]
     pub fn of_graph(graph: &Graph) -> Self {
         let steps = |of: fn(&Op) -> bool| -> Vec<usize> {
@@ -113,24 +116,24 @@ impl Outline {
 /// The worst difference of one array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The array.
+    /// The name of the array.
     pub name: String,
     /// `|a − b|`.
     pub absolute: f64,
-    /// `|a − b| / max(1, |b|)`: what is held against the tolerance; infinite where one of the two
-    /// is NaN or infinite.
+    /// `|a − b| / max(1, |b|)`, which is compared with the tolerance. It is infinite where one of the
+    /// two is NaN or infinite.
     pub relative: f64,
-    /// Where.
+    /// The number of the row.
     pub row: usize,
-    /// What the model gave.
+    /// What the model computed.
     pub found: f64,
     /// What the file has.
     pub expected: f64,
 }
 
 impl Difference {
-    /// Whether the two are as near as this. NaN and infinity are near nothing, not even themselves:
-    /// a golden file that holds one shows nothing, and a model that gives one is wrong.
+    /// Returns `true` if the two are as near as this. NaN and infinity are near nothing, not even
+    /// themselves: a golden file that holds one shows nothing, and a model that returns one is wrong.
     #[must_use]
     pub fn within(&self, tolerance: f64) -> bool {
         self.relative.is_finite() && self.relative <= tolerance
@@ -209,6 +212,40 @@ pub fn compare<E: From<DataError>>(
         }
     }
     Ok((rows, wanted.into_iter().filter_map(|w| w.worst).collect()))
+}
+
+/// The rows of a golden file, all of finite numbers.
+#[derive(Debug)]
+pub(crate) struct Golden {
+    /// Raw features.
+    pub(crate) x: Rows,
+    /// Every task's outputs, task by task and row by row.
+    pub(crate) tasks: Vec<Vec<Vec<f32>>>,
+}
+
+/// Reads the rows of a golden file, and every task's outputs.
+///
+/// # Errors
+///
+/// As [`compare`]; and a number that is not finite, which no model can be held against.
+pub(crate) fn outputs(outline: &Outline, data: &Data) -> Result<Golden, DataError> {
+    let x = data.features(outline.inputs, &outline.feature_names, &[])?;
+    let finite = |name: &str, row: &[f32], at: usize| match row.iter().find(|v| !v.is_finite()) {
+        Some(odd) => Err(data.not_finite(name, at, *odd)),
+        None => Ok(()),
+    };
+    for (at, row) in x.iter().enumerate() {
+        finite("x", row, at)?;
+    }
+    let mut tasks = Vec::new();
+    for w in wanted(outline, data, What::Outputs, x.len())? {
+        let rows: Vec<Vec<f32>> = w.rows.map(<[f32]>::to_vec).collect();
+        for (at, row) in rows.iter().enumerate() {
+            finite(&w.name, row, at)?;
+        }
+        tasks.push(rows);
+    }
+    Ok(Golden { x, tasks })
 }
 
 fn hold(

@@ -60,5 +60,6 @@ pub mod quantize;
 mod random;
 pub mod readback;
 pub mod rust_type;
+pub mod search;
 pub mod self_test;
 pub mod text;

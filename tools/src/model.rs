@@ -52,6 +52,16 @@ pub fn build(
     spec: Option<&Spec>,
     options: Options,
 ) -> Result<Recognised, ModelError> {
+    let found = find(&weights, spec)?;
+    make(found, weights, spec, options)
+}
+
+/// The first half of [`build`]: the plan, with what it leaves open, for a search to answer.
+///
+/// # Errors
+///
+/// As [`build`], as far as names and shapes tell.
+pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError> {
     let found = match spec {
         Some(spec) if !spec.is_partial() => {
             let mut found = Found::by_spec(spec.plan(&weights.tensors)?);
@@ -59,7 +69,7 @@ pub fn build(
             found
         }
         _ => {
-            let mut found = recognise::recognise(&weights)?;
+            let mut found = recognise::recognise(weights)?;
             if let Some(spec) = spec {
                 spec.complete(&mut found)?;
             }
@@ -67,13 +77,27 @@ pub fn build(
             found
         }
     };
-    let ignored = spec.map(Spec::ignored).unwrap_or_default();
     // Of a file that was recognised a tensor too many says that it is another model; a spec's own
     // mistakes, such as a wrong name, come first.
-    let by_spec = found.framework == Found::SPEC;
-    if !by_spec {
-        leftovers::refuse(&leftovers::unread(&weights, &found), &found, ignored)?;
+    if found.framework != Found::SPEC {
+        let ignored = spec.map(Spec::ignored).unwrap_or_default();
+        leftovers::refuse(&leftovers::unread(weights, &found), &found, ignored)?;
     }
+    Ok(found)
+}
+
+/// The second half of [`build`]: the model that a plan and the tensors make.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn make(
+    found: Found,
+    weights: Weights,
+    spec: Option<&Spec>,
+    options: Options,
+) -> Result<Recognised, ModelError> {
+    let ignored = spec.map(Spec::ignored).unwrap_or_default();
     let open = found.open();
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)
         .map_err(|e| match e {
@@ -89,7 +113,7 @@ pub fn build(
             }
             other => other,
         })?;
-    if by_spec {
+    if found.framework == Found::SPEC {
         leftovers::refuse(&assembled.unused, &found, ignored)?;
     }
     let dropped = assembled

@@ -2,12 +2,13 @@
 //! [`crate::convert`] calls it after everything that has to come before.
 
 use crate::blob::Blob;
-use crate::blob::encode::{Encoder, Packing, Role};
+use crate::blob::encode::{Encoder, Packing, Role, Stored};
 use crate::blob::message::{Header, Input, Node, Task};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
 use mmoe::blob::{InputKind, NodeOp, OutputKind, SectionTag};
+use mmoe::kernel::{CurveTable, Dice32, NormEnergy, RowDice32, RowDiceQ};
 
 /// Which dense layers of a float model are stored as int8 rows; the others stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
         for (i, layer) in node.layers.iter().enumerate() {
             match layer {
                 Layer::Dense(d) => {
-                    let role = role(&node.op, i == last);
+                    let role = role(node, i == last);
                     let head = node.op == Op::Tower && i == last;
                     if int8 == Int8Rows::All || (int8 == Int8Rows::Hidden && !head) {
                         let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
@@ -39,11 +40,33 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
                 }
                 Layer::Affine { gain, bias } => to.affine_f32(gain, bias),
                 Layer::PRelu { slope } => to.prelu_f32(slope),
-                Layer::LayerNorm {
+                Layer::Norm {
+                    by,
                     gain,
                     bias,
                     epsilon,
-                } => to.layer_norm(gain, bias, *epsilon),
+                } => to.norm_f32(*by, gain, bias, *epsilon),
+                Layer::Pointwise { activation, width } => to.pointwise_f32(*activation, *width),
+                Layer::Dice { gain, bias, alpha } => {
+                    let units = gain.iter().zip(bias).zip(alpha);
+                    let units = units.map(|((gain, bias), alpha)| Dice32 {
+                        gain: *gain,
+                        bias: *bias,
+                        alpha: *alpha,
+                    });
+                    to.dice_f32(&units.collect::<Vec<_>>());
+                }
+                Layer::RowDice {
+                    width,
+                    alpha,
+                    epsilon,
+                } => to.row_dice_f32(
+                    *width,
+                    RowDice32 {
+                        epsilon: *epsilon,
+                        alpha: *alpha,
+                    },
+                ),
                 Layer::Constant { weights } => to.constant_f32(node.inputs, weights),
             }
         }
@@ -62,25 +85,42 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
         let last = node.layers.len().saturating_sub(1);
         for (i, layer) in q.layers.iter().enumerate() {
-            let role = role(&node.op, i == last);
-            let slope = |a: &Activation| {
-                if let Activation::LeakyRelu { slope } = a {
-                    q14(*slope)
-                } else {
-                    0
-                }
-            };
+            let role = role(node, i == last);
+            let width = node.layers[..=i]
+                .iter()
+                .fold(node.inputs, |n, layer| layer.outputs(n));
             match layer {
                 QLayer::I8 {
                     weight,
                     rows,
                     activation,
-                } => to.dense_i8(role, *activation, slope(activation), weight, rows, packing),
+                    table,
+                } => {
+                    let stored = stored(*activation, table.as_deref());
+                    to.dense_i8(role, *activation, stored, weight, rows, packing);
+                }
                 QLayer::I16 {
                     weight,
                     rows,
                     activation,
-                } => to.dense_i16(role, *activation, slope(activation), weight, rows),
+                    table,
+                } => {
+                    let stored = stored(*activation, table.as_deref());
+                    to.dense_i16(role, *activation, stored, weight, rows);
+                }
+                QLayer::Pointwise { activation, table } => {
+                    let stored = stored(*activation, table.as_deref());
+                    to.pointwise_i16(*activation, stored, width);
+                }
+                QLayer::Norm { by, energy, units } => to.norm_i16(*by, *energy, units),
+                QLayer::Dice(units) => to.dice_i16(units),
+                QLayer::RowDice { energy, alpha } => to.row_dice_i16(
+                    width,
+                    RowDiceQ {
+                        energy: NormEnergy::new(*energy),
+                        alpha: i32::from(*alpha),
+                    },
+                ),
                 QLayer::Affine(units) => to.affine_i16(units),
                 QLayer::PRelu(slope) => to.prelu_i16(slope),
                 QLayer::Constant(weights) => to.constant_q15(node.inputs, weights),
@@ -102,10 +142,19 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     blob
 }
 
+/// What an integer layer stores for its activation.
+fn stored(activation: Activation, table: Option<&CurveTable>) -> Stored<'_> {
+    match (activation, table) {
+        (Activation::LeakyRelu { slope }, _) => Stored::Slope(q14(slope)),
+        (_, Some(table)) => Stored::Table(table),
+        (_, None) => Stored::Nothing,
+    }
+}
+
 /// What the outputs of a node's dense layer are.
 #[must_use]
-pub fn role(op: &Op, last: bool) -> Role {
-    if last && *op != Op::Expert {
+pub fn role(node: &crate::graph::Node, last: bool) -> Role {
+    if last && node.ends_in_logits() {
         Role::Logits
     } else {
         Role::Dense

@@ -1,5 +1,8 @@
-//! What every conversion does before it reports success: the blob is read back, and the engine's
-//! outputs are compared with an independent evaluation of the weights that the blob holds.
+//! What every conversion does before it reports success: it reads the blob back, and compares the
+//! outputs of the engine with an independent evaluation of the weights in the blob.
+//!
+//! A blob can be wrong without looking so: a packing that the kernel reads in another order, a scale
+//! that was rounded twice. The evaluation shares no code with the engine, so an error of either shows.
 
 use crate::blob::read::{self, ReadError};
 use crate::data::Rows;

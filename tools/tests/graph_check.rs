@@ -1,6 +1,8 @@
 //! Every rule of the wiring, broken once.
 
-use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use mmoe_tools::graph::{
+    Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
+};
 
 fn dense(inputs: usize, outputs: usize) -> Layer {
     let weight = vec![0.5; inputs * outputs];
@@ -198,13 +200,38 @@ fn every_rule_has_its_error() {
         ),
         (
             |g| {
-                g.nodes[0].layers.push(Layer::LayerNorm {
+                g.nodes[0].layers.push(Layer::Norm {
+                    by: Normalization::Rms,
                     gain: vec![1.0; 4],
                     bias: vec![0.0; 4],
                     epsilon: f32::NAN,
                 })
             },
-            "expert 0, layer 1 (`epsilon`)",
+            "expert 0, layer 1: a number of its activation or norm is outside",
+        ),
+        (
+            |g| {
+                g.nodes[0].layers.push(Layer::Norm {
+                    by: Normalization::Layer { groups: 3 },
+                    gain: vec![1.0; 4],
+                    bias: vec![0.0; 4],
+                    epsilon: 1e-3,
+                })
+            },
+            "expert 0, layer 1: 3 groups of 4 units",
+        ),
+        (
+            |g| first_dense(g, 0).activation = Activation::Silu { rate: 0.0 },
+            "expert 0, layer 0: a number of its activation or norm is outside",
+        ),
+        (
+            |g| {
+                first_dense(g, 0).activation = Activation::Clip {
+                    low: 1.0,
+                    high: 0.0,
+                }
+            },
+            "expert 0, layer 0: a number of its activation or norm is outside",
         ),
         (
             |g| first_dense(g, 2).activation = Activation::Relu,

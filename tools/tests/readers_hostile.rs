@@ -36,21 +36,34 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Positions in `bytes` that hold no weights: a mutation among them changes what a reader has to
+/// Positions in `bytes` that hold no numbers: a mutation among them changes what a reader has to
 /// understand.
 fn structure(bytes: &[u8]) -> Vec<usize> {
-    let mut is_data = vec![false; bytes.len()];
+    let mut data = Vec::new();
     if let Ok(weights) = import::read_bytes(bytes.to_vec()) {
-        for tensor in weights.tensors.values() {
-            let data: Vec<u8> = tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect();
-            if data.len() >= 32
-                && let Some(at) = find(bytes, &data)
-            {
-                is_data[at..at + data.len()].fill(true);
-            }
+        let stored = |t: &import::Tensor| t.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        data.extend(weights.tensors.values().map(stored));
+        // An optimizer's numbers, which the reader leaves out, are most of a full Keras file.
+        if let Ok(file) = hdf5_pure::File::from_bytes(bytes.to_vec()) {
+            datasets(&file.root(), &mut data);
+        }
+    }
+    let mut is_data = vec![false; bytes.len()];
+    for data in data.iter().filter(|data| data.len() >= 32) {
+        if let Some(at) = find(bytes, data) {
+            is_data[at..at + data.len()].fill(true);
         }
     }
     (0..bytes.len()).filter(|&i| !is_data[i]).collect()
+}
+
+/// The stored bytes of all datasets of a group and of the groups in it.
+fn datasets(group: &hdf5_pure::Group, data: &mut Vec<Vec<u8>>) {
+    let own = group.iter_datasets().unwrap();
+    data.extend(own.map(|(_, dataset)| dataset.read_raw().unwrap()));
+    for (_, group) in group.iter_groups().unwrap() {
+        datasets(&group, data);
+    }
 }
 
 fn mutate(bytes: &mut Vec<u8>, structure: &[usize], random: &mut Rng) {

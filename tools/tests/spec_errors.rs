@@ -95,8 +95,8 @@ fn keys_and_values_are_named_with_their_line() {
         ),
         (
             "activation = \"relu\" },\n  { weight = \"experts.{expert}.2",
-            "activation = \"gelu\" },\n  { weight = \"experts.{expert}.2",
-            &["activation `gelu` is not supported", "leaky_relu"],
+            "activation = \"maxout\" },\n  { weight = \"experts.{expert}.2",
+            &["activation `maxout` is not supported", "leaky_relu"],
         ),
         (
             "activation = \"relu\"",
@@ -500,7 +500,7 @@ fn every_example_of_the_document_is_read() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 6);
     for example in examples {
         let spec = Spec::parse(example).unwrap_or_else(|e| panic!("{e}\n{example}"));
         if !spec.is_partial() {

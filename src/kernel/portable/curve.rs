@@ -26,7 +26,7 @@ pub fn gelu_f32<M: Math>(x: &mut [f32]) {
 #[inline(never)]
 pub fn gelu_tanh_f32<M: Math>(x: &mut [f32]) {
     // 2·√(2/π)
-    const RATE: f32 = 1.595_769_1;
+    const RATE: f32 = 1.595_769;
     each(x, |x| x * sigmoid::<M>(RATE * (x + 0.044_715 * x * x * x)));
 }
 
@@ -88,6 +88,12 @@ pub fn hard_swish_f32(x: &mut [f32]) {
 #[inline(never)]
 pub fn clip_f32(x: &mut [f32], low: f32, high: f32) {
     each(x, |x| clip(x, low, high));
+}
+
+/// `e^x`.
+#[inline(never)]
+pub fn exp_f32<M: Math>(x: &mut [f32]) {
+    each(x, M::exp);
 }
 
 /// Unlike `f32::clamp` this has no panic path for bounds that are NaN or in the wrong order.

@@ -5,6 +5,7 @@ pub(super) mod active;
 mod affine;
 mod curve;
 mod d_select_k;
+mod dice;
 mod exp;
 mod fixed;
 mod gate;
@@ -37,10 +38,11 @@ pub use active::{
 };
 pub use affine::{affine_f32, affine_i16};
 pub use curve::{
-    clip_f32, curve_i16, elu_f32, gelu_f32, gelu_tanh_f32, hard_swish_f32, mish_f32, silu_f32,
-    softplus_f32, softsign_f32,
+    clip_f32, curve_i16, elu_f32, exp_f32, gelu_f32, gelu_tanh_f32, hard_swish_f32, mish_f32,
+    silu_f32, softplus_f32, softsign_f32,
 };
 pub use d_select_k::{d_select_k_f32, d_select_k_q15};
+pub use dice::{dice_f32, dice_i16, row_dice_f32, row_dice_i16};
 pub use exp::{exp_neg, recip};
 pub use gate::{hard_f32, hard_q15, sigmoid_gate_f32, sigmoid_gate_q15};
 pub use gemv_f32::gemv_f32;

@@ -45,48 +45,85 @@ pub fn norm_i16(
     y: &mut [i16],
 ) {
     let width = width.max(1);
-    // What keeps the sum of the squares below 2⁶²: they are taken down by twice as many bits.
-    let down = (usize::BITS - (width - 1).leading_zeros()).saturating_sub(7);
     let mut rest = (x, y, rows);
     while let (Some((x, x_rest)), Some((y, y_rest)), Some((rows, rows_rest))) = (
         rest.0.split_at_checked(width),
         rest.1.split_at_mut_checked(width),
         rest.2.split_at_checked(width),
     ) {
-        group(kind, down, energy.value(), rows, x, y);
+        group(&Scaled::of(kind, energy, x), rows, x, y);
         rest = (x_rest, y_rest, rows_rest);
     }
 }
 
-fn group(kind: NormKind, down: u32, energy: u64, rows: &[AffineRow], x: &[i16], y: &mut [i16]) {
-    let masks = Masks::new();
-    let (factor, sum, down) = match kind {
-        NormKind::Layer => {
-            let sum = x.iter().fold(0_i32, |s, x| s.wrapping_add(i32::from(*x)));
-            (x.len() as i32, sum, down & 31)
+/// A group's values over the root of their energy.
+pub(super) struct Scaled {
+    factor: i32,
+    sum: i32,
+    up: u32,
+    down: u32,
+    r: i64,
+}
+
+impl Scaled {
+    pub(super) fn of(kind: NormKind, energy: NormEnergy, x: &[i16]) -> Self {
+        let (factor, sum, down) = match kind {
+            NormKind::Layer => {
+                let sum = x.iter().fold(0_i32, |s, x| s.wrapping_add(i32::from(*x)));
+                // What keeps the sum of the squares below 2⁶²: they are taken down by twice as many
+                // bits.
+                let bits = usize::BITS - x.len().saturating_sub(1).leading_zeros();
+                (x.len() as i32, sum, bits.saturating_sub(7) & 31)
+            }
+            NormKind::Rms | NormKind::Unit => (1, 0, 0),
+        };
+        let mut scaled = Self {
+            factor,
+            sum,
+            up: 0,
+            down,
+            r: 0,
+        };
+        let half = (1_u64 << (2 * down)) >> 1;
+        let mut total = 0_u64;
+        for x in x {
+            let d = i64::from(scaled.deviation(*x));
+            total = total.wrapping_add(((d * d) as u64).wrapping_add(half) >> (2 * down));
         }
-        NormKind::Rms | NormKind::Unit => (1, 0, 0),
-    };
-    let deviation = |x: i16| i32::from(x).wrapping_mul(factor).wrapping_sub(sum);
-    let half = (1_u64 << (2 * down)) >> 1;
-    let mut total = 0_u64;
-    for x in x {
-        let d = i64::from(deviation(*x));
-        total = total.wrapping_add(((d * d) as u64).wrapping_add(half) >> (2 * down));
+        let total = match kind {
+            NormKind::Unit => total.max(energy.value()),
+            NormKind::Layer | NormKind::Rms => total.wrapping_add(energy.value()),
+        };
+        // An even shift, so that its root is a shift too; at least 2, since the total is below 2⁶².
+        let up = total.leading_zeros().clamp(2, 62) & !1;
+        scaled.r = i64::from(rsqrt(((total << up) >> 32) as u32));
+        // A deviation is at most the root of the total, so this fits 32 bits. Wide groups of large
+        // numbers have bits to spare, and go down instead.
+        let up = up / 2 - 1;
+        scaled.up = up.saturating_sub(down) & 31;
+        scaled.down = down.saturating_sub(up) & 31;
+        scaled
     }
-    let total = match kind {
-        NormKind::Unit => total.max(energy),
-        NormKind::Layer | NormKind::Rms => total.wrapping_add(energy),
-    };
-    // An even shift, so that its root is a shift too; at least 2, since the total is below 2⁶².
-    let up = total.leading_zeros().clamp(2, 62) & !1;
-    let r = rsqrt(((total << up) >> 32) as u32) as i64;
-    // A deviation is at most the root of the total, so this fits 32 bits. Wide groups of large
-    // numbers have bits to spare, and go down instead.
-    let (up, down) = (up / 2 - 1, down);
-    let (up, down) = (up.saturating_sub(down) & 31, down.saturating_sub(up) & 31);
+
+    #[inline(always)]
+    fn deviation(&self, x: i16) -> i32 {
+        i32::from(x)
+            .wrapping_mul(self.factor)
+            .wrapping_sub(self.sum)
+    }
+
+    /// The value over the root of the energy, as Q29.
+    #[inline(always)]
+    pub(super) fn unit(&self, x: i16) -> i32 {
+        let d = (self.deviation(x) << self.up) >> self.down;
+        ((i64::from(d) * self.r) >> 32) as i32
+    }
+}
+
+fn group(scaled: &Scaled, rows: &[AffineRow], x: &[i16], y: &mut [i16]) {
+    let masks = Masks::new();
     for ((y, x), row) in y.iter_mut().zip(x).zip(rows) {
-        let unit = ((i64::from((deviation(*x) << up) >> down) * r) >> 32) as i32;
+        let unit = scaled.unit(*x);
         let gain = i32::from(row.gain);
         let low = ((unit & 0xffff).wrapping_mul(gain)) >> 16;
         let v = (unit >> 16)

@@ -97,6 +97,19 @@ fn float_errors() {
 }
 
 #[test]
+fn exp_error() {
+    let x: Vec<f32> = (-80_000..=80_000).map(|i| i as f32 * 1e-3).collect();
+    let mut y = x.clone();
+    exp_f32::<Libm>(&mut y);
+    let error = |(x, y): (&f32, &f32)| {
+        let exact = f64::from(*x).exp();
+        (f64::from(*y) - exact).abs() / exact
+    };
+    let worst = x.iter().zip(&y).map(error).fold(0.0, f64::max);
+    assert_documented("exp, f32, relative", worst);
+}
+
+#[test]
 fn other_rates() {
     let x: Vec<f32> = (-300..=300).map(|i| i as f32 * 0.05).collect();
     let mut quick = x.clone();

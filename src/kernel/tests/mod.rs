@@ -4,6 +4,7 @@
 mod curve;
 mod dense_float;
 mod dense_int;
+mod dice;
 mod elementwise;
 mod fixed_point;
 mod gates;

@@ -2,13 +2,14 @@
 
 use super::message;
 pub use mmoe::blob::PackingKind as Packing;
-use mmoe::blob::{ActivationKind, LayerKind, LayerRecord, PackingKind, PrecisionKind};
+use mmoe::blob::{LayerKind, LayerRecord, PackingKind, PrecisionKind};
 use mmoe::kernel::{
-    AffineRow, InputScale, Order, Row, WideRow, pairs_high, pairs_index, panel_index, quad_biased,
+    AffineRow, CurveTable, Dice32, DiceRow, InputScale, NormEnergy, Order, Row, RowDice32,
+    RowDiceQ, WideRow, pairs_high, pairs_index, panel_index, quad_biased,
 };
 use zerocopy::IntoBytes;
 
-use crate::graph::Activation;
+use crate::graph::{Activation, Normalization};
 
 /// Records and weights as they grow, layer by layer.
 #[derive(Debug, Default)]
@@ -28,14 +29,15 @@ pub enum Role {
     Logits,
 }
 
-fn kind(a: Activation) -> ActivationKind {
-    match a {
-        Activation::Linear => ActivationKind::Linear,
-        Activation::Relu => ActivationKind::Relu,
-        Activation::LeakyRelu { .. } => ActivationKind::LeakyRelu,
-        Activation::Sigmoid => ActivationKind::Sigmoid,
-        Activation::Tanh => ActivationKind::Tanh,
-    }
+/// What stands behind an integer layer for its activation.
+#[derive(Debug, Clone, Copy)]
+pub enum Stored<'a> {
+    /// Nothing.
+    Nothing,
+    /// A slope as Q14.
+    Slope(i16),
+    /// A curve's table.
+    Table(&'a CurveTable),
 }
 
 /// `weight` (row after row) in the stored order.
@@ -92,7 +94,7 @@ impl Encoder {
             Role::Logits => LayerKind::Logits,
             Role::Dense => LayerKind::Dense,
         };
-        let record = LayerRecord::matrix(what, kind(act), format, inputs, outputs);
+        let record = LayerRecord::matrix(what, act.code().0, format, inputs, outputs);
         self.layers.push(record.into());
     }
 
@@ -112,18 +114,37 @@ impl Encoder {
         self.weights.extend(values.as_bytes());
     }
 
-    /// A slope behind a float matrix.
-    fn slope_f32(&mut self, act: Activation) {
+    /// A float activation's numbers.
+    fn stored_f32(&mut self, act: Activation) {
+        let (kind, numbers) = act.code();
         if let Activation::LeakyRelu { slope } = act {
             self.put(&[slope]);
+        } else if kind.curve().is_some() {
+            self.put(&numbers);
         }
     }
 
-    /// A slope (Q14) behind an integer matrix.
-    fn slope_q14(&mut self, act: Activation, slope: i16) {
-        if matches!(act, Activation::LeakyRelu { .. }) {
-            self.put(&[i32::from(slope)]);
+    /// An integer activation's slope or table.
+    fn stored(&mut self, stored: Stored<'_>) {
+        match stored {
+            Stored::Nothing => {}
+            Stored::Slope(slope) => self.put(&[i32::from(slope)]),
+            Stored::Table(table) => self.put(&[*table]),
         }
+    }
+
+    /// A float activation as a layer of its own.
+    pub fn pointwise_f32(&mut self, act: Activation, width: usize) {
+        let record = LayerRecord::pointwise(act.code().0, PrecisionKind::F32, width);
+        self.layers.push(record.into());
+        self.stored_f32(act);
+    }
+
+    /// An integer activation as a layer of its own.
+    pub fn pointwise_i16(&mut self, act: Activation, stored: Stored<'_>, width: usize) {
+        let record = LayerRecord::pointwise(act.code().0, PrecisionKind::I16, width);
+        self.layers.push(record.into());
+        self.stored(stored);
     }
 
     /// An F32 layer; `weight` row after row.
@@ -138,7 +159,7 @@ impl Encoder {
         );
         self.put(bias);
         self.put(&panels(Order::Eights, weight, inputs, outputs));
-        self.slope_f32(act);
+        self.stored_f32(act);
     }
 
     /// A W8 layer.
@@ -162,7 +183,7 @@ impl Encoder {
         self.put(scale);
         self.put(&panels(Order::Eights, weight, inputs, outputs));
         self.pad();
-        self.slope_f32(act);
+        self.stored_f32(act);
     }
 
     /// An I8 layer in any packing.
@@ -170,7 +191,7 @@ impl Encoder {
         &mut self,
         role: Role,
         act: Activation,
-        slope: i16,
+        stored: Stored<'_>,
         weight: &[i8],
         rows: &[Row],
         pack: Packing,
@@ -184,7 +205,7 @@ impl Encoder {
             Packing::Pairs => pairs(weight, inputs, outputs),
         });
         self.pad();
-        self.slope_q14(act, slope);
+        self.stored(stored);
     }
 
     /// An I16 layer.
@@ -192,7 +213,7 @@ impl Encoder {
         &mut self,
         role: Role,
         act: Activation,
-        slope: i16,
+        stored: Stored<'_>,
         weight: &[i16],
         rows: &[WideRow],
     ) {
@@ -207,7 +228,7 @@ impl Encoder {
         self.put(rows);
         self.put(&panels(Order::Pairs, weight, inputs, outputs));
         self.pad();
-        self.slope_q14(act, slope);
+        self.stored(stored);
     }
 
     /// A float affine layer.
@@ -257,14 +278,63 @@ impl Encoder {
         self.pad();
     }
 
-    /// A layer norm.
-    pub fn layer_norm(&mut self, gain: &[f32], bias: &[f32], epsilon: f32) {
+    fn norm(&mut self, by: Normalization, precision: PrecisionKind, width: usize) {
+        let kind = match by {
+            Normalization::Layer { groups: 1 } => LayerKind::LayerNorm,
+            Normalization::Layer { groups } => {
+                let record = LayerRecord::group_norm(groups, precision, width);
+                return self.layers.push(record.into());
+            }
+            Normalization::Rms => LayerKind::RmsNorm,
+            Normalization::Unit => LayerKind::UnitNorm,
+        };
+        self.vector(kind, precision, width, width);
+    }
+
+    /// An integer norm.
+    pub fn norm_i16(&mut self, by: Normalization, energy: u64, units: &[AffineRow]) {
+        self.norm(by, PrecisionKind::I16, units.len());
+        self.put(&[NormEnergy::new(energy)]);
+        self.put(units);
+    }
+
+    /// A float Dice.
+    pub fn dice_f32(&mut self, units: &[Dice32]) {
         self.vector(
-            LayerKind::LayerNorm,
+            LayerKind::Dice,
             PrecisionKind::F32,
-            gain.len(),
-            gain.len(),
+            units.len(),
+            units.len(),
         );
+        self.put(units);
+    }
+
+    /// An integer Dice.
+    pub fn dice_i16(&mut self, units: &[DiceRow]) {
+        self.vector(
+            LayerKind::Dice,
+            PrecisionKind::I16,
+            units.len(),
+            units.len(),
+        );
+        self.put(units);
+    }
+
+    /// A float Dice over the row.
+    pub fn row_dice_f32(&mut self, width: usize, stored: RowDice32) {
+        self.vector(LayerKind::RowDice, PrecisionKind::F32, width, width);
+        self.put(&[stored]);
+    }
+
+    /// An integer Dice over the row.
+    pub fn row_dice_i16(&mut self, width: usize, stored: RowDiceQ) {
+        self.vector(LayerKind::RowDice, PrecisionKind::I16, width, width);
+        self.put(&[stored]);
+    }
+
+    /// A float norm.
+    pub fn norm_f32(&mut self, by: Normalization, gain: &[f32], bias: &[f32], epsilon: f32) {
+        self.norm(by, PrecisionKind::F32, gain.len());
         self.put(&[epsilon]);
         self.put(gain);
         self.put(bias);

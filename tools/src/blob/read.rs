@@ -3,7 +3,9 @@
 //! alone.
 
 use super::message::{Header, Node};
-use crate::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Op, Output, Task};
+use crate::graph::{
+    Activation, Dense, GateKind, Graph, Input, Layer, Normalization, Op, Output, Task,
+};
 
 /// Why a blob could not be read back.
 #[derive(Debug, thiserror::Error)]
@@ -114,16 +116,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                             .map(|(i, w)| f32::from(*w) * scale[i / inputs])
                             .collect()
                     };
-                    let activation = match l.activation {
-                        0 => Activation::Linear,
-                        1 => Activation::Relu,
-                        2 => Activation::LeakyRelu {
-                            slope: bytes.f32s(1)?[0],
-                        },
-                        3 => Activation::Sigmoid,
-                        4 => Activation::Tanh,
-                        _ => return Err(ReadError::Format("unknown activation")),
-                    };
+                    let activation = activation(l.activation, &mut bytes)?;
                     Layer::Dense(Dense {
                         name: String::new(),
                         inputs,
@@ -143,12 +136,43 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                 3 => Layer::PRelu {
                     slope: bytes.f32s(outputs)?,
                 },
-                4 => {
+                4 | 7 | 8 | 9 => {
                     let epsilon = bytes.f32s(1)?[0];
-                    Layer::LayerNorm {
+                    let groups = if l.kind == 9 {
+                        usize::from(l.activation) + 1
+                    } else {
+                        1
+                    };
+                    Layer::Norm {
+                        by: match l.kind {
+                            7 => Normalization::Rms,
+                            8 => Normalization::Unit,
+                            _ => Normalization::Layer { groups },
+                        },
                         gain: bytes.f32s(outputs)?,
                         bias: bytes.f32s(outputs)?,
                         epsilon,
+                    }
+                }
+                6 => Layer::Pointwise {
+                    activation: activation(l.activation, &mut bytes)?,
+                    width: outputs,
+                },
+                10 => {
+                    let units = bytes.f32s(3 * outputs)?;
+                    let every = |from: usize| units.iter().skip(from).step_by(3).copied().collect();
+                    Layer::Dice {
+                        gain: every(0),
+                        bias: every(1),
+                        alpha: every(2),
+                    }
+                }
+                11 => {
+                    let numbers = bytes.f32s(2)?;
+                    Layer::RowDice {
+                        width: outputs,
+                        epsilon: numbers[0],
+                        alpha: numbers[1],
                     }
                 }
                 5 => Layer::Constant {
@@ -199,6 +223,33 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
         feature_names: header.feature_names.clone(),
         nodes,
         tasks,
+    })
+}
+
+/// An activation and the numbers that it stores.
+fn activation(code: u8, bytes: &mut Bytes<'_>) -> Result<Activation, ReadError> {
+    let numbers = match code {
+        2 => bytes.f32s(1)?,
+        5..=14 => bytes.f32s(3)?,
+        _ => Vec::new(),
+    };
+    Ok(match (code, numbers.as_slice()) {
+        (0, []) => Activation::Linear,
+        (1, []) => Activation::Relu,
+        (2, &[slope]) => Activation::LeakyRelu { slope },
+        (3, []) => Activation::Sigmoid,
+        (4, []) => Activation::Tanh,
+        (5, _) => Activation::Gelu,
+        (6, _) => Activation::GeluTanh,
+        (7, &[rate, ..]) => Activation::Silu { rate },
+        (8, &[depth, rate, slope]) => Activation::Elu { depth, rate, slope },
+        (9, &[rate, ..]) => Activation::Softplus { rate },
+        (10, _) => Activation::Mish,
+        (11, _) => Activation::Softsign,
+        (12, _) => Activation::HardSwish,
+        (13, &[low, high, _]) => Activation::Clip { low, high },
+        (14, _) => Activation::Exp,
+        _ => return Err(ReadError::Format("unknown activation")),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What a blob costs: flash, RAM, multiply-accumulates.
+//! What a blob costs on a device: flash, RAM and multiply-accumulates.
 
 pub mod cores;
 mod work;
@@ -25,23 +25,34 @@ pub struct Cost {
     pub erased_ram: usize,
     /// Multiply-accumulates of one prediction in which every expert runs.
     pub macs: u64,
-    /// Trained numbers.
+    /// How many trained numbers it has.
     pub parameters: u64,
 }
 
 impl Cost {
-    /// The RAM of the way a model is run on a device: typed where that is possible.
+    /// Returns the RAM that a prediction takes on a device: as a typed model where there is a type.
     #[must_use]
     pub fn ram(&self) -> usize {
         self.typed_ram.unwrap_or(self.erased_ram)
     }
 }
 
-/// The cost of a blob that loaded as `model`.
+/// Returns the cost of a blob that loaded as `model`.
 ///
 /// # Errors
 ///
-/// Bytes that do not follow the format.
+/// [`ReadError`], if the bytes do not follow the format.
+///
+/// ```
+/// use mmoe_tools::{cost, engine::{BlobBytes, Runner}};
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/firmware/minimal/src/edge.mmoe");
+/// # let path = std::path::Path::new(path);
+/// let blob = BlobBytes::read(path)?;
+/// let cost = cost::cost(&blob, &Runner::load(&blob)?.model)?;
+/// assert_eq!(cost.blob, blob.len());
+/// assert_eq!(cost.typed_ram, Some(776));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
     let (header, weights) = read::split(file)?;
     Ok(Cost {
@@ -54,14 +65,24 @@ pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
     })
 }
 
-/// Trained numbers of a layer.
+/// Returns how many trained numbers a layer has.
 #[must_use]
 pub fn parameters(l: &Layer) -> u64 {
     let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let leaky = l.record().activation() == Some(ActivationKind::LeakyRelu);
+    let activation = l.record().activation();
+    let leaky = activation == Some(ActivationKind::LeakyRelu);
     match l.record().kind() {
         Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
-        Some(LayerKind::Affine | LayerKind::LayerNorm) => 2 * o,
+        Some(
+            LayerKind::Affine
+            | LayerKind::LayerNorm
+            | LayerKind::RmsNorm
+            | LayerKind::UnitNorm
+            | LayerKind::GroupNorm,
+        ) => 2 * o,
+        Some(LayerKind::Dice) => 3 * o,
+        Some(LayerKind::RowDice) => 1,
+        Some(LayerKind::Pointwise) => 0,
         Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
     }
 }

@@ -1,6 +1,6 @@
 //! What a prediction has to do: all of it, and node by node.
 
-use mmoe::blob::{ActivationKind, NodeOp, OutputKind, PrecisionKind};
+use mmoe::blob::{ActivationKind, LayerKind, LayerRecord, NodeOp, OutputKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::message::Header;
@@ -39,11 +39,7 @@ impl Work {
             if record.is_matrix() {
                 work.rows += u64::from(layer.outputs);
             }
-            work.exponentials += match record.activation() {
-                Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => u64::from(layer.outputs),
-                Some(ActivationKind::Linear | ActivationKind::Relu | ActivationKind::LeakyRelu)
-                | None => 0,
-            };
+            work.exponentials += exponentials(&record);
         }
         for node in &header.nodes {
             let record = node.record();
@@ -67,6 +63,27 @@ impl Work {
     /// What an estimate is linear in.
     pub(super) fn features(self) -> [f64; 3] {
         [self.macs, self.rows, self.exponentials].map(|n| n as f64)
+    }
+}
+
+/// Exponentials of a layer: those of its activation, where that is no table, or of a Dice.
+fn exponentials(layer: &LayerRecord) -> u64 {
+    let each = u64::from(layer.outputs.get());
+    if matches!(layer.kind(), Some(LayerKind::Dice | LayerKind::RowDice)) {
+        return each;
+    }
+    match layer.activation() {
+        Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => each,
+        Some(
+            ActivationKind::Gelu
+            | ActivationKind::GeluTanh
+            | ActivationKind::Silu
+            | ActivationKind::Elu
+            | ActivationKind::Softplus
+            | ActivationKind::Mish
+            | ActivationKind::Exp,
+        ) if !layer.is_integer() => each,
+        _ => 0,
     }
 }
 

@@ -58,6 +58,16 @@ pub enum DataError {
     },
     #[error("{path}: the column{} {} missing: the model needs {}", if names.len() == 1 { "" } else { "s" }, list(names), if names.len() == 1 { "it" } else { "them" })]
     Missing { path: String, names: Vec<String> },
+    #[error(
+        "{path}: `{name}` holds {number} in row {row}: golden rows show nothing where a number is \
+         not finite; make them again without that row"
+    )]
+    NotFinite {
+        path: String,
+        name: String,
+        row: usize,
+        number: f32,
+    },
     #[error("{path}: it has no rows")]
     NoRows { path: String },
 }

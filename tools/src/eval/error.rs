@@ -5,7 +5,7 @@
 //! whose logits lie closer than their errors, its weights may be anything from 0 to 1.
 
 use super::{Domain, Pass, gate_weights};
-use crate::graph::{Activation, Dense, GateKind, Graph};
+use crate::graph::{Activation, Dense, GateKind, Graph, Normalization};
 
 /// Half the distance from 1 to the next f32.
 const U: f64 = 1.0 / (1u64 << 24) as f64;
@@ -67,6 +67,16 @@ impl Domain for Rounded {
             Activation::LeakyRelu { slope } => leaky(x, f64::from(slope)),
             Activation::Sigmoid => sigmoid(x),
             Activation::Tanh => Value::new(x.v.tanh(), x.e.min(2.0) + FUNCTION),
+            Activation::Gelu
+            | Activation::GeluTanh
+            | Activation::Silu { .. }
+            | Activation::Elu { .. }
+            | Activation::Softplus { .. }
+            | Activation::Mish
+            | Activation::Softsign
+            | Activation::HardSwish
+            | Activation::Clip { .. }
+            | Activation::Exp => curve(activation, x),
         }
     }
 
@@ -77,8 +87,24 @@ impl Domain for Rounded {
         )
     }
 
-    fn layer_norm(gain: &[f32], bias: &[f32], epsilon: f64, x: &[Value]) -> Vec<Value> {
-        layer_norm(x, gain, bias, epsilon)
+    fn norm(
+        by: Normalization,
+        gain: &[f32],
+        bias: &[f32],
+        epsilon: f64,
+        x: &[Value],
+    ) -> Vec<Value> {
+        norm(by, x, gain, bias, epsilon)
+    }
+
+    fn dice(alpha: f64, p: Value, x: Value) -> Value {
+        let weight = alpha + (1.0 - alpha) * p.v;
+        let size = alpha.abs() + (1.0 + alpha.abs()) * p.v;
+        let e = (1.0 - alpha).abs() * p.e + 4.0 * U * size;
+        Value::new(
+            weight * x.v,
+            weight.abs() * x.e + e * (x.v.abs() + x.e) + U * (weight * x.v).abs(),
+        )
     }
 
     fn gate(kind: GateKind, experts: usize, logits: &[Value]) -> Vec<Value> {
@@ -118,15 +144,49 @@ fn sigmoid(z: Value) -> Value {
     Value::new(1.0 / (1.0 + (-z.v).exp()), (z.e / 4.0).min(1.0) + FUNCTION)
 }
 
-fn layer_norm(x: &[Value], gain: &[f32], bias: &[f32], epsilon: f64) -> Vec<Value> {
+/// How far the function's slope passes the error on, and what its own arithmetic adds.
+fn curve(activation: Activation, x: Value) -> Value {
+    let size = x.v.abs() + x.e;
+    let (slope, own) = match activation {
+        // The steepest slopes: 1.13 (gelu), 1.1 (silu), 1.09 (mish), 1.5 (hard swish).
+        Activation::Gelu | Activation::GeluTanh | Activation::Silu { .. } | Activation::Mish => {
+            (1.2, size.max(1.0))
+        }
+        Activation::HardSwish => (1.5, size.max(1.0)),
+        Activation::Elu { depth, rate, slope } => {
+            let (depth, rate) = (f64::from(depth), f64::from(rate));
+            let slope = f64::from(slope);
+            ((depth * rate).max(slope), depth.max(slope * size))
+        }
+        Activation::Softplus { rate } => {
+            let rate = f64::from(rate);
+            (1.0, (rate * size).max(1.0) / rate)
+        }
+        Activation::Exp => {
+            let top = (x.v + x.e).exp();
+            (top, top * size.max(1.0))
+        }
+        _ => (1.0, size.min(1.0)),
+    };
+    Value::new(
+        super::Exact::activate(activation, x.v),
+        slope * x.e + FUNCTION * own,
+    )
+}
+
+fn norm(by: Normalization, x: &[Value], gain: &[f32], bias: &[f32], epsilon: f64) -> Vec<Value> {
     let n = x.len() as f64;
-    let mean = x.iter().map(|x| x.v).sum::<f64>() / n;
-    let variance = x.iter().map(|x| (x.v - mean).powi(2)).sum::<f64>() / n;
-    let deviation = (variance + epsilon).sqrt();
+    let exact: Vec<f64> = x.iter().map(|x| x.v).collect();
+    let (mean, deviation) = super::value::scale(by, epsilon, &exact);
     let largest = x.iter().map(|x| x.v.abs()).fold(0.0, f64::max);
     // Mean and deviation change by no more than the largest change of an element.
     let e = x.iter().map(|x| x.e).fold(0.0, f64::max) + (n + 4.0) * U * largest;
-    let e = 2.0 * e + (n + 4.0) * U * deviation;
+    // A length, by no more than √n times that.
+    let e = match by {
+        Normalization::Layer { .. } | Normalization::Rms => 2.0 * e,
+        Normalization::Unit => 2.0 * n.sqrt() * e,
+    };
+    let e = e + (n + 4.0) * U * deviation;
     let rest = if deviation > e { deviation - e } else { 0.0 };
     x.iter()
         .zip(gain.iter().zip(bias))
@@ -196,7 +256,7 @@ fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{U, Value, bounds, gate, layer_norm};
+    use super::{Normalization, U, Value, bounds, gate, norm};
     use crate::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 
     /// What f32 makes of a sum that cancels stays within the bound, and the bound is not idle.
@@ -288,9 +348,15 @@ mod tests {
     fn a_layer_norm_of_equal_values_is_not_decided() {
         let x = [Value { v: 5.0, e: 1e-3 }; 4];
         assert!(
-            layer_norm(&x, &[1.0; 4], &[0.0; 4], 1e-12)
-                .iter()
-                .all(|y| y.e == f64::INFINITY)
+            norm(
+                Normalization::Layer { groups: 1 },
+                &x,
+                &[1.0; 4],
+                &[0.0; 4],
+                1e-12
+            )
+            .iter()
+            .all(|y| y.e == f64::INFINITY)
         );
     }
 }

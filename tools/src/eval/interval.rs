@@ -2,7 +2,7 @@
 
 use super::Domain;
 use super::value::Exact;
-use crate::graph::{Activation, Dense, GateKind};
+use crate::graph::{Activation, Dense, GateKind, Normalization};
 
 /// All numbers from `low` to `high`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +55,21 @@ impl Span {
     }
 }
 
+/// Where a function is least between two points, if it falls and then rises there. Where it is
+/// level far out, the least value is nearer.
+fn valley(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    for _ in 0..200 {
+        let third = (high - low) / 3.0;
+        let (a, b) = (low + third, high - third);
+        if f(a) < f(b) {
+            high = b;
+        } else {
+            low = a;
+        }
+    }
+    low
+}
+
 /// Intervals of values.
 #[derive(Debug, Clone, Copy)]
 pub struct Interval;
@@ -91,7 +106,24 @@ impl Domain for Interval {
             Activation::Relu
             | Activation::LeakyRelu { .. }
             | Activation::Sigmoid
-            | Activation::Tanh => x.through(|v| Exact::activate(activation, v)),
+            | Activation::Tanh
+            | Activation::Elu { .. }
+            | Activation::Softplus { .. }
+            | Activation::Softsign
+            | Activation::Clip { .. }
+            | Activation::Exp => x.through(|v| Exact::activate(activation, v)),
+            Activation::Gelu
+            | Activation::GeluTanh
+            | Activation::Silu { .. }
+            | Activation::Mish
+            | Activation::HardSwish => {
+                let f = |v| Exact::activate(activation, v);
+                let mut span = x.through(f);
+                if x.low < 0.0 {
+                    span.low = span.low.min(f(valley(f, x.low, x.high.min(0.0))));
+                }
+                span
+            }
         }
     }
 
@@ -100,9 +132,13 @@ impl Domain for Interval {
     }
 
     /// Whatever the values are, one of `n` is no farther than `√(n − 1)` deviations from their
-    /// mean.
-    fn layer_norm(gain: &[f32], bias: &[f32], _: f64, x: &[Span]) -> Vec<Span> {
-        let farthest = (x.len().saturating_sub(1) as f64).sqrt();
+    /// mean, no larger than `√n` times the root of the mean square, and no larger than the length.
+    fn norm(by: Normalization, gain: &[f32], bias: &[f32], _: f64, x: &[Span]) -> Vec<Span> {
+        let farthest = match by {
+            Normalization::Layer { .. } => (x.len().saturating_sub(1) as f64).sqrt(),
+            Normalization::Rms => (x.len() as f64).sqrt(),
+            Normalization::Unit => 1.0,
+        };
         gain.iter()
             .zip(bias)
             .map(|(gain, bias)| {
@@ -113,6 +149,11 @@ impl Domain for Interval {
                 }
             })
             .collect()
+    }
+
+    fn dice(alpha: f64, p: Span, x: Span) -> Span {
+        let weight = |p: f64| alpha + (1.0 - alpha) * p;
+        x.times(Span::between(weight(p.low), weight(p.high)))
     }
 
     fn gate(kind: GateKind, experts: usize, logits: &[Span]) -> Vec<Span> {

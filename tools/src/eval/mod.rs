@@ -25,7 +25,7 @@ mod value;
 
 pub use value::{Exact, gate_weights};
 
-use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Normalization, Op, Output};
 
 /// What stands for a number during an evaluation, and the operations of a graph on it.
 pub trait Domain {
@@ -44,13 +44,17 @@ pub trait Domain {
     /// `gain·x + bias`.
     fn affine(gain: f64, bias: f64, x: Self::Number) -> Self::Number;
 
-    /// Layer normalization over all of `x`, with its gain and bias.
-    fn layer_norm(
+    /// A normalization over all of `x`, one group, with its gain and bias.
+    fn norm(
+        by: Normalization,
         gain: &[f32],
         bias: &[f32],
         epsilon: f64,
         x: &[Self::Number],
     ) -> Vec<Self::Number>;
+
+    /// `x·(alpha + (1 − alpha)·p)`.
+    fn dice(alpha: f64, p: Self::Number, x: Self::Number) -> Self::Number;
 
     /// The weights that a gate gives its `experts` experts for these logits.
     fn gate(kind: GateKind, experts: usize, logits: &[Self::Number]) -> Vec<Self::Number>;
@@ -145,24 +149,7 @@ impl<D: Domain> Pass<D> {
         at: usize,
         watch: &mut impl Observer<D::Number>,
     ) -> (Vec<D::Number>, Vec<D::Number>) {
-        let node = &graph.nodes[at];
-        let mut x = self.values[node.src][node.start..node.start + node.inputs].to_vec();
-        for (l, layer) in node.layers.iter().enumerate() {
-            let (before, after) = forward::<D>(layer, x);
-            watch.layer(at, l, before.as_ref().unwrap_or(&after), &after);
-            x = after;
-        }
-        let Op::Gate { kind, sees, .. } = &node.op else {
-            return (x, Vec::new());
-        };
-        let weights = D::gate(*kind, sees.len(), &x);
-        let mut seen = Vec::with_capacity(sees.len());
-        let mixture = (0..node.outputs).map(|unit| {
-            seen.clear();
-            seen.extend(sees.iter().map(|v| self.values[*v][unit]));
-            D::mix(*kind, &weights, &seen)
-        });
-        (mixture.collect(), weights)
+        node::<D>(&graph.nodes[at], at, &|v| &self.values[v], watch)
     }
 
     /// Value `v` of the graph (0: the input).
@@ -194,20 +181,71 @@ impl<D: Domain> Pass<D> {
     pub fn tasks(&self, graph: &Graph) -> Vec<Vec<D::Number>> {
         let mut tasks: Vec<Vec<D::Number>> = Vec::new();
         for task in &graph.tasks {
-            tasks.push(match task.output {
-                Output::Linear { value } => self.values[value].clone(),
-                Output::Sigmoid { value } => self.values[value]
-                    .iter()
-                    .map(|z| D::activate(Activation::Sigmoid, *z))
-                    .collect(),
-                Output::Softmax { value } => {
-                    let z = &self.values[value];
-                    D::gate(GateKind::Softmax, z.len(), z)
-                }
-                Output::Product { a, b } => vec![D::product(tasks[a][0], tasks[b][0])],
-            });
+            let made = output::<D>(task.output, &|v| &self.values[v], &|t| &tasks[t]);
+            tasks.push(made);
         }
         tasks
+    }
+}
+
+/// What node number `at` makes of the values before it (0: the input), and its weights if it is a
+/// gate. It needs no more of a graph than this node, so that a search can try one at a time.
+///
+/// # Panics
+///
+/// As [`Pass::new`].
+pub fn node<'v, D: Domain>(
+    node: &Node,
+    at: usize,
+    value: &dyn Fn(usize) -> &'v [D::Number],
+    watch: &mut impl Observer<D::Number>,
+) -> (Vec<D::Number>, Vec<D::Number>)
+where
+    D::Number: 'v,
+{
+    let mut x = value(node.src)[node.start..node.start + node.inputs].to_vec();
+    for (l, layer) in node.layers.iter().enumerate() {
+        let (before, after) = forward::<D>(layer, x);
+        watch.layer(at, l, before.as_ref().unwrap_or(&after), &after);
+        x = after;
+    }
+    let Op::Gate { kind, sees, .. } = &node.op else {
+        return (x, Vec::new());
+    };
+    let weights = D::gate(*kind, sees.len(), &x);
+    let mut seen = Vec::with_capacity(sees.len());
+    let mixture = (0..node.outputs).map(|unit| {
+        seen.clear();
+        seen.extend(sees.iter().map(|v| value(*v)[unit]));
+        D::mix(*kind, &weights, &seen)
+    });
+    (mixture.collect(), weights)
+}
+
+/// An output, made of the graph's values and of the tasks before it.
+///
+/// # Panics
+///
+/// If a product's factor has no value.
+pub fn output<'v, D: Domain>(
+    output: Output,
+    value: &dyn Fn(usize) -> &'v [D::Number],
+    task: &dyn Fn(usize) -> &'v [D::Number],
+) -> Vec<D::Number>
+where
+    D::Number: 'v,
+{
+    match output {
+        Output::Linear { value: v } => value(v).to_vec(),
+        Output::Sigmoid { value: v } => value(v)
+            .iter()
+            .map(|z| D::activate(Activation::Sigmoid, *z))
+            .collect(),
+        Output::Softmax { value: v } => {
+            let z = value(v);
+            D::gate(GateKind::Softmax, z.len(), z)
+        }
+        Output::Product { a, b } => vec![D::product(task(a)[0], task(b)[0])],
     }
 }
 
@@ -236,11 +274,54 @@ fn forward<D: Domain>(
             let y = y.collect();
             (Some(x), y)
         }
-        Layer::LayerNorm {
+        Layer::Norm {
+            by,
             gain,
             bias,
             epsilon,
-        } => (None, D::layer_norm(gain, bias, f64::from(*epsilon), &x)),
+        } => {
+            let groups = if let Normalization::Layer { groups } = by {
+                *groups
+            } else {
+                1
+            };
+            let width = (x.len() / groups).max(1);
+            let groups = x
+                .chunks(width)
+                .zip(gain.chunks(width).zip(bias.chunks(width)));
+            let y = groups.flat_map(|(x, (g, b))| D::norm(*by, g, b, f64::from(*epsilon), x));
+            (None, y.collect())
+        }
+        Layer::Pointwise { activation, .. } => {
+            let y = x.iter().map(|x| D::activate(*activation, *x)).collect();
+            (Some(x), y)
+        }
+        Layer::Dice { gain, bias, alpha } => {
+            let units = x.iter().zip(gain.iter().zip(bias).zip(alpha));
+            let y = units.map(|(x, ((gain, bias), alpha))| {
+                let z = D::affine(f64::from(*gain), f64::from(*bias), *x);
+                D::dice(f64::from(*alpha), D::activate(Activation::Sigmoid, z), *x)
+            });
+            let y = y.collect();
+            (Some(x), y)
+        }
+        Layer::RowDice {
+            alpha,
+            epsilon,
+            width,
+        } => {
+            // d / √(Σ d² + ε) is the layer norm of ε/n over √n.
+            let n = *width as f64;
+            let (gain, bias) = (vec![(1.0 / n.sqrt()) as f32; *width], vec![0.0; *width]);
+            let by = Normalization::Layer { groups: 1 };
+            let z = D::norm(by, &gain, &bias, f64::from(*epsilon) / n, &x);
+            let y = z
+                .into_iter()
+                .zip(&x)
+                .map(|(z, x)| D::dice(f64::from(*alpha), D::activate(Activation::Sigmoid, z), *x));
+            let y = y.collect();
+            (Some(x), y)
+        }
         Layer::Constant { weights } => {
             let weights = weights.iter().map(|w| D::exact(f64::from(*w)));
             (None, weights.collect())

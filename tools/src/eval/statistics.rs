@@ -94,7 +94,10 @@ impl Tensors {
 fn width(l: &Layer) -> usize {
     match l {
         Layer::Dense(d) => d.outputs,
-        Layer::Affine { gain, .. } | Layer::LayerNorm { gain, .. } => gain.len(),
+        Layer::Affine { gain, .. } | Layer::Norm { gain, .. } | Layer::Dice { gain, .. } => {
+            gain.len()
+        }
+        Layer::Pointwise { width, .. } | Layer::RowDice { width, .. } => *width,
         Layer::PRelu { slope } => slope.len(),
         Layer::Constant { weights } => weights.len(),
     }

@@ -1,7 +1,7 @@
 //! The domain of exact values: f64 numbers, by the formulas.
 
 use super::Domain;
-use crate::graph::{Activation, Dense, GateKind};
+use crate::graph::{Activation, Dense, GateKind, Normalization};
 
 /// Values as f64 has them, which is exact for comparisons with f32 and with integers.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,29 @@ impl Domain for Exact {
             }
             Activation::Sigmoid => sigmoid(x),
             Activation::Tanh => x.tanh(),
+            Activation::Gelu => 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
+            Activation::GeluTanh => {
+                let z = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+                0.5 * x * (1.0 + z.tanh())
+            }
+            Activation::Silu { rate } => x * sigmoid(f64::from(rate) * x),
+            Activation::Elu { depth, rate, slope } => {
+                if x < 0.0 {
+                    f64::from(depth) * (f64::from(rate) * x).exp_m1()
+                } else {
+                    f64::from(slope) * x
+                }
+            }
+            Activation::Softplus { rate } => {
+                let rate = f64::from(rate);
+                softplus(rate * x) / rate
+            }
+            Activation::Mish => x * softplus(x).tanh(),
+            Activation::Softsign => x / (1.0 + x.abs()),
+            Activation::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            // Not `clamp`, which panics where a hostile graph's bounds are out of order.
+            Activation::Clip { low, high } => x.min(f64::from(high)).max(f64::from(low)),
+            Activation::Exp => x.exp(),
         }
     }
 
@@ -66,16 +89,16 @@ impl Domain for Exact {
         gain * x + bias
     }
 
-    fn layer_norm(gain: &[f32], bias: &[f32], epsilon: f64, x: &[f64]) -> Vec<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
-        let n = x.len() as f64;
-        let mean = x.iter().sum::<f64>() / n;
-        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-        let deviation = (variance + epsilon).sqrt();
+    fn norm(by: Normalization, gain: &[f32], bias: &[f32], epsilon: f64, x: &[f64]) -> Vec<f64> {
+        let (mean, deviation) = scale(by, epsilon, x);
         x.iter()
             .zip(gain.iter().zip(bias))
             .map(|(x, (g, b))| (x - mean) / deviation * f64::from(*g) + f64::from(*b))
             .collect()
+    }
+
+    fn dice(alpha: f64, p: f64, x: f64) -> f64 {
+        p * x + (1.0 - p) * alpha * x
     }
 
     fn gate(kind: GateKind, experts: usize, logits: &[f64]) -> Vec<f64> {
@@ -89,6 +112,25 @@ impl Domain for Exact {
     fn product(a: f64, b: f64) -> f64 {
         a * b
     }
+}
+
+/// What a normalization takes off and what it divides by.
+pub(super) fn scale(by: Normalization, epsilon: f64, x: &[f64]) -> (f64, f64) {
+    #[expect(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
+    let n = x.len() as f64;
+    let squares = |mean: f64| x.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    match by {
+        Normalization::Layer { .. } => {
+            let mean = x.iter().sum::<f64>() / n;
+            (mean, (squares(mean) / n + epsilon).sqrt())
+        }
+        Normalization::Rms => (0.0, (squares(0.0) / n + epsilon).sqrt()),
+        Normalization::Unit => (0.0, squares(0.0).max(epsilon).sqrt()),
+    }
+}
+
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 fn sigmoid(z: f64) -> f64 {

@@ -5,11 +5,13 @@ use crate::eval;
 use crate::graph::fold::{self, Affine, Matrix, Step};
 use crate::graph::rules::MAX_WIDTH;
 use crate::graph::tensors::Tensors;
-use crate::graph::{Activation, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use crate::graph::{
+    Activation, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
+};
 use crate::import::Weights;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Norm, NormKind, OutputPlan, Plan, Reads,
-    TensorRef, Unit,
+    ActivationPlan, Dice, GateKindPlan, GatePlan, LayerPlan, Norm, NormKind, OutputPlan, Plan,
+    Pointwise, Reads, TensorRef, Unit,
 };
 
 /// A graph, and what became of the tensors.
@@ -73,7 +75,7 @@ pub(crate) fn assemble(
     for (l, level) in plan.levels.iter().enumerate() {
         let first = a.graph.nodes.len() + 1;
         for expert in &level.experts {
-            a.unit(expert, Op::Expert, &streams)?;
+            a.unit(expert, Op::Expert, &streams, None)?;
         }
         let gates = a.graph.nodes.len() + 1;
         for gate in &level.gates {
@@ -92,29 +94,45 @@ pub(crate) fn assemble(
     }
     let mut towers = plan.towers.iter();
     for (task, output) in plan.tasks.iter().zip(outputs) {
-        let mut value = || -> Result<usize, ModelError> {
+        let mut value = |activation: Option<Activation>| -> Result<usize, ModelError> {
             let tower = towers.next().ok_or_else(|| ModelError::Invalid {
                 place: format!("task `{}`", task.name),
                 what: "it has no tower".into(),
                 remedy: "give each task that is no product a tower".into(),
             })?;
-            a.unit(tower, Op::Tower, &streams)?;
+            a.unit(tower, Op::Tower, &streams, activation)?;
             Ok(a.graph.nodes.len())
         };
         let output = match output {
-            OutputPlan::Linear => Output::Linear { value: value()? },
-            OutputPlan::Sigmoid => Output::Sigmoid { value: value()? },
-            OutputPlan::Softmax => Output::Softmax { value: value()? },
+            OutputPlan::Linear => Output::Linear {
+                value: value(None)?,
+            },
+            OutputPlan::Sigmoid => Output::Sigmoid {
+                value: value(None)?,
+            },
+            OutputPlan::Softmax => Output::Softmax {
+                value: value(None)?,
+            },
             OutputPlan::Product(a, b) => Output::Product { a, b },
-            other => {
-                return Err(ModelError::Unsupported {
-                    place: format!("task `{}`", task.name),
-                    what: format!("an output by `{}`", other.name()),
-                    remedy: "outputs are linear, sigmoid, softmax or a product: take linear, and \
-                             apply the function to the value on the device"
-                        .into(),
-                });
-            }
+            OutputPlan::Relu => Output::Linear {
+                value: value(Some(Activation::Relu))?,
+            },
+            OutputPlan::Softplus => Output::Linear {
+                value: value(Some(Activation::Softplus { rate: 1.0 }))?,
+            },
+            OutputPlan::Exp => Output::Linear {
+                value: value(Some(Activation::Exp))?,
+            },
+            OutputPlan::Tanh => Output::Linear {
+                value: value(Some(Activation::Tanh))?,
+            },
+            #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
+            OutputPlan::Clip { min, max } => Output::Linear {
+                value: value(Some(Activation::Clip {
+                    low: min as f32,
+                    high: max as f32,
+                }))?,
+            },
         };
         a.graph.tasks.push(Task {
             name: task.name.clone(),
@@ -223,13 +241,20 @@ struct Assembler {
 }
 
 impl Assembler {
-    /// An expert or a tower.
-    fn unit(&mut self, unit: &Unit, op: Op, streams: &[usize]) -> Result<(), ModelError> {
+    /// An expert or a tower, `last` behind its layers.
+    fn unit(
+        &mut self,
+        unit: &Unit,
+        op: Op,
+        streams: &[usize],
+        last: Option<Activation>,
+    ) -> Result<(), ModelError> {
         let (src, start, inputs) = self.source(unit, streams)?;
-        let steps = self.steps(unit, src, start, inputs)?;
+        let mut steps = self.steps(unit, src, start, inputs)?;
+        steps.extend(last.map(Step::Activation));
         let steps = self.simplify(steps, &unit.name);
-        let layers = finish(steps, inputs, &unit.name)?;
-        let outputs = width(&layers, inputs);
+        let layers = fold::finish(steps, inputs);
+        let outputs = layers.iter().fold(inputs, |n, layer| layer.outputs(n));
         self.graph.nodes.push(Node {
             op,
             src,
@@ -465,7 +490,7 @@ impl Assembler {
             ));
             return Ok((GateKind::Constant, constant(weights.into_iter())));
         }
-        Ok((kind, finish(steps, inputs, name)?))
+        Ok((kind, fold::finish(steps, inputs)))
     }
 
     /// The value, the first element and the number of elements that a unit reads.
@@ -581,25 +606,35 @@ impl Assembler {
         if let Some(norm) = &layer.before {
             steps.push(self.norm(norm, *width, place)?);
         }
-        let missing = |what: &str| {
-            Err(ModelError::Unsupported {
-                place: place.into(),
-                what: format!("activation `{what}`"),
-                remedy: "the engine has linear, relu, leaky_relu, prelu, sigmoid and tanh".into(),
-            })
-        };
-        steps.extend(match &layer.activation {
+        #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
+        let activation = match &layer.activation {
             ActivationPlan::Linear => None,
             ActivationPlan::Relu => Some(Step::Activation(Activation::Relu)),
-            #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
             ActivationPlan::LeakyRelu(slope) => Some(Step::Activation(Activation::LeakyRelu {
                 slope: *slope as f32,
             })),
             ActivationPlan::Sigmoid => Some(Step::Activation(Activation::Sigmoid)),
             ActivationPlan::Tanh => Some(Step::Activation(Activation::Tanh)),
-            other @ (ActivationPlan::Elu(_)
-            | ActivationPlan::Pointwise(_)
-            | ActivationPlan::Dice(_)) => return missing(other.name()),
+            ActivationPlan::Elu(depth) => Some(Step::Activation(Activation::Elu {
+                depth: *depth as f32,
+                rate: 1.0,
+                slope: 1.0,
+            })),
+            ActivationPlan::Pointwise(function) => {
+                let (before, activation) = pointwise(*function);
+                if let Some((gain, bias)) = before {
+                    let affine = Affine {
+                        gain: vec![gain; *width],
+                        bias: vec![bias; *width],
+                    };
+                    steps.push(Step::Affine(
+                        affine,
+                        format!("the line of {}", function.name()),
+                    ));
+                }
+                Some(Step::Activation(activation))
+            }
+            ActivationPlan::Dice(dice) => Some(self.dice(dice, *width, place)?),
             ActivationPlan::PRelu(slope) => {
                 let place = format!("{place}: slope");
                 let scalar = self.tensors.length(slope, &place)? == 1;
@@ -614,11 +649,51 @@ impl Assembler {
                     Step::PRelu(slope)
                 })
             }
-        });
+        };
+        steps.extend(activation);
         if let Some(norm) = &layer.after {
             steps.push(self.norm(norm, *width, place)?);
         }
         Ok(())
+    }
+
+    /// A Dice by a batch norm's statistics, or by those of the row itself.
+    fn dice(&mut self, dice: &Dice, width: usize, place: &str) -> Result<Step, ModelError> {
+        let at = format!("{place}: alpha");
+        let scalar = self.tensors.length(&dice.alpha, &at)? == 1;
+        let alpha = self
+            .tensors
+            .vector(&dice.alpha, if scalar { 1 } else { width }, &at)?;
+        let unsupported = |what: &str| ModelError::Unsupported {
+            place: place.into(),
+            what: what.into(),
+            remedy: "a dice has a batch norm and one alpha or one per unit, or normalizes its row \
+                     and has one alpha"
+                .into(),
+        };
+        let Some(norm) = &dice.norm else {
+            let &[alpha] = alpha.as_slice() else {
+                return Err(unsupported("a dice over the row with an alpha per unit"));
+            };
+            #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
+            #[expect(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
+            return Ok(Step::Layer(Layer::RowDice {
+                width,
+                alpha: alpha as f32,
+                epsilon: (dice.epsilon * width as f64) as f32,
+            }));
+        };
+        let Step::Affine(affine, _) = self.norm(norm, width, place)? else {
+            return Err(unsupported(
+                "a dice by a norm that has no running statistics",
+            ));
+        };
+        let alpha = if scalar { vec![alpha[0]; width] } else { alpha };
+        Ok(Step::Layer(Layer::Dice {
+            gain: narrow(affine.gain),
+            bias: narrow(affine.bias),
+            alpha: narrow(alpha),
+        }))
     }
 
     fn norm(&mut self, norm: &Norm, width: usize, place: &str) -> Result<Step, ModelError> {
@@ -626,13 +701,9 @@ impl Assembler {
             NormKind::Batch(..) => "batch norm",
             NormKind::Layer => "layer norm",
             NormKind::Scale => "scale",
-            NormKind::Rms | NormKind::Group(_) | NormKind::L2 => {
-                return Err(ModelError::Unsupported {
-                    place: place.into(),
-                    what: "an RMS norm, group norm or L2 norm".into(),
-                    remedy: "norms are batch norms and layer norms".into(),
-                });
-            }
+            NormKind::Rms => "rms norm",
+            NormKind::Group(_) => "group norm",
+            NormKind::L2 => "l2 norm",
         };
         let place = format!("{place}: {kind}");
         let optional = |a: &mut Self, r: &Option<TensorRef>, default: f64| {
@@ -642,22 +713,44 @@ impl Assembler {
         };
         let gamma = optional(self, &norm.gamma, 1.0)?;
         let beta = optional(self, &norm.beta, 0.0)?;
-        if norm.kind == NormKind::Scale {
-            return Ok(Step::Affine(
-                Affine {
-                    gain: gamma,
-                    bias: beta,
-                },
-                place,
-            ));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
-        let NormKind::Batch(mean, variance) = &norm.kind else {
-            return Ok(Step::LayerNorm {
-                gain: narrow(gamma),
-                bias: narrow(beta),
-                epsilon: norm.epsilon as f32,
-            });
+        let by = |by: Normalization, epsilon: f64| {
+            #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
+            Ok(Step::Layer(Layer::Norm {
+                by,
+                gain: narrow(gamma.iter().copied()),
+                bias: narrow(beta.iter().copied()),
+                epsilon: epsilon as f32,
+            }))
+        };
+        let (mean, variance) = match &norm.kind {
+            NormKind::Batch(mean, variance) => (mean, variance),
+            NormKind::Layer => return by(Normalization::Layer { groups: 1 }, norm.epsilon),
+            NormKind::Group(groups) => {
+                if *groups == 0 || *groups > 256 || !width.is_multiple_of(*groups) {
+                    return Err(ModelError::Invalid {
+                        place,
+                        what: format!("{groups} groups of {width} units"),
+                        remedy: "groups have equally many units, and there are 1 to 256".into(),
+                    });
+                }
+                return by(Normalization::Layer { groups: *groups }, norm.epsilon);
+            }
+            NormKind::Rms => return by(Normalization::Rms, norm.epsilon),
+            // Frameworks bound the length by ε; the layer bounds the sum of squares. Not 0, which
+            // would make NaN of a row of zeros.
+            NormKind::L2 => {
+                let least = (norm.epsilon * norm.epsilon).max(f64::from(f32::MIN_POSITIVE));
+                return by(Normalization::Unit, least);
+            }
+            NormKind::Scale => {
+                return Ok(Step::Affine(
+                    Affine {
+                        gain: gamma,
+                        bias: beta,
+                    },
+                    place,
+                ));
+            }
         };
         let name = mean.parts().first().map_or("", |p| p.name.as_str());
         let prefix = name
@@ -692,20 +785,39 @@ impl Assembler {
     }
 }
 
-fn finish(steps: Vec<Step>, inputs: usize, name: &str) -> Result<Vec<Layer>, ModelError> {
-    fold::finish(steps, inputs).map_err(|activation| ModelError::Unsupported {
-        place: name.into(),
-        what: format!("{activation:?} that does not follow a dense layer"),
-        remedy: "behind a norm there may be relu, leaky_relu, prelu or nothing".into(),
-    })
-}
-
-fn width(layers: &[Layer], inputs: usize) -> usize {
-    layers.iter().fold(inputs, |width, layer| match layer {
-        Layer::Dense(d) => d.outputs,
-        Layer::Constant { weights } => weights.len(),
-        _ => width,
-    })
+/// A function without parameters: what stands before it (factor and addend), and the activation.
+fn pointwise(function: Pointwise) -> (Option<(f64, f64)>, Activation) {
+    let unit = Activation::Clip {
+        low: 0.0,
+        high: 1.0,
+    };
+    let plain = match function {
+        Pointwise::HardSigmoid => return (Some((1.0 / 6.0, 0.5)), unit),
+        Pointwise::HardSigmoidKeras2 => return (Some((0.2, 0.5)), unit),
+        Pointwise::Silu => Activation::Silu { rate: 1.0 },
+        Pointwise::Gelu => Activation::Gelu,
+        Pointwise::GeluTanh => Activation::GeluTanh,
+        Pointwise::Softplus => Activation::Softplus { rate: 1.0 },
+        // λ·α and λ of the paper on self-normalizing networks.
+        Pointwise::Selu => Activation::Elu {
+            depth: 1.758_099_3,
+            rate: 1.0,
+            slope: 1.050_701,
+        },
+        Pointwise::Relu6 => Activation::Clip {
+            low: 0.0,
+            high: 6.0,
+        },
+        Pointwise::Hardtanh => Activation::Clip {
+            low: -1.0,
+            high: 1.0,
+        },
+        Pointwise::Hardswish => Activation::HardSwish,
+        Pointwise::Mish => Activation::Mish,
+        Pointwise::Softsign => Activation::Softsign,
+        Pointwise::Exp => Activation::Exp,
+    };
+    (None, plain)
 }
 
 fn constant(weights: impl Iterator<Item = f64>) -> Vec<Layer> {

@@ -1,11 +1,12 @@
-//! Simplifying a chain of steps before it becomes layers: what is linear goes into the dense layer
-//! beside it.
+//! Folding: simplifying a chain of operations before it becomes layers. What is linear goes into the
+//! dense layer beside it, so that a batch normalization costs nothing on the device.
 //!
-//! Everything is computed in f64 and rounded to f32 once, when the layers are made.
+//! Everything is computed in f64 and rounded to f32 once, when the layers are made. Rounding after
+//! each fold would add up errors that neither the framework nor the engine makes.
 
 use crate::graph::{Activation, Dense, Layer};
 
-/// One step of an expert, gate or tower.
+/// One operation of an expert, gate or tower.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// `W x + b`.
@@ -16,12 +17,8 @@ pub(crate) enum Step {
     Activation(Activation),
     /// Trained slopes per unit.
     PRelu(Vec<f32>),
-    /// A layer norm.
-    LayerNorm {
-        gain: Vec<f32>,
-        bias: Vec<f32>,
-        epsilon: f32,
-    },
+    /// A norm, or a Dice: what is a layer of its own.
+    Layer(Layer),
 }
 
 /// A dense layer whose weights are still the file's: factors wait beside them, so that they are
@@ -184,14 +181,10 @@ pub(crate) fn simplify(steps: Vec<Step>, note: &mut dyn FnMut(String)) -> Vec<St
     done
 }
 
-/// Makes layers of steps; an activation joins the dense layer before it, or becomes slopes where
-/// none is.
-///
-/// # Errors
-///
-/// The activation that can stand neither way.
+/// Makes layers of steps; an activation joins the dense layer before it, or becomes slopes or a
+/// layer of its own where none is.
 #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
-pub(crate) fn finish(steps: Vec<Step>, mut width: usize) -> Result<Vec<Layer>, Activation> {
+pub(crate) fn finish(steps: Vec<Step>, mut width: usize) -> Vec<Layer> {
     let round = |v: Vec<f64>| v.into_iter().map(|x| x as f32).collect();
     let mut layers = Vec::new();
     let mut steps = steps.into_iter().peekable();
@@ -216,18 +209,10 @@ pub(crate) fn finish(steps: Vec<Step>, mut width: usize) -> Result<Vec<Layer>, A
             Step::Activation(Activation::LeakyRelu { slope }) => Layer::PRelu {
                 slope: vec![slope; width],
             },
-            Step::Activation(other) => return Err(other),
+            Step::Activation(activation) => Layer::Pointwise { activation, width },
             Step::PRelu(slope) => Layer::PRelu { slope },
-            Step::LayerNorm {
-                gain,
-                bias,
-                epsilon,
-            } => Layer::LayerNorm {
-                gain,
-                bias,
-                epsilon,
-            },
+            Step::Layer(layer) => layer,
         });
     }
-    Ok(layers)
+    layers
 }

@@ -1,9 +1,48 @@
-//! The one intermediate model between importers, quantizer, packer and oracle.
+//! The intermediate model. Importers and specs make one, and everything else starts from it: the
+//! quantizer, the writer of blobs, the evaluations.
 //!
-//! It mirrors the blob's wiring (`docs/format.md`): a flat list of nodes in the order of the
-//! weights. Value 0 is the input; node `i` makes value `i + 1`. Levels come one after the other,
-//! each a run of experts and then a run of gates; towers come last, one per task that is not a
+//! It mirrors the wiring of a blob (`docs/format.md`), with f32 weights: a flat list of nodes in the
+//! order of the weights. Value 0 is the input, and node `i` computes value `i + 1`. Levels come one
+//! after the other, each of them experts and then gates. Towers come last, one per task that is not a
 //! product.
+//!
+//! This is a shared bottom of one expert and one tower:
+//!
+//! ```
+//! use mmoe_tools::convert::{Conversion, Precision};
+//! use mmoe_tools::engine::Runner;
+//! use mmoe_tools::graph::{Activation, Dense, Graph, Input, Layer, Node, Op, Output, Task};
+//!
+//! let layer = |name: &str, weight: Vec<f32>, outputs, activation| {
+//!     Layer::Dense(Dense {
+//!         name: name.into(),
+//!         inputs: weight.len() / outputs,
+//!         outputs,
+//!         weight,
+//!         bias: vec![0.0; outputs],
+//!         activation,
+//!     })
+//! };
+//! let node = |op, src, inputs, outputs, layer| Node {
+//!     op, src, start: 0, inputs, outputs, layers: vec![layer],
+//! };
+//! let graph = Graph {
+//!     name: "sum".into(),
+//!     version: 1,
+//!     inputs: vec![Input::new("x", 2)],
+//!     feature_names: Vec::new(),
+//!     nodes: vec![
+//!         node(Op::Expert, 0, 2, 1, layer("expert", vec![1.0, 1.0], 1, Activation::Relu)),
+//!         node(Op::Tower, 1, 1, 1, layer("tower", vec![2.0], 1, Activation::Linear)),
+//!     ],
+//!     tasks: vec![Task { name: "y".into(), output: Output::Linear { value: 2 } }],
+//! };
+//! graph.check()?;
+//! let blob = Conversion::new(Precision::F32).run(&graph)?.bytes();
+//! let (y, _) = Runner::load(&blob)?.predict(&[1.0, 0.5]).map(|(y, run)| (y.to_vec(), run))?;
+//! assert_eq!(y, [3.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub(crate) mod assemble;
 mod fold;
@@ -12,10 +51,12 @@ pub(crate) mod tensors;
 
 use std::fmt;
 
+use mmoe::blob::ActivationKind;
+
 /// A model: wiring and f32 weights, whatever file they came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
-    /// The model's name; becomes the blob's identity.
+    /// The name of the model, which becomes part of the blob's identity.
     pub name: String,
     /// The model's version; 0 where nobody gave one.
     pub version: u32,
@@ -34,23 +75,24 @@ pub struct Graph {
 pub struct Input {
     /// For people and for the feature names.
     pub name: String,
-    /// How many features.
+    /// How many features it has.
     pub count: usize,
-    /// Declared range, where known (used by the integer quantizer).
+    /// The smallest value, where it is declared. The quantizer uses it.
     pub min: Option<f64>,
-    /// Declared range, where known.
+    /// The largest value, where it is declared.
     pub max: Option<f64>,
-    /// Mean of the raw feature: the model's weights expect `(x − mean) / std`, the blob takes `x`.
+    /// The mean of the raw feature. The weights of the model expect `(x − mean) / std`, and the blob
+    /// takes `x`.
     pub mean: Option<f64>,
-    /// Standard deviation of the raw feature.
+    /// The standard deviation of the raw feature.
     pub std: Option<f64>,
-    /// Whether `(x − mean) / std` has become part of the layers that read the input: mean and
-    /// deviation then only say which values occur.
+    /// Whether `(x − mean) / std` has become part of the layers that read the input. The mean and the
+    /// deviation then only describe which values occur.
     pub folded: bool,
 }
 
 impl Input {
-    /// `count` features of which nothing else is known.
+    /// Creates an input of `count` features of which nothing else is known.
     #[must_use]
     pub fn new(name: &str, count: usize) -> Self {
         Self {
@@ -60,8 +102,8 @@ impl Input {
         }
     }
 
-    /// The mean and the standard deviation that an evaluation has yet to apply to the raw feature:
-    /// 0 and 1 where there are none, or where they are folded into the layers.
+    /// Returns the mean and the standard deviation that an evaluation has yet to apply to the raw
+    /// feature: 0 and 1 where there are none, or where they are folded into the layers.
     #[must_use]
     pub fn scaling(&self) -> (f64, f64) {
         if self.folded {
@@ -71,8 +113,8 @@ impl Input {
         }
     }
 
-    /// The smallest and the largest value to expect: as declared, or this many standard deviations
-    /// on each side of the mean; `None` where neither is known.
+    /// Returns the smallest and the largest value to expect: as declared, or this many standard
+    /// deviations on each side of the mean, or `None` where neither is known.
     ///
     /// The number of deviations depends on what the range is for. The quantizer takes 6, since a
     /// value outside its range saturates. The check of a written blob takes 3: it wants rows far
@@ -102,9 +144,9 @@ pub struct Node {
     pub start: usize,
     /// How many elements it reads.
     pub inputs: usize,
-    /// Width of the value it makes. For a gate: the width of the mixture.
+    /// The width of the value that it computes; for a gate, the width of the mixture.
     pub outputs: usize,
-    /// Its layers, in order; none is the identity.
+    /// Its layers, in order. A node without layers passes on what it reads.
     pub layers: Vec<Layer>,
 }
 
@@ -172,13 +214,41 @@ pub enum Layer {
         /// Per-unit slope.
         slope: Vec<f32>,
     },
-    /// `(x − mean(x)) / √(var(x) + epsilon) ⊙ gain + bias` over the layer's units.
-    LayerNorm {
+    /// The layer's units brought to a common scale, `⊙ gain + bias`.
+    Norm {
+        /// How the scale is found.
+        by: Normalization,
         /// Per-unit factor.
         gain: Vec<f32>,
         /// Per-unit addend.
         bias: Vec<f32>,
-        /// Added to the variance.
+        /// Added to the variance or the mean square; of a unit norm the least sum of squares.
+        epsilon: f32,
+    },
+    /// An activation that no dense layer takes in.
+    Pointwise {
+        /// Applied to each unit.
+        activation: Activation,
+        /// How many units.
+        width: usize,
+    },
+    /// `x·(alpha + (1 − alpha)·sigmoid(gain·x + bias))`, per unit.
+    Dice {
+        /// Per-unit factor under the sigmoid.
+        gain: Vec<f32>,
+        /// Per-unit addend under the sigmoid.
+        bias: Vec<f32>,
+        /// Per-unit slope where the sigmoid is 0.
+        alpha: Vec<f32>,
+    },
+    /// `x·(alpha + (1 − alpha)·sigmoid(d / √(Σ d² + epsilon)))`, with `d` the deviations from the
+    /// mean over the layer's units.
+    RowDice {
+        /// How many units.
+        width: usize,
+        /// Slope where the sigmoid is 0.
+        alpha: f32,
+        /// Added to the sum of squares.
         epsilon: f32,
     },
     /// The weights of a constant gate, in the order of `sees`.
@@ -186,6 +256,37 @@ pub enum Layer {
         /// One weight per value seen.
         weights: Vec<f32>,
     },
+}
+
+impl Layer {
+    /// How many numbers it makes of `inputs` numbers.
+    #[must_use]
+    pub fn outputs(&self, inputs: usize) -> usize {
+        match self {
+            Self::Dense(d) => d.outputs,
+            Self::Constant { weights } => weights.len(),
+            Self::Affine { .. }
+            | Self::PRelu { .. }
+            | Self::Norm { .. }
+            | Self::Pointwise { .. }
+            | Self::Dice { .. }
+            | Self::RowDice { .. } => inputs,
+        }
+    }
+}
+
+/// How a [`Layer::Norm`] finds its scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalization {
+    /// `(x − mean) / √(variance + epsilon)`, in each group of neighbouring units.
+    Layer {
+        /// How many groups; 1 is a layer norm.
+        groups: usize,
+    },
+    /// `x / √(mean(x²) + epsilon)`.
+    Rms,
+    /// `x / √(max(Σ x², epsilon))`.
+    Unit,
 }
 
 /// A dense layer. `Debug` shows its shape, not its numbers.
@@ -201,8 +302,8 @@ pub struct Dense {
     pub weight: Vec<f32>,
     /// One per row; zeros where the source had none.
     pub bias: Vec<f32>,
-    /// Applied to each output. Always [`Activation::Linear`] in the last layer of a gate or of a
-    /// tower.
+    /// The activation function of each output. It is always [`Activation::Linear`] in the last layer
+    /// of a gate or of a tower.
     pub activation: Activation,
 }
 
@@ -232,6 +333,121 @@ pub enum Activation {
     Sigmoid,
     /// Hyperbolic tangent.
     Tanh,
+    /// `x·Φ(x)`.
+    Gelu,
+    /// `x·sigmoid(√(8/π)·(x + 0.044715·x³))`.
+    GeluTanh,
+    /// `x·sigmoid(rate·x)`.
+    Silu {
+        /// Above 0.
+        rate: f32,
+    },
+    /// `x < 0 ? depth·(e^(rate·x) − 1) : slope·x`.
+    Elu {
+        /// 0 or more.
+        depth: f32,
+        /// Above 0.
+        rate: f32,
+        /// 0 or more.
+        slope: f32,
+    },
+    /// `ln(1 + e^(rate·x)) / rate`.
+    Softplus {
+        /// Above 0.
+        rate: f32,
+    },
+    /// `x·tanh(ln(1 + e^x))`.
+    Mish,
+    /// `x / (1 + |x|)`.
+    Softsign,
+    /// `x·clip(x + 3, 0, 6) / 6`.
+    HardSwish,
+    /// `x` between two bounds.
+    Clip {
+        /// The least value.
+        low: f32,
+        /// The greatest value, not below the least.
+        high: f32,
+    },
+    /// `e^x`.
+    Exp,
+}
+
+impl Activation {
+    /// Its code, and the three numbers that a float model stores for it where it is a curve.
+    #[must_use]
+    pub fn code(self) -> (ActivationKind, [f32; 3]) {
+        let plain = |kind| (kind, [0.0; 3]);
+        match self {
+            Self::Linear => plain(ActivationKind::Linear),
+            Self::Relu => plain(ActivationKind::Relu),
+            Self::LeakyRelu { .. } => plain(ActivationKind::LeakyRelu),
+            Self::Sigmoid => plain(ActivationKind::Sigmoid),
+            Self::Tanh => plain(ActivationKind::Tanh),
+            Self::Gelu => plain(ActivationKind::Gelu),
+            Self::GeluTanh => plain(ActivationKind::GeluTanh),
+            Self::Silu { rate } => (ActivationKind::Silu, [rate, 0.0, 0.0]),
+            Self::Elu { depth, rate, slope } => (ActivationKind::Elu, [depth, rate, slope]),
+            Self::Softplus { rate } => (ActivationKind::Softplus, [rate, 1.0 / rate, 0.0]),
+            Self::Mish => plain(ActivationKind::Mish),
+            Self::Softsign => plain(ActivationKind::Softsign),
+            Self::HardSwish => plain(ActivationKind::HardSwish),
+            Self::Clip { low, high } => (ActivationKind::Clip, [low, high, 0.0]),
+            Self::Exp => plain(ActivationKind::Exp),
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.code().0.name()
+    }
+
+    /// Whether integer models compute it by a table, from a scale of its input's own.
+    #[must_use]
+    pub fn is_curve(self) -> bool {
+        self.code().0.curve().is_some()
+    }
+
+    /// Whether it ends at a scale that the rules fix: between −1 and 1 in steps of 1/32768.
+    #[must_use]
+    pub fn squashes(self) -> bool {
+        matches!(self, Self::Sigmoid | Self::Tanh)
+    }
+
+    /// Whether its numbers are what the formula allows.
+    #[must_use]
+    pub fn is_sound(self) -> bool {
+        let positive = |v: f32| v.is_finite() && v > 0.0;
+        match self {
+            Self::Silu { rate } | Self::Softplus { rate } => positive(rate),
+            Self::Elu { depth, rate, slope } => {
+                positive(rate) && [depth, slope].iter().all(|v| v.is_finite() && *v >= 0.0)
+            }
+            Self::Clip { low, high } => low.is_finite() && high.is_finite() && low <= high,
+            Self::LeakyRelu { slope } => slope.is_finite(),
+            Self::Linear
+            | Self::Relu
+            | Self::Sigmoid
+            | Self::Tanh
+            | Self::Gelu
+            | Self::GeluTanh
+            | Self::Mish
+            | Self::Softsign
+            | Self::HardSwish
+            | Self::Exp => true,
+        }
+    }
+}
+
+impl Node {
+    /// Whether it is a tower or a gate whose last layer makes logits. A tower that ends in
+    /// anything else gives activations.
+    #[must_use]
+    pub fn ends_in_logits(&self) -> bool {
+        self.op != Op::Expert
+            && matches!(self.layers.last(), Some(Layer::Dense(d)) if d.activation == Activation::Linear)
+    }
 }
 
 /// One output of the model.
@@ -284,8 +500,8 @@ impl Output {
 }
 
 impl Graph {
-    /// Raw features as the first layers expect them: `(x − mean) / std` where that is not folded
-    /// into the layers.
+    /// Converts raw features to what the first layers expect: `(x − mean) / std` where that is not
+    /// folded into the layers.
     #[must_use]
     pub fn standardized(&self, x: &[f64]) -> Vec<f64> {
         let scaling = self
@@ -298,7 +514,7 @@ impl Graph {
             .collect()
     }
 
-    /// Width of value `v` (0: the input).
+    /// Returns the width of value `v`, where value 0 is the input.
     #[must_use]
     pub fn width(&self, v: usize) -> usize {
         match v.checked_sub(1) {
@@ -307,8 +523,8 @@ impl Graph {
         }
     }
 
-    /// The nodes of experts that no gate of their level sees though it has gates: they are never
-    /// run.
+    /// Returns the nodes of experts that no gate of their level sees, although it has gates. Such
+    /// experts never run.
     #[must_use]
     pub fn unseen(&self) -> Vec<usize> {
         let runs = self
@@ -336,8 +552,8 @@ impl Graph {
         unseen
     }
 
-    /// Index of the tower that makes value `v`, counted among towers; `None` if `v` is not a
-    /// tower's.
+    /// Returns the number, among towers, of the tower that computes value `v`, or `None` if no tower
+    /// does.
     #[must_use]
     pub fn tower_index(&self, v: usize) -> Option<usize> {
         let node = v.checked_sub(1)?;

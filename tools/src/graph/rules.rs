@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::graph::{Activation, GateKind, Graph, Layer, Node, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Normalization, Op, Output};
 
 /// Most tasks a model may have.
 pub const MAX_TASKS: usize = 32;
@@ -91,6 +91,21 @@ pub enum GraphError {
         node: String,
         layer: usize,
         tensor: String,
+    },
+    #[error(
+        "{node}, layer {layer}: a number of its activation or norm is outside what the formula \
+         allows: epsilons are 0 or more, rates above 0, bounds in order, and all of them finite"
+    )]
+    Number { node: String, layer: usize },
+    #[error(
+        "{node}, layer {layer}: {groups} groups of {width} units: groups have equally many units, \
+         and there are 1 to 256"
+    )]
+    Groups {
+        node: String,
+        layer: usize,
+        groups: usize,
+        width: usize,
     },
     #[error(
         "{node} does not end in a dense layer without activation, the raw logits: end it in one \
@@ -226,9 +241,6 @@ impl Graph {
                             found: made,
                             expected: node.outputs,
                         });
-                    }
-                    if matches!(node.op, Op::Tower) && !node.layers.is_empty() {
-                        check_raw(node, &name)?;
                     }
                 }
             }
@@ -498,6 +510,9 @@ impl Graph {
             {
                 return Err(GraphError::EmptyTower { task: name(), kind });
             }
+            if !matches!(task.output, Output::Linear { .. }) {
+                check_raw(&self.nodes[value - 1], &self.node_name(value - 1))?;
+            }
         }
         let made = self
             .nodes
@@ -608,9 +623,18 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
                     (&d.bias, d.outputs),
                 ],
             ),
-            Layer::Affine { gain, bias } | Layer::LayerNorm { gain, bias, .. } => {
+            Layer::Affine { gain, bias } | Layer::Norm { gain, bias, .. } => {
                 ("", width, width, vec![(gain, width), (bias, width)])
             }
+            Layer::Pointwise { width: own, .. } | Layer::RowDice { width: own, .. } => {
+                ("", *own, *own, vec![])
+            }
+            Layer::Dice { gain, bias, alpha } => (
+                "",
+                width,
+                width,
+                vec![(gain, width), (bias, width), (alpha, width)],
+            ),
             Layer::PRelu { slope } => ("", width, width, vec![(slope, width)]),
             Layer::Constant { weights } => {
                 ("", width, weights.len(), vec![(weights, weights.len())])
@@ -651,13 +675,36 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
                 });
             }
         }
-        if let Layer::LayerNorm { epsilon, .. } = layer
-            && (!epsilon.is_finite() || *epsilon < 0.0)
-        {
-            return Err(GraphError::NotFinite {
+        let sound = match layer {
+            Layer::Norm { epsilon, .. } => epsilon.is_finite() && *epsilon >= 0.0,
+            Layer::RowDice { epsilon, alpha, .. } => {
+                epsilon.is_finite() && *epsilon >= 0.0 && alpha.is_finite()
+            }
+            Layer::Dense(Dense { activation, .. }) | Layer::Pointwise { activation, .. } => {
+                activation.is_sound()
+            }
+            Layer::Affine { .. }
+            | Layer::PRelu { .. }
+            | Layer::Dice { .. }
+            | Layer::Constant { .. } => true,
+        };
+        if !sound {
+            return Err(GraphError::Number {
                 node: name.into(),
                 layer: i,
-                tensor: "epsilon".into(),
+            });
+        }
+        if let Layer::Norm {
+            by: Normalization::Layer { groups },
+            ..
+        } = layer
+            && (!(1..=256).contains(groups) || !width.is_multiple_of(*groups))
+        {
+            return Err(GraphError::Groups {
+                node: name.into(),
+                layer: i,
+                groups: *groups,
+                width,
             });
         }
         width = outputs;
@@ -665,7 +712,7 @@ fn check_layers(node: &Node, name: &str) -> Result<usize, GraphError> {
     Ok(width)
 }
 
-/// Gates and towers end in raw logits.
+/// Gates end in raw logits, and so do towers whose output is a probability.
 fn check_raw(node: &Node, name: &str) -> Result<(), GraphError> {
     match node.layers.last() {
         Some(Layer::Dense(d)) if d.activation == Activation::Linear => Ok(()),

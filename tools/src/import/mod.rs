@@ -1,8 +1,18 @@
-//! Reading trained weights: every reader gives back the same [`Weights`].
+//! Reading trained weights: a file of any known kind becomes [`Weights`], which are named tensors.
 //!
-//! Files are told apart by their first bytes, never by their extension. Nothing in a file is ever
-//! executed, and no reader allocates more than a small multiple of the file's size, whatever the
-//! file claims.
+//! Files are told apart by their first bytes, never by their extension. Weights files come from
+//! anywhere, so nothing in a file is ever executed, and no reader allocates more than a small multiple
+//! of the file's size, whatever the file claims.
+//!
+//! ```
+//! use mmoe_tools::import;
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/pytorch-edge");
+//! # let folder = std::path::Path::new(folder);
+//! let weights = import::read(&folder.join("state_dict.pt"))?;
+//! assert_eq!(weights.format, "PyTorch state dict");
+//! assert_eq!(weights.tensors["experts.0.0.weight"].shape, [64, 64]);
+//! # Ok::<(), import::ImportError>(())
+//! ```
 
 use std::fs;
 use std::path::Path;

@@ -6,10 +6,7 @@
 //! a spec that settles it. [`Question::apply`] puts another choice into a plan, so that a search
 //! can try it on golden rows.
 
-use super::{
-    ActivationPlan, GateKindPlan, LayerPlan, Layout, Norm, NormKind, OutputPlan, Plan, Pointwise,
-    TensorRef,
-};
+use super::{ActivationPlan, GateKindPlan, Layout, OutputPlan, Plan, Pointwise};
 
 /// What is not settled about a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,7 +65,7 @@ pub enum Topic {
 }
 
 /// A layer, gate or output of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum At {
     /// Level, expert, layer.
     Expert(usize, usize, usize),
@@ -411,17 +408,17 @@ impl Question {
         }
     }
 
-    /// What is assumed, in a sentence: `hidden layers of the experts: relu (PyTorch: …)`.
+    /// What is asked, as the beginning of a sentence: `hidden layers of the experts`.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn what(&self) -> String {
         let whose = match self.part {
             Part::All => "",
             Part::Experts => " of the experts",
             Part::Gates => " of the gates",
             Part::Towers => " of the towers",
         };
-        let what = match self.topic {
-            Topic::Output if self.assumed.is_some() => "an output is".into(),
+        match self.topic {
+            Topic::Output if self.assumed.is_some() => "an output is made by".into(),
             Topic::Output => format!(
                 "how {} made",
                 count(self.at.len(), "output is", "outputs are")
@@ -435,7 +432,13 @@ impl Question {
             Topic::Front => "rows of data hold".into(),
             Topic::Layout => "square matrices lie".into(),
             Topic::Residual => format!("layers{whose}"),
-        };
+        }
+    }
+
+    /// What is assumed, in a sentence: `hidden layers of the experts: relu (PyTorch: …)`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let what = self.what();
         let Some(assumed) = &self.assumed else {
             return format!("{what}: the file does not say");
         };
@@ -444,23 +447,19 @@ impl Question {
         } else {
             format!(" ({})", self.source)
         };
-        let places = if self.topic == Topic::Output {
-            0
-        } else {
-            self.at.len()
+        let of = match (self.topic, self.at.len()) {
+            (Topic::Output | Topic::Front, _) => String::new(),
+            (_, 1) => ", in 1 place".into(),
+            (_, places) => format!(", in {places} places"),
         };
-        let of = if places == 1 {
-            "1 place".into()
-        } else {
-            format!("{places} places")
-        };
-        format!("{what}: {}, in {of}{source}", assumed.words())
+        format!("{what}: {}{of}{source}", assumed.words())
     }
 
     /// The table and the line of a spec that state this choice.
     #[must_use]
     pub fn line(&self, choice: &Choice) -> (&'static str, String) {
         let table = match self.part {
+            _ if self.topic == Topic::Output => "[[tasks]]",
             Part::All => "[defaults]",
             Part::Experts => "[experts]",
             Part::Gates => "[gates]",
@@ -530,6 +529,7 @@ impl Choice {
             Self::Norm(NormChoice::Group(n)) => format!("group_norm of {n} groups"),
             Self::Norm(kind) => kind.name().into(),
             Self::Epsilon(e) => format!("{e:e}"),
+            Self::Gate(GateKindPlan::TopK { k, .. }, _) => format!("top_k with k = {k}"),
             Self::Gate(kind, t) if *t == 1.0 => kind.name().into(),
             Self::Gate(kind, t) => format!("{} of logits divided by {t}", kind.name()),
             Self::Layout(Layout::OutIn) => "as [outputs, inputs]".into(),
@@ -539,179 +539,6 @@ impl Choice {
             Self::Output(output) => output.name().into(),
             Self::Front(true) => "the raw input of the first layers".into(),
             Self::Front(false) => "what the layers before experts and gates made".into(),
-        }
-    }
-}
-
-impl LayerPlan {
-    /// Whether a trained vector stands in its norm or its slope.
-    fn has_vector(&self) -> bool {
-        let norm = self.before.as_ref().or(self.after.as_ref());
-        self.activation.is_trained() || norm.is_some_and(|n| n.gamma.is_some())
-    }
-
-    /// What its vector without statistics is taken for; `None` for a batch norm.
-    #[must_use]
-    pub fn norm_choice(&self) -> Option<NormChoice> {
-        if let ActivationPlan::PRelu(_) = self.activation {
-            return Some(NormChoice::PRelu);
-        }
-        let Some(norm) = self.before.as_ref().or(self.after.as_ref()) else {
-            return Some(NormChoice::Nothing);
-        };
-        match norm.kind {
-            NormKind::Layer => Some(NormChoice::Layer),
-            NormKind::Rms => Some(NormChoice::Rms),
-            NormKind::Group(n) => Some(NormChoice::Group(n)),
-            NormKind::Scale => Some(NormChoice::Scale),
-            NormKind::Batch(..) | NormKind::L2 => None,
-        }
-    }
-
-    /// Settles one doubt.
-    pub fn choose(&mut self, choice: &Choice) {
-        match choice {
-            Choice::Activation(a) => {
-                self.activation = a.clone();
-                self.open.activation = false;
-            }
-            Choice::AfterActivation(after) => {
-                let norm = self.before.take().or_else(|| self.after.take());
-                if *after {
-                    self.after = norm;
-                } else {
-                    self.before = norm;
-                }
-                self.open.order = false;
-            }
-            Choice::Norm(kind) => {
-                self.become_norm(*kind);
-                self.open.norm = false;
-            }
-            Choice::Epsilon(e) => {
-                for norm in [&mut self.before, &mut self.after].into_iter().flatten() {
-                    norm.epsilon = *e;
-                }
-                self.open.epsilon = false;
-            }
-            Choice::Layout(layout) => {
-                self.layout = *layout;
-                self.open.layout = false;
-            }
-            Choice::Residual(on) => {
-                self.residual = *on;
-                self.open.residual = false;
-            }
-            Choice::Gate(..) | Choice::Output(_) | Choice::Front(_) => {}
-        }
-    }
-
-    /// Takes its vector for something else. Where it was a slope, the layer's activation becomes
-    /// an open question; where it becomes one, that is answered.
-    fn become_norm(&mut self, kind: NormChoice) {
-        let kind = match kind {
-            NormChoice::PRelu => {
-                let norm = self.before.take().or_else(|| self.after.take());
-                if let Some(slope) = norm.and_then(|n| n.gamma) {
-                    self.activation = ActivationPlan::PRelu(slope);
-                    self.open.activation = false;
-                    self.open.order = false;
-                    self.open.epsilon = false;
-                }
-                return;
-            }
-            NormChoice::Nothing => {
-                self.before = None;
-                self.after = None;
-                self.open.epsilon = false;
-                return;
-            }
-            NormChoice::Layer => NormKind::Layer,
-            NormChoice::Rms => NormKind::Rms,
-            NormChoice::Group(n) => NormKind::Group(n),
-            NormChoice::Scale => NormKind::Scale,
-        };
-        if self.before.is_none() && self.after.is_none() && !self.activation.is_trained() {
-            self.before = Some(Norm {
-                gamma: None,
-                beta: None,
-                kind,
-                epsilon: 1e-5,
-            });
-            self.open.epsilon = true;
-            return;
-        }
-        if let ActivationPlan::PRelu(slope) = &self.activation {
-            self.before = Some(Norm::lone(slope.clone(), kind));
-            self.activation = ActivationPlan::Relu;
-            self.open.activation = true;
-            self.open.epsilon = true;
-        } else if let Some(norm) = self.before.as_mut().or(self.after.as_mut()) {
-            norm.kind = kind;
-        }
-    }
-}
-
-impl Norm {
-    /// A norm that has gains alone.
-    #[must_use]
-    pub fn lone(gamma: TensorRef, kind: NormKind) -> Self {
-        Self {
-            gamma: Some(gamma),
-            beta: None,
-            kind,
-            epsilon: 1e-5,
-        }
-    }
-}
-
-impl Plan {
-    /// Every layer with its place, its part, and whether it is the last of its unit.
-    pub fn places(&self) -> impl Iterator<Item = (At, Part, bool, &LayerPlan)> {
-        let levels = self.levels.iter().enumerate().flat_map(|(l, level)| {
-            let experts = level.experts.iter().enumerate().flat_map(move |(e, unit)| {
-                let end = unit.layers.len();
-                let layers = unit.layers.iter().enumerate();
-                layers.map(move |(i, layer)| {
-                    (At::Expert(l, e, i), Part::Experts, i + 1 == end, layer)
-                })
-            });
-            let gates = level.gates.iter().enumerate().flat_map(move |(g, gate)| {
-                let end = gate.unit.layers.len();
-                let layers = gate.unit.layers.iter().enumerate();
-                layers
-                    .map(move |(i, layer)| (At::Logits(l, g, i), Part::Gates, i + 1 == end, layer))
-            });
-            experts.chain(gates)
-        });
-        let towers = self.towers.iter().enumerate().flat_map(|(t, unit)| {
-            let end = unit.layers.len();
-            let layers = unit.layers.iter().enumerate();
-            layers.map(move |(i, layer)| (At::Tower(t, i), Part::Towers, i + 1 == end, layer))
-        });
-        levels.chain(towers)
-    }
-
-    /// The layer of a place; `None` where the place is no layer of this plan.
-    pub fn layer_mut(&mut self, at: At) -> Option<&mut LayerPlan> {
-        match at {
-            At::Expert(l, e, i) => self
-                .levels
-                .get_mut(l)?
-                .experts
-                .get_mut(e)?
-                .layers
-                .get_mut(i),
-            At::Logits(l, g, i) => self
-                .levels
-                .get_mut(l)?
-                .gates
-                .get_mut(g)?
-                .unit
-                .layers
-                .get_mut(i),
-            At::Tower(t, i) => self.towers.get_mut(t)?.layers.get_mut(i),
-            At::Gate(..) | At::Task(_) | At::Front => None,
         }
     }
 }

@@ -1,22 +1,22 @@
-//! What keeps a graph from becoming integers.
+//! Why a model cannot be converted to integers.
 
-/// Why a graph has no integers.
+/// Why a model cannot be converted to integers. Each message names the layer and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
-    /// Integer models have no layer norm.
-    #[error(
-        "layer norm (`{0}`) does not exist in i8 models: convert with `--precision w8`, or train \
-         with batch norm, which folds away"
-    )]
-    LayerNorm(String),
+    /// A normalization whose numbers do not fit.
+    #[error("`{0}`: the norm has {1}, which i8 models cannot hold: convert with `--precision w8`")]
+    Norm(String, &'static str),
     /// A slope that Q14 cannot hold.
     #[error(
-        "`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision \
-         w8`"
+        "`{0}`: i8 models can hold slopes from −2 to 2, and this one is {1}: convert with \
+         `--precision w8`"
     )]
     Slope(String, f32),
-    /// A constant gate weight outside 0 … 1.
-    #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
+    /// A constant gate weight outside 0 to 1.
+    #[error(
+        "`{0}`: i8 models can hold constant gate weights from 0 to 1, and this one is {1}: convert \
+         with `--precision w8`"
+    )]
     Weight(String, f32),
     /// An affine layer whose factors do not fit.
     #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]

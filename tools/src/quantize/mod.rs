@@ -2,7 +2,9 @@
 //! in `docs/numerics.md`.
 
 mod calibrate;
+mod curves;
 mod error;
+mod norms;
 pub mod proof;
 pub mod rows;
 mod scales;
@@ -13,8 +15,8 @@ pub use error::QuantizeError;
 pub use unify::unify_expert_scales;
 
 use crate::eval::statistics::Tensors;
-use crate::graph::{Activation, Dense, Graph, Layer, Op, Output};
-use mmoe::kernel::{AffineRow, InputScale, Row, WideRow};
+use crate::graph::{Activation, Dense, Graph, Layer, Normalization, Op, Output};
+use mmoe::kernel::{AffineRow, CurveTable, DiceRow, InputScale, Row, WideRow};
 use proof::Span;
 use rows::{InputColumns, Target};
 use scales::ScaleGroups;
@@ -44,6 +46,8 @@ pub enum QLayer {
         rows: Vec<Row>,
         /// Applied to each output.
         activation: Activation,
+        /// Its table, if it is a curve.
+        table: Option<Box<CurveTable>>,
     },
     /// int16 weights.
     I16 {
@@ -53,6 +57,8 @@ pub enum QLayer {
         rows: Vec<WideRow>,
         /// Applied to each output.
         activation: Activation,
+        /// Its table, if it is a curve.
+        table: Option<Box<CurveTable>>,
     },
     /// `gain·x + bias` per unit.
     Affine(Vec<AffineRow>),
@@ -60,6 +66,31 @@ pub enum QLayer {
     PRelu(Vec<i16>),
     /// Constant gate weights in Q15.
     Constant(Vec<u16>),
+    /// An activation of its own.
+    Pointwise {
+        /// Applied to each unit.
+        activation: Activation,
+        /// Its table, if it is a curve.
+        table: Option<Box<CurveTable>>,
+    },
+    /// A normalization.
+    Norm {
+        /// Of which kind.
+        by: Normalization,
+        /// What stands for ε.
+        energy: u64,
+        /// Gain and bias per unit.
+        units: Vec<AffineRow>,
+    },
+    /// Dice per unit.
+    Dice(Vec<DiceRow>),
+    /// Dice over the units of the row.
+    RowDice {
+        /// What stands for ε.
+        energy: u64,
+        /// Slope in Q14.
+        alpha: i16,
+    },
 }
 
 /// The integers of one node.
@@ -151,15 +182,6 @@ pub fn quantize(
     calibration: &Calibration,
     options: &Options,
 ) -> Result<Quantized, QuantizeError> {
-    for (n, node) in graph.nodes.iter().enumerate() {
-        if let Some(l) = node
-            .layers
-            .iter()
-            .position(|l| matches!(l, Layer::LayerNorm { .. }))
-        {
-            return Err(QuantizeError::LayerNorm(layer_name(graph, n, l)));
-        }
-    }
     let mut wide: BTreeSet<(usize, usize)> = BTreeSet::new();
     let names: Vec<(String, (usize, usize))> = dense_layers(graph)
         .map(|(n, l, _)| (layer_name(graph, n, l), (n, l)))
@@ -261,6 +283,7 @@ pub fn quantize(
                     .filter(|(at, noise)| !wide.contains(at) && *noise > most(*at))
                     .collect();
                 if options.max_loss.is_some() || noisy.is_empty() {
+                    notes.extend(made.notes);
                     return Ok(Quantized { notes, ..made });
                 }
                 for (at, noise) in noisy {
@@ -292,6 +315,15 @@ struct Quantizer<'a> {
 
 /// Noise of each dense layer's weights.
 type Noises = Vec<((usize, usize), f64)>;
+
+/// What is found out on the way.
+#[derive(Default)]
+struct Findings {
+    report: Vec<(String, LayerReport)>,
+    noises: Noises,
+    /// How far each table is off.
+    curves: Vec<(String, Activation, f64, f64)>,
+}
 
 impl Quantizer<'_> {
     /// How many integer steps may span `reach` so that every narrow layer that reads the tensor
@@ -345,10 +377,9 @@ impl Quantizer<'_> {
         );
         let mut spans = vec![columns.span.clone()];
         let mut nodes = Vec::new();
-        let (mut report, mut noises) = (Vec::new(), Vec::new());
+        let mut found = Findings::default();
         for (at, node) in graph.nodes.iter().enumerate() {
-            let (made, mut span) =
-                self.node(at, &columns, &spans, &steps.step, &mut report, &mut noises)?;
+            let (made, mut span) = self.node(at, &columns, &spans, &steps.step, &mut found)?;
             if let Op::Gate { kind, sees, .. } = &node.op {
                 let mixed = (0..node.outputs).map(|h| {
                     let seen: Vec<Span> = sees.iter().map(|s| spans[*s][h]).collect();
@@ -368,10 +399,10 @@ impl Quantizer<'_> {
             Quantized {
                 input,
                 nodes,
-                report,
-                notes: Vec::new(),
+                report: found.report,
+                notes: curve_notes(found.curves),
             },
-            noises,
+            found.noises,
         ))
     }
 
@@ -404,16 +435,22 @@ impl Quantizer<'_> {
     /// What the output of a layer reaches, before and after its activation where both are int16.
     fn reach(&self, node: usize, layer: usize) -> f64 {
         let layers = &self.graph.nodes[node].layers;
-        let relu = matches!(&layers[layer], Layer::Dense(d) if d.activation == Activation::Relu);
-        // PReLUs that follow work in the same unit.
+        // What a relu cuts off, and what a table reads in a unit of its own, does not count.
+        let apart = match &layers[layer] {
+            Layer::Dense(Dense { activation, .. }) | Layer::Pointwise { activation, .. } => {
+                *activation == Activation::Relu || activation.is_curve()
+            }
+            _ => false,
+        };
+        // Layers that follow in the same unit.
         let end = layer
             + 1
             + layers[layer + 1..]
                 .iter()
-                .take_while(|l| matches!(l, Layer::PRelu { .. }))
+                .take_while(|l| scales::keeps_scale(l))
                 .count();
         let reach = self.room(|t| {
-            let before = if relu {
+            let before = if apart {
                 0.0
             } else {
                 t.before[node][layer].reach()
@@ -432,8 +469,7 @@ impl Quantizer<'_> {
         input: &InputColumns,
         spans: &[Vec<Span>],
         steps: &[f64],
-        report: &mut Vec<(String, LayerReport)>,
-        noises: &mut Noises,
+        found: &mut Findings,
     ) -> Result<(QNode, Vec<Span>), Stop> {
         let graph = self.graph;
         let node = &graph.nodes[at];
@@ -451,27 +487,26 @@ impl Quantizer<'_> {
         };
         let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
-        let scale_layer = scales::scale_layer(node);
         let logit_unit = self.logit_unit(at);
         let mut layers: Vec<QLayer> = Vec::new();
         for (l, layer) in node.layers.iter().enumerate() {
             let name = || layer_name(graph, at, l);
-            let is_logits = l == last && node.op != Op::Expert;
+            let is_logits = l == last && node.ends_in_logits();
             match layer {
                 Layer::Dense(d) => {
-                    let squashes = matches!(d.activation, Activation::Sigmoid | Activation::Tanh);
-                    let step = if squashes {
-                        1.0 / 32768.0
-                    } else if Some(l) == scale_layer {
-                        steps[at + 1]
+                    let step = self.output_step(at, l, d.activation, steps);
+                    let sum_step = if d.activation.is_curve() || d.activation.squashes() {
+                        read_step(d.activation, self.room(|t| t.before[at][l].reach()))
                     } else {
-                        self.hidden_step(at, l)
+                        step
                     };
                     let target = if is_logits {
                         Target::Logits(logit_unit)
                     } else {
-                        Target::Hidden(if squashes { 1.0 / 2048.0 } else { step })
+                        Target::Hidden(sum_step)
                     };
+                    let table = (!is_logits).then(|| d.activation).filter(|a| a.is_curve());
+                    let table = table.map(|a| Box::new(curves::table(a, sum_step, step)));
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
@@ -484,6 +519,7 @@ impl Quantizer<'_> {
                                 weight: m.weight,
                                 rows: m.rows,
                                 activation: d.activation,
+                                table,
                             },
                             16,
                             (m.accumulator, m.accumulator_any),
@@ -497,6 +533,7 @@ impl Quantizer<'_> {
                                 weight: m.weight,
                                 rows: m.rows,
                                 activation: d.activation,
+                                table,
                             },
                             8,
                             (m.accumulator, m.accumulator_any),
@@ -504,9 +541,9 @@ impl Quantizer<'_> {
                         )
                     };
                     layers.push(layer);
-                    noises.push(((at, l), noise));
+                    found.noises.push(((at, l), noise));
                     let room = if bits == 8 { 31.0 } else { 46.0 };
-                    report.push((
+                    found.report.push((
                         name(),
                         LayerReport {
                             weight_bits: bits,
@@ -522,16 +559,22 @@ impl Quantizer<'_> {
                         },
                     ));
                     if !is_logits {
+                        if d.activation.is_curve() {
+                            let sums = proof::sums(&layers[l], &columns.span);
+                            found.curves.extend(curve_error(
+                                name(),
+                                d.activation,
+                                &layers[l],
+                                &sums,
+                                (sum_step, step),
+                            ));
+                        }
                         out = proof::outputs(&layers[l], &columns.span);
                         columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                     }
                 }
                 Layer::Affine { gain, bias } => {
-                    let step = if Some(l) == scale_layer {
-                        steps[at + 1]
-                    } else {
-                        self.hidden_step(at, l)
-                    };
+                    let step = self.output_step(at, l, Activation::Linear, steps);
                     let units = gain
                         .iter()
                         .zip(bias)
@@ -564,8 +607,68 @@ impl Quantizer<'_> {
                     layers.push(QLayer::Constant(q15(weights)));
                     out = proof::outputs(&layers[l], &columns.span);
                 }
-                Layer::LayerNorm { .. } => {
-                    return Err(Stop::Error(QuantizeError::LayerNorm(name())));
+                Layer::Norm {
+                    by,
+                    gain,
+                    bias,
+                    epsilon,
+                } => {
+                    let step = self.output_step(at, l, Activation::Linear, steps);
+                    let input = columns.step.first().copied().unwrap_or(1.0);
+                    let norm = norms::norm(*by, (gain, bias), *epsilon, input, step);
+                    let norm = norm.map_err(|what| QuantizeError::Norm(name(), what));
+                    layers.push(norm.map_err(Stop::Error)?);
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = calibrate::uniform(&t.after[at][l], step, out.clone());
+                }
+                Layer::Pointwise { activation, .. } => {
+                    let step = self.output_step(at, l, *activation, steps);
+                    let input = columns.step.first().copied().unwrap_or(1.0);
+                    let table = activation
+                        .is_curve()
+                        .then(|| Box::new(curves::table(*activation, input, step)));
+                    layers.push(QLayer::Pointwise {
+                        activation: *activation,
+                        table,
+                    });
+                    found.curves.extend(curve_error(
+                        name(),
+                        *activation,
+                        &layers[l],
+                        &columns.span,
+                        (input, step),
+                    ));
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = calibrate::uniform(&t.after[at][l], step, out.clone());
+                }
+                Layer::Dice { gain, bias, alpha } => {
+                    if let Some(a) = alpha.iter().find(|a| !(-1.999..1.999).contains(*a)) {
+                        return Err(Stop::Error(QuantizeError::Slope(name(), *a)));
+                    }
+                    let step = columns.step.first().copied().unwrap_or(1.0);
+                    let rows = norms::dice(gain, bias, alpha, step)
+                        .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?;
+                    layers.push(QLayer::Dice(rows));
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = calibrate::uniform(&t.after[at][l], step, out.clone());
+                }
+                Layer::RowDice {
+                    width,
+                    alpha,
+                    epsilon,
+                } => {
+                    if !(-1.999..1.999).contains(alpha) {
+                        return Err(Stop::Error(QuantizeError::Slope(name(), *alpha)));
+                    }
+                    let step = columns.step.first().copied().unwrap_or(1.0);
+                    let energy = norms::row_energy(*width, *epsilon, step)
+                        .map_err(|what| Stop::Error(QuantizeError::Norm(name(), what)))?;
+                    layers.push(QLayer::RowDice {
+                        energy,
+                        alpha: q14(*alpha),
+                    });
+                    out = proof::outputs(&layers[l], &columns.span);
+                    columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
             }
         }
@@ -573,21 +676,43 @@ impl Quantizer<'_> {
             .tasks
             .iter()
             .any(|t| t.output == Output::Linear { value: at + 1 });
-        let unit = (node.op == Op::Tower && linear).then(|| if node.layers.is_empty() { steps[node.src] } else { logit_unit } as f32);
+        let unit = if node.ends_in_logits() {
+            logit_unit
+        } else if node.layers.is_empty() {
+            steps[node.src]
+        } else {
+            columns.step.first().copied().unwrap_or(1.0)
+        };
+        let unit = (node.op == Op::Tower && linear).then_some(unit as f32);
         Ok((QNode { layers, unit }, out))
+    }
+
+    /// The step of a layer's output, which an activation may fix.
+    fn output_step(&self, at: usize, l: usize, activation: Activation, steps: &[f64]) -> f64 {
+        let node = &self.graph.nodes[at];
+        if activation.squashes() {
+            1.0 / 32768.0
+        } else if Some(l) == scales::scale_layer(node) && node.op == Op::Expert {
+            steps[at + 1]
+        } else {
+            self.hidden_step(at, l)
+        }
     }
 
     /// The step of a hidden layer's output inside a node.
     fn hidden_step(&self, at: usize, l: usize) -> f64 {
         let node = &self.graph.nodes[at];
         let reach = self.reach(at, l);
-        // Who reads it: the next dense layer, through a PReLU that keeps the unit.
+        if let Some(Layer::Pointwise { activation, .. }) = node.layers.get(l + 1) {
+            return read_step(*activation, reach);
+        }
+        // Who reads it: the next dense layer, through layers that keep the unit.
         let next = node
             .layers
             .iter()
             .enumerate()
             .skip(l + 1)
-            .find(|(_, x)| !matches!(x, Layer::PRelu { .. }));
+            .find(|(_, x)| !scales::keeps_scale(x));
         let readers: Vec<_> = match next {
             Some((i, Layer::Dense(d))) => vec![((at, i), d)],
             _ => vec![],
@@ -604,7 +729,7 @@ impl Quantizer<'_> {
             .tasks
             .iter()
             .any(|t| t.output == Output::Linear { value: at + 1 });
-        if node.op != Op::Tower || !linear || node.layers.is_empty() {
+        if node.op != Op::Tower || !linear || !node.ends_in_logits() {
             return 1.0;
         }
         let reach = self.calibration.tensors.before[at][node.layers.len() - 1].reach();
@@ -614,6 +739,56 @@ impl Quantizer<'_> {
             2f64.powi(reach.log2().ceil() as i32 - 6)
         }
     }
+}
+
+/// The step in which an activation reads its input, which goes up to `reach`.
+fn read_step(activation: Activation, reach: f64) -> f64 {
+    if activation.squashes() {
+        1.0 / 2048.0
+    } else {
+        curves::input_step(activation, reach.max(1e-30))
+    }
+}
+
+/// How far the table of a layer is off, over what its units span: the layer's name, the function,
+/// the worst error and the largest value.
+fn curve_error(
+    name: String,
+    activation: Activation,
+    layer: &QLayer,
+    inputs: &[Span],
+    (x_step, y_step): (f64, f64),
+) -> Option<(String, Activation, f64, f64)> {
+    let (QLayer::I8 { table, .. } | QLayer::I16 { table, .. } | QLayer::Pointwise { table, .. }) =
+        layer
+    else {
+        return None;
+    };
+    let table = table.as_ref()?;
+    let hull = inputs.iter().fold((0.0f64, 0.0f64), |(low, high), s| {
+        (low.min(s.0), high.max(s.1))
+    });
+    let error = curves::error(activation, table, hull, x_step, y_step);
+    let reach = proof::reach(curves::outputs(table, hull)) * y_step;
+    Some((name, activation, error, reach))
+}
+
+/// The layer of each function whose table is farthest off, in words.
+fn curve_notes(mut errors: Vec<(String, Activation, f64, f64)>) -> Vec<String> {
+    errors.sort_by(|a, b| (b.2 / b.3).total_cmp(&(a.2 / a.3)));
+    let mut named: Vec<&str> = Vec::new();
+    let mut notes = Vec::new();
+    for (layer, activation, error, reach) in errors {
+        if !named.contains(&activation.name()) {
+            named.push(activation.name());
+            notes.push(format!(
+                "{} is a table with interpolation, at most {error:.1e} off for values up to \
+                 {reach:.3} (`{layer}`, the worst)",
+                activation.name()
+            ));
+        }
+    }
+    notes
 }
 
 /// Q14, below 2.

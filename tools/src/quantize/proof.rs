@@ -3,9 +3,9 @@
 //! The bounds are computed from the finished integers and not from the real model, so they hold for
 //! exactly the arithmetic that the device does, whatever the quantizer chose.
 
-use super::QLayer;
+use super::{QLayer, curves};
 use crate::graph::{Activation, GateKind};
-use mmoe::kernel::AffineRow;
+use mmoe::kernel::{AffineRow, CurveTable};
 
 /// The smallest and the largest integer that one unit can have.
 pub type Span = (f64, f64);
@@ -36,47 +36,21 @@ pub fn reach(s: Span) -> f64 {
 /// every rounding.
 #[must_use]
 pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
-    let dense = |w: Vec<f64>, bias: f64, factor: f64, activation: Activation| {
-        let acc = accumulator(&w, bias, x);
-        activate(
-            activation,
-            sat16((acc.0 * factor - 1.0, acc.1 * factor + 1.0)),
-        )
-    };
-    let factor = |mult: u16, s: u32| f64::from(mult) / 2f64.powi(s as i32);
     match layer {
         QLayer::I8 {
-            weight,
-            rows,
-            activation,
-        } => {
-            let rows = rows.iter().zip(weight.chunks(x.len()));
-            rows.map(|(r, w)| {
-                dense(
-                    w.iter().map(|w| f64::from(*w)).collect(),
-                    f64::from(r.bias),
-                    factor(r.mult, 17 + u32::from(r.shift)),
-                    *activation,
-                )
-            })
-            .collect()
+            activation, table, ..
         }
-        QLayer::I16 {
-            weight,
-            rows,
-            activation,
+        | QLayer::I16 {
+            activation, table, ..
         } => {
-            let rows = rows.iter().zip(weight.chunks(x.len()));
-            rows.map(|(r, w)| {
-                dense(
-                    w.iter().map(|w| f64::from(*w)).collect(),
-                    r.bias() as f64,
-                    factor(r.mult, u32::from(r.shift)),
-                    *activation,
-                )
-            })
-            .collect()
+            let sums = sums(layer, x).into_iter();
+            sums.map(|s| activate(*activation, table.as_deref(), s))
+                .collect()
         }
+        QLayer::Pointwise { activation, table } => x
+            .iter()
+            .map(|x| activate(*activation, table.as_deref(), *x))
+            .collect(),
         QLayer::Affine(units) => x.iter().zip(units).map(|(x, u)| affine(*x, u)).collect(),
         QLayer::PRelu(slopes) => x
             .iter()
@@ -87,6 +61,68 @@ pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
             .iter()
             .map(|w| (f64::from(*w), f64::from(*w)))
             .collect(),
+        // A value over the root of the energy is at most 1.
+        QLayer::Norm { units, .. } => units
+            .iter()
+            .map(|u| {
+                let k = 2f64.powi(i32::from(u.shift) + 1);
+                let (reach, bias) = (f64::from(u.gain).abs() * 8192.0 / k, f64::from(u.bias) / k);
+                sat16((bias - reach - 2.0, bias + reach + 2.0))
+            })
+            .collect(),
+        QLayer::Dice(rows) => x.iter().zip(rows).map(|(x, r)| dice(*x, r.alpha)).collect(),
+        QLayer::RowDice { alpha, .. } => x.iter().map(|x| dice(*x, *alpha)).collect(),
+    }
+}
+
+/// What a value times a weight between alpha and 1 spans.
+fn dice(x: Span, alpha: i16) -> Span {
+    let alpha = f64::from(alpha) / 16384.0;
+    let ends = [x.0, x.1, x.0 * alpha, x.1 * alpha];
+    let low = ends.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // The weight is rounded to 15 bits, and then the product.
+    sat16((low - 3.0, high + 3.0))
+}
+
+/// The saturated results of a dense layer's rows, before its activation; of another layer, none.
+#[must_use]
+pub fn sums(layer: &QLayer, x: &[Span]) -> Vec<Span> {
+    let dense = |w: Vec<f64>, bias: f64, factor: f64| {
+        let acc = accumulator(&w, bias, x);
+        sat16((acc.0 * factor - 1.0, acc.1 * factor + 1.0))
+    };
+    let factor = |mult: u16, s: u32| f64::from(mult) / 2f64.powi(s as i32);
+    match layer {
+        QLayer::I8 { weight, rows, .. } => {
+            let rows = rows.iter().zip(weight.chunks(x.len()));
+            rows.map(|(r, w)| {
+                dense(
+                    w.iter().map(|w| f64::from(*w)).collect(),
+                    f64::from(r.bias),
+                    factor(r.mult, 17 + u32::from(r.shift)),
+                )
+            })
+            .collect()
+        }
+        QLayer::I16 { weight, rows, .. } => {
+            let rows = rows.iter().zip(weight.chunks(x.len()));
+            rows.map(|(r, w)| {
+                dense(
+                    w.iter().map(|w| f64::from(*w)).collect(),
+                    r.bias() as f64,
+                    factor(r.mult, u32::from(r.shift)),
+                )
+            })
+            .collect()
+        }
+        QLayer::Affine(_)
+        | QLayer::PRelu(_)
+        | QLayer::Constant(_)
+        | QLayer::Pointwise { .. }
+        | QLayer::Norm { .. }
+        | QLayer::Dice(_)
+        | QLayer::RowDice { .. } => Vec::new(),
     }
 }
 
@@ -103,13 +139,14 @@ fn leaky(x: Span, slope: f64) -> Span {
     sat16((a.min(b).min(zero) - 1.0, a.max(b).max(zero) + 1.0))
 }
 
-fn activate(activation: Activation, x: Span) -> Span {
+fn activate(activation: Activation, table: Option<&CurveTable>, x: Span) -> Span {
     match activation {
+        curve if curve.is_curve() => table.map_or(ANY, |table| curves::outputs(table, x)),
         Activation::Linear => x,
         Activation::Relu => (x.0.max(0.0), x.1.max(0.0)),
         Activation::LeakyRelu { slope } => leaky(x, f64::from(super::q14(slope)) / 16384.0),
         Activation::Sigmoid => (0.0, 32767.0),
-        Activation::Tanh => ANY,
+        _ => ANY,
     }
 }
 

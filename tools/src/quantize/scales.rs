@@ -5,7 +5,7 @@
 //! group has one scale. Identity nodes join the group of what they pass on.
 
 use super::{QuantizeError, Quantizer, calibrate, layer_name};
-use crate::graph::{Activation, Graph, Layer, Node, Op};
+use crate::graph::{Dense, Graph, Layer, Node, Op};
 
 /// The scale of every value: the real value of one integer step.
 pub(super) struct Steps {
@@ -24,18 +24,32 @@ pub(super) struct ScaleGroups {
     grown: Vec<f64>,
 }
 
-/// Index of the layer that sets the scale of the node's output: trailing PReLUs keep it. `None` for
+/// Whether a layer's output is in the unit of its input.
+pub(super) fn keeps_scale(layer: &Layer) -> bool {
+    match layer {
+        Layer::PRelu { .. } | Layer::Dice { .. } | Layer::RowDice { .. } => true,
+        Layer::Dense(_)
+        | Layer::Affine { .. }
+        | Layer::Norm { .. }
+        | Layer::Pointwise { .. }
+        | Layer::Constant { .. } => false,
+    }
+}
+
+/// Index of the layer that sets the scale of the node's output: layers behind it keep it. `None` for
 /// an identity node, which passes on what it reads, scale and all.
 pub(super) fn scale_layer(node: &Node) -> Option<usize> {
-    node.layers
-        .iter()
-        .rposition(|l| !matches!(l, Layer::PRelu { .. }))
+    node.layers.iter().rposition(|l| !keeps_scale(l))
 }
 
 /// Returns `true` if the node ends in sigmoid or tanh, whose scale is 2⁻¹⁵ by the rules of
 /// `docs/numerics.md` and cannot be chosen.
 fn squashes(node: &Node) -> bool {
-    matches!(scale_layer(node).map(|l| &node.layers[l]), Some(Layer::Dense(d)) if matches!(d.activation, Activation::Sigmoid | Activation::Tanh))
+    matches!(
+        scale_layer(node).map(|l| &node.layers[l]),
+        Some(Layer::Dense(Dense { activation, .. }) | Layer::Pointwise { activation, .. })
+            if activation.squashes()
+    )
 }
 
 impl ScaleGroups {

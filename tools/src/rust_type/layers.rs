@@ -57,19 +57,21 @@ fn layer(l: &Layer) -> Result<Ty, NotTyped> {
         let sizes = sizes.iter().copied().map(Arg::Number);
         Ty::Named(name, sizes.chain([precision.clone().into()]).collect())
     };
+    // Norms are float where nothing else is said.
+    let norm = |name, sizes: &[usize]| {
+        if record.is_integer() {
+            return with(name, sizes);
+        }
+        Ty::Named(name, sizes.iter().copied().map(Arg::Number).collect())
+    };
     Ok(match kind {
         LayerKind::Dense => {
             let mut dense = with("Dense", &[i, o]);
-            let activation = match record.activation() {
-                Some(ActivationKind::Relu) => None,
-                Some(ActivationKind::Linear) => Some("Linear"),
-                Some(ActivationKind::LeakyRelu) => Some("LeakyRelu"),
-                Some(ActivationKind::Sigmoid) => Some("Sigmoid"),
-                Some(ActivationKind::Tanh) => Some("Tanh"),
-                None => return refuse(format!("activation {} is unknown", l.activation)),
-            };
+            let activation = activation(l)?;
             // Relu is what the type takes without being told.
-            if let (Ty::Named(_, args), Some(activation)) = (&mut dense, activation) {
+            if let Ty::Named(_, args) = &mut dense
+                && activation != "Relu"
+            {
                 args.push(Ty::plain(activation).into());
             }
             dense
@@ -77,8 +79,42 @@ fn layer(l: &Layer) -> Result<Ty, NotTyped> {
         LayerKind::Logits => with("Logits", &[i, o]),
         LayerKind::Affine => with("Affine", &[o]),
         LayerKind::PRelu => with("PRelu", &[o]),
-        LayerKind::LayerNorm => Ty::Named("LayerNorm", vec![o.into()]),
+        LayerKind::LayerNorm => norm("LayerNorm", &[o]),
+        LayerKind::RmsNorm => norm("RmsNorm", &[o]),
+        LayerKind::UnitNorm => norm("UnitNorm", &[o]),
+        LayerKind::GroupNorm => norm("GroupNorm", &[o, record.groups()]),
+        LayerKind::Pointwise => {
+            let mut pointwise = with("Pointwise", &[o]);
+            if let Ty::Named(_, args) = &mut pointwise {
+                args.push(Ty::plain(activation(l)?).into());
+            }
+            pointwise
+        }
+        LayerKind::Dice => with("Dice", &[o]),
+        LayerKind::RowDice => with("RowDice", &[o]),
         LayerKind::Constant => with("ConstantGate", &[i, o]),
+    })
+}
+
+/// The type of an activation.
+fn activation(l: &Layer) -> Result<&'static str, NotTyped> {
+    Ok(match l.record().activation() {
+        Some(ActivationKind::Relu) => "Relu",
+        Some(ActivationKind::Linear) => "Linear",
+        Some(ActivationKind::LeakyRelu) => "LeakyRelu",
+        Some(ActivationKind::Sigmoid) => "Sigmoid",
+        Some(ActivationKind::Tanh) => "Tanh",
+        Some(ActivationKind::Gelu) => "Gelu",
+        Some(ActivationKind::GeluTanh) => "GeluTanh",
+        Some(ActivationKind::Silu) => "Silu",
+        Some(ActivationKind::Elu) => "Elu",
+        Some(ActivationKind::Softplus) => "Softplus",
+        Some(ActivationKind::Mish) => "Mish",
+        Some(ActivationKind::Softsign) => "Softsign",
+        Some(ActivationKind::HardSwish) => "HardSwish",
+        Some(ActivationKind::Clip) => "Clip",
+        Some(ActivationKind::Exp) => "Exp",
+        None => return refuse(format!("activation {} is unknown", l.activation)),
     })
 }
 
@@ -191,7 +227,10 @@ pub(super) fn tower(
         }
         return Ok(identity(node, integer));
     };
+    let own = header.nodes_with_layers().nth(n).map(|(_, own)| own);
+    let last = own.and_then(|own| own.last()?.record().kind());
     let kind = match task.record().output() {
+        _ if last != Some(LayerKind::Logits) => "Activated",
         Some(OutputKind::Sigmoid) => "Binary",
         Some(OutputKind::Softmax) => "Multiclass",
         Some(OutputKind::Linear | OutputKind::Product) | None if node.outputs == 1 => "Regression",

@@ -31,7 +31,11 @@ fn outputs(ty: &Ty) -> usize {
     };
     match (*name, args.as_slice()) {
         ("Dense" | "Logits" | "ConstantGate" | "Gate", [_, Arg::Number(n), ..])
-        | ("Affine" | "PRelu" | "LayerNorm" | "MixtureOutput", [Arg::Number(n), ..])
+        | (
+            "Affine" | "PRelu" | "LayerNorm" | "RmsNorm" | "UnitNorm" | "GroupNorm" | "Pointwise"
+            | "Dice" | "RowDice" | "MixtureOutput",
+            [Arg::Number(n), ..],
+        )
         | ("DSelectKGate", [_, Arg::Number(n), _])
         | ("MaskedGate", [.., Arg::Number(n)]) => *n,
         ("Seq" | "Seq3" | "Slice", [.., Arg::Type(last)]) => outputs(last),
@@ -63,7 +67,7 @@ impl Sizes {
             ) => outputs(layers) * WORD + self.scratch(layers),
             ("MaskedGate", [Arg::Type(gate), ..]) => outputs(gate) * self.gate + self.scratch(gate),
             ("Binary" | "Regression", [Arg::Type(layers)]) => WORD + self.scratch(layers),
-            ("MultiRegression", [Arg::Type(layers)]) => self.scratch(layers),
+            ("MultiRegression" | "Activated", [Arg::Type(layers)]) => self.scratch(layers),
             // Single layers write where they are told.
             _ => 0,
         }
@@ -143,8 +147,11 @@ impl Sizes {
     pub(super) fn towers(self, towers: &[Ty], products: usize) -> (usize, usize) {
         let (mut bytes, mut align) = (0usize, 1);
         for tower in towers {
-            // A tower without layers gives activations as they are.
-            let is_plain = matches!(tower.resolved(), Ty::Named("MixtureOutput", _));
+            // A tower without layers, or one that ends in an activation, gives activations.
+            let is_plain = matches!(
+                tower.resolved(),
+                Ty::Named("MixtureOutput" | "Activated", _)
+            );
             let size = if is_plain { self.act } else { WORD };
             bytes = bytes.next_multiple_of(size) + outputs(tower) * size;
             align = align.max(size);

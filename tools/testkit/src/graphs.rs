@@ -5,7 +5,9 @@ use mmoe_tools::blob::Blob;
 use mmoe_tools::blob::message::Header;
 use mmoe_tools::convert::Conversion;
 use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use mmoe_tools::graph::{
+    Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
+};
 
 /// A dense layer whose outputs stay about as large as its inputs.
 #[must_use]
@@ -45,10 +47,62 @@ pub fn prelu(rng: &mut Rng, n: usize) -> Layer {
 /// A layer norm.
 #[must_use]
 pub fn layer_norm(rng: &mut Rng, n: usize) -> Layer {
-    Layer::LayerNorm {
+    norm(rng, Normalization::Layer { groups: 1 }, n)
+}
+
+/// A norm of this kind.
+#[must_use]
+pub fn norm(rng: &mut Rng, by: Normalization, n: usize) -> Layer {
+    Layer::Norm {
+        by,
         gain: rng.reals(n),
         bias: rng.reals(n),
         epsilon: 1e-3,
+    }
+}
+
+/// A norm of any kind, in as many groups as fit.
+#[must_use]
+pub fn any_norm(rng: &mut Rng, n: usize) -> Layer {
+    let groups = rng.pick(&[1, 2, 3, n]);
+    let by = rng.pick(&[
+        Normalization::Layer {
+            groups: if n.is_multiple_of(groups) { groups } else { 1 },
+        },
+        Normalization::Rms,
+        Normalization::Unit,
+    ]);
+    norm(rng, by, n)
+}
+
+/// Dice per unit.
+#[must_use]
+pub fn dice(rng: &mut Rng, n: usize) -> Layer {
+    Layer::Dice {
+        gain: rng.reals(n).iter().map(|v| 2.0 * v).collect(),
+        bias: rng.reals(n),
+        alpha: rng.reals(n),
+    }
+}
+
+/// Dice over the row.
+#[must_use]
+pub fn row_dice(rng: &mut Rng, n: usize) -> Layer {
+    Layer::RowDice {
+        width: n,
+        alpha: rng.real(),
+        epsilon: 1e-3 * n as f32,
+    }
+}
+
+/// An activation of its own.
+#[must_use]
+pub fn pointwise(rng: &mut Rng, n: usize) -> Layer {
+    let activation = rng.pick(&[Activation::Relu, Activation::Sigmoid, Activation::Tanh]);
+    let curve = rng.curve();
+    Layer::Pointwise {
+        activation: rng.pick(&[activation, curve, curve]),
+        width: n,
     }
 }
 

@@ -3,10 +3,12 @@
 
 use crate::Rng;
 use crate::graphs::assembled;
-use mmoe::kernel::{AffineRow, Row, WideRow};
-use mmoe_tools::blob::encode::{Encoder, Packing, Role};
+use mmoe::kernel::{
+    AffineRow, CURVE_KNOTS, CurveTable, DiceRow, NormEnergy, Row, RowDiceQ, WideRow,
+};
+use mmoe_tools::blob::encode::{Encoder, Packing, Role, Stored};
 use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::graph::{Graph, Layer, Op, Output};
+use mmoe_tools::graph::{Activation, Graph, Layer, Op, Output};
 use mmoe_tools::pack;
 
 /// Which layers are int16: the towers' last ones, all, or none.
@@ -18,6 +20,27 @@ pub enum Wide {
     All,
     /// None.
     Nothing,
+}
+
+/// What an activation stores: a slope, or this table.
+fn stored(activation: Activation, table: Option<&CurveTable>) -> Stored<'_> {
+    match (activation, table) {
+        (Activation::LeakyRelu { .. }, _) => Stored::Slope(3000),
+        (_, Some(table)) => Stored::Table(table),
+        (_, None) => Stored::Nothing,
+    }
+}
+
+/// Any table, for a curve.
+fn table(rng: &mut Rng, activation: Activation) -> Option<CurveTable> {
+    if !activation.is_curve() {
+        return None;
+    }
+    let mut values = [0; CURVE_KNOTS];
+    values[..CURVE_KNOTS - 1]
+        .iter_mut()
+        .for_each(|v| *v = (rng.real() * 32767.0) as i16);
+    Some(CurveTable { values })
 }
 
 /// A blob of this wiring.
@@ -33,7 +56,7 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> BlobB
         for (i, layer) in node.layers.iter().enumerate() {
             match layer {
                 Layer::Dense(d) => {
-                    let role = pack::role(&node.op, i == last);
+                    let role = pack::role(node, i == last);
                     let cells = d.inputs * d.outputs;
                     let mut mult = |low: usize| (low + rng.below(low)) as u16;
                     if wide == Wide::All
@@ -45,7 +68,14 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> BlobB
                             .collect();
                         let weight: Vec<i16> =
                             (0..cells).map(|_| (rng.real() * 32767.0) as i16).collect();
-                        to.dense_i16(role, d.activation, 3000, &weight, &rows);
+                        let table = table(rng, d.activation);
+                        to.dense_i16(
+                            role,
+                            d.activation,
+                            stored(d.activation, table.as_ref()),
+                            &weight,
+                            &rows,
+                        );
                     } else {
                         let (low, shift) = if role == Role::Logits {
                             (1000, 0)
@@ -62,7 +92,15 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> BlobB
                             .collect();
                         let weight: Vec<i8> =
                             (0..cells).map(|_| (rng.real() * 127.0) as i8).collect();
-                        to.dense_i8(role, d.activation, 3000, &weight, &rows, packing);
+                        let table = table(rng, d.activation);
+                        to.dense_i8(
+                            role,
+                            d.activation,
+                            stored(d.activation, table.as_ref()),
+                            &weight,
+                            &rows,
+                            packing,
+                        );
                     }
                 }
                 Layer::Affine { gain, .. } => {
@@ -89,7 +127,39 @@ pub fn blob(graph: &Graph, wide: Wide, packing: Packing, rng: &mut Rng) -> BlobB
                             .collect::<Vec<_>>(),
                     );
                 }
-                Layer::LayerNorm { .. } => panic!("integer models have no layer norm"),
+                Layer::Norm { by, gain, .. } => {
+                    let unit = |r: &mut Rng| AffineRow {
+                        bias: (r.real() * 1e7) as i32,
+                        gain: (r.real() * 32767.0) as i16,
+                        shift: 10,
+                        zero: 0,
+                    };
+                    let units: Vec<_> = gain.iter().map(|_| unit(rng)).collect();
+                    to.norm_i16(*by, rng.bits() >> 20, &units);
+                }
+                Layer::Pointwise { activation, width } => {
+                    let table = table(rng, *activation);
+                    to.pointwise_i16(*activation, stored(*activation, table.as_ref()), *width);
+                }
+                Layer::Dice { gain, .. } => {
+                    let unit = |r: &mut Rng| DiceRow {
+                        bias: (r.real() * 1e7) as i32,
+                        gain: (r.real() * 32767.0) as i16,
+                        shift: 6,
+                        zero: 0,
+                        alpha: (r.real() * 16384.0) as i16,
+                        zero2: 0,
+                    };
+                    let units: Vec<_> = gain.iter().map(|_| unit(rng)).collect();
+                    to.dice_i16(&units);
+                }
+                Layer::RowDice { width, alpha, .. } => to.row_dice_i16(
+                    *width,
+                    RowDiceQ {
+                        energy: NormEnergy::new(rng.bits() >> 20),
+                        alpha: (alpha * 16384.0) as i32,
+                    },
+                ),
             }
         }
         if graph

@@ -51,6 +51,7 @@ impl Rng {
     /// An activation, relu more often than the others.
     pub fn activation(&mut self) -> Activation {
         let slope = 0.5 * self.real();
+        let curve = self.curve();
         self.pick(&[
             Activation::Linear,
             Activation::Relu,
@@ -58,6 +59,31 @@ impl Rng {
             Activation::LeakyRelu { slope },
             Activation::Sigmoid,
             Activation::Tanh,
+            curve,
+        ])
+    }
+
+    /// An activation that is a curve. Not the exponential, which makes any error large.
+    pub fn curve(&mut self) -> Activation {
+        let rate = 1.5 + self.real();
+        let depth = 1.0 + self.real();
+        self.pick(&[
+            Activation::Gelu,
+            Activation::GeluTanh,
+            Activation::Silu { rate },
+            Activation::Elu {
+                depth,
+                rate,
+                slope: 1.05,
+            },
+            Activation::Softplus { rate },
+            Activation::Mish,
+            Activation::Softsign,
+            Activation::HardSwish,
+            Activation::Clip {
+                low: -0.5,
+                high: rate,
+            },
         ])
     }
 

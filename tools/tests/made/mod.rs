@@ -2,7 +2,9 @@
 
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
-use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use mmoe_tools::graph::{
+    Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
+};
 
 /// Grows a graph step by step.
 pub(crate) struct Maker {
@@ -301,7 +303,8 @@ fn mixed(with_norm: bool) -> Graph {
     ];
     let a = m.slice(Op::Expert, 0, 2..5, 4, slice);
     let (gain, bias) = (m.numbers(4), m.numbers(4));
-    let norm = Layer::LayerNorm {
+    let norm = Layer::Norm {
+        by: Normalization::Layer { groups: 1 },
         gain: gain.clone(),
         bias: bias.clone(),
         epsilon: 1e-3,

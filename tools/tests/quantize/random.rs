@@ -5,7 +5,7 @@ use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 use mmoe_tools::pack;
 use mmoe_tools::quantize::Quantized;
-use testkit::Rng;
+use testkit::{Rng, graphs};
 
 pub(crate) fn dense(r: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
     // Mostly as training leaves them; now and then far too small or too large, or with rows of
@@ -32,12 +32,29 @@ pub(crate) fn dense(r: &mut Rng, inputs: usize, outputs: usize, activation: Acti
 }
 
 fn per_unit(r: &mut Rng, n: usize) -> Layer {
+    let kind = r.below(4);
     let mut v = || (0..n).map(|_| 1.5 * r.real()).collect();
     let (gain, bias) = (v(), v());
-    if r.one_in(2) {
-        Layer::Affine { gain, bias }
-    } else {
-        Layer::PRelu { slope: gain }
+    match kind {
+        0 => Layer::Affine { gain, bias },
+        1 => Layer::PRelu { slope: gain },
+        2 => Layer::Dice {
+            alpha: v(),
+            gain,
+            bias,
+        },
+        _ => graphs::row_dice(r, n),
+    }
+}
+
+/// What has a scale of its own.
+fn scaled(r: &mut Rng, n: usize) -> Layer {
+    match r.below(3) {
+        0 => Layer::Pointwise {
+            activation: r.curve(),
+            width: n,
+        },
+        _ => graphs::any_norm(r, n),
     }
 }
 
@@ -46,6 +63,8 @@ fn hidden(r: &mut Rng, inputs: usize, most: usize) -> (Vec<Layer>, usize) {
     for _ in 0..r.within(0, most) {
         if r.one_in(4) {
             layers.push(per_unit(r, width));
+        } else if r.one_in(4) {
+            layers.push(scaled(r, width));
         } else {
             let (next, act) = (r.within(1, 21), r.activation());
             layers.push(dense(r, width, next, act));
@@ -196,7 +215,14 @@ pub(crate) fn graph(r: &mut Rng) -> Graph {
             (3, Output::Linear { value }),
             (4, Output::Softmax { value }),
         ]);
-        layers.push(dense(r, have, width, Activation::Linear));
+        // A linear task's tower may end in activations.
+        let ends = matches!(output, Output::Linear { .. }) && r.one_in(2);
+        let last = if ends {
+            r.activation()
+        } else {
+            Activation::Linear
+        };
+        layers.push(dense(r, have, width, last));
         nodes.push(Node {
             op: Op::Tower,
             src,

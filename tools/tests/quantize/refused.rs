@@ -5,7 +5,7 @@ use crate::random::blob;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::eval::evaluate;
-use mmoe_tools::graph::{Dense, Graph, Layer};
+use mmoe_tools::graph::{Dense, Graph, Layer, Normalization};
 use mmoe_tools::quantize::{Options, QLayer, Quantized, calibrate, quantize};
 use testkit::Rng;
 use testkit::fixtures::read;
@@ -198,17 +198,18 @@ fn weights_of_very_unlike_sizes_convert() {
 }
 
 #[test]
-fn layer_norm_is_refused_by_name() {
+fn a_norm_whose_numbers_do_not_fit_is_refused_by_name() {
     let mut graph = edge();
-    graph.nodes[2].layers.push(Layer::LayerNorm {
+    graph.nodes[2].layers.push(Layer::Norm {
+        by: Normalization::Layer { groups: 1 },
         gain: vec![1.0; 32],
         bias: vec![0.0; 32],
-        epsilon: 1e-3,
+        epsilon: 1e30,
     });
     graph.check().unwrap();
     let says = refusal(&graph, Some((&rows(), 64)), &Options::default());
     assert!(
-        says.starts_with("layer norm (`expert2.2`) does not exist in i8 models"),
+        says.starts_with("`expert2.2`: the norm has an epsilon that outweighs all values"),
         "{says}"
     );
 }
@@ -221,7 +222,7 @@ fn slopes_and_constants_out_of_range_are_refused() {
     });
     let says = refusal(&graph, Some((&rows(), 64)), &Options::default());
     assert!(
-        says.starts_with("`expert2.2`: slope 3 is outside"),
+        says.starts_with("`expert2.2`: i8 models can hold slopes from −2 to 2, and this one is 3:"),
         "{says}"
     );
 }

@@ -20,8 +20,8 @@ use std::process::Command;
 
 const INTRODUCTION: &str = "# Measurements
 
-Written by `cargo xtask measure`, like `tools/src/cost/cores.json`, from which `mmoe inspect --core` \
-                            estimates; do not edit.
+This page is for whoever chooses a core or a precision, and wants to know what a model costs there. `cargo xtask measure`
+writes it, and with it `tools/src/cost/cores.json`, from which `mmoe inspect --core` estimates; do not edit either.
 
 Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inputs, 8 experts 100→16, \
                             towers 16→8→1; *census* 499 inputs, 8 experts

@@ -8,9 +8,10 @@ use mmoe_tools::data::Data;
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::eval;
 use mmoe_tools::golden::{self, Outline, TOLERANCE, What};
-use mmoe_tools::graph::{Graph, Layer};
+use mmoe_tools::import::Weights;
 use mmoe_tools::model::Recognised;
 use mmoe_tools::readback::{self, CheckError};
+use mmoe_tools::search;
 use mmoe_tools::text::count;
 
 use crate::commands::CheckFailed;
@@ -72,30 +73,29 @@ fn float_checked(checked: &readback::Checked) -> String {
 }
 
 /// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the
-/// precision, this must fit.
-pub(super) fn imported(made: &Recognised, golden: &Data) -> Result<String> {
+/// precision, this must fit. `read` gives the weights once more, to find out why it does not.
+pub(super) fn imported(
+    made: &Recognised,
+    golden: &Data,
+    read: impl FnOnce() -> Result<Weights>,
+) -> Result<String> {
     let graph = &made.graph;
     let outline = Outline::of_graph(graph);
-    let evaluate = |graph: &Graph| {
-        golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
-            let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-            Ok(eval::evaluate(graph, &x))
-        })
-    };
-    let (rows, differences) = evaluate(graph)?;
+    let (rows, differences) = golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
+        let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+        Ok(eval::evaluate(graph, &x))
+    })?;
     if let Some(CheckFailed(mut text)) = failed(&differences, TOLERANCE) {
         let _ = write!(
             text,
             "; the worst per array:\n{}",
             table(&differences, TOLERANCE).trim_end()
         );
-        if let Some(hint) =
-            transposition(graph, |g| Ok(failed(&evaluate(g)?.1, TOLERANCE).is_none()))?
+        // Numbers that are not finite have no explanation in the model.
+        if differences.iter().all(|d| d.relative.is_finite())
+            && let Some(why) = search::diagnose(&made.plan, &read()?, golden)?
         {
-            let _ = write!(text, "\n{hint}");
-        }
-        for question in &made.open {
-            let _ = write!(text, "\nopen: {}", question.text());
+            let _ = write!(text, "\nhint: the golden rows fit with\n{why}");
         }
         return Err(CheckFailed(format!("{text}\nnothing was written")).into());
     }
@@ -106,44 +106,6 @@ pub(super) fn imported(made: &Recognised, golden: &Data) -> Result<String> {
         count(rows, "row"),
         names.join(", ")
     ))
-}
-
-/// What to say of square kernels, which fit either way round; `fits` is asked whether the model
-/// with all of them turned is right.
-fn transposition(graph: &Graph, fits: impl Fn(&Graph) -> Result<bool>) -> Result<Option<String>> {
-    let mut turned = graph.clone();
-    let mut names = Vec::new();
-    for node in &mut turned.nodes {
-        for layer in &mut node.layers {
-            if let Layer::Dense(d) = layer
-                && d.inputs == d.outputs
-                && d.inputs > 1
-            {
-                names.push(format!("`{}`", d.name));
-                let n = d.inputs;
-                d.weight = (0..n * n).map(|i| d.weight[i % n * n + i / n]).collect();
-            }
-        }
-    }
-    let Some(first) = names.first() else {
-        return Ok(None);
-    };
-    let others = if names.len() > 1 {
-        format!(" (and {} more)", names.len() - 1)
-    } else {
-        String::new()
-    };
-    Ok(Some(if fits(&turned)? {
-        format!(
-            "hint: with its square kernels transposed the model fits: {first}{others} lie the \
-             other way round; change `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
-        )
-    } else {
-        format!(
-            "hint: {first}{others} is square, so its shape does not tell which way round it lies: \
-             check `layout` in the spec (\"out_in\": PyTorch, \"in_out\": Keras)"
-        )
-    }))
 }
 
 /// Holds the blob itself against the framework's outputs.

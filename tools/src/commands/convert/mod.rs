@@ -2,6 +2,7 @@
 
 mod check;
 mod report;
+mod search;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::plan::open::Question;
+use mmoe_tools::plan::spec::write::write_plan;
 use mmoe_tools::text::count;
 use mmoe_tools::{import, model, quality};
 
@@ -23,41 +25,43 @@ use super::output::differences::tolerance;
 use super::output::{Target, note, print};
 use report::Report;
 
-/// Makes a blob of trained weights, and checks it before it is put in its place.
+/// Converts trained weights into a blob, and checks the blob before it replaces an older one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by
     /// their content.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
-    /// What the weights do not say: task names, activations, wiring (TOML, docs/spec.md).
+    /// What the weights file does not hold: names of tasks, activation functions, wiring (TOML, see
+    /// docs/spec.md).
     #[arg(long, value_name = "S.toml")]
     spec: Option<PathBuf>,
     /// How weights are stored and computed.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     precision: PrecisionArg,
-    /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
+    /// Rows of features (array `x`, or CSV) that show which values are usual; for i8.
     #[arg(long, value_name = "X.npz")]
     calibration: Option<PathBuf>,
-    /// The framework's own outputs, which the conversion is held against; nothing is written if it
-    /// differs.
+    /// Outputs that the framework computed, to compare the blob with. Nothing is written if they
+    /// differ.
     #[arg(long, value_name = "G.npz")]
     golden: Option<PathBuf>,
-    /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions
-    /// that round the weights.
+    /// How far the blob's outputs may be off the golden ones. The default is 1e-5 for f32, and no
+    /// limit for precisions that round the weights.
     #[arg(long, value_name = "T", value_parser = tolerance, requires = "golden")]
     tolerance: Option<f64>,
-    /// int8 weights in the towers' last layers as well.
+    /// Use int8 weights in the towers' last layers as well.
     #[arg(long)]
     narrow_heads: bool,
-    /// 16-bit weights for this layer (as `expert0.1`, or all of `expert0`); for i8.
+    /// Use 16-bit weights for this layer, such as `expert0.1`, or `expert0` for all of its layers;
+    /// for i8.
     #[arg(long, value_name = "LAYER")]
     keep_wide: Vec<String>,
-    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its
-    /// output; for i8.
+    /// Refuse to convert, rather than widen a layer, where int8 weights cost more than this share of
+    /// the layer's output; for i8.
     #[arg(long, value_name = "SHARE", value_parser = tolerance)]
     max_loss: Option<f64>,
-    /// The order of int8 weights: changes speed, never results; for i8.
+    /// The order of int8 weights in flash. It changes speed, never results; for i8.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     packing: PackingArg,
     /// The core that the model is for: chooses the packing that is fastest there; for i8.
@@ -68,10 +72,13 @@ pub(super) struct Args {
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
-    /// Go on where the file leaves open what changes the outputs, and neither the spec nor golden
-    /// rows decide: the blob then carries what was assumed.
+    /// Convert even though the file leaves open something that changes the outputs, and neither the
+    /// spec nor golden rows decide it. The blob then lists what was assumed.
     #[arg(long)]
     accept_assumptions: bool,
+    /// Write the spec that says everything that this conversion took, golden rows' answers among it.
+    #[arg(long, value_name = "OUT.toml")]
+    write_spec: Option<PathBuf>,
     /// Show where every tensor went, what was folded and what was dropped.
     #[arg(long)]
     explain: bool,
@@ -169,6 +176,18 @@ impl Args {
         Ok(target)
     }
 
+    /// Where the spec goes, if one is asked for.
+    fn spec_target(&self) -> Result<Option<Target>> {
+        let Some(path) = &self.write_spec else {
+            return Ok(None);
+        };
+        let given = [
+            ("the weights", self.weights.as_path()),
+            ("the blob", self.output.as_path()),
+        ];
+        Target::new(path, given).map(Some)
+    }
+
     /// Refuses options that the precision has no use for.
     fn check(&self) -> Result<()> {
         let integer = self.precision == PrecisionArg::I8;
@@ -198,11 +217,29 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut report = Report::new(args, &weights);
     let format = weights.format.clone();
     let mut conversion = args.conversion();
-    let made = model::build(weights, spec.as_ref(), conversion.model_options())
-        .with_context(|| args.weights.display().to_string())?;
+    let named = || args.weights.display().to_string();
+    let mut decided = search::Decided::default();
+    let mut found = model::find(&weights, spec.as_ref()).with_context(named)?;
+    if let Some(golden) = &golden {
+        let accept = args.accept_assumptions;
+        decided = search::decide(&mut found, &weights, golden, &args.weights, accept)?;
+    }
+    let draft = args.spec_target()?.map(|target| {
+        let text = write_plan(&weights, found.framework, &found.assumptions, &found.plan);
+        (target, text)
+    });
+    let made = model::make(found, weights, spec.as_ref(), conversion.model_options())
+        .with_context(named)?;
     report.model(&made, args.explain);
+    for (what, text) in &decided.lines {
+        report.line(what, text);
+    }
+    conversion.assumed = decided.assumed;
     match &golden {
-        Some(golden) => report.line("imported", &check::imported(&made, golden)?),
+        Some(golden) => {
+            let read = || Ok(import::read(&args.weights)?);
+            report.line("imported", &check::imported(&made, golden, read)?);
+        }
         None if made.open.is_empty() => {}
         None if args.accept_assumptions => {
             conversion.assumed = made.open.iter().map(Question::text).collect();
@@ -229,6 +266,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     report.written(&blob, args);
     pending.keep()?;
+    if let Some((target, text)) = draft {
+        target.write(text.as_bytes())?;
+    }
     print(&report.text)
 }
 

@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use mmoe_tools::import::{self, Weights};
 use mmoe_tools::plan::open::Question;
-use mmoe_tools::plan::spec::write::write_plan;
+use mmoe_tools::plan::spec::write::{write_draft, write_plan};
 use mmoe_tools::plan::{Level, recognise};
 use mmoe_tools::text::{count, grouped};
 use serde_json::json;
 
 use super::Args;
-use crate::commands::output::{Table, Target, print, print_json, print_source};
+use crate::commands::output::{Table, Target, note, print, print_json, print_source};
 
 /// Shows a weights file, or writes a spec for it.
 pub(super) fn inspect(args: &Args) -> Result<()> {
@@ -31,8 +31,13 @@ pub(super) fn inspect(args: &Args) -> Result<()> {
     let weights = import::read(&args.file)?;
     let found = recognise::recognise(&weights);
     if let Some(path) = &args.write_spec {
-        let found = found.with_context(|| args.file.display().to_string())?;
-        let text = write_plan(&weights, found.framework, &found.assumptions, &found.plan);
+        let text = match &found {
+            Ok(found) => write_plan(&weights, found.framework, &found.assumptions, &found.plan),
+            Err(why) => {
+                note(&format!("{why}; this is a draft from names and shapes"));
+                write_draft(&weights)
+            }
+        };
         let Some(target) = target else {
             return print_source(&text);
         };

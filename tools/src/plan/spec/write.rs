@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
+use crate::plan::recognise::draft;
 use crate::plan::{
     ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, Open,
     OutputPlan, Part, Plan, Reads, TensorRef, Unit,
@@ -70,7 +71,8 @@ pub fn write_plan(
     out.line(format_args!("layout = \"{}\"", layout.name()));
     let ignored = unread(weights, plan);
     if !ignored.is_empty() {
-        out.line(format_args!("ignore = [\n  {},\n]", ignored.join(",\n  ")));
+        let list = format!("ignore = [\n  {},\n]", ignored.join(",\n  "));
+        out.line(format_args!("{list}"));
     }
     out.inputs(&plan.inputs);
     match plan.levels.as_slice() {
@@ -117,6 +119,25 @@ pub fn write_plan(
         }
     }
     out.0
+}
+
+/// A spec to start from for a file that nothing recognises: what it could not place is listed in a
+/// comment, and a conversion refuses it until it is placed or ignored.
+#[must_use]
+pub fn write_draft(weights: &Weights) -> String {
+    let found = draft(weights);
+    let mut text = write_plan(weights, found.framework, &found.assumptions, &found.plan);
+    if let Some(from) = text.find("ignore = [")
+        && let Some(length) = text[from..].find("\n]")
+    {
+        let list = text[from..from + length + 2].to_owned();
+        let asked = "# No place was found for these: say what they do, or take the `#` away where \
+                     they do nothing.\n# "
+            .to_owned()
+            + &list.replace('\n', "\n# ");
+        text = text.replacen(&list, &asked, 1);
+    }
+    text
 }
 
 struct Writer(String);

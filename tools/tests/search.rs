@@ -1,0 +1,354 @@
+//! Golden rows decide what files leave open: models that frameworks' own classes made with settings
+//! that no file states (`tests/fixtures/open-questions`), and models made to be hard to decide.
+
+mod tool;
+
+use std::path::{Path, PathBuf};
+
+use mmoe_tools::data::Data;
+use mmoe_tools::golden::{self, Outline, What};
+use mmoe_tools::import;
+use mmoe_tools::model;
+use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::search::{Outcome, search};
+use tool::{Place, fails, npz, ok, run, safetensors};
+
+/// What the classes were told, as the search must find it: the answers that are not the usual
+/// ones, and those beside them that it must not mistake.
+const TRUTH: &[(&str, &[&str])] = &[
+    (
+        "plain-act-sigmoid.pt",
+        &[
+            "hidden layers of the experts: sigmoid",
+            "hidden layers of the towers: sigmoid",
+            "the last layer of the experts: sigmoid",
+            "logits become weights by: softmax",
+        ],
+    ),
+    (
+        "plain-act-elu.pt",
+        &[
+            "hidden layers of the experts: elu",
+            "hidden layers of the towers: elu",
+            "the last layer of the experts: elu",
+        ],
+    ),
+    (
+        "plain-gate-sigmoid.pt",
+        &[
+            "hidden layers of the experts: relu",
+            "logits become weights by: sigmoid",
+        ],
+    ),
+    (
+        "plain-fc-nolast.pt",
+        &[
+            "hidden layers of the experts: relu",
+            "the last layer of the experts: linear",
+        ],
+    ),
+    (
+        "plain-ln-after.pt",
+        &[
+            "norms without statistics in the layers of the experts: layer_norm",
+            "norms of the experts stand: behind the activation",
+            "norms add to the variance: 1e-5",
+        ],
+    ),
+    (
+        "plain-ln-before.pt",
+        &[
+            "norms without statistics in the layers of the experts: layer_norm",
+            "norms add to the variance: 1e-5",
+        ],
+    ),
+    (
+        "plain-bn-after.pt",
+        &[
+            "norms of the experts stand: behind the activation",
+            "norms add to the variance: 1e-5",
+        ],
+    ),
+    (
+        "plain-tower-ln-after.pt",
+        &["norms without statistics in the layers of the towers: layer_norm"],
+    ),
+    ("plain-resid.pt", &["add their input"]),
+    (
+        "plain-inbn.pt",
+        &["rows of data hold: what the layers before experts and gates made"],
+    ),
+    ("norms-bneps.pt", &["norms add to the variance: 1e-3"]),
+    (
+        "norms-scale.pt",
+        &["norms without statistics in the layers of the experts: scale"],
+    ),
+    (
+        "libmtl-mmoe-act-leaky_relu.pt",
+        &[
+            "hidden layers of the experts: leaky_relu(0.01)",
+            "the last layer of the experts: leaky_relu(0.01)",
+        ],
+    ),
+    (
+        "libmtl-mmoe-act-sigmoid.pt",
+        &[
+            "hidden layers of the experts: sigmoid",
+            "hidden layers of the towers: sigmoid",
+        ],
+    ),
+    (
+        "libmtl-mmoe-act-silu.pt",
+        &[
+            "hidden layers of the experts: silu",
+            "hidden layers of the towers: silu",
+        ],
+    ),
+    (
+        "libmtl-mmoe-nolast.pt",
+        &[
+            "hidden layers of the experts: relu",
+            "the last layer of the experts: linear",
+        ],
+    ),
+    ("dctorch-mmoe-act-linear.pt", &["hidden layers: linear"]),
+    ("dctorch-mmoe-act-gelu.pt", &["hidden layers: gelu,"]),
+    (
+        "rechub-ple-2-2-1-leakyrelu.pt",
+        &["hidden layers: leaky_relu(0.01)"],
+    ),
+    ("rechub-mmoe-act-relu6.pt", &["hidden layers: relu6"]),
+    (
+        "tz-mmoe-act-nn.LeakyReLU-no.pt",
+        &["hidden layers: leaky_relu(0.01)"],
+    ),
+    ("tz-mmoe-act-none-ln.pt", &["hidden layers: linear"]),
+    ("tz-mmoe-act-nn.GELU-no.pt", &["hidden layers: gelu,"]),
+    ("fuxi-mmoe-act-tanh-bn1.model", &["hidden layers: tanh"]),
+];
+
+fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(tool::fixture(path))
+}
+
+/// What one of these files becomes with its golden rows.
+fn searched(file: &str) -> (Outcome, Data) {
+    let base = format!("open-questions/{}", file.rsplit_once('.').unwrap().0);
+    let weights = import::read(&fixture(&format!("open-questions/{file}"))).unwrap();
+    let tasks = std::fs::read_to_string(fixture(&format!("{base}.tasks.toml"))).unwrap();
+    let spec = Spec::parse(&tasks).unwrap();
+    let data = Data::read(&fixture(&format!("{base}.golden.npz"))).unwrap();
+    let found = model::find(&weights, Some(&spec)).unwrap();
+    let outcome = search(&found.plan, &found.habits, &weights, &data, |_, _| ())
+        .unwrap_or_else(|e| panic!("{file}: {e}"))
+        .unwrap_or_else(|| panic!("{file}: nothing is open"));
+    if let Outcome::Settled(settled) = &outcome {
+        // What was taken gives the framework's own outputs, every array on every row.
+        let mut found = found;
+        found.plan = settled.plan.clone();
+        assert!(found.open().is_empty(), "{file}: questions are left");
+        let made = model::make(found, weights, Some(&spec), model::Options::default()).unwrap();
+        let outline = Outline::of_graph(&made.graph);
+        let (_, differences) = golden::compare(&outline, &data, What::All, |x, _| {
+            let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+            Ok::<_, mmoe_tools::data::DataError>(mmoe_tools::eval::evaluate(&made.graph, &x))
+        })
+        .unwrap();
+        assert!(
+            differences.iter().all(|d| d.within(1e-5)),
+            "{file}: {differences:?}"
+        );
+    }
+    (outcome, data)
+}
+
+#[test]
+fn the_search_takes_what_is_true_or_nothing() {
+    for (file, truth) in TRUTH {
+        match searched(file).0 {
+            Outcome::Settled(settled) => {
+                for answer in *truth {
+                    let said = settled.said.iter().any(|s| s.contains(answer));
+                    assert!(said, "{file}: `{answer}` is not in {:#?}", settled.said);
+                }
+            }
+            // Only where the engine lacks what is true, and the message says so.
+            Outcome::Nothing(why) => {
+                let lacking = why
+                    .split("the engine does not have it: ")
+                    .nth(1)
+                    .unwrap_or("");
+                let lacking = lacking.lines().next().unwrap_or("");
+                let answer = truth[0].rsplit(": ").next().unwrap().trim_end_matches(',');
+                assert!(lacking.contains(answer), "{file}: {why}");
+                assert!(!why.contains("layout"), "{file}: {why}");
+            }
+            Outcome::Undecided { why, .. } => panic!("{file}: {why}"),
+        }
+    }
+}
+
+#[test]
+fn a_truth_outside_the_space_is_refused_and_the_nearest_is_shown() {
+    // Experts that end in a softmax over their units: no activation of one number.
+    let Outcome::Nothing(why) = searched("rechub-mmoe-act-softmax.pt").0 else {
+        panic!("something was taken");
+    };
+    for part in [
+        "none gives the golden outputs",
+        "hidden layers: relu, linear, tanh, sigmoid",
+        "The nearest, with hidden layers: ",
+        "` does not fit: ",
+        "mmoe inspect WEIGHTS --write-spec",
+    ] {
+        assert!(why.contains(part), "no `{part}` in: {why}");
+    }
+    assert!(!why.contains("layout"), "{why}");
+}
+
+/// A model of one expert of one unit whose value is positive on the golden rows: `x1 + x2 + 0.5`
+/// on rows whose features cancel each other out.
+fn cancelling(place: &Place, far: f32) -> (String, String, String) {
+    let names: [(&str, &[usize]); 6] = [
+        ("experts.0.0.weight", &[1, 2]),
+        ("experts.0.0.bias", &[1]),
+        ("gates.0.weight", &[1, 2]),
+        ("gates.0.bias", &[1]),
+        ("towers.0.0.weight", &[1, 1]),
+        ("towers.0.0.bias", &[1]),
+    ];
+    let weights = safetensors(&names, "F32", |name, _, _| {
+        if name == "experts.0.0.bias" { 0.5 } else { 1.0 }
+    });
+    let mut x = Vec::new();
+    let mut y = Vec::new();
+    for i in 0..16_u8 {
+        let a = (f32::from(i) / 15.0 - 0.5) * far;
+        x.extend([a, -a]);
+        y.push(1.5);
+    }
+    (
+        place.write("w.safetensors", weights),
+        place.write(
+            "s.toml",
+            "[[tasks]]\nname = \"y\"\nactivation = \"linear\"\n[gates]\nkind = \"softmax\"\n",
+        ),
+        place.write("g.npz", npz(&[("x", &[16, 2], x), ("y", &[16, 1], y)])),
+    )
+}
+
+#[test]
+fn two_that_fit_are_not_decided_and_rows_that_would_tell_are_named() {
+    let place = Place::new();
+    let (weights, spec, golden) = cancelling(&place, 8.0);
+    let blob = place.at("m.mmoe");
+    let line = format!("convert {weights} --spec {spec} --golden {golden} -o {blob}");
+    fails(
+        &line,
+        2,
+        &[
+            "more than one answer fits the golden rows",
+            "the last layer of the experts: relu or linear",
+            "x = np.random.default_rng(0).uniform(-4.000, 4.000, size=(64, 2))",
+            "--accept-assumptions",
+            "nothing was written",
+        ],
+    );
+    assert!(!Path::new(&blob).exists());
+    // Accepted, the likeliest is taken, and the blob says so.
+    let done = run(&format!("{line} --accept-assumptions"));
+    assert_eq!(done.code, 0, "{}", done.err);
+    let text = ok(&format!("inspect {blob}"));
+    let said = "the last layer of the experts: relu (fits the golden rows, as other answers do)";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn what_no_row_of_the_golden_range_can_tell_is_taken_and_said() {
+    let place = Place::new();
+    let (weights, spec, golden) = cancelling(&place, 0.2);
+    let blob = place.at("m.mmoe");
+    let text = ok(&format!(
+        "convert {weights} --spec {spec} --golden {golden} -o {blob}"
+    ));
+    for part in [
+        "decided    the last layer of the experts: relu",
+        "note       the last layer of the experts: relu or linear: both fit the golden rows",
+    ] {
+        assert!(text.contains(part), "no `{part}` in: {text}");
+    }
+}
+
+#[test]
+fn golden_numbers_that_are_not_finite_are_refused_by_name_and_row() {
+    let file = "open-questions/plain-act-sigmoid";
+    let original = Data::read(&fixture(&format!("{file}.golden.npz"))).unwrap();
+    let array = |name: &str| original.array(name).unwrap().clone();
+    let place = Place::new();
+    for odd in [f32::NAN, f32::INFINITY] {
+        for spoilt in ["x", "click", "dwell"] {
+            let mut arrays = Vec::new();
+            for name in ["x", "click", "dwell"] {
+                let mut tensor = array(name);
+                if name == spoilt {
+                    let width = tensor.data.len() / tensor.shape[0];
+                    tensor.data[7 * width] = odd;
+                }
+                arrays.push((name, tensor));
+            }
+            let shapes: Vec<Vec<u64>> = arrays
+                .iter()
+                .map(|(_, t)| t.shape.iter().map(|n| *n as u64).collect())
+                .collect();
+            let arrays: Vec<(&str, &[u64], Vec<f32>)> = arrays
+                .iter()
+                .zip(&shapes)
+                .map(|((n, t), shape)| (*n, shape.as_slice(), t.data.clone()))
+                .collect();
+            let golden = place.write("g.npz", npz(&arrays));
+            let blob = place.at("m.mmoe");
+            fails(
+                &format!(
+                    "convert {} --spec {} --golden {golden} -o {blob} --accept-assumptions",
+                    fixture(&format!("{file}.pt")).display(),
+                    fixture(&format!("{file}.tasks.toml")).display(),
+                ),
+                2,
+                &[&format!("`{spoilt}` holds {odd} in row 7"), "not finite"],
+            );
+            assert!(!Path::new(&blob).exists());
+        }
+    }
+}
+
+#[test]
+fn the_spec_that_a_search_writes_says_all_that_it_found() {
+    let place = Place::new();
+    let at = |file: &str| {
+        let path = fixture(&format!("open-questions/{file}"));
+        path.display().to_string()
+    };
+    for (weights, base) in [
+        ("plain-act-sigmoid.pt", "plain-act-sigmoid"),
+        ("plain-gate-sigmoid.pt", "plain-gate-sigmoid"),
+        ("plain-ln-after.pt", "plain-ln-after"),
+        ("norms-scale.pt", "norms-scale"),
+        ("fuxi-mmoe-act-tanh-bn1.model", "fuxi-mmoe-act-tanh-bn1"),
+    ] {
+        let (blob, spec) = (place.at("a.mmoe"), place.at("a.toml"));
+        let weights = at(weights);
+        ok(&format!(
+            "convert {weights} --spec {} --golden {} --write-spec {spec} -o {blob}",
+            at(&format!("{base}.tasks.toml")),
+            at(&format!("{base}.golden.npz")),
+        ));
+        // The written spec alone gives the same blob, and leaves nothing to ask.
+        let again = place.at("b.mmoe");
+        ok(&format!("convert {weights} --spec {spec} -o {again}"));
+        assert_eq!(
+            std::fs::read(&blob).unwrap(),
+            std::fs::read(&again).unwrap(),
+            "{base}"
+        );
+    }
+}
