@@ -15,6 +15,20 @@ use zerocopy::FromBytes;
 ///
 /// Implement it for a layer of your own if the experts or gates of a model that you rank with begin
 /// with that layer.
+///
+/// ```
+/// use mmoe::{Dense, F32, layer::{Layer, Prefixed}, math::Libm, precision::MatrixF32};
+/// let matrix = MatrixF32 { bias: [1.0], weights: [[1.0, 10.0, 100.0]] };
+/// let layer = Dense::<3, 1, F32> { matrix, activation: [] };
+///
+/// let (mut whole, mut parts) = ([0.0], [0.0]);
+/// layer.forward::<Libm>(&[1.0, 2.0, 3.0], &mut whole);
+///
+/// let mut partial = [0.0];
+/// layer.begin(&[1.0, 2.0], &mut partial);
+/// layer.resume::<Libm>(&partial, 2, &[3.0], &mut parts);
+/// assert_eq!(parts, whole);
+/// ```
 pub trait Prefixed: Layer {
     /// The sums over the first part of the input.
     type Partial: FromBytes;

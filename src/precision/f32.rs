@@ -5,7 +5,7 @@ use crate::blob::{PackingKind, PrecisionKind};
 use crate::kernel::{self, ActiveColumns};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// f32 weights and arithmetic.
+/// f32 weights and f32 arithmetic.
 #[derive(Debug)]
 pub enum F32 {}
 
@@ -15,7 +15,26 @@ impl Precision for F32 {
     type Wide = F32;
 }
 
-/// An [`F32`] layer: `4·OUT + 4·IN·OUT` bytes.
+/// The weights of an [`F32`] layer: `4·OUT + 4·IN·OUT` bytes.
+///
+/// The matrix is not stored row by row. Rows lie in panels of eight (then one of four, then single
+/// rows), and a panel is stored column by column, so that the weights that meet one input are
+/// neighbours and are read in order:
+///
+/// ```
+/// use mmoe::{F32, layer::{Dense, Layer, Linear}, math::Libm, precision::MatrixF32};
+/// // Four rows are one panel: column 0 of all rows, then column 1.
+/// let weights = [[1.0, 2.0], [3.0, 4.0], [10.0, 20.0], [30.0, 40.0]];
+/// let layer = Dense::<2, 4, F32, Linear> {
+///     matrix: MatrixF32 { bias: [0.0; 4], weights },
+///     activation: [],
+/// };
+/// let mut y = [0.0; 4];
+/// layer.forward::<Libm>(&[1.0, 0.0], &mut y);
+/// assert_eq!(y, [1.0, 2.0, 3.0, 4.0], "column 0");
+/// layer.forward::<Libm>(&[0.0, 1.0], &mut y);
+/// assert_eq!(y, [10.0, 20.0, 30.0, 40.0], "column 1");
+/// ```
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixF32<const IN: usize, const OUT: usize> {

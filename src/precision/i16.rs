@@ -17,7 +17,7 @@ impl Precision for I16 {
     type Wide = I16;
 }
 
-/// An [`I16`] layer: `12·OUT + 2·IN·OUT` bytes, rounded up to a multiple of 4.
+/// The weights of an [`I16`] layer: `12·OUT + 2·IN·OUT` bytes, rounded up to a multiple of 4.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixI16<const IN: usize, const OUT: usize> {

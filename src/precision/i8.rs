@@ -19,7 +19,7 @@ impl<K: Packing> Precision for I8<K> {
     type Wide = I16;
 }
 
-/// An [`I8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+/// The weights of an [`I8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixI8<const IN: usize, const OUT: usize, K> {

@@ -17,7 +17,16 @@ impl Precision for W8 {
     type Wide = F32;
 }
 
-/// A [`W8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+/// The weights of a [`W8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+///
+/// ```
+/// use mmoe::{W8, layer::{Dense, Layer, Linear}, math::Libm, precision::MatrixW8};
+/// let matrix = MatrixW8 { bias: [1.0], scale: [0.25], weights: [[8, -4]] };
+/// let layer = Dense::<2, 1, W8, Linear> { matrix, activation: [] };
+/// let mut y = [0.0];
+/// layer.forward::<Libm>(&[1.0, 1.0], &mut y);
+/// assert_eq!(y, [2.0], "(8 − 4)·0.25 + 1");
+/// ```
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixW8<const IN: usize, const OUT: usize> {

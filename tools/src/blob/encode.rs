@@ -1,4 +1,7 @@
-//! Layers to records and bytes: the memory layout of the engine's `repr(C)` structs, in one place.
+//! Encodes layers as records and bytes.
+//!
+//! The bytes must be those of the engine's `repr(C)` structs. The layout is written out here and
+//! nowhere else in the tool, and the tests compare it with the structs.
 
 use super::message;
 pub use mmoe::blob::PackingKind as Packing;
