@@ -1,8 +1,10 @@
-//! In which order the weights of a dense layer are stored.
+//! The order in which the weights of a dense layer are stored.
 //!
-//! The rows of a layer lie in panels; inside a panel, column by column, so that the weights that
-//! meet the same input are neighbours. Rows that fill no panel follow as single rows. The number of
-//! weights stays rows × columns.
+//! The rows of a layer lie in panels. Inside a panel the weights lie column by column, so that those
+//! which meet the same input are neighbours: a kernel loads an input once for all rows of a panel, and
+//! reads the weights from the first to the last. The sums of a panel stay in registers, which is why
+//! panels have no more rows than a core has registers for. Rows that fill no panel follow as single
+//! rows. The number of weights stays rows × columns.
 
 /// How the rows of a layer are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +41,8 @@ impl Order {
     }
 }
 
-/// Position of the weight of row `r` and column `c` in the stored order of a layer of `rows` rows
-/// and `cols` columns.
+/// Returns the position of the weight of row `r` and column `c` in the stored order of a layer of
+/// `rows` rows and `cols` columns.
 ///
 /// ```
 /// use mmoe::kernel::{Order, panel_index};
@@ -52,8 +54,8 @@ pub const fn panel_index(order: Order, rows: usize, cols: usize, r: usize, c: us
     first * cols + c * height + (r - first)
 }
 
-/// Whether the weights of row `r` of `rows` are stored with 128 added in the `Quad` packing
-/// (the three lower bytes of each word of four rows).
+/// Returns `true` if the weights of row `r` of `rows` are stored with 128 added in the `Quad` packing,
+/// as those in the three lower bytes of each word of four rows are.
 pub const fn quad_biased(rows: usize, r: usize) -> bool {
     let (first, height) = Order::Fours.panel(rows, r);
     height == 4 && r - first < 3

@@ -184,6 +184,8 @@ where
             level: &self.trunk,
             context,
         };
+        // This is `Model::finish` for a level that has taken in a part of its input. It is written out
+        // here because the inputs have another type: a slice, whose length the context completes.
         let mut raw = T::Out::new_zeroed();
         let (mut stream, mut mixtures, mut weights) = (
             <[A; H]>::new_zeroed(),

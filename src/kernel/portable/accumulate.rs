@@ -127,8 +127,8 @@ pub fn accumulate_i16(w: &[i16], total: usize, from: usize, x: &[i16], acc: &mut
     let _ = acc;
 }
 
-/// Finishes `N` rows at a time and then one by one, as the kernels do: `finish` is called with
-/// lengths that they use too, so that it is compiled for those alone.
+/// Requantizes `N` rows at a time and then the rest one by one. These are the lengths that the dense
+/// kernels use as well, so that `requantize` is compiled for no further length, which saves flash.
 #[inline(always)]
 fn finish<const N: usize, A, R, T>(
     acc: &[A],

@@ -26,7 +26,8 @@ pub fn exp_neg(d: u32) -> u32 {
     (p >> (whole & 31)) & !Masks::new().any(whole >> 5 | d >> 21)
 }
 
-/// 2⁶³ / d for `d` in 2³¹ ..< 2³²: the reciprocal of a Q32 number in 0.5 ..< 1, as Q31.
+/// Returns 2⁶³ / d for `d` from 2³¹ to below 2³²: the reciprocal of a Q32 number from 0.5 to below 1, as
+/// Q31.
 ///
 /// Worst error: 6.1·10⁻¹⁰ of the result; the test `recip_error` holds it. Other arguments give a
 /// wrong number.

@@ -28,14 +28,18 @@ use report::Report;
 /// Converts trained weights into a blob, and checks the blob before it replaces an older one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by
-    /// their content.
+    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5; or an exported
+    /// graph: .onnx or .tflite. They are told apart by their content.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
     /// What the weights file does not hold: names of tasks, activation functions, wiring (TOML, see
     /// docs/spec.md).
     #[arg(long, value_name = "S.toml")]
     spec: Option<PathBuf>,
+    /// The tasks' names, in the order of an exported graph's outputs or of the columns of its one
+    /// output: `ctr,cvr`. Without them tasks are called as the outputs are.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    tasks: Vec<String>,
     /// How weights are stored and computed.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     precision: PrecisionArg,
@@ -213,7 +217,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let target = args.target()?;
     let spec = args.spec.as_deref().map(read_spec).transpose()?;
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
-    let weights = import::read(&args.weights)?;
+    let mut weights = import::read(&args.weights)?;
+    weights
+        .resolve(&args.tasks)
+        .with_context(|| args.weights.display().to_string())?;
     let mut report = Report::new(args, &weights);
     let format = weights.format.clone();
     let mut conversion = args.conversion();
@@ -237,7 +244,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     conversion.assumed = decided.assumed;
     match &golden {
         Some(golden) => {
-            let read = || Ok(import::read(&args.weights)?);
+            let read = || {
+                let mut weights = import::read(&args.weights)?;
+                weights.resolve(&args.tasks)?;
+                Ok(weights)
+            };
             report.line("imported", &check::imported(&made, golden, read)?);
         }
         None if made.open.is_empty() => {}
