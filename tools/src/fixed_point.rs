@@ -341,10 +341,10 @@ fn rsqrt(m: u64) -> u64 {
     r.min((1 << 31) - 1)
 }
 
-/// `v·(alpha + (1 − alpha)·P(z))`, alpha as Q14.
+/// `v·(alpha + (1 − alpha)·P(z))`, alpha as Q12.
 fn dice(v: i64, alpha: i64, z: i64) -> i64 {
     let p = (sigmoid(z) + (1 << 15)) >> 16;
-    let weight = (alpha * ((1 << 15) - p) + (p << 14) + (1 << 13)) >> 14;
+    let weight = (alpha * ((1 << 15) - p) + (p << 12) + (1 << 11)) >> 12;
     sat16(i128::from((v * weight + (1 << 14)) >> 15))
 }
 

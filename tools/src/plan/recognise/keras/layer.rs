@@ -280,8 +280,10 @@ impl Reader<'_, '_> {
                 ));
             }
             ("GroupNormalization", _) => {
-                let groups = config.get("groups").and_then(Value::as_u64).unwrap_or(32);
-                NormKind::Group(usize::try_from(groups).unwrap_or(usize::MAX))
+                // Keras's −1, a group for each unit, is no number of groups here, and is refused.
+                let groups = config.get("groups").map_or(Some(32), Value::as_u64);
+                let groups = groups.and_then(|n| usize::try_from(n).ok());
+                NormKind::Group(groups.unwrap_or(0))
             }
             _ if rms => NormKind::Rms,
             _ => NormKind::Layer,
