@@ -12,6 +12,12 @@ pub enum QuantizeError {
          `--precision w8`"
     )]
     Slope(String, f32),
+    /// An alpha that Q12 cannot hold.
+    #[error(
+        "`{0}`: i8 models can hold alphas from −8 to 8, and this one is {1}: convert with \
+         `--precision w8`"
+    )]
+    Alpha(String, f32),
     /// A constant gate weight outside 0 to 1.
     #[error(
         "`{0}`: i8 models can hold constant gate weights from 0 to 1, and this one is {1}: convert \

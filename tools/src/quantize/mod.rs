@@ -91,7 +91,7 @@ pub enum QLayer {
     RowDice {
         /// What stands for ε.
         energy: u64,
-        /// Slope in Q14.
+        /// Slope in Q12.
         alpha: i16,
     },
 }
@@ -655,8 +655,8 @@ impl Quantizer<'_> {
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Dice { gain, bias, alpha } => {
-                    if let Some(a) = alpha.iter().find(|a| !(-1.999..1.999).contains(*a)) {
-                        return Err(Stop::Error(QuantizeError::Slope(name(), *a)));
+                    if let Some(a) = alpha.iter().find(|a| !(-8.0..8.0).contains(*a)) {
+                        return Err(Stop::Error(QuantizeError::Alpha(name(), *a)));
                     }
                     let step = columns.step.first().copied().unwrap_or(1.0);
                     let rows = norms::dice(gain, bias, alpha, step)
@@ -670,15 +670,15 @@ impl Quantizer<'_> {
                     alpha,
                     epsilon,
                 } => {
-                    if !(-1.999..1.999).contains(alpha) {
-                        return Err(Stop::Error(QuantizeError::Slope(name(), *alpha)));
+                    if !(-8.0..8.0).contains(alpha) {
+                        return Err(Stop::Error(QuantizeError::Alpha(name(), *alpha)));
                     }
                     let step = columns.step.first().copied().unwrap_or(1.0);
                     let energy = norms::row_energy(*width, *epsilon, step)
                         .map_err(|what| Stop::Error(QuantizeError::Norm(name(), what)))?;
                     layers.push(QLayer::RowDice {
                         energy,
-                        alpha: q14(*alpha),
+                        alpha: norms::q12(*alpha),
                     });
                     out = proof::outputs(&layers[l], &columns.span);
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
