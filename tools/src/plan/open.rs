@@ -187,8 +187,19 @@ fn activations() -> Vec<Choice> {
         .collect()
 }
 
-/// The epsilons that frameworks and people use, the likeliest first.
-const EPSILONS: [f64; 8] = [1e-5, 1e-3, 1e-6, 1e-8, 1e-12, 1e-4, 1e-2, 1e-1];
+/// The epsilons that frameworks and people use, the likeliest first. The one that is no power of
+/// ten is the machine epsilon of f32, which PyTorch's RMS norm takes where nobody names one.
+const EPSILONS: [f64; 9] = [
+    1e-5,
+    1e-3,
+    1e-6,
+    1e-8,
+    1.192_092_895_507_812_5e-7,
+    1e-12,
+    1e-4,
+    1e-2,
+    1e-1,
+];
 
 /// Everything that is marked open in a plan, gathered.
 #[must_use]

@@ -50,7 +50,7 @@ const WHOLE: f64 = 30_000.0;
 const DEEPEST: usize = 3;
 
 /// Nearer than this, distances are the framework's own rounding.
-const NOISE: f64 = 1e-6;
+const NOISE: f64 = 2e-7;
 
 /// The same, of a plan in which everything is doubted.
 const DOUBTED: usize = 2;
