@@ -167,6 +167,8 @@ codes! {
         Panels = 0, "panels";
         /// Panels of four rows, as words whose lower three bytes are stored + 128.
         Quad = 1, "quad";
+        /// Panels of four rows, two rows in each int16.
+        Pairs = 2, "pairs";
     }
 }
 
@@ -302,7 +304,7 @@ impl PackingKind {
     pub const fn fits(self, precision: PrecisionKind) -> bool {
         match self {
             Self::Panels => true,
-            Self::Quad => matches!(precision, PrecisionKind::I8),
+            Self::Quad | Self::Pairs => matches!(precision, PrecisionKind::I8),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel;
+use crate::kernel::{self, ActiveColumns};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// f32 weights and f32 arithmetic.
@@ -79,10 +79,22 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
         for (s, b) in sums.iter_mut().zip(&self.bias) {
             *s = *b;
         }
-        self.add(0, x, sums);
+        if !x.is_empty() {
+            self.add(0, x, sums);
+        }
     }
     fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
         kernel::accumulate_f32(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn add_active(&self, x: ActiveColumns<'_, f32>, sums: &mut [f32]) {
+        kernel::accumulate_active_f32(self.weights.as_flattened(), IN, x, sums);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        // A sum that starts at −0 stays −0 without the zeros alone, and 0·∞ is NaN.
+        self.bias
+            .iter()
+            .all(|b| b.to_bits() != (-0.0_f32).to_bits())
+            && self.weights.as_flattened().iter().all(|w| w.is_finite())
     }
     fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
         self.finish_logits(sums, y);

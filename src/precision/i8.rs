@@ -2,7 +2,7 @@
 
 use super::{I16, Matrix, Packing, Panels, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel::{self, Row};
+use crate::kernel::{self, ActiveColumns, Row};
 use crate::number::Q16;
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -49,10 +49,15 @@ impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN,
     type Partial = i32;
     fn begin(&self, x: &[i16], sums: &mut [i32]) {
         sums.fill(0);
-        self.add(0, x, sums);
+        if !x.is_empty() {
+            self.add(0, x, sums);
+        }
     }
     fn add(&self, from: usize, x: &[i16], sums: &mut [i32]) {
         K::add(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn add_active(&self, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        K::add_active(self.weights.as_flattened(), IN, x, sums);
     }
     fn finish_dense(&self, sums: &[i32], y: &mut [i16], relu: bool) {
         kernel::finish_dense_i8(sums, &self.rows, y, floor(relu));

@@ -2,7 +2,7 @@
 
 use super::{F32, Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel;
+use crate::kernel::{self, ActiveColumns};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// int8 weights with one f32 scale per row, and f32 arithmetic.
@@ -54,10 +54,15 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
     type Partial = f32;
     fn begin(&self, x: &[f32], sums: &mut [f32]) {
         sums.fill(0.0);
-        self.add(0, x, sums);
+        if !x.is_empty() {
+            self.add(0, x, sums);
+        }
     }
     fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
         kernel::accumulate_w8(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn add_active(&self, x: ActiveColumns<'_, f32>, sums: &mut [f32]) {
+        kernel::accumulate_active_w8(self.weights.as_flattened(), IN, x, sums);
     }
     fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
         self.finish_logits(sums, y);

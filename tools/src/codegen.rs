@@ -242,7 +242,7 @@ const MODULES: [(&str, &[&str]); 5] = [
             "List2", "List3", "List4", "List5", "List6", "List7", "List8",
         ],
     ),
-    ("precision", &["Quad"]),
+    ("precision", &["Pairs", "Quad"]),
     (
         "trunk",
         &["Passthrough", "SharedExpert", "SingleGate", "Stacked"],

@@ -8,6 +8,7 @@
 //! ```
 //!
 //! - [`import`] reads a file into named tensors, whatever framework wrote it.
+//! - [`program`] is what an exported graph computes, and finds the model in it.
 //! - [`model`] turns them into a [`graph`], by a [`plan`] that a spec states or that recognition finds
 //!   in the names.
 //! - [`convert`] turns a graph into a blob, and is the only way to do so: it quantizes where the
@@ -57,6 +58,7 @@ pub mod model;
 pub mod pack;
 pub mod plan;
 pub mod predictions;
+pub mod program;
 pub mod quality;
 pub mod quantize;
 mod random;

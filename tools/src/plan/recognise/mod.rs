@@ -29,7 +29,7 @@ use crate::plan::open::{Habits, Question, questions};
 pub use draft::draft;
 
 /// What recognition found: a plan, and what a person should know about it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Found {
     /// The framework's name.
     pub framework: &'static str,
