@@ -82,6 +82,12 @@ pub fn quantize_input(quantized: &Quantized, x: &[f32]) -> Vec<i16> {
     x.iter().zip(&quantized.input).map(one).collect()
 }
 
+/// Whether a feature lies beyond what the input stage can hold, where it saturates.
+#[must_use]
+pub fn clips(scale: mmoe::kernel::InputScale, x: f32) -> bool {
+    ((x - scale.offset) * scale.scale).abs() > 32767.5
+}
+
 /// Evaluates one row of int16 features and adds what happened to `shadow`.
 ///
 /// # Panics

@@ -80,6 +80,20 @@ const TRUTH: &[(&str, &[&str])] = &[
         "plain-inbn.pt",
         &["rows of data hold: what the layers before experts and gates made"],
     ),
+    (
+        "plain-rmsnorm.pt",
+        &[
+            "norms without statistics in the layers of the experts: rms_norm",
+            "norms add to the variance: 1.1920928955078125e-7",
+        ],
+    ),
+    (
+        "plain-groupnorm.pt",
+        &[
+            "norms without statistics in the layers of the experts: group_norm of 2 groups",
+            "norms add to the variance: 1e-5",
+        ],
+    ),
     ("norms-bneps.pt", &["norms add to the variance: 1e-3"]),
     (
         "norms-scale.pt",

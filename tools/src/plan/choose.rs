@@ -95,8 +95,8 @@ impl LayerPlan {
             self.before = Some(Norm {
                 gamma: None,
                 beta: None,
+                epsilon: kind.usual_epsilon(),
                 kind,
-                epsilon: 1e-5,
             });
             self.open.epsilon = true;
             return;
@@ -108,6 +108,9 @@ impl LayerPlan {
             self.open.order = true;
             self.open.epsilon = true;
         } else if let Some(norm) = self.before.as_mut().or(self.after.as_mut()) {
+            if self.open.epsilon {
+                norm.epsilon = kind.usual_epsilon();
+            }
             norm.kind = kind;
         }
         // A bare factor has no variance to add to.
@@ -125,8 +128,18 @@ impl Norm {
         Self {
             gamma: Some(gamma),
             beta: None,
+            epsilon: kind.usual_epsilon(),
             kind,
-            epsilon: 1e-5,
+        }
+    }
+}
+
+impl NormKind {
+    /// What PyTorch adds to the variance where nobody names a number.
+    fn usual_epsilon(&self) -> f64 {
+        match self {
+            Self::Rms => f64::from(f32::EPSILON),
+            _ => 1e-5,
         }
     }
 }

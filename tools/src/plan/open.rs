@@ -141,10 +141,10 @@ pub struct Question {
 /// Where a recogniser's assumptions come from, for all the questions of a plan.
 #[derive(Debug, Clone, Default)]
 pub struct Habits {
-    /// One setting gives all hidden layers their activation; else experts, gates and towers may
-    /// differ.
+    /// Whether one setting of the framework decides the activation of all hidden layers; otherwise
+    /// experts, gates and towers may differ.
     pub one_activation: bool,
-    /// Says so: `` `dnn_activation`, DeepCTR's default ``.
+    /// The name of that setting, for people: `` `dnn_activation`, DeepCTR's default ``.
     pub source: &'static str,
 }
 
@@ -187,8 +187,19 @@ fn activations() -> Vec<Choice> {
         .collect()
 }
 
-/// The epsilons that frameworks and people use, the likeliest first.
-const EPSILONS: [f64; 8] = [1e-5, 1e-3, 1e-6, 1e-8, 1e-12, 1e-4, 1e-2, 1e-1];
+/// The epsilons that frameworks and people use, the likeliest first. The one that is no power of
+/// ten is the machine epsilon of f32, which PyTorch's RMS norm takes where nobody names one.
+const EPSILONS: [f64; 9] = [
+    1e-5,
+    1e-3,
+    1e-6,
+    1e-8,
+    1.192_092_895_507_812_5e-7,
+    1e-12,
+    1e-4,
+    1e-2,
+    1e-1,
+];
 
 /// Everything that is marked open in a plan, gathered.
 #[must_use]

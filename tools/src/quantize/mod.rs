@@ -4,7 +4,9 @@
 mod calibrate;
 mod curves;
 mod error;
+mod fit;
 mod norms;
+mod outliers;
 pub mod proof;
 pub mod rows;
 mod scales;
@@ -12,10 +14,11 @@ mod unify;
 
 pub use calibrate::{Calibration, calibrate};
 pub use error::QuantizeError;
+pub use fit::fit;
 pub use unify::unify_expert_scales;
 
 use crate::eval::statistics::Tensors;
-use crate::graph::{Activation, Dense, Graph, Layer, Normalization, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Normalization, Op, Output};
 use mmoe::kernel::{AffineRow, CurveTable, DiceRow, InputScale, Row, WideRow};
 use proof::Span;
 use rows::{InputColumns, Target};
@@ -135,9 +138,10 @@ pub struct Quantized {
 /// Weights whose rounding costs more than this share of a layer's output power get 16 bits.
 const NOISE: f64 = 1e-3;
 /// The same for gates' layers with at most a fiftieth of all weights: their errors move every unit
-/// of a mixture at once, and 16 bits cost next to nothing there.
+/// of a mixture at once, and 16 bits cost next to nothing there. Selectors (DSelect-k) are held to it
+/// whatever their size, as an error of their logits.
 const GATE_NOISE: f64 = 1e-4;
-/// Room for values beyond those seen on calibration rows.
+/// The least room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
 
 /// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`,
@@ -271,12 +275,13 @@ pub fn quantize(
                     .map(|(.., d)| d.weight.len())
                     .sum::<usize>()
                     / 50;
-                let most = |at: (usize, usize)| {
-                    if matches!(graph.nodes[at.0].op, Op::Gate { .. }) && size(at) <= small {
-                        GATE_NOISE
-                    } else {
-                        NOISE
-                    }
+                let most = |at: (usize, usize)| match graph.nodes[at.0].op {
+                    Op::Gate {
+                        kind: GateKind::DSelectK { .. },
+                        ..
+                    } => GATE_NOISE,
+                    Op::Gate { .. } if size(at) <= small => GATE_NOISE,
+                    _ => NOISE,
                 };
                 let noisy: Vec<_> = noises
                     .iter()
@@ -410,9 +415,10 @@ impl Quantizer<'_> {
     fn room(&self, of: impl Fn(&Tensors) -> f64) -> f64 {
         let c = self.calibration;
         match &c.random {
-            None => of(&c.tensors) * HEADROOM,
-            // Data come nowhere near the bound, and further than features drawn one by one: halfway
-            // between, as logarithms.
+            None => of(&c.tensors) * c.headroom,
+            // Without calibration rows there are a bound, which real data come nowhere near, and what
+            // random rows showed. Their features are drawn independently, and reach less far than
+            // those of real data. The truth lies between, so this takes the geometric mean.
             Some(random) => (of(&c.tensors) * of(random)).sqrt(),
         }
     }
@@ -505,14 +511,14 @@ impl Quantizer<'_> {
                     } else {
                         Target::Hidden(sum_step)
                     };
-                    let table = (!is_logits).then(|| d.activation).filter(|a| a.is_curve());
-                    let table = table.map(|a| Box::new(curves::table(a, sum_step, step)));
+                    let table = (!is_logits && d.activation.is_curve())
+                        .then(|| Box::new(curves::table(d.activation, sum_step, step)));
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
                         return Err(Stop::Error(QuantizeError::Slope(name(), slope)));
                     }
-                    let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
+                    let (layer, bits, bounds, (noise, power)) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
                         (
                             QLayer::I16 {
@@ -523,7 +529,7 @@ impl Quantizer<'_> {
                             },
                             16,
                             (m.accumulator, m.accumulator_any),
-                            m.noise,
+                            (m.noise, m.power),
                         )
                     } else {
                         let m = rows::narrow(d, &columns, target, correct)
@@ -537,11 +543,19 @@ impl Quantizer<'_> {
                             },
                             8,
                             (m.accumulator, m.accumulator_any),
-                            m.noise,
+                            (m.noise, m.power),
                         )
                     };
                     layers.push(layer);
-                    found.noises.push(((at, l), noise));
+                    // A selector goes from 0 to 1 while its logit moves by 1: however large logits
+                    // are, what counts is their error beside that.
+                    let selects = matches!(
+                        node.op,
+                        Op::Gate { kind: GateKind::DSelectK { .. }, .. } if is_logits
+                    );
+                    found
+                        .noises
+                        .push(((at, l), if selects { noise.max(power) } else { noise }));
                     let room = if bits == 8 { 31.0 } else { 46.0 };
                     found.report.push((
                         name(),
