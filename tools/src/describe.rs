@@ -1,4 +1,4 @@
-//! What the parts of a blob are called, in every command the same.
+//! Names and descriptions of a blob's parts, so that every command calls them the same.
 
 use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PrecisionKind, SectionTag};
 
@@ -6,7 +6,7 @@ use crate::blob::message::{Header, Layer};
 use crate::engine::Runner;
 use crate::quantize::LayerReport;
 
-/// What wrote the blob.
+/// Returns the name of the program that wrote the blob.
 #[must_use]
 pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
     runner
@@ -17,7 +17,7 @@ pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
         .unwrap_or("?")
 }
 
-/// What the blob's conversion assumed and nobody compared with the framework's outputs.
+/// Returns what the conversion of the blob assumed without a comparison with the framework's outputs.
 #[must_use]
 pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
     let section = runner.model.blob().section(SectionTag::Assumed);
@@ -26,8 +26,8 @@ pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// The name of each node of the wiring: its role and its number among those of its role, such as
-/// `expert 2`.
+/// Returns the name of each node of the wiring: its role and its number among those of its role, such
+/// as `expert 2`.
 #[must_use]
 pub fn nodes(header: &Header) -> Vec<String> {
     let roles: Vec<&str> = header
@@ -41,8 +41,8 @@ pub fn nodes(header: &Header) -> Vec<String> {
         .collect()
 }
 
-/// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes;
-/// nothing in float models.
+/// Returns what the quantizer found out about every dense layer, under the names that `--keep-wide`
+/// takes; nothing in float models.
 #[must_use]
 pub fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String, LayerReport)> {
     let section = runner.model.blob().section(SectionTag::Quantization);
