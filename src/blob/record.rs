@@ -247,6 +247,11 @@ impl LayerRecord {
     }
 
     /// A layer norm of each of 1 to 256 groups of `n / groups` units.
+    ///
+    /// # Panics
+    ///
+    /// Where there are other numbers of groups, or `n` is no multiple of theirs. A type's record is a
+    /// constant, so that such a type does not compile.
     #[must_use]
     pub const fn group_norm(groups: usize, precision: PrecisionKind, n: usize) -> Self {
         assert!(

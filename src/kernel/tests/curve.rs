@@ -7,6 +7,7 @@ use crate::math::{Libm, Micromath};
 use std::vec::Vec;
 
 type Function = fn(f64) -> f64;
+type Kernel = fn(&mut [f32]);
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
@@ -49,7 +50,7 @@ fn relu6(x: f64) -> f64 {
 }
 
 /// Each f32 function, its name in `docs/numerics.md`, and the formula in f64.
-fn functions() -> [(&'static str, fn(&mut [f32]), Function); 10] {
+fn functions() -> [(&'static str, Kernel, Function); 10] {
     [
         ("gelu, f32", gelu_f32::<Libm>, gelu),
         ("gelu (tanh), f32", gelu_tanh_f32::<Libm>, gelu_tanh),

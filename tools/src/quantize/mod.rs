@@ -511,8 +511,8 @@ impl Quantizer<'_> {
                     } else {
                         Target::Hidden(sum_step)
                     };
-                    let table = (!is_logits).then(|| d.activation).filter(|a| a.is_curve());
-                    let table = table.map(|a| Box::new(curves::table(a, sum_step, step)));
+                    let table = (!is_logits && d.activation.is_curve())
+                        .then(|| Box::new(curves::table(d.activation, sum_step, step)));
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {
