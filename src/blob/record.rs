@@ -244,6 +244,11 @@ impl LayerRecord {
     }
 
     /// A layer norm of each of 1 to 256 groups of `n / groups` units.
+    ///
+    /// # Panics
+    ///
+    /// If there are other numbers of groups. Types call this in constants, where it is an error of
+    /// compilation.
     #[must_use]
     pub const fn group_norm(groups: usize, precision: PrecisionKind, n: usize) -> Self {
         assert!(

@@ -14,10 +14,9 @@
 //! so that this error is the smallest (where floats are emulated in software, a few hundred
 //! instructions of an exponential drown in how much a product varies with its operands).
 
-use mmoe::blob::{LayerRecord, PackingKind, PrecisionKind};
+use mmoe::blob::{Blob, LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
-use crate::blob::message::Header;
 use crate::cost::{Cost, Work};
 
 /// Everything measured.
@@ -67,8 +66,8 @@ pub struct Code {
 
 /// The precision of a whole model, as [`Inference::precision`] names it.
 #[must_use]
-pub fn precision_of(header: &Header) -> &'static str {
-    let any = |of: fn(&LayerRecord) -> bool| header.layers.iter().any(|l| of(&l.record()));
+pub fn precision_of(blob: &Blob<'_>) -> &'static str {
+    let any = |of: fn(&LayerRecord) -> bool| blob.layers.iter().any(of);
     if any(LayerRecord::is_integer) {
         if any(|l| l.packing() == Some(PackingKind::Quad)) {
             "I8-quad"
@@ -224,11 +223,11 @@ impl Measurements {
         &self,
         core: &str,
         level: &str,
-        header: &Header,
+        blob: &Blob<'_>,
         cost: &Cost,
     ) -> Option<Estimate> {
-        let precision = precision_of(header);
-        let work = Work::of(header);
+        let precision = precision_of(blob);
+        let work = Work::of(blob);
         let (terms, error) = self.terms(core, level, precision)?;
         let (predict, predict_q) = self.instructions(core, level, precision, work, terms, None)?;
         let shown = |w: &Work| {

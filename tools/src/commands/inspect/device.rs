@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use mmoe_tools::blob::message::Header;
+use mmoe::blob::Blob;
 use mmoe_tools::cost::Cost;
 use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements};
 use mmoe_tools::text::{grouped, rounded};
@@ -94,7 +94,7 @@ pub(super) struct Device<'a> {
 }
 
 impl<'a> Device<'a> {
-    pub(super) fn new(args: &'a DeviceArgs, header: &Header, cost: &'a Cost) -> Result<Self> {
+    pub(super) fn new(args: &'a DeviceArgs, blob: &Blob<'_>, cost: &'a Cost) -> Result<Self> {
         let core = match &args.core {
             None => None,
             Some(wanted) => {
@@ -102,8 +102,7 @@ impl<'a> Device<'a> {
                     .iter()
                     .find(|(core, _)| core.eq_ignore_ascii_case(wanted));
                 let (core, name) = known.with_context(|| format!("there is no core {wanted}"))?;
-                let estimate =
-                    Measurements::built_in().estimate(core, &args.opt_level, header, cost);
+                let estimate = Measurements::built_in().estimate(core, &args.opt_level, blob, cost);
                 let estimate = estimate
                     .with_context(|| format!("nothing like this model was measured on {core}"))?;
                 Some((*core, *name, estimate))

@@ -180,7 +180,7 @@ fn share_out(
 
 /// The order in which layers are towers of `gates` tasks on mixtures of this width.
 fn towers(layers: &[&Group], gates: usize, units: usize) -> Option<Order> {
-    if gates == 0 || layers.len() % gates != 0 {
+    if gates == 0 || !layers.len().is_multiple_of(gates) {
         return None;
     }
     let depth = layers.len() / gates;
