@@ -60,11 +60,6 @@ impl Shadow {
                 .iter()
                 .any(|l| l.accumulators > 0 || l.logits > 0)
     }
-    /// Results that saturated at 16 bits, over all layers.
-    #[must_use]
-    pub fn saturated(&self) -> u64 {
-        self.layers.iter().map(|l| l.saturated).sum()
-    }
 }
 
 /// Features to int16, by the rules of the input stage.

@@ -21,7 +21,7 @@ pub fn mix_i16(m: &mut [i32], g: u16, h: &[i16]) {
 
 /// The finished mixture at the experts' scale: `m / 2¹⁵`, rounded half up and saturated.
 #[inline(never)]
-pub fn settle_i16(m: &[i32], h: &mut [i16]) {
+pub fn round_mixture_i16(m: &[i32], h: &mut [i16]) {
     let masks = Masks::new();
     for (h, &m) in h.iter_mut().zip(m) {
         *h = masks.sat16(m.wrapping_add(1 << 14) >> 15);

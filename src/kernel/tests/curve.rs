@@ -48,8 +48,10 @@ fn relu6(x: f64) -> f64 {
     x.clamp(0.0, 6.0)
 }
 
+type Kernel = fn(&mut [f32]);
+
 /// Each f32 function, its name in `docs/numerics.md`, and the formula in f64.
-fn functions() -> [(&'static str, fn(&mut [f32]), Function); 10] {
+fn functions() -> [(&'static str, Kernel, Function); 10] {
     [
         ("gelu, f32", gelu_f32::<Libm>, gelu),
         ("gelu (tanh), f32", gelu_tanh_f32::<Libm>, gelu_tanh),

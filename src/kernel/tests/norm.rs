@@ -208,7 +208,11 @@ fn norm_error() {
 fn hostile_norms() {
     let row = |i: usize| AffineRow {
         bias: i32::MIN.wrapping_add(i as i32 * 12345),
-        gain: if i % 2 == 0 { i16::MIN } else { i16::MAX },
+        gain: if i.is_multiple_of(2) {
+            i16::MIN
+        } else {
+            i16::MAX
+        },
         shift: i as u8,
         zero: 255,
     };

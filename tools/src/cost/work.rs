@@ -37,7 +37,7 @@ impl Work {
             if record.is_matrix() {
                 work.rows += outputs;
             }
-            work.exponentials += exponentials(&record);
+            work.exponentials += exponentials(record);
         }
         for record in blob.nodes {
             work.macs += record.mixing_macs();

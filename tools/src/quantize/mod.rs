@@ -505,7 +505,9 @@ impl Quantizer<'_> {
                     } else {
                         Target::Hidden(sum_step)
                     };
-                    let table = (!is_logits).then(|| d.activation).filter(|a| a.is_curve());
+                    let table = (!is_logits)
+                        .then_some(d.activation)
+                        .filter(|a| a.is_curve());
                     let table = table.map(|a| Box::new(curves::table(a, sum_step, step)));
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
