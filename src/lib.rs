@@ -87,6 +87,18 @@
 )]
 #![no_std]
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "mmoe runs on little-endian targets alone: a blob's weights are used where they lie, and they are \
+     little-endian"
+);
+
+#[cfg(mmoe_vector_floats)]
+compile_error!(
+    "the compiler may use this core's float vectors, which flush denormals: results would not have the \
+     same bits as elsewhere; build with `-C target-feature=-mve.fp`"
+);
+
 #[cfg(test)]
 extern crate std;
 

@@ -18,7 +18,7 @@
 
 use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord};
 use crate::bytes::{Buffer, InPlace};
-use crate::layer::{Layer, Prefixed, max};
+use crate::layer::{Layer, Prefixed, Rest, max};
 use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
@@ -147,15 +147,16 @@ pub trait PrefixedParallel: Parallel {
     type Partials: FromZeros;
     /// Computes the sums of all of them over the first part of the input.
     fn begin(&self, x: &[Self::Act], partials: &mut Self::Partials);
-    /// Runs item `i` on the rest of the input, from element `from` on.
+    /// Runs item `i` on the rest of the input.
     fn resume<M: Math>(
         &self,
         i: usize,
         partials: &Self::Partials,
-        from: usize,
-        x: &[Self::Act],
+        rest: Rest<'_, Self::Act>,
         y: &mut Self::Out,
     );
+    /// Whether leaving out elements that are zero gives each of them the same bits.
+    fn exact_without_zeros(&self) -> bool;
 }
 
 impl<L: Prefixed, const N: usize> PrefixedParallel for [L; N]
@@ -172,13 +173,15 @@ where
         &self,
         i: usize,
         partials: &Self::Partials,
-        from: usize,
-        x: &[L::Act],
+        rest: Rest<'_, L::Act>,
         y: &mut L::Out,
     ) {
         if let (Some(l), Some(p)) = (self.get(i), partials.get(i)) {
-            l.resume::<M>(p, from, x, y);
+            l.resume::<M>(p, rest, y);
         }
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.iter().all(Prefixed::exact_without_zeros)
     }
 }
 
@@ -231,14 +234,16 @@ macro_rules! list {
                 &self,
                 i: usize,
                 partials: &Self::Partials,
-                from: usize,
-                x: &[A],
+                rest: Rest<'_, A>,
                 y: &mut Y,
             ) {
                 match i {
-                    $($i => self.$i.resume::<M>(&partials.$i, from, x, y),)+
+                    $($i => self.$i.resume::<M>(&partials.$i, rest, y),)+
                     _ => {}
                 }
+            }
+            fn exact_without_zeros(&self) -> bool {
+                true $(&& self.$i.exact_without_zeros())+
             }
         }
 

@@ -2,7 +2,7 @@
 
 use mmoe::gate::{DSelectKGate, MaskedGate, SigmoidGate, SoftmaxGate, TopKGate};
 use mmoe::parallel::{List3, List5};
-use mmoe::precision::{Panels, Precision, Quad, Wide};
+use mmoe::precision::{Pairs, Panels, Precision, Quad, Wide};
 use mmoe::rank::Best;
 use mmoe::zerocopy::TryFromBytes;
 use mmoe::{
@@ -56,6 +56,7 @@ fn context_and_rest_are_the_whole() {
     check::<W8>(&float(&edge, convert::Precision::W8)[..]);
     check::<I8<Panels>>(&integer(&edge, rows, Packing::Panels)[..]);
     check::<I8<Quad>>(&integer(&edge, rows, Packing::Quad)[..]);
+    check::<I8<Pairs>>(&integer(&edge, rows, Packing::Pairs)[..]);
 }
 
 /// The levels of models whose gates differ in width are lists: of experts, of gates of every kind,

@@ -1,6 +1,6 @@
 //! A blob's self-test rows pass on an intact model and find changed weights.
 
-use mmoe::precision::{Precision, Quad};
+use mmoe::precision::{Pairs, Precision, Quad};
 use mmoe::{Blob, Dynamic, F32, I8, SelfTestError, W8};
 use mmoe_tools::blob::{encode::Packing, file};
 use mmoe_tools::convert::Conversion;
@@ -83,6 +83,7 @@ fn stored_blobs_pass() {
     assert_eq!(self_test::<W8>(&stored("w8")[..]), Ok(4));
     assert_eq!(self_test::<I8>(&stored("i8")[..]), Ok(4));
     assert_eq!(self_test::<I8<Quad>>(&stored("i8-quad")[..]), Ok(4));
+    assert_eq!(self_test::<I8<Pairs>>(&stored("i8-pairs")[..]), Ok(4));
 }
 
 #[test]

@@ -20,16 +20,17 @@ macro_rules! codes {
         }
 
         impl $name {
-            /// All of them, in the order of their codes.
+            /// All variants, in the order of their codes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The byte that stands for it in a record.
+            /// Returns the byte that stands for it in a record.
             #[must_use]
             pub const fn code(self) -> u8 {
                 self as u8
             }
 
-            /// What a byte of a record stands for; `None` for one that this version does not know.
+            /// Returns what a byte of a record stands for, or `None` for a byte that this version does
+            /// not know.
             #[must_use]
             pub const fn from_code(code: u8) -> Option<Self> {
                 match code {
@@ -38,7 +39,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What people call it.
+            /// Returns its name, for people.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -166,11 +167,13 @@ codes! {
         Panels = 0, "panels";
         /// Panels of four rows, as words whose lower three bytes are stored + 128.
         Quad = 1, "quad";
+        /// Panels of four rows, two rows in each int16.
+        Pairs = 2, "pairs";
     }
 }
 
 codes! {
-    /// What a task gives.
+    /// What the output of a task is.
     OutputKind {
         /// The tower's values as they are.
         Linear = 0, "linear";
@@ -211,7 +214,7 @@ codes! {
 }
 
 impl NodeOp {
-    /// Whether it makes gate weights and mixes experts by them.
+    /// Returns `true` if it computes gate weights and mixes experts by them.
     #[must_use]
     pub const fn is_gate(self) -> bool {
         match self {
@@ -278,7 +281,7 @@ impl ActivationKind {
 }
 
 impl PrecisionKind {
-    /// Whether activations are int16 rather than f32.
+    /// Returns `true` if activations are int16 rather than f32.
     #[must_use]
     pub const fn is_integer(self) -> bool {
         match self {
@@ -301,7 +304,7 @@ impl PackingKind {
     pub const fn fits(self, precision: PrecisionKind) -> bool {
         match self {
             Self::Panels => true,
-            Self::Quad => matches!(precision, PrecisionKind::I8),
+            Self::Quad | Self::Pairs => matches!(precision, PrecisionKind::I8),
         }
     }
 }

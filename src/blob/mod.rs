@@ -261,6 +261,17 @@ impl<'a> Blob<'a> {
     }
 
     /// Returns the nodes, each with its layers and the place of its weights.
+    ///
+    /// ```
+    /// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+    /// let blob = mmoe::Blob::open(file)?;
+    /// // Four experts, three gates and three towers.
+    /// let roles = blob.nodes.iter().map(|node| node.op().unwrap().role());
+    /// assert_eq!(roles.filter(|role| *role == "expert").count(), 4);
+    /// let first = blob.nodes_with_layers().next().unwrap();
+    /// assert_eq!(first.layers[0].shape().to_string(), "64→64 I8 dense relu");
+    /// # Ok::<(), mmoe::LoadError>(())
+    /// ```
     #[must_use]
     pub fn nodes_with_layers(&self) -> Nodes<'a> {
         Nodes::new(self)

@@ -1,4 +1,4 @@
-//! The nodes of a blob, each with what belongs to it.
+//! The nodes of a blob, each with its layers and the place of its weights.
 
 use super::{Blob, LayerKind, LayerRecord, NodeRecord, OutputKind};
 
@@ -7,7 +7,7 @@ use super::{Blob, LayerKind, LayerRecord, NodeRecord, OutputKind};
 pub struct Node<'a> {
     /// Which node, from 0; it makes value `index + 1`.
     pub index: usize,
-    /// Its record.
+    /// The record of the node.
     pub record: &'a NodeRecord,
     /// Its layers, in order; fewer than its record says where the blob has no more.
     pub layers: &'a [LayerRecord],
@@ -29,7 +29,7 @@ impl Node<'_> {
         last == Some(LayerKind::Logits)
     }
 
-    /// Multiply-accumulates of its layers.
+    /// Returns the multiply-accumulates of its layers.
     #[must_use]
     pub fn macs(&self) -> u64 {
         self.layers.iter().map(LayerRecord::macs).sum()

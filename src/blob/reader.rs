@@ -1,4 +1,4 @@
-//! Steps over a postcard message without copying.
+//! Reads a postcard message in place, part by part, without copying.
 
 use super::LoadError;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         Ok(v)
     }
 
-    /// A count and then that many records, in place.
+    /// Reads a count and returns that many records, in place.
     #[inline(always)]
     pub(super) fn records<T: FromBytes + Immutable + KnownLayout + Unaligned>(
         &mut self,
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         <[T]>::ref_from_bytes(bytes).map_err(|_| Malformed)
     }
 
-    /// Steps over a list of strings; gives its length.
+    /// Skips a list of strings, and returns how many there were.
     #[inline(never)]
     pub(super) fn skip_names(&mut self) -> Result<u32, Malformed> {
         let count = self.varint()?;
@@ -64,8 +64,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A list of names in the header, as bytes (nobody checked that they are text: [`str::from_utf8`]
-/// does).
+/// A list of names in the header, as bytes. Loading does not check that they are text, which
+/// [`str::from_utf8`] does.
 #[derive(Clone, Debug)]
 pub struct Names<'a> {
     pub(super) count: u32,

@@ -1,7 +1,8 @@
 //! The records of the header, and what follows from a record alone.
 //!
-//! Bytes and little-endian integers only, so that the wire form is the memory form. A field holds
-//! whatever byte the file has; the method of the same name says what it stands for.
+//! Records consist of bytes and little-endian integers, so that their form in the file is their form in
+//! memory. A field holds whatever byte the file has; the method of the same name returns what it
+//! stands for.
 
 use super::codes::{
     ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind,
@@ -88,14 +89,14 @@ pub struct TaskRecord {
     pub b: u8,
     /// Zero.
     pub reserved: u8,
-    /// How many numbers the task gives.
+    /// How many numbers the task has.
     pub width: U16,
     /// Zero.
     pub reserved2: U16,
 }
 
 impl InputRecord {
-    /// `count` plain features.
+    /// Creates the record of `count` plain features.
     #[must_use]
     pub const fn raw(count: usize) -> Self {
         Self {
@@ -106,7 +107,7 @@ impl InputRecord {
         }
     }
 
-    /// What the model reads; `None` for a kind, or flags, that this version does not know.
+    /// Returns what the model reads, or `None` for a kind or flags that this version does not know.
     #[must_use]
     pub const fn kind(&self) -> Option<InputKind> {
         match InputKind::from_code(self.kind) {
@@ -117,8 +118,8 @@ impl InputRecord {
 }
 
 impl NodeRecord {
-    /// A node of `info`, as `op`, with `layers` layers that make `outputs` elements (a gate: that
-    /// mixes as many).
+    /// Creates the record of a node with this description, kind and number of layers, whose value has
+    /// `outputs` elements. What depends on its place in the model stays 0.
     #[must_use]
     pub const fn new(info: &super::NodeInfo, op: NodeOp, layers: u8, outputs: usize) -> Self {
         Self {
@@ -141,31 +142,32 @@ impl NodeRecord {
         NodeOp::from_code(self.op)
     }
 
-    /// Whether it is an expert.
+    /// Returns `true` if it is an expert.
     #[must_use]
     pub const fn is_expert(&self) -> bool {
         matches!(self.op(), Some(NodeOp::Expert))
     }
 
-    /// Whether it is a tower.
+    /// Returns `true` if it is a tower.
     #[must_use]
     pub const fn is_tower(&self) -> bool {
         matches!(self.op(), Some(NodeOp::Tower))
     }
 
-    /// Whether it is a gate, of whatever kind.
+    /// Returns `true` if it is a gate of any kind.
     #[must_use]
     pub const fn is_gate(&self) -> bool {
         matches!(self.op(), Some(op) if op.is_gate())
     }
 
-    /// A gate's number of weights: the experts that it sees. 0 for others.
+    /// Returns the number of weights of a gate, which is that of the experts that it sees; 0 for other
+    /// nodes.
     #[must_use]
     pub const fn seen(&self) -> usize {
         self.sees.get().count_ones() as usize
     }
 
-    /// The values that a gate mixes, in the order of its weights.
+    /// Returns the values that a gate mixes, in the order of its weights.
     pub fn seen_values(&self) -> impl Iterator<Item = usize> + use<> {
         let (first, sees) = (self.first as usize, self.sees.get());
         (0..32usize)
@@ -173,7 +175,8 @@ impl NodeRecord {
             .map(move |bit| first + bit)
     }
 
-    /// Multiply-accumulates of mixing, where all experts seen are run. 0 for what is no gate.
+    /// Returns the multiply-accumulates of mixing where all experts that are seen run; 0 for nodes that
+    /// are not gates.
     #[must_use]
     pub const fn mixing_macs(&self) -> u64 {
         if self.is_gate() {
@@ -228,8 +231,8 @@ impl LayerRecord {
         }
     }
 
-    /// What it computes; `None` for a user's own layer, and for a code that this version does not
-    /// know.
+    /// Returns what it computes, or `None` for a user's own layer and for a code that this version does
+    /// not know.
     #[must_use]
     pub const fn kind(&self) -> Option<LayerKind> {
         LayerKind::from_code(self.kind)
@@ -260,7 +263,7 @@ impl LayerRecord {
         record
     }
 
-    /// Its activation; `None` for a code that this version does not know.
+    /// Returns its activation function, or `None` for a code that this version does not know.
     #[must_use]
     pub const fn activation(&self) -> Option<ActivationKind> {
         match self.kind() {
@@ -278,31 +281,31 @@ impl LayerRecord {
         }
     }
 
-    /// Its precision; `None` for a code that this version does not know.
+    /// Returns its precision, or `None` for a code that this version does not know.
     #[must_use]
     pub const fn precision(&self) -> Option<PrecisionKind> {
         PrecisionKind::from_code(self.precision)
     }
 
-    /// The order of its weights; `None` for a code that this version does not know.
+    /// Returns the order of its weights, or `None` for a code that this version does not know.
     #[must_use]
     pub const fn packing(&self) -> Option<PackingKind> {
         PackingKind::from_code(self.packing)
     }
 
-    /// Whether it multiplies by a matrix.
+    /// Returns `true` if it multiplies by a matrix.
     #[must_use]
     pub const fn is_matrix(&self) -> bool {
         matches!(self.kind(), Some(kind) if kind.is_matrix())
     }
 
-    /// Whether its activations are int16.
+    /// Returns `true` if its activations are int16.
     #[must_use]
     pub const fn is_integer(&self) -> bool {
         matches!(self.precision(), Some(precision) if precision.is_integer())
     }
 
-    /// Multiply-accumulates: those of the matrix, if it has one.
+    /// Returns its multiply-accumulates, which are those of the matrix, if it has one.
     #[must_use]
     pub const fn macs(&self) -> u64 {
         if self.is_matrix() {
@@ -402,13 +405,13 @@ impl LayerRecord {
 }
 
 impl TaskRecord {
-    /// What it gives; `None` for a code that this version does not know.
+    /// Returns the kind of its output, or `None` for a code that this version does not know.
     #[must_use]
     pub const fn output(&self) -> Option<OutputKind> {
         OutputKind::from_code(self.output)
     }
 
-    /// The node of its tower; `None` for a product, and for a record that names the input.
+    /// Returns the node of its tower, or `None` for a product and for a record that names the input.
     #[must_use]
     pub const fn tower(&self) -> Option<usize> {
         match self.output() {
@@ -419,7 +422,7 @@ impl TaskRecord {
         }
     }
 
-    /// The tasks that it multiplies; `None` for everything but a product.
+    /// Returns the tasks that it multiplies, or `None` for everything but a product.
     #[must_use]
     pub const fn factors(&self) -> Option<(usize, usize)> {
         match self.output() {

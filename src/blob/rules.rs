@@ -1,20 +1,23 @@
-//! The rules of the format: what records must keep when no type vouches for them. Everything that a
-//! reader without a type assumes is checked here, once.
+//! The rules of the format: what must hold for the records of a blob.
+//!
+//! A typed model compares records with its type and needs no rules. A reader without a type relies on
+//! the records, so everything that it relies on is checked here, once. After that no index is out of
+//! range and no sum overflows, whatever bytes the file had.
 
 use super::{Blob, LayerKind, LoadError, MAX_TASKS, NodeOp, NodeRecord, OutputKind};
 
-/// What a valid blob's records add up to: the numbers from which a reader sizes its buffers.
+/// What the records of a valid blob add up to: the numbers from which a reader sizes its buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Summary {
-    /// Features.
+    /// How many features the model takes.
     pub inputs: usize,
-    /// Numbers that all tasks give together.
+    /// How many numbers all tasks have together.
     pub outputs: usize,
     /// Whether activations are int16.
     pub integer: bool,
-    /// Gate weights of all gates together.
+    /// How many weights all gates have together.
     pub gate_weights: usize,
     /// The most elements that the values have which one level hands on.
     pub streams: usize,

@@ -140,6 +140,7 @@ impl<'a> Compare<'a> {
     }
 
     pub(crate) fn word(&mut self, found: u32) {
+        // More outputs than stored words: the section belongs to another model.
         let Some((word, rest)) = self.outputs.split_first_chunk() else {
             self.error = self.error.or(Some(SelfTestError::Section));
             return;
@@ -221,6 +222,7 @@ impl<'a> Blob<'a> {
         let activations = (self.input_count() as usize).saturating_mul(activation);
         let outputs = self.output_count().saturating_mul(4);
         let row = activations.saturating_add(outputs);
+        // The length must be exact, so that the iterator needs no further checks.
         if row == 0 || row.checked_mul(rows as usize) != Some(rest.len()) {
             return Err(SelfTestError::Section);
         }

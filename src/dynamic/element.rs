@@ -109,6 +109,7 @@ impl Erased for i16 {
                 match l.packing()? {
                     PackingKind::Panels => kernel::dense_i8(weights, rows, x, y, floor(relu)),
                     PackingKind::Quad => kernel::dense_i8_quad(weights, rows, x, y, floor(relu)),
+                    PackingKind::Pairs => kernel::dense_i8_pairs(weights, rows, x, y, floor(relu)),
                 }
                 padded::<i8>(w, i * o)
             }
@@ -130,6 +131,7 @@ impl Erased for i16 {
                 match l.packing()? {
                     PackingKind::Panels => kernel::logits_i8(weights, rows, x, z),
                     PackingKind::Quad => kernel::logits_i8_quad(weights, rows, x, z),
+                    PackingKind::Pairs => kernel::logits_i8_pairs(weights, rows, x, z),
                 }
             }
             PrecisionKind::I16 => {

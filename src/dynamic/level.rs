@@ -123,6 +123,8 @@ impl ErasedLevel<'_, '_> {
         let Some((end, before)) = layers.split_last() else {
             return last(None, weights, x);
         };
+        // Each layer reads the buffer that the layer before wrote, and writes the other one. Two
+        // buffers are enough for any number of layers.
         let (mut src, mut dst) = (a, b);
         let mut first = true;
         for l in before {
@@ -247,6 +249,8 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
             if bit >= 32 || sees >> bit & 1 == 0 {
                 return None;
             }
+            // Weights are stored only for the experts that the gate sees, so an expert's place is the
+            // number of seen experts before it.
             let before = (sees & ((1u32 << bit) - 1)).count_ones() as usize;
             rows.get(at.gate_weights as usize + before).copied()
         };
@@ -294,6 +298,8 @@ pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
         mut work,
     } = Buffers::<A>::cut(layout, scratch)?;
     locate(blob, table);
+    // The scratch holds whatever the caller or an earlier prediction left there. Gates that are not
+    // needed are not computed, and their weights must read as zero afterwards.
     rows.fill(A::NONE);
     let mut run = 0u32;
     let (mut base, mut wide) = (1, 0);
@@ -330,6 +336,7 @@ pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
                     gates |= TaskMask::only(v - from);
                 }
             }
+            // The walk adds to the mixtures, so they start at zero at each level.
             m.as_mut_bytes().fill(0);
             let buffers = level::Buffers {
                 weights: &mut *rows,
@@ -371,7 +378,8 @@ fn towers<A: Erased, M: Math>(
 ) -> Option<()> {
     let blob = level.blob;
     let towers = required_towers(blob, tasks);
-    // A product may need factors that were not asked for: their probabilities, by task.
+    // A product may need factors that were not asked for. Those must not be written to `raw`, which
+    // the caller may still be using, so every probability is kept here as well, by task.
     let mut factors = [0u32; crate::blob::MAX_TASKS];
     let mut rest = raw;
     for (k, t) in blob.tasks.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The gate whose weights are stored.
 
 use crate::blob::{Check, LayerKind, LayerRecord, NodeInfo, NodeOp};
-use crate::layer::{Layer, Prefixed};
+use crate::layer::{Layer, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
 use crate::precision::Precision;
@@ -47,8 +47,11 @@ impl<const IN: usize, const N: usize, P: Precision> Layer for ConstantGate<IN, N
 impl<const IN: usize, const N: usize, P: Precision> Prefixed for ConstantGate<IN, N, P> {
     type Partial = [u8; 0];
     fn begin(&self, _: &[P::Act], _: &mut [u8; 0]) {}
-    fn resume<M: Math>(&self, _: &[u8; 0], _: usize, _: &[P::Act], y: &mut Self::Out) {
+    fn resume<M: Math>(&self, _: &[u8; 0], _: Rest<'_, P::Act>, y: &mut Self::Out) {
         *y = self.weights;
+    }
+    fn exact_without_zeros(&self) -> bool {
+        true
     }
 }
 

@@ -1,7 +1,7 @@
 //! The DSelect-k gate.
 
 use crate::blob::{Check, NodeInfo, NodeOp};
-use crate::layer::{Layer, Prefixed};
+use crate::layer::{Layer, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
@@ -72,9 +72,12 @@ where
     fn begin(&self, x: &[A], partial: &mut L::Partial) {
         self.0.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &L::Partial, from: usize, x: &[A], y: &mut [A::Gate; N]) {
+    fn resume<M: Math>(&self, partial: &L::Partial, rest: Rest<'_, A>, y: &mut [A::Gate; N]) {
         let mut z = <[A::Logit; Z]>::new_zeroed();
-        self.0.resume::<M>(partial, from, x, &mut z);
+        self.0.resume::<M>(partial, rest, &mut z);
         A::gate_d_select_k::<M>(K, &mut z, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
     }
 }

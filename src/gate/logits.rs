@@ -6,7 +6,7 @@
 )]
 
 use crate::blob::{Check, NodeInfo, NodeOp};
-use crate::layer::{Layer, Logits, Prefixed};
+use crate::layer::{Layer, Logits, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
@@ -54,10 +54,13 @@ macro_rules! gate {
             fn begin(&self, x: &[A], partial: &mut L::Partial) {
                 self.0.begin(x, partial);
             }
-            fn resume<$M: Math>(&self, partial: &L::Partial, from: usize, x: &[A], $y: &mut [A::Gate; N]) {
+            fn resume<$M: Math>(&self, partial: &L::Partial, rest: Rest<'_, A>, $y: &mut [A::Gate; N]) {
                 let mut $z = <[A::Logit; N]>::new_zeroed();
-                self.0.resume::<$M>(partial, from, x, &mut $z);
+                self.0.resume::<$M>(partial, rest, &mut $z);
                 $run
+            }
+            fn exact_without_zeros(&self) -> bool {
+                self.0.exact_without_zeros()
             }
         }
     };

@@ -1,7 +1,7 @@
 //! The gate that sees only some of the experts.
 
 use crate::blob::{Check, NodeInfo};
-use crate::layer::{Layer, Prefixed};
+use crate::layer::{Layer, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
@@ -67,10 +67,13 @@ where
     fn begin(&self, x: &[A], partial: &mut G::Partial) {
         self.0.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &G::Partial, from: usize, x: &[A], y: &mut [A::Gate; N]) {
+    fn resume<M: Math>(&self, partial: &G::Partial, rest: Rest<'_, A>, y: &mut [A::Gate; N]) {
         let mut seen = [A::NONE; S];
-        self.0.resume::<M>(partial, from, x, &mut seen);
+        self.0.resume::<M>(partial, rest, &mut seen);
         Self::spread(&seen, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
     }
 }
 

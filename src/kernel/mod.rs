@@ -3,12 +3,50 @@
 //! They take no shapes: the lengths of the slices are the shapes. They never panic; where a slice
 //! is too short they do less. [`portable`] is the specification, always compiled; what it computes
 //! is fixed in `docs/numerics.md`.
+//!
+//! A folder beside it holds one architecture's kernels, under the portable names and equal to them
+//! bit for bit. Those that the target can run stand in the place of the portable ones here; the
+//! build script chooses. `tests/kernels` holds every one of them against an oracle of its own, on
+//! the core itself.
 
+mod active;
 mod order;
 pub mod portable;
 mod row;
 
-pub use order::{Order, panel_index, quad_biased};
+#[cfg(mmoe_arm_dsp)]
+mod arm_dsp;
+#[cfg(mmoe_arm_mve)]
+mod arm_mve;
+#[cfg(mmoe_arm_v6m)]
+mod arm_v6m;
+#[cfg(mmoe_arm_v7m)]
+mod arm_v7m;
+#[cfg(mmoe_arm_vfp)]
+mod arm_vfp;
+#[cfg(any(mmoe_arm_dsp, mmoe_arm_v6m, mmoe_arm_v7m, mmoe_rv32im))]
+mod fours;
+#[cfg(mmoe_rv32im)]
+mod rv32im;
+
+// A name that is imported by itself stands before one that comes with `portable::*`.
+#[cfg(mmoe_arm_dsp)]
+pub use arm_dsp::accumulate_active_i8_pairs;
+#[cfg(all(mmoe_arm_dsp, not(mmoe_arm_mve)))]
+pub use arm_dsp::{accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs};
+#[cfg(mmoe_arm_mve)]
+pub use arm_mve::{accumulate_i8_pairs, dense_i8_pairs, logits_i8_pairs};
+#[cfg(mmoe_arm_v6m)]
+pub use arm_v6m::{accumulate_i8_quad, dense_i8_quad, logits_i8_quad};
+#[cfg(mmoe_arm_v7m)]
+pub use arm_v7m::{accumulate_i8_quad, dense_i8_quad, logits_i8_quad};
+#[cfg(mmoe_arm_vfp)]
+pub use arm_vfp::{accumulate_f32, gemv_f32};
+#[cfg(mmoe_rv32im)]
+pub use rv32im::{accumulate_i8, dense_i8, logits_i8};
+
+pub use active::{Active, ActiveColumns};
+pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{
     Affine32, AffineRow, CURVE_KNOTS, CurveTable, Dice32, DiceRow, InputCounts, InputScale, Norm32,

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Row {
     /// Start of the accumulator, at the scale of weight times input.
     pub bias: i32,
-    /// Multiplier, 0 ..= 32767.
+    /// Multiplier, 0 ..= 32767; read as signed.
     pub mult: u16,
     /// Shift: hidden rows divide by 2^(17 + shift), logits by 2^(16 − shift).
     pub shift: u8,
@@ -27,9 +27,9 @@ pub struct Row {
 pub struct WideRow {
     /// The two words of the bias, low word first; see [`WideRow::bias`].
     pub words: [u32; 2],
-    /// Multiplier, 0 ..= 32767.
+    /// Multiplier, 0 ..= 32767; read as signed.
     pub mult: u16,
-    /// Shift: the row divides by 2^shift, 1 ..= 46.
+    /// Shift, 1 to 46: the row divides by 2^shift.
     pub shift: u8,
     /// Zero.
     pub zero: u8,
@@ -75,7 +75,7 @@ pub struct AffineRow {
     pub bias: i32,
     /// Factor of the input.
     pub gain: i16,
-    /// Shift, 1 ..= 30.
+    /// Shift, 1 to 30.
     pub shift: u8,
     /// Zero.
     pub zero: u8,
@@ -187,7 +187,7 @@ pub struct DiceRow {
     pub shift: u8,
     /// Zero.
     pub zero: u8,
-    /// Slope where the sigmoid is 0, as Q14.
+    /// Slope where the sigmoid is 0, as Q12.
     pub alpha: i16,
     /// Zero.
     pub zero2: i16,
@@ -211,6 +211,6 @@ pub struct RowDice32 {
 pub struct RowDiceQ {
     /// What stands for ε.
     pub energy: NormEnergy,
-    /// Slope where the sigmoid is 0, as Q14 in the low half.
+    /// Slope where the sigmoid is 0, as Q12 in the low half.
     pub alpha: i32,
 }

@@ -1,39 +1,43 @@
-//! Activations of dense layers.
+//! Activation functions: the last parameter of a dense layer.
 
 use crate::blob::ActivationKind;
 use crate::bytes::InPlace;
 use crate::math::Math;
 use crate::number::Element;
 
-/// What a dense layer does to its outputs. The formulas and their errors are in `docs/numerics.md`.
+/// An activation function: what a [`Dense`](super::Dense) layer does to its outputs, element by element.
+///
+/// `docs/numerics.md` has the formulas and their errors. In integer models sigmoid and tanh are
+/// computed in integers, and the functions that store a curve read it from a table of 257 values.
 pub trait Activation: 'static {
-    /// How the layer's record calls it.
+    /// The code of the function in a layer's record.
     const CODE: ActivationKind;
-    /// What it stores behind the layer's weights.
+    /// What it stores behind the layer's weights, such as a slope.
     type Stored<A: Element>: InPlace;
-    /// Whether the matrix itself can do it, by not letting outputs below 0 through.
+    /// Whether it is relu, which the matrix does by itself when it saturates.
     const RELU: bool = false;
-    /// Applies it, unless the matrix did.
+    /// Applies the function to each element of `y`, unless the matrix did so already.
     fn apply<A: Element, M: Math>(stored: &Self::Stored<A>, y: &mut [A]);
 }
 
-/// `x`.
+/// The identity: `x`.
 #[derive(Debug)]
 pub enum Linear {}
-/// `max(x, 0)`.
+/// The rectifier: `max(x, 0)`.
 #[derive(Debug)]
 pub enum Relu {}
-/// `x < 0 ? slope·x : x` with one stored slope for the layer.
+/// The leaky rectifier: `x < 0 ? slope·x : x`, with one stored slope for the layer.
 #[derive(Debug)]
 pub enum LeakyRelu {}
-/// Logistic function.
+/// The logistic function: `1 / (1 + e^−x)`.
 #[derive(Debug)]
 pub enum Sigmoid {}
-/// Hyperbolic tangent.
+/// The hyperbolic tangent.
 #[derive(Debug)]
 pub enum Tanh {}
 
-/// The activations that store numbers (float models) or a table (integer models).
+/// Defines the functions that store up to three numbers in float models and a table in integer
+/// models. They share one implementation: the kernel is chosen by the code of the function.
 macro_rules! curves {
     ($($(#[$doc:meta])* $name:ident;)+) => {
         $(
@@ -53,25 +57,25 @@ macro_rules! curves {
 }
 
 curves! {
-    /// `x·(1 + erf(x / √2)) / 2`.
+    /// Gelu: `x·(1 + erf(x / √2)) / 2`.
     Gelu;
-    /// `x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2`.
+    /// Gelu in its approximate form: `x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2`.
     GeluTanh;
-    /// `x·sigmoid(rate·x)`: swish.
+    /// Silu, also called swish: `x·sigmoid(rate·x)`.
     Silu;
-    /// `x < 0 ? depth·(exp(rate·x) − 1) : slope·x`: elu, selu and celu.
+    /// Elu, selu and celu: `x < 0 ? depth·(exp(rate·x) − 1) : slope·x`.
     Elu;
-    /// `ln(1 + exp(rate·x)) / rate`.
+    /// Softplus: `ln(1 + exp(rate·x)) / rate`.
     Softplus;
-    /// `x·tanh(ln(1 + exp(x)))`.
+    /// Mish: `x·tanh(ln(1 + exp(x)))`.
     Mish;
-    /// `x / (1 + |x|)`.
+    /// Softsign: `x / (1 + |x|)`.
     Softsign;
-    /// `x·clip(x + 3, 0, 6) / 6`.
+    /// Hard swish: `x·clip(x + 3, 0, 6) / 6`.
     HardSwish;
-    /// `x` between two stored bounds: relu6 and hardtanh.
+    /// Relu6, hard tanh and their kin: `x` clipped to two stored bounds.
     Clip;
-    /// `e^x`.
+    /// The exponential: `e^x`.
     Exp;
 }
 

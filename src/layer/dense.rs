@@ -1,6 +1,6 @@
 //! Dense layers.
 
-use super::{Activation, Layer, Prefixed, Relu};
+use super::{Activation, Layer, Prefixed, Relu, Rest};
 use crate::blob::{ActivationKind, Check, LayerKind, LayerRecord};
 use crate::math::Math;
 use crate::number::Element;
@@ -117,17 +117,14 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Prefixed
     fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
         self.matrix.begin(x, partial);
     }
-    fn resume<M: Math>(
-        &self,
-        partial: &Self::Partial,
-        from: usize,
-        x: &[P::Act],
-        y: &mut Self::Out,
-    ) {
+    fn resume<M: Math>(&self, partial: &Self::Partial, rest: Rest<'_, P::Act>, y: &mut Self::Out) {
         let mut sums = *partial;
-        self.matrix.add(from, x, &mut sums);
+        rest.add_to(&self.matrix, &mut sums);
         self.matrix.finish_dense(&sums, y, F::RELU);
         F::apply::<P::Act, M>(&self.activation, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.matrix.exact_without_zeros()
     }
 }
 
@@ -136,16 +133,13 @@ impl<const IN: usize, const OUT: usize, P: Precision> Prefixed for Logits<IN, OU
     fn begin(&self, x: &[P::Act], partial: &mut Self::Partial) {
         self.matrix.begin(x, partial);
     }
-    fn resume<M: Math>(
-        &self,
-        partial: &Self::Partial,
-        from: usize,
-        x: &[P::Act],
-        y: &mut Self::Out,
-    ) {
+    fn resume<M: Math>(&self, partial: &Self::Partial, rest: Rest<'_, P::Act>, y: &mut Self::Out) {
         let mut sums = *partial;
-        self.matrix.add(from, x, &mut sums);
+        rest.add_to(&self.matrix, &mut sums);
         self.matrix.finish_logits(&sums, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.matrix.exact_without_zeros()
     }
 }
 

@@ -13,6 +13,7 @@ mod prefixed;
 mod seq;
 mod slice;
 
+pub use crate::kernel::{Active, ActiveColumns};
 pub use activation::{
     Activation, Clip, Elu, Exp, Gelu, GeluTanh, HardSwish, LeakyRelu, Linear, Mish, Relu, Sigmoid,
     Silu, Softplus, Softsign, Tanh,
@@ -22,7 +23,7 @@ pub use norm::{
     Centred, GroupNorm, Grouped, LayerNorm, Length, MeanSquare, Norm, NormRule, RmsNorm, UnitNorm,
 };
 pub use pointwise::{Affine, Dice, PRelu, Pointwise, RowDice};
-pub use prefixed::Prefixed;
+pub use prefixed::{Prefixed, Rest};
 pub use seq::{Seq, Seq3};
 pub use slice::Slice;
 

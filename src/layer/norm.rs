@@ -1,4 +1,4 @@
-//! Normalizations over a layer's units.
+//! Normalizations: layers that bring the units of one row to a common scale.
 
 use super::Layer;
 use crate::blob::{Check, LayerKind, LayerRecord, PrecisionKind};
@@ -8,24 +8,24 @@ use crate::number::Element;
 use crate::precision::{F32, Precision};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// How a [`Norm`] measures its units.
+/// How a [`Norm`] measures the scale of its units.
 pub trait NormRule: 'static {
-    /// Around the mean or around zero.
+    /// Whether it measures around the mean or around zero.
     const KIND: NormKind;
-    /// Its layer record, for `n` units in `groups` groups.
+    /// Returns its layer record, for `n` units in `groups` groups.
     fn record(precision: PrecisionKind, groups: usize, n: usize) -> LayerRecord;
 }
 
-/// By mean and variance.
+/// The rule of [`LayerNorm`]: by mean and variance.
 #[derive(Debug)]
 pub enum Centred {}
-/// By mean and variance, in groups.
+/// The rule of [`GroupNorm`]: by mean and variance, in groups.
 #[derive(Debug)]
 pub enum Grouped {}
-/// By the mean square.
+/// The rule of [`RmsNorm`]: by the mean square.
 #[derive(Debug)]
 pub enum MeanSquare {}
-/// By the length.
+/// The rule of [`UnitNorm`]: by the length.
 #[derive(Debug)]
 pub enum Length {}
 
@@ -54,23 +54,65 @@ impl NormRule for Length {
     }
 }
 
-/// `N` units in `G` groups, each brought to a common scale by the rule `K`, then `gain·x + bias` per
-/// unit. `8·N + 4` bytes, `8·N + 8` in integer models.
+/// A normalization of `N` units in `G` groups: each group is brought to a common scale by the rule
+/// `K`, and then each unit becomes `gain·x + bias`. Use one of the aliases.
+///
+/// It takes `8·N + 4` bytes, and `8·N + 8` in integer models.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Norm<const N: usize, const G: usize, K: NormRule, P: Precision> {
-    /// ε, gains and biases.
+    /// ε, the gains and the biases.
     pub stored: <P::Act as Element>::Norm<N>,
     rule: core::marker::PhantomData<K>,
 }
 
-/// `(x − mean) / √(variance + ε) · gain + bias` over the layer's units.
+/// Layer normalization: `(x − mean) / √(variance + ε) · gain + bias`, over all units.
+///
+/// ```
+/// use mmoe::{layer::{Layer, LayerNorm}, math::Libm, zerocopy::{IntoBytes, TryFromBytes}};
+/// // As in a blob: ε, the gains, the biases.
+/// let stored = [0.0f32, 1.0, 1.0, 0.0, 0.5];
+/// let norm = LayerNorm::<2>::try_ref_from_bytes(stored.as_bytes()).unwrap();
+/// let mut y = [0.0; 2];
+/// norm.forward::<Libm>(&[1.0, 3.0], &mut y);
+/// assert_eq!(y, [-1.0, 1.5]);
+/// ```
 pub type LayerNorm<const N: usize, P = F32> = Norm<N, 1, Centred, P>;
-/// [`LayerNorm`] of each of `G` groups of neighbouring units.
+/// Group normalization: a [`LayerNorm`] of each of `G` groups of neighbouring units.
+///
+/// ```
+/// use mmoe::{layer::{Layer, GroupNorm}, math::Libm, zerocopy::{IntoBytes, TryFromBytes}};
+/// // As in a blob: ε, the gains, the biases.
+/// let stored = [0.0f32, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+/// let norm = GroupNorm::<4, 2>::try_ref_from_bytes(stored.as_bytes()).unwrap();
+/// let mut y = [0.0; 4];
+/// norm.forward::<Libm>(&[1.0, 3.0, 4.0, 8.0], &mut y);
+/// assert_eq!(y, [-1.0, 1.0, -1.0, 1.0]);
+/// ```
 pub type GroupNorm<const N: usize, const G: usize, P = F32> = Norm<N, G, Grouped, P>;
-/// `x / √(mean(x²) + ε) · gain + bias` over the layer's units.
+/// Root-mean-square normalization: `x / √(mean(x²) + ε) · gain + bias`, over all units.
+///
+/// ```
+/// use mmoe::{layer::{Layer, RmsNorm}, math::Libm, zerocopy::{IntoBytes, TryFromBytes}};
+/// // As in a blob: ε, the gains, the biases.
+/// let stored = [0.0f32, 1.0, 3.0, 0.0, 0.0];
+/// let norm = RmsNorm::<2>::try_ref_from_bytes(stored.as_bytes()).unwrap();
+/// let mut y = [0.0; 2];
+/// norm.forward::<Libm>(&[2.0, -2.0], &mut y);
+/// assert_eq!(y, [1.0, -3.0]);
+/// ```
 pub type RmsNorm<const N: usize, P = F32> = Norm<N, 1, MeanSquare, P>;
-/// `x / √(max(Σ x², ε)) · gain + bias` over the layer's units.
+/// Division by the length: `x / √(max(Σ x², ε)) · gain + bias`, over all units.
+///
+/// ```
+/// use mmoe::{layer::{Layer, UnitNorm}, math::Libm, zerocopy::{IntoBytes, TryFromBytes}};
+/// // As in a blob: ε, the gains, the biases.
+/// let stored = [0.0f32, 1.0, 1.0, 0.0, 0.0];
+/// let norm = UnitNorm::<2>::try_ref_from_bytes(stored.as_bytes()).unwrap();
+/// let mut y = [0.0; 2];
+/// norm.forward::<Libm>(&[0.0, -4.0], &mut y);
+/// assert_eq!(y, [0.0, -1.0]);
+/// ```
 pub type UnitNorm<const N: usize, P = F32> = Norm<N, 1, Length, P>;
 
 impl<const N: usize, const G: usize, K: NormRule, P: Precision> Layer for Norm<N, G, K, P> {

@@ -1,4 +1,4 @@
-//! Layers without a matrix: one parameter set per unit.
+//! Layers without a matrix, which act on each unit by itself.
 
 use super::{Activation, Layer};
 use crate::blob::{Check, LayerKind, LayerRecord};
@@ -7,46 +7,73 @@ use crate::number::Element;
 use crate::precision::Precision;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// `gain·x + bias` per unit: a batch norm that could not be folded into a dense layer. 8 bytes a
-/// unit.
+/// `gain·x + bias` for each unit, such as a batch normalization that could not be folded into a dense
+/// layer. It takes 8 bytes a unit.
+///
+/// ```
+/// use mmoe::{F32, layer::{Affine, Layer}, math::Libm, number::Affine32};
+/// let unit = |gain, bias| Affine32 { gain, bias };
+/// let layer = Affine::<2, F32> { units: [unit(2.0, 1.0), unit(-1.0, 0.0)] };
+/// let mut y = [0.0; 2];
+/// layer.forward::<Libm>(&[3.0, 3.0], &mut y);
+/// assert_eq!(y, [7.0, -3.0]);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Affine<const N: usize, P: Precision> {
-    /// One per unit.
+    /// The gain and the bias of each unit.
     pub units: [<P::Act as Element>::Affine; N],
 }
 
-/// `x < 0 ? slope·x : x` with a slope per unit. 4 bytes a unit, 2 in integer models.
+/// `x < 0 ? slope·x : x`, with a slope for each unit. It takes 4 bytes a unit, and 2 in integer
+/// models.
+///
+/// ```
+/// use mmoe::{F32, layer::{Layer, PRelu}, math::Libm};
+/// let layer = PRelu::<2, F32> { slope: [0.5, 0.25] };
+/// let mut y = [0.0; 2];
+/// layer.forward::<Libm>(&[-4.0, 4.0], &mut y);
+/// assert_eq!(y, [-2.0, 4.0]);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct PRelu<const N: usize, P: Precision> {
-    /// One per unit.
+    /// The slope of each unit.
     pub slope: [<P::Act as Element>::UnitSlope; N],
 }
 
-/// An activation behind a layer that has none of its own, such as a norm. What the activation stores.
+/// An activation function as a layer of its own, behind a layer that has none, such as a
+/// normalization. It takes what the function stores.
+///
+/// ```
+/// use mmoe::{F32, Softsign, layer::{Layer, Pointwise}, math::Libm};
+/// let layer = Pointwise::<2, F32, Softsign> { activation: [0.0; 3] };
+/// let mut y = [0.0; 2];
+/// layer.forward::<Libm>(&[1.0, -3.0], &mut y);
+/// assert_eq!(y, [0.5, -0.75]);
+/// ```
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Pointwise<const N: usize, P: Precision, F: Activation> {
-    /// What the activation stores.
+    /// What the activation function stores.
     pub activation: F::Stored<P::Act>,
 }
 
-/// `x·(alpha + (1 − alpha)·sigmoid(gain·x + bias))` per unit: a leaky relu whose bend is a batch
-/// norm's sigmoid. 12 bytes a unit.
+/// Dice: `x·(alpha + (1 − alpha)·sigmoid(gain·x + bias))` for each unit. It is a leaky relu whose bend
+/// is where a batch normalization puts the mean, and is smooth. It takes 12 bytes a unit.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct Dice<const N: usize, P: Precision> {
-    /// One per unit.
+    /// The gain, the bias and `alpha` of each unit.
     pub units: [<P::Act as Element>::Dice; N],
 }
 
-/// `x·(alpha + (1 − alpha)·sigmoid(d / √(Σ d² + ε)))`, `d` the deviations from the mean over the
-/// layer's units. 8 bytes, 12 in integer models.
+/// Dice over the units of the row: `x·(alpha + (1 − alpha)·sigmoid(d / √(Σ d² + ε)))`, where `d` are
+/// the deviations from the mean of the units. It takes 8 bytes, and 12 in integer models.
 #[derive(TryFromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct RowDice<const N: usize, P: Precision> {
-    /// ε and alpha.
+    /// ε and `alpha`.
     pub stored: <P::Act as Element>::RowDice,
 }
 

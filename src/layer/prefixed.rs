@@ -1,7 +1,10 @@
 //! Layers that can take their input in two parts.
 
 use super::Layer;
+use crate::kernel::ActiveColumns;
 use crate::math::Math;
+use crate::number::Element;
+use crate::precision::Matrix;
 use zerocopy::FromBytes;
 
 /// A layer that can take its input in two parts.
@@ -12,17 +15,54 @@ use zerocopy::FromBytes;
 ///
 /// Implement it for a layer of your own if the experts or gates of a model that you rank with begin
 /// with that layer.
+///
+/// ```
+/// use mmoe::{Dense, F32, layer::{Layer, Prefixed}, math::Libm, precision::MatrixF32};
+/// let matrix = MatrixF32 { bias: [1.0], weights: [[1.0, 10.0, 100.0]] };
+/// let layer = Dense::<3, 1, F32> { matrix, activation: [] };
+///
+/// let (mut whole, mut parts) = ([0.0], [0.0]);
+/// layer.forward::<Libm>(&[1.0, 2.0, 3.0], &mut whole);
+///
+/// let mut partial = [0.0];
+/// layer.begin(&[1.0, 2.0], &mut partial);
+/// layer.resume::<Libm>(&partial, 2, &[3.0], &mut parts);
+/// assert_eq!(parts, whole);
+/// ```
 pub trait Prefixed: Layer {
     /// The sums over the first part of the input.
     type Partial: FromBytes;
     /// Computes the sums over the first part of the input.
     fn begin(&self, x: &[Self::Act], partial: &mut Self::Partial);
-    /// Adds the rest of the input, from element `from` on, and writes every element of `y`.
+    /// Adds the rest of the input and writes every element of `y`.
     fn resume<M: Math>(
         &self,
         partial: &Self::Partial,
-        from: usize,
-        x: &[Self::Act],
+        rest: Rest<'_, Self::Act>,
         y: &mut Self::Out,
     );
+    /// Whether leaving out elements that are zero gives the same bits as taking them. A layer that
+    /// says so can be a part of a [`Sparse`](crate::rank::Sparse) model.
+    fn exact_without_zeros(&self) -> bool {
+        false
+    }
+}
+
+/// What a layer reads besides the part that it has.
+#[derive(Clone, Copy, Debug)]
+pub enum Rest<'x, A> {
+    /// All elements from this one on.
+    From(usize, &'x [A]),
+    /// These alone; all others are zero.
+    Active(ActiveColumns<'x, A>),
+}
+
+impl<A: Element> Rest<'_, A> {
+    /// Adds it to the sums of a matrix's rows.
+    pub(crate) fn add_to<W: Matrix<A>>(self, matrix: &W, sums: &mut [W::Partial]) {
+        match self {
+            Self::From(from, x) => matrix.add(from, x, sums),
+            Self::Active(x) => matrix.add_active(x, sums),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Layers in sequence.
 
-use super::{Layer, Prefixed, max};
+use super::{Layer, Prefixed, Rest, max};
 use crate::blob::{Check, NodeInfo};
 use crate::math::Math;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
@@ -51,9 +51,12 @@ impl<A: Prefixed, B: Layer<Act = A::Act, In = A::Out>> Prefixed for Seq<A, B> {
     fn begin(&self, x: &[A::Act], partial: &mut A::Partial) {
         self.0.begin(x, partial);
     }
-    fn resume<M: Math>(&self, partial: &A::Partial, from: usize, x: &[A::Act], y: &mut B::Out) {
+    fn resume<M: Math>(&self, partial: &A::Partial, rest: Rest<'_, A::Act>, y: &mut B::Out) {
         let mut t = A::Out::new_zeroed();
-        self.0.resume::<M>(partial, from, x, &mut t);
+        self.0.resume::<M>(partial, rest, &mut t);
         self.1.forward::<M>(&t, y);
+    }
+    fn exact_without_zeros(&self) -> bool {
+        self.0.exact_without_zeros()
     }
 }

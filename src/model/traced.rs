@@ -6,7 +6,7 @@ use crate::input::InputCounts;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {
-    /// How many experts were run.
+    /// How many experts ran. Experts that no requested task weighs are left out.
     pub experts: u32,
     /// How many features were NaN or out of range. Integer models count them; in float models both
     /// are 0, since a NaN passes through to the outputs.

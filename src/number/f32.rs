@@ -31,6 +31,9 @@ impl Element for f32 {
     ) -> R {
         f(x, InputCounts::default())
     }
+    fn zero_is_zero<const N: usize>(_: &[f32; 0]) -> bool {
+        true
+    }
     fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y = *x;

@@ -65,6 +65,8 @@ pub trait Element: Pod + Default {
     ) -> R;
     /// Writes the features `x`, of which the first is feature `start` of the model, as activations.
     fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
+    /// Whether the feature 0 is the activation 0, in every column.
+    fn zero_is_zero<const N: usize>(scales: &Self::Scales<N>) -> bool;
     /// Writes the `softmax` of gate logits. The logits are scratch afterwards.
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// Writes the `sigmoid` of each gate logit.

@@ -2,7 +2,7 @@
 
 use super::{Matrix, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel::{self, WideRow};
+use crate::kernel::{self, ActiveColumns, WideRow};
 use crate::number::Q16;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -17,7 +17,7 @@ impl Precision for I16 {
     type Wide = I16;
 }
 
-/// An [`I16`] layer: `12·OUT + 2·IN·OUT` bytes, rounded up to a multiple of 4.
+/// The weights of an [`I16`] layer: `12·OUT + 2·IN·OUT` bytes, rounded up to a multiple of 4.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixI16<const IN: usize, const OUT: usize> {
@@ -45,10 +45,17 @@ impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
     type Partial = i64;
     fn begin(&self, x: &[i16], sums: &mut [i64]) {
         sums.fill(0);
-        self.add(0, x, sums);
+        if !x.is_empty() {
+            self.add(0, x, sums);
+        }
     }
     fn add(&self, from: usize, x: &[i16], sums: &mut [i64]) {
         kernel::accumulate_i16(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn add_active(&self, x: ActiveColumns<'_, i16>, sums: &mut [i64]) {
+        for x in x.within(IN).into_iter().flatten() {
+            self.add(usize::from(x.column), &[x.value], sums);
+        }
     }
     fn finish_dense(&self, sums: &[i64], y: &mut [i16], relu: bool) {
         kernel::finish_dense_i16(sums, &self.rows, y, floor(relu));

@@ -2,7 +2,7 @@
 
 use super::{I16, Matrix, Packing, Panels, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel::{self, Row};
+use crate::kernel::{self, ActiveColumns, Row};
 use crate::number::Q16;
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -19,7 +19,7 @@ impl<K: Packing> Precision for I8<K> {
     type Wide = I16;
 }
 
-/// An [`I8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+/// The weights of an [`I8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixI8<const IN: usize, const OUT: usize, K> {
@@ -49,10 +49,15 @@ impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN,
     type Partial = i32;
     fn begin(&self, x: &[i16], sums: &mut [i32]) {
         sums.fill(0);
-        self.add(0, x, sums);
+        if !x.is_empty() {
+            self.add(0, x, sums);
+        }
     }
     fn add(&self, from: usize, x: &[i16], sums: &mut [i32]) {
         K::add(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn add_active(&self, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        K::add_active(self.weights.as_flattened(), IN, x, sums);
     }
     fn finish_dense(&self, sums: &[i32], y: &mut [i16], relu: bool) {
         kernel::finish_dense_i8(sums, &self.rows, y, floor(relu));

@@ -29,13 +29,12 @@ mod w8;
 pub use f32::{F32, MatrixF32};
 pub use i8::{I8, MatrixI8};
 pub use i16::{I16, MatrixI16};
-#[doc(hidden)]
-pub use packing::Quad;
-pub use packing::{Packing, Panels};
+pub use packing::{Packing, Pairs, Panels, Quad};
 pub use w8::{MatrixW8, W8};
 
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::bytes::{InPlace, Pod};
+use crate::kernel::ActiveColumns;
 use crate::number::Element;
 
 /// The weights of one dense layer as they lie in flash.
@@ -62,6 +61,12 @@ pub trait Matrix<A: Element>: InPlace {
     fn begin(&self, x: &[A], sums: &mut [Self::Partial]);
     /// Adds the columns from `from` on, as many as `x` has.
     fn add(&self, from: usize, x: &[A], sums: &mut [Self::Partial]);
+    /// Adds the columns that are not zero, in their order.
+    fn add_active(&self, x: ActiveColumns<'_, A>, sums: &mut [Self::Partial]);
+    /// Whether leaving out columns of zeros gives the same bits as adding them.
+    fn exact_without_zeros(&self) -> bool {
+        true
+    }
     /// Finishes what [`dense`](Self::dense) computes, once all columns are added.
     fn finish_dense(&self, sums: &[Self::Partial], y: &mut [A], relu: bool);
     /// Finishes what [`logits`](Self::logits) computes, once all columns are added.

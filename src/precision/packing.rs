@@ -1,7 +1,7 @@
 //! Packings: orders in which int8 weights are stored.
 
 use crate::blob::PackingKind;
-use crate::kernel::{self, Row};
+use crate::kernel::{self, ActiveColumns, Row};
 
 /// A packing: an order in which the int8 weights of a layer are stored, with the kernels that read it.
 pub trait Packing: 'static {
@@ -13,6 +13,8 @@ pub trait Packing: 'static {
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
     /// Adds the columns from `from` on, of `total`, to the rows' sums.
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
+    /// Adds the columns that are not zero, of `total`, to the rows' sums.
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]);
 }
 
 /// Panels of four rows, column by column: the packing for every target. The four weights that meet
@@ -23,6 +25,12 @@ pub enum Panels {}
 /// extracts a weight.
 #[derive(Debug)]
 pub enum Quad {}
+/// Panels of four rows in which two rows share an int16 (see [`pairs_index`]), for cores that
+/// multiply pairs of int16: Arm's DSP extension.
+///
+/// [`pairs_index`]: crate::kernel::pairs_index
+#[derive(Debug)]
+pub enum Pairs {}
 
 impl Packing for Panels {
     const CODE: PackingKind = PackingKind::Panels;
@@ -34,6 +42,9 @@ impl Packing for Panels {
     }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8(w, total, from, x, sums);
+    }
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        kernel::accumulate_active_i8(w, total, x, sums);
     }
 }
 
@@ -47,5 +58,24 @@ impl Packing for Quad {
     }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_quad(w, total, from, x, sums);
+    }
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        kernel::accumulate_active_i8_quad(w, total, x, sums);
+    }
+}
+
+impl Packing for Pairs {
+    const CODE: PackingKind = PackingKind::Pairs;
+    fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
+        kernel::dense_i8_pairs(w, rows, x, y, floor);
+    }
+    fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
+        kernel::logits_i8_pairs(w, rows, x, z);
+    }
+    fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
+        kernel::accumulate_i8_pairs(w, total, from, x, sums);
+    }
+    fn add_active(w: &[i8], total: usize, x: ActiveColumns<'_, i16>, sums: &mut [i32]) {
+        kernel::accumulate_active_i8_pairs(w, total, x, sums);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{F32, Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel;
+use crate::kernel::{self, ActiveColumns};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// int8 weights with one f32 scale per row, and f32 arithmetic.
@@ -17,7 +17,16 @@ impl Precision for W8 {
     type Wide = F32;
 }
 
-/// A [`W8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+/// The weights of a [`W8`] layer: `8·OUT + IN·OUT` bytes, rounded up to a multiple of 4.
+///
+/// ```
+/// use mmoe::{W8, layer::{Dense, Layer, Linear}, math::Libm, precision::MatrixW8};
+/// let matrix = MatrixW8 { bias: [1.0], scale: [0.25], weights: [[8, -4]] };
+/// let layer = Dense::<2, 1, W8, Linear> { matrix, activation: [] };
+/// let mut y = [0.0];
+/// layer.forward::<Libm>(&[1.0, 1.0], &mut y);
+/// assert_eq!(y, [2.0], "(8 − 4)·0.25 + 1");
+/// ```
 #[derive(FromBytes, KnownLayout, Immutable)]
 #[repr(C, align(4))]
 pub struct MatrixW8<const IN: usize, const OUT: usize> {
@@ -45,10 +54,15 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
     type Partial = f32;
     fn begin(&self, x: &[f32], sums: &mut [f32]) {
         sums.fill(0.0);
-        self.add(0, x, sums);
+        if !x.is_empty() {
+            self.add(0, x, sums);
+        }
     }
     fn add(&self, from: usize, x: &[f32], sums: &mut [f32]) {
         kernel::accumulate_w8(self.weights.as_flattened(), IN, from, x, sums);
+    }
+    fn add_active(&self, x: ActiveColumns<'_, f32>, sums: &mut [f32]) {
+        kernel::accumulate_active_w8(self.weights.as_flattened(), IN, x, sums);
     }
     fn finish_dense(&self, sums: &[f32], y: &mut [f32], relu: bool) {
         self.finish_logits(sums, y);

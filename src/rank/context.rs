@@ -3,6 +3,7 @@
 
 use crate::bytes::InPlace;
 use crate::input::Raw;
+use crate::layer::Rest;
 use crate::level::{Buffers, Inputs, Level, MmoeLevel, Request, TaskMask, walk};
 use crate::math::{Libm, Math};
 use crate::model::Model;
@@ -28,12 +29,9 @@ struct Resumed<'a, B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
     context: &'a Context<B, G, C>,
 }
 
-/// The rest of the input, behind the features of the context.
-struct Rest<'x, A>(&'x [A]);
-
-impl<A: Element> Inputs<[A]> for Rest<'_, A> {
-    fn stream(&self, _: usize) -> Option<&[A]> {
-        Some(self.0)
+impl<'x, A: Element> Inputs<Rest<'x, A>> for Rest<'x, A> {
+    fn stream(&self, _: usize) -> Option<&Self> {
+        Some(self)
     }
     fn value(base: u8, _: usize) -> u8 {
         base
@@ -41,6 +39,7 @@ impl<A: Element> Inputs<[A]> for Rest<'_, A> {
 }
 
 impl<
+    'a,
     A: Element,
     B,
     G,
@@ -49,13 +48,13 @@ impl<
     const N: usize,
     const K: usize,
     const C: usize,
-> Level for Resumed<'_, B, G, C>
+> Level for Resumed<'a, B, G, C>
 where
     B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
     G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
 {
     type Act = A;
-    type In = [A];
+    type In = Rest<'a, A>;
     type GateWeights = [[A::Gate; N]; K];
     type Stream = [A; H];
     type Mixtures = [[A::MixtureSum; H]; K];
@@ -67,7 +66,7 @@ where
     fn gates(&self) -> usize {
         K
     }
-    fn gate<M: Math, S: Inputs<[A]> + ?Sized>(
+    fn gate<M: Math, S: Inputs<Rest<'a, A>> + ?Sized>(
         &self,
         o: usize,
         x: &S,
@@ -77,7 +76,7 @@ where
         if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
             self.level
                 .gates
-                .resume::<M>(o, &self.context.gates, C, x, row);
+                .resume::<M>(o, &self.context.gates, *x, row);
         }
     }
     fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
@@ -86,11 +85,11 @@ where
     fn always(&self, o: usize, i: usize) -> bool {
         self.level.always(o, i)
     }
-    fn expert<M: Math, S: Inputs<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
+    fn expert<M: Math, S: Inputs<Rest<'a, A>> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
         if let Some(x) = x.stream(i) {
             self.level
                 .experts
-                .resume::<M>(i, &self.context.experts, C, x, h);
+                .resume::<M>(i, &self.context.experts, *x, h);
         }
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
@@ -172,10 +171,21 @@ where
                 "predict_in: the context and the rest must make up the model's input"
             )
         };
+        self.resumed(context, Rest::From(C, rest))
+    }
+
+    /// The prediction, from what is known in the context and the rest.
+    pub(super) fn resumed<const C: usize>(
+        &self,
+        context: &Context<B, G, C>,
+        rest: Rest<'_, A>,
+    ) -> T::Out {
         let level = Resumed {
             level: &self.trunk,
             context,
         };
+        // This is `Model::finish` for a level that has taken in a part of its input. It is written out
+        // here because the inputs have another type: a slice, whose length the context completes.
         let mut raw = T::Out::new_zeroed();
         let (mut stream, mut mixtures, mut weights) = (
             <[A; H]>::new_zeroed(),
@@ -187,7 +197,7 @@ where
             stream: &mut stream,
             mixtures: &mut mixtures,
         };
-        walk::<Libm, _, _, _>(&level, &Rest(rest), Request::tasks(TaskMask::ALL), to);
+        walk::<Libm, _, _, _>(&level, &rest, Request::tasks(TaskMask::ALL), to);
         for k in 0..K {
             LevelOutputs::<A>::round_one(&mixtures, k, &mut stream);
             self.towers.run::<Libm>(k, &stream, &mut raw);

@@ -1,8 +1,10 @@
 //! Ranking: finding the best of many candidates that share a part of their input, in fixed memory.
 
 mod context;
+mod sparse;
 
 pub use context::Context;
+pub use sparse::Sparse;
 
 use crate::bytes::InPlace;
 use crate::input::Raw;

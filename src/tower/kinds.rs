@@ -91,8 +91,8 @@ pub struct MultiRegression<L: Layer> {
     pub unit: <L::Act as Element>::Unit,
 }
 
-/// Real numbers that went through an activation, such as a relu for counts: what the layers make is the
-/// output.
+/// A tower for real numbers that go through an activation function, such as a relu for counts: the
+/// activations that the layers compute are the output.
 ///
 /// The raw outputs are activations. In integer models `unit` is what one step of them stands for.
 ///

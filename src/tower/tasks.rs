@@ -64,8 +64,8 @@ where
 /// Implements `Towers` for a struct `$Towers` of unlike towers whose raw outputs are a struct
 /// `$Out` with the same fields: what the lists and `tasks!` have in common. `$Shown` are the
 /// outputs as f32, and `$show` makes them.
-// The fields are counted as the code runs through them, since a macro cannot number them; the
-// compiler makes the constants or the jump table that a person would have written.
+// A macro cannot number its repetitions, so the code counts the fields as it runs through them. The
+// compiler turns that into the constants or the jump table that a person would have written.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __towers {

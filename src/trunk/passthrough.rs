@@ -11,6 +11,11 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// A trunk without a level: each of `K` towers reads the input itself. This is how several
 /// independent models share one blob, as in the alias [`Independent`](crate::Independent).
+///
+/// ```
+/// use mmoe::trunk::Passthrough;
+/// assert_eq!(size_of::<Passthrough<[f32; 8], 2>>(), 0, "it stores nothing");
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Passthrough<X, const K: usize>(PhantomData<X>);

@@ -12,7 +12,14 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 /// A trunk of one expert and no gate, whose output all `K` towers read.
 ///
 /// It is the bottom of a [`SharedBottom`](crate::SharedBottom) model. With a
-/// [`MixtureOutput`](crate::MixtureOutput) tower it is an encoder whose code is the output.
+/// [`MixtureOutput`](crate::MixtureOutput) tower it is an encoder whose code is the output:
+///
+/// ```
+/// use mmoe::{Dense, F32, MixtureOutput, Model, Raw, trunk::SharedExpert};
+/// type Encoder = SharedExpert<Dense<8, 3, F32>, 1>;
+/// type Embedding = Model<Raw<[f32; 8]>, Encoder, [MixtureOutput<3, F32>; 1]>;
+/// assert_eq!(size_of::<Embedding>(), size_of::<Dense<8, 3, F32>>());
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SharedExpert<E, const K: usize>(

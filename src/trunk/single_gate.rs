@@ -9,6 +9,16 @@ use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A trunk with one gate, whose mixture all `K` towers read. The trunk of [`Omoe`](crate::Omoe) is
 /// `SingleGate<MmoeLevel<[E; N], [G; 1]>, K>`.
+///
+/// ```
+/// use mmoe::{Binary, Dense, F32, Gate, Head, MmoeLevel, Model, Omoe, Raw, trunk::SingleGate};
+/// type Expert = Dense<8, 4, F32>;
+/// type Towers = [Binary<Head<4, 1, F32>>; 2];
+/// type Level = MmoeLevel<[Expert; 3], [Gate<8, 3, F32>; 1]>;
+/// type Spelled = Model<Raw<[f32; 8]>, SingleGate<Level, 2>, Towers>;
+/// // The alias is the same type, and so has the same memory.
+/// const { assert!(Spelled::SCRATCH == Omoe::<[Expert; 3], Gate<8, 3, F32>, Towers, 2>::SCRATCH) };
+/// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SingleGate<L, const K: usize>(

@@ -9,7 +9,7 @@ use mmoe::blob::Blob;
 use mmoe::{
     Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Regression, Seq, SkipBelow,
     TaskMask, W8,
-    precision::{Packing, Precision, Quad},
+    precision::{Packing, Pairs, Precision, Quad},
 };
 use mmoe_tools::blob::encode;
 use mmoe_tools::convert;
@@ -24,7 +24,7 @@ type Pair<P> = mmoe::parallel::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
 /// Blobs of [`seeded::small`], each with what loads it and runs it.
-fn subjects() -> [(&'static str, BlobBytes, Load); 4] {
+fn subjects() -> [(&'static str, BlobBytes, Load); 5] {
     let mut rng = Rng::new(1);
     let graph = seeded::small(&mut rng);
     [
@@ -57,6 +57,16 @@ fn subjects() -> [(&'static str, BlobBytes, Load); 4] {
                 &mut rng,
             ),
             typed::<I8<Quad>>,
+        ),
+        (
+            "I8, pairs",
+            integer::blob(
+                &graph,
+                integer::Wide::Heads,
+                encode::Packing::Pairs,
+                &mut rng,
+            ),
+            typed::<I8<Pairs>>,
         ),
     ]
 }

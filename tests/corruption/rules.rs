@@ -116,6 +116,7 @@ const BREAKS: &[Break] = &[
     (9, 0, |h| h.layers[0].outputs = 0),
     (9, 0, |h| h.layers[0].packing = 1),
     (9, 0, |h| h.layers[0].packing = 2),
+    (9, 0, |h| h.layers[0].packing = 3),
     (9, 0, |h| h.layers[0].activation = 15),
     (9, 4, |h| gate_layer(h).activation = 1),
     (9, 0, |h| h.layers[0].kind = 12),

@@ -8,13 +8,16 @@ mod partial;
 mod shapes;
 mod spelled;
 
-use mmoe::{F32, I8, I16, W8, precision::Quad};
+use mmoe::{
+    F32, I8, I16, W8,
+    precision::{Pairs, Quad},
+};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
 use testkit::Rng;
 use testkit::integer::Wide;
 
-/// A test for each shape: in F32 and W8 against the oracle, in I8 of both packings and in I16 typed
+/// A test for each shape: in F32 and W8 against the oracle, in I8 of every packing and in I16 typed
 /// against erased.
 macro_rules! family {
     ($($test:ident: $Model:ident;)*) => {$(
@@ -26,6 +29,7 @@ macro_rules! family {
             spelled::float::<shapes::$Model<W8>>(&graph, Precision::W8, &mut rng);
             spelled::integer::<shapes::$Model<I8>>(&graph, Wide::Heads, Packing::Panels, &mut rng);
             spelled::integer::<shapes::$Model<I8<Quad>>>(&graph, Wide::Heads, Packing::Quad, &mut rng);
+            spelled::integer::<shapes::$Model<I8<Pairs>>>(&graph, Wide::Heads, Packing::Pairs, &mut rng);
             spelled::integer::<shapes::$Model<I16>>(&graph, Wide::All, Packing::Panels, &mut rng);
         }
     )*};

@@ -1,4 +1,7 @@
-//! The Rust source of a typed model for a blob.
+//! Writes the Rust source of a typed model for a blob.
+//!
+//! Names of tasks and features come from a file that anybody may have written. So they become
+//! identifiers and quoted text here, and can never become code.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -31,14 +34,14 @@ const RESERVED: [&str; 57] = [
     "bool", "str",
 ];
 
-/// Names as the blob has them, as text.
+/// Returns names as the blob has them, as text.
 fn text(names: mmoe::blob::Names<'_>) -> Vec<String> {
     names
         .map(|name| String::from_utf8_lossy(name).into_owned())
         .collect()
 }
 
-/// Identifiers for names, each its own.
+/// Returns an identifier for each name; no two are equal.
 fn identifiers(names: &[String]) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut last: HashMap<String, usize> = HashMap::new();
@@ -228,7 +231,7 @@ const MODULES: [(&str, &[&str]); 5] = [
             "List2", "List3", "List4", "List5", "List6", "List7", "List8",
         ],
     ),
-    ("precision", &["Quad"]),
+    ("precision", &["Pairs", "Quad"]),
     (
         "trunk",
         &["Passthrough", "SharedExpert", "SingleGate", "Stacked"],

@@ -207,13 +207,13 @@ impl Conversion {
     fn integer<'g>(&self, graph: &'g Graph) -> Result<Converted<'g>, ConvertError> {
         let graph = quantize::unify_expert_scales(graph);
         let rows = self.calibration.as_ref();
-        let calibration = quantize::calibrate(&graph, rows.map(|r| (r.data.as_slice(), r.width)))?;
         let options = quantize::Options {
             narrow_heads: self.narrow_heads,
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
         };
-        let quantized = quantize::quantize(&graph, &calibration, &options)?;
+        let quantized =
+            quantize::fit(&graph, rows.map(|r| (r.data.as_slice(), r.width)), &options)?;
         Ok(Converted {
             blob: pack::integer(&graph, &quantized, self.packing),
             graph,

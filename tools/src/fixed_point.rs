@@ -10,7 +10,7 @@ use crate::graph::{Activation, GateKind, Graph, Normalization, Op, Output};
 use crate::quantize::{QLayer, Quantized};
 use mmoe::kernel::CurveTable;
 
-/// What one row gives.
+/// The outputs of one row, and the gate weights that led to them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integers {
     /// Raw outputs, task after task, a word each: Q16.16 logits, Q31 probabilities, or the int16
@@ -22,7 +22,8 @@ pub struct Integers {
     pub gates: Vec<Vec<u16>>,
 }
 
-/// What went beyond the engine's integers.
+/// How often a number went beyond the integers that the engine has for it. Loading does not need it;
+/// the readback of a conversion does, to see that the proofs hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shadow {
     /// Per dense layer, in the order of the quantizer's report.
@@ -33,7 +34,7 @@ pub struct Shadow {
     pub affine: u64,
 }
 
-/// What one dense layer did.
+/// How far the numbers of one dense layer went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LayerShadow {
     /// Accumulators beyond 32 bits (int8 weights) or 2⁴⁶ (int16 weights).
@@ -50,7 +51,7 @@ pub struct LayerShadow {
 }
 
 impl Shadow {
-    /// Whether any sum went beyond its integer: the engine's would have wrapped.
+    /// Returns `true` if any sum went beyond its integer, so that the engine's would have wrapped.
     #[must_use]
     pub fn wrapped(&self) -> bool {
         self.mixtures > 0
@@ -60,9 +61,14 @@ impl Shadow {
                 .iter()
                 .any(|l| l.accumulators > 0 || l.logits > 0)
     }
+    /// Returns how many results saturated at 16 bits, over all layers.
+    #[must_use]
+    pub fn saturated(&self) -> u64 {
+        self.layers.iter().map(|l| l.saturated).sum()
+    }
 }
 
-/// Features to int16, by the rules of the input stage.
+/// Converts features to int16, by the rules of the input stage.
 #[must_use]
 pub fn quantize_input(quantized: &Quantized, x: &[f32]) -> Vec<i16> {
     let one = |(x, s): (&f32, &mmoe::kernel::InputScale)| {
@@ -74,6 +80,12 @@ pub fn quantize_input(quantized: &Quantized, x: &[f32]) -> Vec<i16> {
         }
     };
     x.iter().zip(&quantized.input).map(one).collect()
+}
+
+/// Whether a feature lies beyond what the input stage can hold, where it saturates.
+#[must_use]
+pub fn clips(scale: mmoe::kernel::InputScale, x: f32) -> bool {
+    ((x - scale.offset) * scale.scale).abs() > 32767.5
 }
 
 /// Evaluates one row of int16 features and adds what happened to `shadow`.
@@ -335,10 +347,10 @@ fn rsqrt(m: u64) -> u64 {
     r.min((1 << 31) - 1)
 }
 
-/// `v·(alpha + (1 − alpha)·P(z))`, alpha as Q14.
+/// `v·(alpha + (1 − alpha)·P(z))`, alpha as Q12.
 fn dice(v: i64, alpha: i64, z: i64) -> i64 {
     let p = (sigmoid(z) + (1 << 15)) >> 16;
-    let weight = (alpha * ((1 << 15) - p) + (p << 14) + (1 << 13)) >> 14;
+    let weight = (alpha * ((1 << 15) - p) + (p << 12) + (1 << 11)) >> 12;
     sat16(i128::from((v * weight + (1 << 14)) >> 15))
 }
 

@@ -1,6 +1,8 @@
-//! What gates do on given rows: how they share their weight among the experts.
+//! How gates use the experts on given rows.
 //!
-//! The words, here and in everything that `mmoe gates` and `mmoe report` say:
+//! A gate that always chooses the same expert, or an expert that no gate uses, is flash and time for
+//! nothing, and often a sign that training went wrong. These are the words for it, here and in what
+//! `mmoe gates` and `mmoe report` show:
 //!
 //! - An expert *leads* on a row if the gate gives it the largest weight, the first of equal ones.
 //! - The *entropy* of a gate is the mean over the rows of `−Σ p·ln p`, where `p` are the weights as
@@ -17,10 +19,20 @@ const COLLAPSED: f64 = 0.95;
 /// A weight that no row reaches at a dead expert.
 const DEAD: f64 = 0.01;
 
-/// One gate over all rows so far.
+/// The statistics of one gate over all rows so far.
+///
+/// ```
+/// use mmoe_tools::gate_stats::GateStats;
+/// let mut stats = GateStats::new("gate of `click`".into(), vec![0, 1]);
+/// stats.add(&[0.75, 0.25]);
+/// stats.add(&[0.25, 0.75]);
+/// assert_eq!(stats.mean(), [0.5, 0.5]);
+/// assert_eq!(stats.leads(), [0.5, 0.5]);
+/// assert_eq!(stats.max(), [0.75, 0.75]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateStats {
-    /// How people call it.
+    /// The name of the gate, for people.
     pub name: String,
     /// The experts that it weighs, by number among all experts.
     pub experts: Vec<usize>,
@@ -32,7 +44,7 @@ pub struct GateStats {
 }
 
 impl GateStats {
-    /// A gate that saw no row yet.
+    /// Creates the statistics of a gate that saw no row yet.
     #[must_use]
     pub fn new(name: String, experts: Vec<usize>) -> Self {
         let zeros = vec![0.0; experts.len()];
@@ -47,7 +59,7 @@ impl GateStats {
         }
     }
 
-    /// One row's weights.
+    /// Adds the gate's weights on one more row.
     pub fn add(&mut self, weights: &[f32]) {
         self.rows += 1.0;
         let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
@@ -69,26 +81,26 @@ impl GateStats {
         }
     }
 
-    /// Mean weight of each expert.
+    /// Returns the mean weight of each expert.
     #[must_use]
     pub fn mean(&self) -> Vec<f64> {
         self.sums.iter().map(|s| s / self.rows.max(1.0)).collect()
     }
 
-    /// Largest weight of each expert.
+    /// Returns the largest weight of each expert.
     #[must_use]
     pub fn max(&self) -> &[f64] {
         &self.max
     }
 
-    /// Share of rows in which each expert has the largest weight; ties to the lowest number.
+    /// Returns the share of rows on which each expert leads.
     #[must_use]
     pub fn leads(&self) -> Vec<f64> {
         self.leads.iter().map(|n| n / self.rows.max(1.0)).collect()
     }
 
-    /// Mean entropy of the weights' shares, over that of equal shares: 0 where one expert has all,
-    /// 1 where all have the same.
+    /// Returns the entropy of the gate: 0 where one expert has all the weight, 1 where all have the
+    /// same.
     #[must_use]
     pub fn entropy(&self) -> f64 {
         let most = (self.experts.len() as f64).ln();
@@ -100,10 +112,10 @@ impl GateStats {
     }
 }
 
-/// All gates of a model.
+/// The statistics of all gates of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gating {
-    /// One per gate, in the order of the wiring.
+    /// The statistics of each gate, in the order of the wiring.
     pub gates: Vec<GateStats>,
     /// How many experts the model has.
     pub experts: usize,
@@ -124,7 +136,7 @@ struct Moments {
 }
 
 impl Gating {
-    /// For these gates.
+    /// Starts with these gates, of a model with this many experts.
     #[must_use]
     pub fn new(gates: Vec<GateStats>, experts: usize) -> Self {
         let alike = |a: usize, b: usize| gates[a].experts == gates[b].experts;

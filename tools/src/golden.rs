@@ -1,11 +1,14 @@
-//! Comparing outputs with a golden file: what a framework itself computed.
+//! Comparing outputs with golden rows, which are inputs with the outputs that the framework computed.
+//!
+//! It is the only check that can find a wrong spec: everything else compares the blob with what this
+//! project understood of the model.
 
 use crate::data::{Data, DataError, Rows};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
 use crate::graph::{Graph, Op, Output};
 
-/// What F32 outputs are held to where nobody says otherwise.
+/// How far F32 outputs may be off where the user states nothing else.
 pub const TOLERANCE: f64 = 1e-5;
 
 /// What must be known of a model to find its outputs in a golden file.
@@ -27,7 +30,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// That of a loaded blob.
+    /// Returns the outline of a loaded blob.
     #[must_use]
     pub fn of_blob(runner: &Runner<'_>) -> Self {
         let nodes = runner.model.blob().nodes;
@@ -56,7 +59,7 @@ impl Outline {
         }
     }
 
-    /// That of a graph.
+    /// Returns the outline of a graph.
     #[must_use]
     pub fn of_graph(graph: &Graph) -> Self {
         let steps = |of: fn(&Op) -> bool| -> Vec<usize> {
@@ -113,24 +116,24 @@ impl Outline {
 /// The worst difference of one array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The array.
+    /// The name of the array.
     pub name: String,
     /// `|a − b|`.
     pub absolute: f64,
-    /// `|a − b| / max(1, |b|)`: what is held against the tolerance; infinite where one of the two
-    /// is NaN or infinite.
+    /// `|a − b| / max(1, |b|)`, which is compared with the tolerance. It is infinite where one of the
+    /// two is NaN or infinite.
     pub relative: f64,
-    /// Where.
+    /// The number of the row.
     pub row: usize,
-    /// What the model gave.
+    /// What the model computed.
     pub found: f64,
     /// What the file has.
     pub expected: f64,
 }
 
 impl Difference {
-    /// Whether the two are as near as this. NaN and infinity are near nothing, not even themselves:
-    /// a golden file that holds one shows nothing, and a model that gives one is wrong.
+    /// Returns `true` if the two are as near as this. NaN and infinity are near nothing, not even
+    /// themselves: a golden file that holds one shows nothing, and a model that returns one is wrong.
     #[must_use]
     pub fn within(&self, tolerance: f64) -> bool {
         self.relative.is_finite() && self.relative <= tolerance

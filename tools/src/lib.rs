@@ -1,5 +1,5 @@
-//! The library behind the `mmoe` tool: it makes blobs of trained models, and checks and describes
-//! them.
+//! The library behind the `mmoe` tool: it converts trained models into blobs, checks the blobs and
+//! describes them. Use it to convert models in a program of your own, such as a build script.
 //!
 //! ```text
 //! trained file ─ import ─▶ Weights ─ model::build ─▶ Graph ─ convert::Conversion ─▶ Blob ─▶ bytes
@@ -8,14 +8,17 @@
 //! ```
 //!
 //! - [`import`] reads a file into named tensors, whatever framework wrote it.
-//! - [`model`] makes a [`graph`] of them: by a [`plan`], which a spec gives or which recognition
-//!   finds in the names.
-//! - [`convert`] makes a blob of a graph, and is the only way to: it quantizes where the precision
-//!   asks for it, packs, and adds self-test rows.
-//! - [`eval`] computes what a graph gives, slowly and without the engine; [`fixed_point`] does so
-//!   for integers; [`readback`] holds every new blob against them.
-//! - [`engine`] runs blobs as firmware would; [`golden`] and [`data`] read the rows for it.
-//! - [`codegen`] and [`rust_type`] spell a blob's Rust type, [`cost`] says what it takes.
+//! - [`program`] is what an exported graph computes, and finds the model in it.
+//! - [`model`] turns them into a [`graph`], by a [`plan`] that a spec states or that recognition finds
+//!   in the names.
+//! - [`convert`] turns a graph into a blob, and is the only way to do so: it quantizes where the
+//!   precision asks for it, packs the weights, and adds self-test rows.
+//! - [`eval`] evaluates a graph slowly and without the engine, and [`fixed_point`] does so for
+//!   integers. [`readback`] compares every new blob with them.
+//! - [`engine`] runs blobs as firmware does. [`data`] reads rows for it, and [`golden`] compares its
+//!   outputs with those of a framework.
+//! - [`rust_type`] finds the Rust type of a blob, [`codegen`] writes its source, and [`cost`] tells what
+//!   a blob takes on a device.
 //!
 //! ```
 //! use mmoe_tools::convert::{Conversion, Precision, convert};
@@ -56,6 +59,7 @@ pub mod model;
 pub mod pack;
 pub mod plan;
 pub mod predictions;
+pub mod program;
 pub mod quality;
 pub mod quantize;
 mod random;

@@ -1,11 +1,20 @@
 //! How good predictions are, and how far two models' predictions are apart.
 
-/// Probabilities are kept this far from 0 and 1 in logarithms: nearer to 1 than that, f32 has no
-/// numbers to speak of.
+/// How near to 0 and 1 a probability may come in a logarithm. A log loss of one certain but wrong
+/// prediction would be infinite and hide all others, and nearer to 1 than this, f32 has hardly any
+/// numbers.
 const CLIP: f64 = 1e-7;
 
-/// Area under the ROC curve: the share of pairs of a positive and a negative that are ranked right,
-/// ties counting half. `None` unless both classes occur.
+/// Returns the area under the ROC curve: the share of pairs of a positive and a negative row that the
+/// scores rank right, where ties count half. `None` unless both classes occur and no score is NaN.
+///
+/// ```
+/// use mmoe_tools::metrics::auc;
+/// // Of four pairs, three are ranked right.
+/// let scores = [0.1, 0.4, 0.35, 0.8];
+/// assert_eq!(auc(&scores, &[false, false, true, true]), Some(0.75));
+/// assert_eq!(auc(&scores, &[true; 4]), None);
+/// ```
 #[must_use]
 pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     let positives = positive.iter().filter(|p| **p).count() as f64;
@@ -19,7 +28,9 @@ pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
         .zip(positive.iter().copied())
         .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Positives' ranks, counted from 1; equal scores share their mean rank.
+    // The sum of the ranks of the positives tells how many negatives lie below them (Mann and
+    // Whitney), which takes a sort instead of a look at all pairs. Ranks count from 1, and equal
+    // scores share their mean rank, which makes a tie count half.
     let (mut ranks, mut first) = (0.0, 0);
     for equal in order.chunk_by(|a, b| a.0 == b.0) {
         let mean = first as f64 + (equal.len() as f64 + 1.0) / 2.0;
@@ -29,14 +40,14 @@ pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     Some((ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives))
 }
 
-/// Mean of `−ln p(label)`, from the probabilities that were given to what happened.
+/// Returns the mean of `−ln p`, from the probabilities that the model gave to what happened.
 #[must_use]
 pub fn log_loss(given: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = given.len() as f64;
     given.map(|p| -p.clamp(CLIP, 1.0 - CLIP).ln()).sum::<f64>() / n
 }
 
-/// Mean of the squared differences.
+/// Returns the mean of the squared differences.
 #[must_use]
 pub fn mse(found: &[f64], expected: &[f64]) -> f64 {
     found
@@ -47,14 +58,15 @@ pub fn mse(found: &[f64], expected: &[f64]) -> f64 {
         / found.len() as f64
 }
 
-/// `Σ predicted / Σ observed`; `None` where nothing was observed.
+/// Returns `Σ predicted / Σ observed`, or `None` where nothing was observed. It is 1 for a model that
+/// predicts as many events as happen.
 #[must_use]
 pub fn calibration(predicted: &[f64], observed: &[f64]) -> Option<f64> {
     let observed: f64 = observed.iter().sum();
     (observed != 0.0).then(|| predicted.iter().sum::<f64>() / observed)
 }
 
-/// Worst and mean of `|a − b|`. NaN on one side alone is infinitely far.
+/// Returns the largest and the mean `|a − b|`. A NaN on one side alone is infinitely far away.
 #[must_use]
 pub fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
     let apart = |(a, b): (&f64, &f64)| match (a - b).abs() {
@@ -69,8 +81,8 @@ pub fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
     )
 }
 
-/// What became of the pairs of rows that a reference ranks one above the other, as shares of those
-/// pairs.
+/// How a ranking differs from that of a reference, as shares of the pairs of rows that the reference
+/// ranks one above the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RankingChange {
     /// Pairs that are ranked the other way round.
@@ -110,7 +122,8 @@ pub fn ranking_change(reference: &[f64], scores: &[f64]) -> RankingChange {
     }
 }
 
-/// Sorts, and counts the pairs that stood in the wrong order.
+/// Sorts the numbers, and returns how many pairs were in the wrong order. A merge sort counts them on
+/// the way, in n·log n steps instead of one for each pair.
 fn inversions(v: &mut [f64]) -> u64 {
     if v.len() < 2 {
         return 0;

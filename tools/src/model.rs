@@ -52,6 +52,8 @@ pub fn build(
     spec: Option<&Spec>,
     options: Options,
 ) -> Result<Recognised, ModelError> {
+    let mut weights = weights;
+    weights.resolve(&[])?;
     let found = find(&weights, spec)?;
     make(found, weights, spec, options)
 }
@@ -60,7 +62,8 @@ pub fn build(
 ///
 /// # Errors
 ///
-/// As [`build`], as far as names and shapes tell.
+/// As [`build`], as far as names and shapes tell. An exported graph must have been resolved
+/// ([`Weights::resolve`]).
 pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError> {
     let found = match spec {
         Some(spec) if !spec.is_partial() => {
@@ -69,7 +72,10 @@ pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError>
             found
         }
         _ => {
-            let mut found = recognise::recognise(weights)?;
+            let mut found = match &weights.recognised {
+                Some(found) => found.clone(),
+                None => recognise::recognise(weights)?,
+            };
             if let Some(spec) = spec {
                 spec.complete(&mut found)?;
             }

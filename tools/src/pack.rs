@@ -1,5 +1,7 @@
-//! The last step of a conversion: a graph's layers in the order and encoding of a blob.
-//! [`crate::convert`] calls it after everything that has to come before.
+//! Packing, the end of a conversion: puts a graph's layers in the order and encoding of a blob.
+//!
+//! Only [`crate::convert`] calls it, after everything that has to come before; a graph that is packed
+//! too early is a blob that is wrong without looking so.
 
 use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role, Stored};
@@ -21,7 +23,7 @@ pub(crate) enum Int8Rows {
     All,
 }
 
-/// The blob of a float model. The graph must pass [`Graph::check`].
+/// Packs a float model. The graph must pass [`Graph::check`].
 pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     let mut to = Encoder::default();
     for node in &graph.nodes {
@@ -77,7 +79,7 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     }
 }
 
-/// The blob of an integer model: `graph` is the one that `quantized` was made of.
+/// Packs an integer model. `graph` must be the one that `quantized` was made of.
 #[must_use]
 pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     let mut to = Encoder::default();

@@ -9,7 +9,7 @@ impl Random {
         Self(seed)
     }
 
-    /// In `low` ..< `high`.
+    /// Returns a number from `low` to below `high`.
     pub(crate) fn within(&mut self, low: f64, high: f64) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,11 +1,14 @@
-//! What every conversion does before it reports success: the blob is read back, and the engine's
-//! outputs are compared with an independent evaluation of the weights that the blob holds.
+//! What every conversion does before it reports success: it reads the blob back, and compares the
+//! outputs of the engine with an independent evaluation of the weights in the blob.
+//!
+//! A blob can be wrong without looking so: a packing that the kernel reads in another order, a scale
+//! that was rounded twice. The evaluation shares no code with the engine, so an error of either shows.
 
 use crate::blob::read::{self, ReadError};
 use crate::data::Rows;
 use crate::engine::{BlobBytes, Runner};
 use crate::eval;
-use crate::fixed_point;
+use crate::fixed_point::{self, Shadow};
 use crate::graph::{Graph, Input};
 use crate::quantize::Quantized;
 use crate::random::Random;
@@ -174,20 +177,36 @@ pub fn float(
     Ok(checked)
 }
 
-/// How far an integer blob is from the float model.
+/// How far an integer blob is from the float model, and what it cut off.
 #[derive(Debug, Clone, PartialEq)]
+pub struct Integers {
+    /// On the rows given (or made within the declared ranges).
+    pub given: Apart,
+    /// On rows of which each feature is that of another calibration row: what inputs may be beyond
+    /// those that somebody thought of giving. `None` without calibration rows.
+    pub recombined: Option<Apart>,
+    /// What saturated where, on all these rows.
+    pub shadow: Shadow,
+    /// Features beyond their range, and of how many, on the rows given.
+    pub clipped: (usize, usize),
+}
+
+/// How far an integer blob is from the float model on some rows.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Apart {
     /// Rows compared.
     pub rows: usize,
     /// Worst `|a − b|`.
     pub worst: f64,
+    /// On which row that was.
+    pub worst_row: String,
     /// Its mean.
     pub mean: f64,
 }
 
-/// Runs an integer blob on rows of `samples`, or within the declared ranges where there are none,
-/// holds its outputs against the slow evaluation of `docs/numerics.md` bit for bit, and says how
-/// far they are from the float model's.
+/// Runs an integer blob on rows of `samples` and on rows recombined from them, or within the
+/// declared ranges where there are none, holds its outputs against the slow evaluation of
+/// `docs/numerics.md` bit for bit, and says how far they are from the float model's.
 ///
 /// # Errors
 ///
@@ -199,10 +218,10 @@ pub fn integer(
     quantized: &Quantized,
     samples: Option<&Rows>,
     mut progress: impl FnMut(usize, usize),
-) -> Result<Apart, CheckError> {
+) -> Result<Integers, CheckError> {
     let mut runner = Runner::load(blob)?;
     let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
-    let rows: Vec<Row> = match samples {
+    let given: Vec<Row> = match samples {
         Some(samples) => {
             let step = samples.len().div_ceil(count).max(1);
             samples
@@ -221,56 +240,125 @@ pub fn integer(
             .filter(|r| r.within)
             .collect(),
     };
-    let (mut worst, mut sum, mut n) = (0.0f64, 0.0, 0.0);
-    for (done, row) in rows.iter().enumerate() {
-        let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
-        let expected = eval::evaluate(graph, &x).tasks.concat();
-        let (y, _) = runner.predict(&row.x)?;
-        let mut shadow = fixed_point::Shadow::default();
-        let ruled = fixed_point::evaluate(
-            graph,
-            quantized,
-            &fixed_point::quantize_input(quantized, &row.x),
-            &mut shadow,
-        );
-        if shadow.wrapped() {
-            return Err(CheckError::Wrapped {
-                row: row.name.clone(),
-            });
-        }
-        if let Some((output, (y, e))) = y
-            .iter()
-            .zip(&ruled.shown)
-            .enumerate()
-            .find(|(_, (y, e))| y.to_bits() != e.to_bits())
-        {
-            return Err(CheckError::Bits {
-                output,
-                row: row.name.clone(),
-                engine: y.to_bits(),
-                expected: e.to_bits(),
-            });
-        }
-        for (output, (y, e)) in y.iter().zip(&expected).enumerate() {
-            if !y.is_finite() {
-                return Err(CheckError::NotFinite {
-                    output,
-                    row: row.name.clone(),
-                    value: *y,
-                });
+    let recombined = samples.map_or_else(Vec::new, |samples| recombined(samples, quantized, count));
+    let all = given.len() + recombined.len();
+    let mut shadow = Shadow::default();
+    let mut made = |rows: &[Row], before: usize| -> Result<Apart, CheckError> {
+        let mut apart = Apart {
+            rows: rows.len(),
+            ..Apart::default()
+        };
+        let (mut sum, mut n) = (0.0, 0.0);
+        for (done, row) in rows.iter().enumerate() {
+            for d in integer_row(&mut runner, graph, quantized, row, &mut shadow)? {
+                if d > apart.worst {
+                    apart.worst = d;
+                    apart.worst_row.clone_from(&row.name);
+                }
+                sum += d;
+                n += 1.0;
             }
-            let apart = (f64::from(*y) - e).abs();
-            worst = worst.max(apart);
-            sum += apart;
-            n += 1.0;
+            progress(before + done + 1, all);
         }
-        progress(done + 1, rows.len());
-    }
-    Ok(Apart {
-        rows: rows.len(),
-        worst,
-        mean: sum / n,
+        apart.mean = sum / n;
+        Ok(apart)
+    };
+    let on_given = made(&given, 0)?;
+    let on_recombined = if recombined.is_empty() {
+        None
+    } else {
+        Some(made(&recombined, given.len())?)
+    };
+    let features = given.iter().map(|r| r.x.len()).sum();
+    let clipped = given
+        .iter()
+        .flat_map(|r| quantized.input.iter().zip(&r.x))
+        .filter(|(scale, x)| fixed_point::clips(**scale, **x))
+        .count();
+    Ok(Integers {
+        given: on_given,
+        recombined: on_recombined,
+        shadow,
+        clipped: (clipped, features),
     })
+}
+
+/// Rows of which each feature is that of some row of `samples`; values that the input stage cuts
+/// off are left to the rows given.
+fn recombined(samples: &Rows, quantized: &Quantized, count: usize) -> Vec<Row> {
+    let rows: Vec<&[f32]> = samples.iter().collect();
+    if rows.len() < 2 {
+        return Vec::new();
+    }
+    let columns: Vec<Vec<f32>> = (0..samples.width)
+        .zip(&quantized.input)
+        .map(|(j, scale)| {
+            let all = rows.iter().filter_map(|r| r.get(j).copied());
+            let within: Vec<f32> = (all.clone())
+                .filter(|v| !fixed_point::clips(*scale, *v))
+                .collect();
+            if within.is_empty() {
+                all.collect()
+            } else {
+                within
+            }
+        })
+        .collect();
+    let mut random = Random::new(0x6d6d_6f65_0000_0002);
+    (0..count)
+        .map(|n| Row {
+            name: format!("recombined row {n}"),
+            x: columns
+                .iter()
+                .map(|c| c[random.within(0.0, c.len() as f64) as usize])
+                .collect(),
+            within: true,
+        })
+        .collect()
+}
+
+/// What one row's outputs are off, each.
+fn integer_row(
+    runner: &mut Runner<'_>,
+    graph: &Graph,
+    quantized: &Quantized,
+    row: &Row,
+    shadow: &mut Shadow,
+) -> Result<Vec<f64>, CheckError> {
+    let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+    let expected = eval::evaluate(graph, &x).tasks.concat();
+    let (y, _) = runner.predict(&row.x)?;
+    let input = fixed_point::quantize_input(quantized, &row.x);
+    let ruled = fixed_point::evaluate(graph, quantized, &input, shadow);
+    if shadow.wrapped() {
+        return Err(CheckError::Wrapped {
+            row: row.name.clone(),
+        });
+    }
+    if let Some((output, (y, e))) = y
+        .iter()
+        .zip(&ruled.shown)
+        .enumerate()
+        .find(|(_, (y, e))| y.to_bits() != e.to_bits())
+    {
+        return Err(CheckError::Bits {
+            output,
+            row: row.name.clone(),
+            engine: y.to_bits(),
+            expected: e.to_bits(),
+        });
+    }
+    if let Some((output, value)) = y.iter().enumerate().find(|(_, y)| !y.is_finite()) {
+        return Err(CheckError::NotFinite {
+            output,
+            row: row.name.clone(),
+            value: *value,
+        });
+    }
+    Ok(y.iter()
+        .zip(&expected)
+        .map(|(y, e)| (f64::from(*y) - e).abs())
+        .collect())
 }
 
 fn compare(

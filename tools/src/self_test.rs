@@ -1,5 +1,8 @@
-//! Self-test rows: inputs that touch many weights, with the exact outputs that the device must
-//! give.
+//! Choosing self-test rows: inputs whose outputs depend on as many weights as possible, to be stored
+//! with the exact outputs that a device must compute.
+//!
+//! A row finds a fault only in what its outputs depend on. So rows are drawn at random, and the ones
+//! are kept that touch the most weights which no earlier row touched.
 
 use crate::blob::Blob;
 use crate::eval::interval::{Interval, Span};
@@ -18,7 +21,7 @@ const WORK: usize = 50_000_000;
 /// layers saturate and hide their weights.
 const DEVIATIONS: f64 = 2.0;
 
-/// A row within the expected ranges; where none is known within −1 … 1.
+/// Draws a row within the expected ranges, or within −1 to 1 where none is known.
 fn row(inputs: &[Input], random: &mut Random) -> Vec<f32> {
     let mut x = Vec::new();
     for i in inputs {

@@ -95,11 +95,6 @@ fn bad_weights_and_specs_are_named_and_leave_nothing() {
     );
     with(&place.at("absent"), &spec, &["absent", "cannot be read"]);
     with(place.0.path().to_str().unwrap(), &spec, &["is a directory"]);
-    with(
-        &fixture("keras-hub-recsys/model.onnx"),
-        &spec,
-        &["ONNX", "torch.save"],
-    );
     // Specs.
     with(
         &good,

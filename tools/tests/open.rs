@@ -199,6 +199,7 @@ fn frameworks_classes_are_recognised() {
     answered("deepctr-esmm.h5", &esmm("cvr_"), &[], "");
     let both = TWO.replace("t0", "ctr").replace("t1", "ctcvr");
     answered("deepctr-mmoe.keras", &both, &[], "");
+    answered("deepctr-weights.h5", &both, &[Activation], relu);
 }
 
 #[test]
@@ -254,7 +255,10 @@ fn what_cannot_be_read_right_is_refused_by_name() {
             "tensors that take part in no computation: `wide",
         ),
         ("keras-quantized.keras", "quantize"),
-        ("keras-rms-scaling.keras", "RMS norm"),
+        (
+            "keras-rms-scaling.keras",
+            "a LayerNormalization with rms_scaling is not supported",
+        ),
     ] {
         let weights =
             mmoe_tools::import::read(&testkit::fixtures::fixture(&format!("doubts/{name}")));

@@ -352,16 +352,6 @@ fn complaint(name: &str) -> String {
 fn what_is_not_read_is_refused_by_name_with_a_remedy() {
     for (file, kind, remedy) in [
         (
-            "keras-hub-recsys/model.onnx",
-            "an ONNX model",
-            "model.save(",
-        ),
-        (
-            "keras-hub-recsys/model_int8.tflite",
-            "a TensorFlow Lite model",
-            "model.save(",
-        ),
-        (
             "keras-hub-recsys/tf_checkpoint",
             "a TensorFlow checkpoint",
             ".restore(",

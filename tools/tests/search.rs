@@ -9,7 +9,9 @@ use mmoe_tools::data::Data;
 use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::import;
 use mmoe_tools::model;
+use mmoe_tools::plan::open::{Choice, Topic};
 use mmoe_tools::plan::spec::Spec;
+use mmoe_tools::plan::{ActivationPlan, GateKindPlan};
 use mmoe_tools::search::{Outcome, search};
 use tool::{Place, fails, npz, ok, run, safetensors};
 
@@ -77,6 +79,20 @@ const TRUTH: &[(&str, &[&str])] = &[
     (
         "plain-inbn.pt",
         &["rows of data hold: what the layers before experts and gates made"],
+    ),
+    (
+        "plain-rmsnorm.pt",
+        &[
+            "norms without statistics in the layers of the experts: rms_norm",
+            "norms add to the variance: 1.1920928955078125e-7",
+        ],
+    ),
+    (
+        "plain-groupnorm.pt",
+        &[
+            "norms without statistics in the layers of the experts: group_norm of 2 groups",
+            "norms add to the variance: 1e-5",
+        ],
     ),
     ("norms-bneps.pt", &["norms add to the variance: 1e-3"]),
     (
@@ -259,7 +275,7 @@ fn two_that_fit_are_not_decided_and_rows_that_would_tell_are_named() {
     let done = run(&format!("{line} --accept-assumptions"));
     assert_eq!(done.code, 0, "{}", done.err);
     let text = ok(&format!("inspect {blob}"));
-    let said = "the last layer of the experts: relu (fits the golden rows, as other answers do)";
+    let said = "the last layer of the experts: relu (linear fits the golden rows as well)";
     assert!(text.contains(said), "{text}");
 }
 
@@ -350,5 +366,69 @@ fn the_spec_that_a_search_writes_says_all_that_it_found() {
             std::fs::read(&again).unwrap(),
             "{base}"
         );
+    }
+}
+
+#[test]
+fn towers_and_gates_that_differ_are_found_task_by_task() {
+    let weights = import::read(&fixture("open-questions/plain-act-sigmoid.pt")).unwrap();
+    let tasks = fixture("open-questions/plain-act-sigmoid.tasks.toml");
+    let spec = Spec::parse(&std::fs::read_to_string(tasks).unwrap()).unwrap();
+    let found = model::find(&weights, Some(&spec)).unwrap();
+    // The same tensors in another model: no two parts of it do the same.
+    let mut truth = model::find(&weights, Some(&spec)).unwrap();
+    for question in truth.open() {
+        let choice = match question.topic {
+            Topic::Activation => Choice::Activation(ActivationPlan::Sigmoid),
+            Topic::LastActivation => Choice::Activation(ActivationPlan::Linear),
+            _ => question.assumed.clone().unwrap(),
+        };
+        question.apply(&mut truth.plan, &choice);
+    }
+    truth.plan.towers[0].layers[0].activation = ActivationPlan::Tanh;
+    truth.plan.towers[1].layers[0].activation = ActivationPlan::LeakyRelu(0.2);
+    truth.plan.levels[0].gates[1].kind = GateKindPlan::Sigmoid;
+    let plan = truth.plan.clone();
+    let made = model::make(
+        truth,
+        weights.clone(),
+        Some(&spec),
+        model::Options::default(),
+    );
+    let graph = made.unwrap().graph;
+    let x = import::read(&fixture("open-questions/plain-act-sigmoid.golden.npz")).unwrap();
+    let x = x.tensors["x"].data.clone();
+    let mut outputs = [Vec::new(), Vec::new()];
+    for row in x.chunks(graph.width(0)) {
+        let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+        let y = mmoe_tools::eval::evaluate(&graph, &row).tasks;
+        for (all, y) in outputs.iter_mut().zip(y) {
+            all.push(y[0] as f32);
+        }
+    }
+    let rows = outputs[0].len() as u64;
+    let [click, dwell] = outputs;
+    let place = Place::new();
+    let golden = place.write(
+        "g.npz",
+        npz(&[
+            ("x", &[rows, graph.width(0) as u64], x),
+            ("click", &[rows, 1], click),
+            ("dwell", &[rows, 1], dwell),
+        ]),
+    );
+    let data = Data::read(Path::new(&golden)).unwrap();
+    let outcome = search(&found.plan, &found.habits, &weights, &data, |_, _| ()).unwrap();
+    let Some(Outcome::Settled(settled)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(settled.plan, plan);
+    for answer in [
+        "hidden layers of the tower of `click`: tanh",
+        "hidden layers of the tower of `dwell`: leaky_relu(0.2)",
+        "logits of gate 1 become weights by: sigmoid",
+    ] {
+        let said = settled.said.iter().any(|s| s.contains(answer));
+        assert!(said, "`{answer}` is not in {:#?}", settled.said);
     }
 }

@@ -6,32 +6,14 @@
 
 use super::gemv_f32 as f32_panels;
 use super::gemv_i8 as i8_panels;
+use super::gemv_i8_pairs as pairs_panels;
 use super::gemv_i8_quad as quad_panels;
 use super::gemv_i16 as i16_panels;
 use super::gemv_w8 as w8_panels;
+use super::panels::parts;
 use super::requantize;
 use crate::kernel::{Row, WideRow};
 use core::slice;
-
-/// Does the panels of `$rows` rows: `$w` is what `x` meets of a panel's columns, `$acc` its
-/// accumulators.
-macro_rules! parts {
-    ($rows:literal, $weights:ident, $total:ident, $from:ident, $x:ident, $accs:ident, $w:ident, $acc:ident => $body:expr) => {
-        let (panels, $accs) = $accs.as_chunks_mut::<$rows>();
-        for $acc in panels {
-            let Some((panel, rest)) = $weights.split_at_checked($total.wrapping_mul($rows)) else {
-                return;
-            };
-            $weights = rest;
-            let start = $from.wrapping_mul($rows);
-            let Some($w) = panel.get(start..start.wrapping_add($x.len().wrapping_mul($rows)))
-            else {
-                return;
-            };
-            $body;
-        }
-    };
-}
 
 /// Adds columns of an f32 layer. Start from the biases; the accumulators are the outputs when all
 /// columns are in.
@@ -98,6 +80,35 @@ pub fn accumulate_i8_quad(w: &[i8], total: usize, from: usize, x: &[i16], acc: &
     accumulate_fours(w, total, from, x, acc, quad_panels::panel(x));
 }
 
+/// Adds columns of an I8 layer in `Pairs`, split anywhere. Start from zeros.
+#[inline(never)]
+pub fn accumulate_i8_pairs(w: &[i8], total: usize, from: usize, x: &[i16], acc: &mut [i32]) {
+    let (first, (middle, pairs), last) = pairs_panels::split(total, from, x);
+    let mut w = w;
+    let (panels, singles) = acc.as_chunks_mut::<4>();
+    for acc in panels {
+        let Some((panel, rest)) = w.split_at_checked(total.wrapping_mul(4)) else {
+            return;
+        };
+        w = rest;
+        for (c, x) in [first, last].into_iter().flatten() {
+            pairs_panels::add_column(panel, total, c, x, acc);
+        }
+        let mut sums = [0; 4];
+        if let Some(panel) = panel.get(middle.wrapping_mul(4)..) {
+            pairs_panels::panel(panel, pairs, &mut sums);
+        }
+        for (a, s) in acc.iter_mut().zip(sums) {
+            *a = a.wrapping_add(s);
+        }
+    }
+    parts!(1, w, total, from, x, singles, p, a => {
+        let [a] = a;
+        *a = a.wrapping_add(i8_panels::row(p, x));
+    });
+    let _ = singles;
+}
+
 /// Adds columns of an I16 layer. Start from zeros.
 #[inline(never)]
 pub fn accumulate_i16(w: &[i16], total: usize, from: usize, x: &[i16], acc: &mut [i64]) {
@@ -116,8 +127,8 @@ pub fn accumulate_i16(w: &[i16], total: usize, from: usize, x: &[i16], acc: &mut
     let _ = acc;
 }
 
-/// Finishes `N` rows at a time and then one by one, as the kernels do: `finish` is called with
-/// lengths that they use too, so that it is compiled for those alone.
+/// Requantizes `N` rows at a time and then the rest one by one. These are the lengths that the dense
+/// kernels use as well, so that `requantize` is compiled for no further length, which saves flash.
 #[inline(always)]
 fn finish<const N: usize, A, R, T>(
     acc: &[A],

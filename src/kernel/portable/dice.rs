@@ -36,13 +36,14 @@ pub fn row_dice_f32<M: Math>(x: &mut [f32], eps: f32, alpha: f32) {
     }
 }
 
-/// `v·(alpha + (1 − alpha)·P(z))`, `alpha` as Q14 and `z` as Q16.16.
+/// `v·(alpha + (1 − alpha)·P(z))`, `alpha` as Q12 and `z` as Q16.16.
 #[inline(always)]
 fn blend(masks: Masks, v: i16, alpha: i16, z: i32) -> i16 {
     let p = ((sigmoid_q31(z) + (1 << 15)) >> 16) as i32;
-    let weight = i32::from(alpha) * ((1 << 15) - p) + (p << 14);
-    let weight = (weight + (1 << 13)) >> 14;
-    masks.sat16(i32::from(v).wrapping_mul(weight).wrapping_add(1 << 14) >> 15)
+    let weight = i32::from(alpha) * ((1 << 15) - p) + (p << 12);
+    let weight = (weight + (1 << 11)) >> 12;
+    // The weight is below 2¹⁸, so the shifted product fits 32 bits.
+    masks.sat16(((i64::from(v) * i64::from(weight) + (1 << 14)) >> 15) as i32)
 }
 
 /// Dice with a gain and a bias per unit, in place.

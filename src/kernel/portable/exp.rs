@@ -1,6 +1,6 @@
 //! The exponential and the reciprocal of the integer paths.
 
-use super::fixed::{Masks, mulhi};
+use super::fixed::{Masks, mul_q31, mulhi};
 
 /// e to the power of −d, `d` as unsigned Q16.16, the result as Q31, at most 2³¹ − 1.
 ///
@@ -26,7 +26,8 @@ pub fn exp_neg(d: u32) -> u32 {
     (p >> (whole & 31)) & !Masks::new().any(whole >> 5 | d >> 21)
 }
 
-/// 2⁶³ / d for `d` in 2³¹ ..< 2³²: the reciprocal of a Q32 number in 0.5 ..< 1, as Q31.
+/// Returns 2⁶³ / d for `d` from 2³¹ to below 2³²: the reciprocal of a Q32 number from 0.5 to below 1, as
+/// Q31.
 ///
 /// Worst error: 6.1·10⁻¹⁰ of the result; the test `recip_error` holds it. Other arguments give a
 /// wrong number.
@@ -36,7 +37,7 @@ pub fn recip(d: u32) -> u32 {
     let mut x = 0x6969_6969_u32.wrapping_sub(mulhi(d, 0xF0F0_F0F0));
     for _ in 0..3 {
         let u = mulhi(d, x).wrapping_neg();
-        x = ((x as u64 * u as u64) >> 31) as u32;
+        x = mul_q31(x, u);
     }
     x
 }

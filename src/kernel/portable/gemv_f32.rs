@@ -4,7 +4,7 @@ use super::fixed::do_not_unroll;
 use super::panels::{panel, panels};
 
 #[inline(always)]
-fn step(acc: f32, w: f32, x: f32) -> f32 {
+pub(super) fn step(acc: f32, w: f32, x: f32) -> f32 {
     acc + w * x
 }
 panel!(panel8, f32, step, false, 8, 0 1 2 3 4 5 6 7);

@@ -15,13 +15,13 @@ fn step(acc: i32, w: i8, x: i16) -> i32 {
 
 /// The sum of a single row.
 #[inline(never)]
-pub(super) fn row(w: &[i8], x: &[i16]) -> i32 {
+pub(in crate::kernel) fn row(w: &[i8], x: &[i16]) -> i32 {
     w.iter().zip(x).fold(0, |acc, (&w, &x)| step(acc, w, x))
 }
 
 /// Adds one column of a panel: one load, then one weight after the other from the word.
 #[inline(always)]
-fn column([a, b, c, d]: [i32; 4], word: i32, x: i16) -> [i32; 4] {
+pub(super) fn column([a, b, c, d]: [i32; 4], word: i32, x: i16) -> [i32; 4] {
     [
         step(a, word as i8, x),
         step(b, (word >> 8) as i8, x),

@@ -1,6 +1,6 @@
 //! The mixture of the experts, and the product of probabilities.
 
-use super::fixed::Masks;
+use super::fixed::{Masks, do_not_unroll};
 
 /// `m += g·h`: one expert's share.
 #[inline(never)]
@@ -13,9 +13,16 @@ pub fn mix_f32(m: &mut [f32], g: f32, h: &[f32]) {
 /// `m += g·h`: one expert's share, `g` as Q15, wrapping.
 #[inline(never)]
 pub fn mix_i16(m: &mut [i32], g: u16, h: &[i16]) {
-    let g = g as i32;
-    for (m, &h) in m.iter_mut().zip(h) {
-        *m = m.wrapping_add(g.wrapping_mul(h as i32));
+    let add = |m: i32, h: i16| m.wrapping_add((g as i32).wrapping_mul(h as i32));
+    // Four at a time, since the loop itself costs as much as a product.
+    let (fours, rest) = m.as_chunks_mut::<4>();
+    let (h_fours, h_rest) = h.as_chunks::<4>();
+    for (m, &[a, b, c, d]) in fours.iter_mut().zip(h_fours) {
+        do_not_unroll();
+        *m = [add(m[0], a), add(m[1], b), add(m[2], c), add(m[3], d)];
+    }
+    for (m, &h) in rest.iter_mut().zip(h_rest) {
+        *m = add(*m, h);
     }
 }
 
@@ -23,8 +30,15 @@ pub fn mix_i16(m: &mut [i32], g: u16, h: &[i16]) {
 #[inline(never)]
 pub fn round_mixture_i16(m: &[i32], h: &mut [i16]) {
     let masks = Masks::new();
-    for (h, &m) in h.iter_mut().zip(m) {
-        *h = masks.sat16(m.wrapping_add(1 << 14) >> 15);
+    let settled = |m: i32| masks.sat16(m.wrapping_add(1 << 14) >> 15);
+    let (fours, rest) = h.as_chunks_mut::<4>();
+    let (m_fours, m_rest) = m.as_chunks::<4>();
+    for (h, m) in fours.iter_mut().zip(m_fours) {
+        do_not_unroll();
+        *h = m.map(settled);
+    }
+    for (h, &m) in rest.iter_mut().zip(m_rest) {
+        *h = settled(m);
     }
 }
 

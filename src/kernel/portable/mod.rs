@@ -1,6 +1,7 @@
 //! The kernels in portable, safe Rust.
 
 mod accumulate;
+pub(super) mod active;
 mod affine;
 mod curve;
 mod d_select_k;
@@ -8,26 +9,32 @@ mod dice;
 mod exp;
 mod fixed;
 mod gate;
-mod gemv_f32;
+pub(super) mod gemv_f32;
 mod gemv_i16;
-mod gemv_i8;
+pub(super) mod gemv_i8;
+pub(super) mod gemv_i8_pairs;
 mod gemv_i8_quad;
 mod gemv_w8;
 mod layer_norm;
 mod mix;
 mod norm_f32;
 mod norm_i16;
-mod panels;
+pub(super) mod panels;
 mod quantize;
 mod relu;
-mod requantize;
+pub(super) mod requantize;
 mod sigmoid;
 mod softmax;
 mod top_k;
 
 pub use accumulate::{
-    accumulate_f32, accumulate_i8, accumulate_i8_quad, accumulate_i16, accumulate_w8,
-    finish_dense_i8, finish_dense_i16, finish_logits_i8, finish_logits_i16, finish_w8,
+    accumulate_f32, accumulate_i8, accumulate_i8_pairs, accumulate_i8_quad, accumulate_i16,
+    accumulate_w8, finish_dense_i8, finish_dense_i16, finish_logits_i8, finish_logits_i16,
+    finish_w8,
+};
+pub use active::{
+    accumulate_active_f32, accumulate_active_i8, accumulate_active_i8_pairs,
+    accumulate_active_i8_quad, accumulate_active_w8,
 };
 pub use affine::{affine_f32, affine_i16};
 pub use curve::{
@@ -42,6 +49,7 @@ pub use gemv_f32::gemv_f32;
 #[cfg(not(target_os = "none"))]
 pub use gemv_f32::gemv4_f32;
 pub use gemv_i8::{dense_i8, logits_i8};
+pub use gemv_i8_pairs::{dense_i8_pairs, logits_i8_pairs};
 pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
 pub use gemv_i16::{dense_i16, logits_i16};
 pub use gemv_w8::gemv_w8;

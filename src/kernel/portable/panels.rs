@@ -1,4 +1,4 @@
-//! The walk over the panels of a dense layer, shared by all of its kernels.
+//! The walks over the panels of a dense layer, shared by all of its kernels.
 
 /// Does all panels of `$rows` rows that `$y` has room for, and leaves what remains of each slice in
 /// its variable.
@@ -25,7 +25,28 @@ macro_rules! panels {
         }
     };
 }
-pub(super) use panels;
+pub(in crate::kernel) use panels;
+
+/// Does the panels of `$rows` rows: `$w` is what `x` meets of a panel's columns, `$acc` its
+/// accumulators.
+macro_rules! parts {
+    ($rows:literal, $weights:ident, $total:ident, $from:ident, $x:ident, $accs:ident, $w:ident, $acc:ident => $body:expr) => {
+        let (panels, $accs) = $accs.as_chunks_mut::<$rows>();
+        for $acc in panels {
+            let Some((panel, rest)) = $weights.split_at_checked($total.wrapping_mul($rows)) else {
+                return;
+            };
+            $weights = rest;
+            let start = $from.wrapping_mul($rows);
+            let Some($w) = panel.get(start..start.wrapping_add($x.len().wrapping_mul($rows)))
+            else {
+                return;
+            };
+            $body;
+        }
+    };
+}
+pub(in crate::kernel) use parts;
 
 /// Defines `$name(w, x, acc)`, which gives `acc + W·x` of one panel, column after column.
 ///
@@ -35,7 +56,7 @@ pub(super) use panels;
 macro_rules! panel {
     ($name:ident, $weight:ty, $step:ident, $rolled:literal, $rows:literal, $($r:literal)*) => {
         #[inline(always)]
-        pub(super) fn $name(w: &[$weight], x: &[f32], mut acc: [f32; $rows]) -> [f32; $rows] {
+        pub(in crate::kernel) fn $name(w: &[$weight], x: &[f32], mut acc: [f32; $rows]) -> [f32; $rows] {
             let (columns, _) = w.as_chunks::<$rows>();
             let (columns, last_column) = columns.as_chunks::<2>();
             let (x, last) = x.as_chunks::<2>();

@@ -1,14 +1,16 @@
-//! The input of the integer paths.
+//! The input stage of integer models.
 
 use crate::kernel::{InputCounts, InputScale};
 
-/// Each feature as int16: `(x − offset)·scale`, rounded half to even; NaN gives 0, what is outside
-/// ±32767 saturates.
+/// Converts each feature to int16: `(x − offset)·scale`, rounded half to even. NaN becomes 0, and what
+/// is outside ±32767 saturates.
 #[inline(never)]
 pub fn quantize_f32(x: &[f32], params: &[InputScale], q: &mut [i16]) -> InputCounts {
     const MAX: f32 = 32767.0;
-    // 1.5·2²³: the unit in the last place is 1 there, so that the addition rounds, half to even,
-    // and the low bits of the sum are the integer.
+    // 1.5·2²³. An f32 of this size has a unit in the last place of 1, so adding it rounds to an
+    // integer, half to even, and the low 16 bits of the sum are that integer in two's complement. A
+    // cast would round towards zero, and `round_ties_even` is a call into software on cores without a
+    // float unit.
     const ROUND: f32 = 12_582_912.0;
     let mut counts = InputCounts::default();
     for ((q, &x), p) in q.iter_mut().zip(x).zip(params) {

@@ -8,34 +8,38 @@ use super::fixed::Masks;
 use crate::kernel::{Row, WideRow};
 
 /// The product in two parts, `hi·2¹⁶ + lo`, since 32 × 16 bits do not fit 32.
+///
+/// The multiplier is read as signed, since that is how the cores' own instructions read it: so even
+/// bytes that no converter wrote give the same number everywhere. Neither part can overflow then.
 #[inline(always)]
-fn product(sum: i32, row: &Row) -> (i32, u32) {
+fn product(sum: i32, row: &Row) -> (i32, i32) {
     let acc = row.bias.wrapping_add(sum);
-    let mult = row.mult as u32;
-    let hi = ((acc >> 16) as u32).wrapping_mul(mult) as i32;
-    let lo = (acc as u32 & 0xffff).wrapping_mul(mult);
-    (hi, lo)
+    let mult = row.mult as i16 as i32;
+    (
+        (acc >> 16).wrapping_mul(mult),
+        (acc & 0xffff).wrapping_mul(mult),
+    )
 }
 
 /// Hidden activations of narrow rows: s = 17 + shift, saturated, no less than `floor`.
 #[inline(never)]
-pub(super) fn hidden(sums: &[i32], rows: &[Row], y: &mut [i16], floor: i16) {
+pub(in crate::kernel) fn hidden(sums: &[i32], rows: &[Row], y: &mut [i16], floor: i16) {
     let masks = Masks::new();
     for ((y, &sum), row) in y.iter_mut().zip(sums).zip(rows) {
         let (hi, lo) = product(sum, row);
-        let p = hi.wrapping_add((lo >> 16) as i32) >> (row.shift & 31);
+        let p = hi.wrapping_add(lo >> 16) >> (row.shift & 31);
         *y = masks.at_least(floor, masks.sat16(p.wrapping_add(1) >> 1));
     }
 }
 
 /// Logits of narrow rows: s = 16 − shift.
 #[inline(never)]
-pub(super) fn logits(sums: &[i32], rows: &[Row], z: &mut [i32]) {
+pub(in crate::kernel) fn logits(sums: &[i32], rows: &[Row], z: &mut [i32]) {
     for ((z, &sum), row) in z.iter_mut().zip(sums).zip(rows) {
         let (hi, lo) = product(sum, row);
         let shift = row.shift & 15;
         let lo = lo.wrapping_add(1 << (15 - shift)) >> (16 - shift);
-        *z = (hi << shift).wrapping_add(lo as i32);
+        *z = (hi << shift).wrapping_add(lo);
     }
 }
 
@@ -43,7 +47,10 @@ pub(super) fn logits(sums: &[i32], rows: &[Row], z: &mut [i32]) {
 fn wide(masks: Masks, sum: i64, row: &WideRow) -> i32 {
     let shift = row.shift & 63;
     let shift = shift + u8::from(shift == 0);
-    let product = row.bias().wrapping_add(sum).wrapping_mul(row.mult as i64);
+    let product = row
+        .bias()
+        .wrapping_add(sum)
+        .wrapping_mul(row.mult as i16 as i64);
     masks.clamp_logit(product.wrapping_add(1 << (shift - 1)) >> shift)
 }
 

@@ -8,19 +8,32 @@ use std::vec;
 use std::vec::Vec;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Row-major int8 weights as `Panels` or `Quad`, on a word boundary or `skew` bytes after one.
-fn pack8(quad: bool, rows: usize, cols: usize, w: &[i8], skew: usize) -> (Vec<u32>, usize) {
+/// The order of int8 weights.
+#[derive(Clone, Copy, PartialEq)]
+enum Packing {
+    Panels,
+    Quad,
+    Pairs,
+}
+
+/// Row-major int8 weights in a packing, on a word boundary or `skew` bytes after one.
+fn pack8(packing: Packing, rows: usize, cols: usize, w: &[i8], skew: usize) -> (Vec<u32>, usize) {
     let mut words = vec![0_u32; w.len() / 4 + 2];
     let bytes = <[i8]>::mut_from_bytes(words.as_mut_slice().as_mut_bytes()).unwrap();
     for r in 0..rows {
         for c in 0..cols {
             let stored = w[r * cols + c];
-            let stored = if quad && quad_biased(rows, r) {
-                (stored as u8).wrapping_add(128) as i8
-            } else {
-                stored
+            let fours = panel_index(Order::Fours, rows, cols, r, c);
+            let (at, stored) = match packing {
+                Packing::Quad if quad_biased(rows, r) => (fours, stored.wrapping_add(-128)),
+                Packing::Pairs => {
+                    let upper = r % 2 == 1 && r < rows / 4 * 4;
+                    let below = if upper { w[(r - 1) * cols + c] } else { 0 };
+                    (pairs_index(rows, cols, r, c), pairs_high(below, stored))
+                }
+                _ => (fours, stored),
             };
-            bytes[skew + panel_index(Order::Fours, rows, cols, r, c)] = stored;
+            bytes[skew + at] = stored;
         }
     }
     (words, skew)
@@ -39,6 +52,18 @@ fn row() -> impl Strategy<Value = Row> {
         shift,
         zero: 0,
     })
+}
+
+/// Any multiplier: bytes that no converter writes are read as signed.
+fn any_row() -> impl Strategy<Value = Row> {
+    (
+        row(),
+        prop_oneof![4 => Just(None), 1 => any::<u16>().prop_map(Some)],
+    )
+        .prop_map(|(row, mult)| Row {
+            mult: mult.unwrap_or(row.mult),
+            ..row
+        })
 }
 
 fn wide_row() -> impl Strategy<Value = WideRow> {
@@ -77,33 +102,39 @@ proptest! {
 
     #[test]
     fn int8_layers_follow_the_rule(
-        (rows, cols, w, records, x) in layer(weight8, row),
+        (rows, cols, w, records, x) in layer(weight8, any_row),
         floor in prop_oneof![Just(0_i16), Just(i16::MIN), int16()],
         skew in 0..4_usize,
     ) {
         let acc = |r: usize| (records[r].bias as i128 + dot(&w, &x, r)) as i32 as i128;
         let hidden: Vec<i16> = records.iter().enumerate()
-            .map(|(r, row)| sat16(requantize(acc(r), row.mult as i128, 17 + row.shift as u32)).max(floor)).collect();
+            .map(|(r, row)| sat16(requantize(acc(r), row.mult as i16 as i128, 17 + row.shift as u32)).max(floor)).collect();
         // In logits the shift counts the other way, and has 15 as its largest.
         let records_z: Vec<Row> = records.iter().map(|row| Row { shift: row.shift / 2, ..*row }).collect();
         let logits: Vec<i32> = records_z.iter().enumerate()
-            .map(|(r, row)| requantize(acc(r), row.mult as i128, 16 - row.shift as u32) as i32).collect();
+            .map(|(r, row)| requantize(acc(r), row.mult as i16 as i128, 16 - row.shift as u32) as i32).collect();
         let (mut y, mut z) = (vec![99; rows], vec![99; rows]);
         for skew in [0, skew] {
-            let packed = pack8(false, rows, cols, &w, skew);
-            let packed = bytes8(&packed, w.len());
-            dense_i8(packed, &records, &x, &mut y, floor);
-            prop_assert_eq!(&y, &hidden);
-            logits_i8(packed, &records_z, &x, &mut z);
-            prop_assert_eq!(&z, &logits);
-            y.fill(99);
-            z.fill(99);
-            let packed = pack8(true, rows, cols, &w, skew);
-            let packed = bytes8(&packed, w.len());
-            dense_i8_quad(packed, &records, &x, &mut y, floor);
-            prop_assert_eq!(&y, &hidden);
-            logits_i8_quad(packed, &records_z, &x, &mut z);
-            prop_assert_eq!(&z, &logits);
+            type Kernels = (
+                Packing,
+                fn(&[i8], &[Row], &[i16], &mut [i16], i16),
+                fn(&[i8], &[Row], &[i16], &mut [i32]),
+            );
+            let kernels: [Kernels; 3] = [
+                (Packing::Panels, dense_i8, logits_i8),
+                (Packing::Quad, dense_i8_quad, logits_i8_quad),
+                (Packing::Pairs, dense_i8_pairs, logits_i8_pairs),
+            ];
+            for (packing, dense, logits_of) in kernels {
+                let packed = pack8(packing, rows, cols, &w, skew);
+                let packed = bytes8(&packed, w.len());
+                dense(packed, &records, &x, &mut y, floor);
+                prop_assert_eq!(&y, &hidden);
+                logits_of(packed, &records_z, &x, &mut z);
+                prop_assert_eq!(&z, &logits);
+                y.fill(99);
+                z.fill(99);
+            }
         }
     }
 
@@ -120,7 +151,7 @@ proptest! {
         }
         let value = |r: usize| {
             let row = &records[r];
-            requantize(row.bias() as i128 + dot(&w, &x, r), row.mult as i128, row.shift as u32)
+            requantize(row.bias() as i128 + dot(&w, &x, r), row.mult as i16 as i128, row.shift as u32)
         };
         let (mut y, mut z) = (vec![99; rows], vec![99; rows]);
         dense_i16(&packed, &records, &x, &mut y, floor);
@@ -161,10 +192,12 @@ proptest! {
             let (mut y, mut z) = ([0_i16; 9], [0_i32; 9]);
             dense_i8(&w, rows, &x[..cols], &mut y, 0);
             dense_i8_quad(&w, rows, &x[..cols], &mut y, 0);
+            dense_i8_pairs(&w, rows, &x[..cols], &mut y, 0);
             dense_i16(&w16, wide, &x[..cols], &mut y, 0);
             affine_i16(&mut y, affine);
             logits_i8(&w, rows, &x[..cols], &mut z);
             logits_i8_quad(&w, rows, &x[..cols], &mut z);
+            logits_i8_pairs(&w, rows, &x[..cols], &mut z);
             logits_i16(&w16, wide, &x[..cols], &mut z);
         }
     }

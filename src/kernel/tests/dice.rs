@@ -51,8 +51,8 @@ fn the_float_row() {
 /// The blend by the rule, in i128.
 fn rule(v: i16, alpha: i16, z: i128) -> i16 {
     let p = floor_div(sigmoid(z as i32) + (1 << 15), 1 << 16);
-    let weight = i128::from(alpha) * ((1 << 15) - p) + (p << 14);
-    let weight = floor_div(weight + (1 << 13), 1 << 14);
+    let weight = i128::from(alpha) * ((1 << 15) - p) + (p << 12);
+    let weight = floor_div(weight + (1 << 11), 1 << 12);
     sat16(floor_div(i128::from(v) * weight + (1 << 14), 1 << 15))
 }
 
@@ -65,7 +65,7 @@ proptest! {
         gain in int16(),
         bias in -(1_i32 << 29)..1 << 29,
         shift in 0_u8..=30,
-        alpha in -32767_i16..=32767,
+        alpha in int16(),
     ) {
         let row = DiceRow { bias, gain, shift, zero: 0, alpha, zero2: 0 };
         let mut y = [v];
@@ -79,7 +79,7 @@ proptest! {
     fn the_integer_row(
         x in (1..=90_usize).prop_flat_map(|n| list(int16(), n)),
         energy in 0..1_u64 << 40,
-        alpha in -32767_i16..=32767,
+        alpha in int16(),
     ) {
         let n = x.len() as f64;
         let mean = x.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
@@ -89,9 +89,9 @@ proptest! {
         row_dice_i16(&mut y, NormEnergy::new(energy), alpha);
         for (x, y) in x.iter().zip(&y) {
             let z = if root == 0.0 { 0.0 } else { (f64::from(*x) - mean) / root };
-            let wanted = exact(f64::from(*x), z, f64::from(alpha) / 16384.0);
+            let wanted = exact(f64::from(*x), z, f64::from(alpha) / 4096.0);
             let wanted = wanted.clamp(-32768.0, 32767.0);
-            prop_assert!((f64::from(*y) - wanted).abs() <= 4.0, "{x}: {y} {wanted}");
+            prop_assert!((f64::from(*y) - wanted).abs() <= 10.0, "{x}: {y} {wanted}");
         }
     }
 }
@@ -100,8 +100,8 @@ proptest! {
 fn integer_error() {
     let mut worst = 0.0_f64;
     for (gain, bias, shift, alpha) in [
-        (20_000_i16, 0, 6, 4096_i16),
-        (-31_000, 1_000_000, 8, -16384),
+        (20_000_i16, 0, 6, 1024_i16),
+        (-31_000, 1_000_000, 8, -4096),
         (9_000, -40_000_000, 10, 0),
     ] {
         let row = DiceRow {
@@ -117,7 +117,7 @@ fn integer_error() {
             dice_i16(&mut y, &[row]);
             let sum = f64::from(v) * f64::from(gain) + f64::from(bias);
             let z = sum / f64::from(1_u32 << shift) / 65536.0;
-            let wanted = exact(f64::from(v), z, f64::from(alpha) / 16384.0);
+            let wanted = exact(f64::from(v), z, f64::from(alpha) / 4096.0);
             worst = worst.max((f64::from(y[0]) - wanted.clamp(-32768.0, 32767.0)).abs());
         }
     }

@@ -24,8 +24,9 @@ use tract_onnx::prelude::*;
 const METHOD: &str = "\
 # Speed on a host
 
-Written by `cargo bench` in `tools/bench`, which runs itself twice: compiled for the baseline \
-                      instruction set and for `x86-64-v3` (AVX2). Do not edit.
+This page is for whoever scores rows on a server, and wants to know how the engine compares with other
+ways there. `cargo bench` in `tools/bench` writes it; do not edit it. The benchmark runs itself twice:
+compiled for the baseline instruction set, and for `x86-64-v3` (AVX2).
 
 Each figure is the fastest of 40 rounds of as many calls as fill 2 ms, in µs per call, on one \
                       thread. The contestants of a model take turns, round by

@@ -1,11 +1,14 @@
-//! Layers to records and bytes: the memory layout of the engine's `repr(C)` structs, in one place.
+//! Encodes layers as records and bytes.
+//!
+//! The bytes must be those of the engine's `repr(C)` structs. The layout is written out here and
+//! nowhere else in the tool, and the tests compare it with the structs.
 
 use super::message;
 pub use mmoe::blob::PackingKind as Packing;
 use mmoe::blob::{LayerKind, LayerRecord, PackingKind, PrecisionKind};
 use mmoe::kernel::{
     AffineRow, CurveTable, Dice32, DiceRow, InputScale, NormEnergy, Order, Row, RowDice32,
-    RowDiceQ, WideRow, panel_index, quad_biased,
+    RowDiceQ, WideRow, pairs_high, pairs_index, panel_index, quad_biased,
 };
 use zerocopy::IntoBytes;
 
@@ -46,6 +49,35 @@ fn panels<T: Copy + Default>(order: Order, weight: &[T], inputs: usize, outputs:
     for r in 0..outputs {
         for c in 0..inputs {
             stored[panel_index(order, outputs, inputs, r, c)] = weight[r * inputs + c];
+        }
+    }
+    stored
+}
+
+/// `weight` in panels of four whose first three rows are stored with 128 added.
+fn quad(weight: &[i8], inputs: usize, outputs: usize) -> Vec<i8> {
+    let mut stored = panels(Order::Fours, weight, inputs, outputs);
+    for r in (0..outputs).filter(|r| quad_biased(outputs, *r)) {
+        for c in 0..inputs {
+            let w = &mut stored[panel_index(Order::Fours, outputs, inputs, r, c)];
+            *w = w.wrapping_add(-128);
+        }
+    }
+    stored
+}
+
+/// `weight` with two rows of a panel in each int16.
+fn pairs(weight: &[i8], inputs: usize, outputs: usize) -> Vec<i8> {
+    let mut stored = vec![0; weight.len()];
+    for r in 0..outputs {
+        let upper = r % 2 == 1 && r < outputs / 4 * 4;
+        for c in 0..inputs {
+            let w = weight[r * inputs + c];
+            stored[pairs_index(outputs, inputs, r, c)] = if upper {
+                pairs_high(weight[(r - 1) * inputs + c], w)
+            } else {
+                w
+            };
         }
     }
     stored
@@ -157,7 +189,7 @@ impl Encoder {
         self.stored_f32(act);
     }
 
-    /// An I8 layer in either packing.
+    /// An I8 layer in any packing.
     pub fn dense_i8(
         &mut self,
         role: Role,
@@ -170,16 +202,11 @@ impl Encoder {
         let (outputs, inputs) = (rows.len(), weight.len() / rows.len());
         self.dense(role, act, (PrecisionKind::I8, pack), inputs, outputs);
         self.put(rows);
-        let mut cells = panels(Order::Fours, weight, inputs, outputs);
-        if pack == Packing::Quad {
-            for r in (0..outputs).filter(|r| quad_biased(outputs, *r)) {
-                for c in 0..inputs {
-                    let w = &mut cells[panel_index(Order::Fours, outputs, inputs, r, c)];
-                    *w = w.wrapping_add(-128);
-                }
-            }
-        }
-        self.put(&cells);
+        self.put(&match pack {
+            Packing::Panels => panels(Order::Fours, weight, inputs, outputs),
+            Packing::Quad => quad(weight, inputs, outputs),
+            Packing::Pairs => pairs(weight, inputs, outputs),
+        });
         self.pad();
         self.stored(stored);
     }

@@ -8,21 +8,22 @@ use mmoe_tools::codegen::{self, Source};
 use super::input::{load, read_blob};
 use super::output::{Target, print, print_source};
 
-/// Writes the Rust source of a typed model for a blob: its type, named inputs and outputs, and what
-/// it takes.
+/// Writes the Rust source of a typed model for a blob: its type, its inputs and outputs by name, and
+/// the RAM that it takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The blob.
+    /// The blob to write the type of.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// Where to write; without it the source is printed.
+    /// Where to write the source. Without it the source is printed.
     #[arg(short, long, value_name = "model.rs")]
     output: Option<PathBuf>,
-    /// The path that `include_blob!` gets, relative to the source file; by default the way there
-    /// from the output.
+    /// The path to write into `include_blob!`, relative to the source file. The default leads from
+    /// the output to the blob.
     #[arg(long, value_name = "PATH", conflicts_with = "no_blob")]
     blob_path: Option<String>,
-    /// Leave the blob out: `load` then takes its bytes, such as a flash partition's.
+    /// Leave the blob out of the source. `load` then takes its bytes, such as those of a flash
+    /// partition.
     #[arg(long)]
     no_blob: bool,
 }
@@ -57,7 +58,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     print(&text)
 }
 
-/// The way from the folder of `output` (or the current one) to the blob, with forward slashes.
+/// Returns the path from the folder of `output` (or the current one) to the blob, with forward
+/// slashes, which Rust takes on every system.
 fn way(model: &Path, output: Option<&Path>) -> Result<String> {
     let folder = output
         .and_then(Path::parent)

@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 use super::input::{features, load, note_odd_numbers, read_blob};
 use super::output::{Table, print, print_json};
 
-/// Shows what each task's gate does with the experts on given rows.
+/// Shows how each task's gate uses the experts on given rows.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The blob.
+    /// The blob to run.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
     /// Rows of features, as for `run`.
     #[arg(long, visible_alias = "input", value_name = "X")]
     data: PathBuf,
-    /// JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

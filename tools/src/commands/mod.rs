@@ -19,13 +19,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 /// Converts trained multi-gate mixture-of-experts models into blobs for microcontrollers, and
-/// inspects, runs, verifies and evaluates them.
+/// inspects, runs, verifies and evaluates blobs.
 #[derive(Debug, Parser)]
 #[command(
     name = "mmoe",
     version,
-    after_help = "Exit codes: 0 done; 1 a check failed (the model differs, or is over budget); 2 it \
-                  could not be done: usage, bad input, or a question that only you can answer."
+    after_help = "Exit codes: 0 if all is well; 1 if a check failed, because the model differs or is \
+                  over budget; 2 if it could not be done, because of the arguments, the input, or a \
+                  question that only you can answer."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -44,7 +45,7 @@ enum Command {
     Report(report::Args),
 }
 
-/// A check that did not hold: exit code 1, where every other error is 2.
+/// A check that failed. The exit code is 1 then, where every other error exits with 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct CheckFailed(String);
@@ -78,7 +79,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Shows help, or what is wrong with the arguments and what was probably meant.
+/// Prints the help, or what is wrong with the arguments and what was probably meant.
 fn usage(error: &clap::Error) -> ExitCode {
     // Nobody is left to tell where printing fails.
     let _ = error.print();

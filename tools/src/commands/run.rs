@@ -12,21 +12,22 @@ use npyz::WriterBuilder;
 use super::input::{features, load, note_odd_numbers, read_blob};
 use super::output::{Table, Target, print, print_source};
 
-/// Predicts rows of features, with the very code that firmware runs.
+/// Computes the outputs for rows of features, with the same code that firmware runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The blob.
+    /// The blob to run.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// Rows of features: .npz (array `x`), .npy or CSV, told apart by their content; `-` is
-    /// standard input. A CSV header is matched with the blob's feature names, if it has some;
-    /// columns of labels, called as the tasks are, may stand beside them.
+    /// Rows of features: .npz (array `x`), .npy or CSV, told apart by their content. `-` is standard
+    /// input. A CSV header is matched with the names of the blob's features, if it has some. Columns
+    /// of labels, with the names of the tasks, may stand beside them.
     #[arg(long, visible_alias = "input", value_name = "X")]
     data: PathBuf,
-    /// Where to write: .npz or .csv (`-`: CSV to standard output). Without it a table is printed.
+    /// Where to write the outputs: .npz or .csv, or `-` for CSV on standard output. Without it a
+    /// table is printed.
     #[arg(short, long, value_name = "Y")]
     output: Option<PathBuf>,
-    /// The weights of every gate as well.
+    /// Show the weights of every gate as well.
     #[arg(long)]
     gates: bool,
 }

@@ -14,22 +14,22 @@ use super::output::differences::{failed, table, tolerance};
 use super::output::print;
 use super::{CheckFailed, assumed};
 
-/// Compares a blob's outputs with a golden file, what the framework itself computed; runs the
-/// self-test rows that it carries.
+/// Compares a blob's outputs with those that the framework computed, and runs the self-test rows in
+/// the blob.
 ///
-/// Exit code 0 only if every |a − b| ≤ T·max(1, |b|), and every output of the self-test has its
-/// stored bits.
+/// The exit code is 0 only if |a − b| ≤ T·max(1, |b|) for every output, and every output of the
+/// self-test has its stored bits.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The blob.
+    /// The blob to verify.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// `x` [N, IN], each task's outputs under its name; `gate_<task>` and `experts` are compared
-    /// where the file has them.
+    /// What the framework computed: `x` [N, IN], and each task's outputs under the name of the task.
+    /// `gate_<task>` and `experts` are compared where the file has them.
     #[arg(long, value_name = "G.npz")]
     golden: Option<PathBuf>,
-    /// Defaults to 1e-5 for F32; other precisions round the weights, so say how much they may
-    /// change the outputs.
+    /// How far an output may be off. The default is 1e-5 for F32. Other precisions round the weights,
+    /// and only you know how much they may change the outputs.
     #[arg(long, value_name = "T", value_parser = tolerance)]
     tolerance: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! What a blob costs: flash, RAM, multiply-accumulates.
+//! What a blob costs on a device: flash, RAM and multiply-accumulates.
 
 pub mod cores;
 mod work;
@@ -23,19 +23,30 @@ pub struct Cost {
     pub erased_ram: usize,
     /// Multiply-accumulates of one prediction in which every expert runs.
     pub macs: u64,
-    /// Trained numbers.
+    /// How many trained numbers it has.
     pub parameters: u64,
 }
 
 impl Cost {
-    /// The RAM of the way a model is run on a device: typed where that is possible.
+    /// Returns the RAM that a prediction takes on a device: as a typed model where there is a type.
     #[must_use]
     pub fn ram(&self) -> usize {
         self.typed_ram.unwrap_or(self.erased_ram)
     }
 }
 
-/// The cost of a loaded model.
+/// Returns the cost of a loaded model.
+///
+/// ```
+/// use mmoe_tools::{cost, engine::{BlobBytes, Runner}};
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/firmware/minimal/src/edge.mmoe");
+/// # let path = std::path::Path::new(path);
+/// let blob = BlobBytes::read(path)?;
+/// let cost = cost::cost(&Runner::load(&blob)?.model);
+/// assert_eq!(cost.blob, blob.len());
+/// assert_eq!(cost.typed_ram, Some(776));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn cost(model: &mmoe::Dynamic<'_>) -> Cost {
     let blob = model.blob();
@@ -49,7 +60,7 @@ pub fn cost(model: &mmoe::Dynamic<'_>) -> Cost {
     }
 }
 
-/// Trained numbers of a layer.
+/// Returns how many trained numbers a layer has.
 #[must_use]
 pub fn parameters(l: &LayerRecord) -> u64 {
     let (i, o) = (u64::from(l.inputs.get()), u64::from(l.outputs.get()));

@@ -13,7 +13,7 @@ use crate::import::{self, Tensor};
 use csv::Csv;
 pub use error::DataError;
 
-/// So much is read of what is no regular file and may never end.
+/// How many bytes are read of what is not a regular file, and may never end.
 const MOST: u64 = 1 << 31;
 
 /// What a data file holds.
@@ -29,34 +29,34 @@ enum Content {
     Csv(Csv),
 }
 
-/// A matrix of rows.
+/// Rows of numbers, all of one width.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows {
-    /// Row-major.
+    /// The numbers, row after row.
     pub data: Vec<f32>,
-    /// Numbers in a row.
+    /// How many numbers a row has.
     pub width: usize,
 }
 
 impl Rows {
-    /// How many rows.
+    /// Returns how many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.data.len().checked_div(self.width).unwrap_or(0)
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
-    /// The rows, in order.
+    /// Returns the rows, in order.
     pub fn iter(&self) -> std::slice::ChunksExact<'_, f32> {
         self.data.chunks_exact(self.width.max(1))
     }
 
-    /// How many numbers are NaN or infinite, and how many rows have one.
+    /// Returns how many numbers are NaN or infinite, and how many rows have such a number.
     #[must_use]
     pub fn not_finite(&self) -> (usize, usize) {
         let in_row = |row: &[f32]| row.iter().filter(|v| !v.is_finite()).count();

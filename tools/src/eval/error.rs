@@ -1,21 +1,26 @@
 //! The domain of values with an error: how far f32 rounding alone can take an engine's outputs from
 //! the exact ones, as a running bound beside an f64 evaluation.
 //!
+//! The readback needs it to tell a fault from bad conditioning. Some models amplify rounding so much
+//! that a correct f32 result is far from the f64 one; such rows are compared with this bound instead
+//! of a fixed tolerance.
+//!
 //! Each value carries the largest error that it can have. Where a gate must choose between experts
 //! whose logits lie closer than their errors, its weights may be anything from 0 to 1.
 
 use super::{Domain, Pass, gate_weights};
 use crate::graph::{Activation, Dense, GateKind, Graph, Normalization};
 
-/// Half the distance from 1 to the next f32.
+/// Half the distance from 1 to the next f32: the largest relative error of one rounding.
 const U: f64 = 1.0 / (1u64 << 24) as f64;
-/// What an elementary function of f32 may add.
+/// The relative error that an elementary function of f32 may add. `libm` stays within one unit in the
+/// last place; the rest is for the operations around the call.
 const FUNCTION: f64 = 4.0 * U;
 
 /// A value and the bound of its error.
 #[derive(Debug, Clone, Copy)]
 pub struct Value {
-    /// The value as f64 has it.
+    /// The value that f64 computes.
     pub v: f64,
     /// How far f32 may be off; infinite where f32 has no such number.
     pub e: f64,
@@ -129,6 +134,8 @@ fn row(weights: &[f32], bias: f64, x: &[Value]) -> Value {
         size += (w * x.v).abs();
         e += w.abs() * x.e;
     }
+    // The classic bound of a sum of products in one order: n roundings, each of at most `U` of what is
+    // added up in size. The factor 1.01 stands for the terms of higher order.
     Value::new(
         sum,
         e + (weights.len() as f64 + 4.0) * U * 1.01 * (size + e),
@@ -141,6 +148,7 @@ fn leaky(x: Value, slope: f64) -> Value {
 }
 
 fn sigmoid(z: Value) -> Value {
+    // The slope of a sigmoid is at most 1/4.
     Value::new(1.0 / (1.0 + (-z.v).exp()), (z.e / 4.0).min(1.0) + FUNCTION)
 }
 
@@ -243,8 +251,8 @@ fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
         GateKind::Hard | GateKind::TopK { .. } => weights.into_iter().map(anything).collect(),
         GateKind::DSelectK { k } => {
             let bits = crate::graph::rules::selector_bits(experts) as f64;
-            // Each bit's smooth step is steeper than its input by 3/2 at most; products of numbers
-            // in 0 ..= 1 add their errors up.
+            // The slope of each bit's smooth step is at most 3/2. In a product of numbers from 0 to 1
+            // the errors at most add up.
             let step = bits * (1.5 * e + FUNCTION) + share + (k as f64 + 4.0) * U;
             weights
                 .into_iter()

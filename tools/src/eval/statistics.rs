@@ -160,7 +160,7 @@ impl Observer<Span> for Bound {
     }
 }
 
-/// Bounds of every tensor for inputs within `low ..= high` (raw features), in interval arithmetic.
+/// Bounds of every tensor for inputs from `low` to `high` (raw features), in interval arithmetic.
 /// Means and squares stay those of `tensors`.
 #[must_use]
 pub fn bounded(graph: &Graph, low: &[f64], high: &[f64], tensors: Tensors) -> Tensors {

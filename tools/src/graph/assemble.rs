@@ -1,4 +1,8 @@
-//! From a plan and the tensors that it names to a [`Graph`].
+//! Assembles a [`Graph`] from a plan and the tensors that it names.
+//!
+//! What the blob does not have is turned into what it has on the way: normalizations with stored
+//! statistics, temperatures and priors fold into dense layers, and a gate that cannot depend on the
+//! input becomes a constant one.
 
 use crate::error::ModelError;
 use crate::eval;
@@ -26,8 +30,8 @@ pub(crate) struct Assembled {
     pub(crate) unused: Vec<(String, Vec<usize>)>,
 }
 
-/// Makes the graph; with `fold_standardization` the inputs' means and deviations go into whatever
-/// reads the input.
+/// Assembles the graph. With `fold_standardization` the means and deviations of the inputs go into
+/// whatever reads the input.
 pub(crate) fn assemble(
     plan: &Plan,
     weights: Weights,
@@ -84,7 +88,8 @@ pub(crate) fn assemble(
         if level.gates.is_empty() && l + 1 < plan.levels.len() {
             a.hand_on(first..gates);
         }
-        // Without gates, which only the last level may be, its experts are handed on.
+        // The streams of a level are its mixtures, or its experts' values where it has no gates, which
+        // only the last level may lack.
         let from = if a.graph.nodes.len() < gates {
             first
         } else {
@@ -201,8 +206,8 @@ fn feature_names(inputs: &[Input]) -> Vec<String> {
     inputs.iter().flat_map(of).collect()
 }
 
-/// `(x − mean) / std` as an affine step per feature, for the layers that read the input; the
-/// inputs are marked as folded. `None` where there is nothing to do.
+/// Returns `(x − mean) / std` as an affine operation on the features, for the layers that read the
+/// input, and marks the inputs as folded. `None` where there is nothing to do.
 fn take_scaling(inputs: &mut [Input]) -> Result<Option<Affine>, ModelError> {
     if let Some(bad) = inputs.iter().find(|i| {
         i.std.is_some_and(|s| s <= 0.0 || !s.is_finite()) || i.mean.is_some_and(|m| !m.is_finite())
@@ -266,7 +271,8 @@ impl Assembler {
         Ok(())
     }
 
-    /// A gate of weight 1 behind each of these values: a level that others read has gates.
+    /// Puts a constant gate of weight 1 behind each of these values. A level without gates can only
+    /// be the last one in the types, and the gate changes no bit.
     fn hand_on(&mut self, values: std::ops::Range<usize>) {
         for value in values {
             let Node {
@@ -300,7 +306,8 @@ impl Assembler {
         let name = &gate.unit.name;
         let (src, start, inputs) = self.source(&gate.unit, streams)?;
         let hidden = |i: usize| gate.priors.get(i) == Some(&f64::NEG_INFINITY);
-        // Positions among the logits, in ascending order of the experts that stay.
+        // A blob stores a mask of experts, so the weights of a gate lie in ascending order of the
+        // experts. The logits are brought into that order here, by moving rows of the last layer.
         let mut order: Vec<usize> = (0..gate.sees.len()).filter(|i| !hidden(*i)).collect();
         order.sort_by_key(|i| gate.sees[*i]);
         let sees: Vec<usize> = order.iter().map(|i| first + gate.sees[*i]).collect();

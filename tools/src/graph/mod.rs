@@ -1,9 +1,48 @@
-//! The one intermediate model between importers, quantizer, packer and oracle.
+//! The intermediate model. Importers and specs make one, and everything else starts from it: the
+//! quantizer, the writer of blobs, the evaluations.
 //!
-//! It mirrors the blob's wiring (`docs/format.md`): a flat list of nodes in the order of the
-//! weights. Value 0 is the input; node `i` makes value `i + 1`. Levels come one after the other,
-//! each a run of experts and then a run of gates; towers come last, one per task that is not a
+//! It mirrors the wiring of a blob (`docs/format.md`), with f32 weights: a flat list of nodes in the
+//! order of the weights. Value 0 is the input, and node `i` computes value `i + 1`. Levels come one
+//! after the other, each of them experts and then gates. Towers come last, one per task that is not a
 //! product.
+//!
+//! This is a shared bottom of one expert and one tower:
+//!
+//! ```
+//! use mmoe_tools::convert::{Conversion, Precision};
+//! use mmoe_tools::engine::Runner;
+//! use mmoe_tools::graph::{Activation, Dense, Graph, Input, Layer, Node, Op, Output, Task};
+//!
+//! let layer = |name: &str, weight: Vec<f32>, outputs, activation| {
+//!     Layer::Dense(Dense {
+//!         name: name.into(),
+//!         inputs: weight.len() / outputs,
+//!         outputs,
+//!         weight,
+//!         bias: vec![0.0; outputs],
+//!         activation,
+//!     })
+//! };
+//! let node = |op, src, inputs, outputs, layer| Node {
+//!     op, src, start: 0, inputs, outputs, layers: vec![layer],
+//! };
+//! let graph = Graph {
+//!     name: "sum".into(),
+//!     version: 1,
+//!     inputs: vec![Input::new("x", 2)],
+//!     feature_names: Vec::new(),
+//!     nodes: vec![
+//!         node(Op::Expert, 0, 2, 1, layer("expert", vec![1.0, 1.0], 1, Activation::Relu)),
+//!         node(Op::Tower, 1, 1, 1, layer("tower", vec![2.0], 1, Activation::Linear)),
+//!     ],
+//!     tasks: vec![Task { name: "y".into(), output: Output::Linear { value: 2 } }],
+//! };
+//! graph.check()?;
+//! let blob = Conversion::new(Precision::F32).run(&graph)?.bytes();
+//! let (y, _) = Runner::load(&blob)?.predict(&[1.0, 0.5]).map(|(y, run)| (y.to_vec(), run))?;
+//! assert_eq!(y, [3.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub(crate) mod assemble;
 mod fold;
@@ -17,7 +56,7 @@ use mmoe::blob::ActivationKind;
 /// A model: wiring and f32 weights, whatever file they came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
-    /// The model's name; becomes the blob's identity.
+    /// The name of the model, which becomes part of the blob's identity.
     pub name: String,
     /// The model's version; 0 where nobody gave one.
     pub version: u32,
@@ -36,23 +75,24 @@ pub struct Graph {
 pub struct Input {
     /// For people and for the feature names.
     pub name: String,
-    /// How many features.
+    /// How many features it has.
     pub count: usize,
-    /// Declared range, where known (used by the integer quantizer).
+    /// The smallest value, where it is declared. The quantizer uses it.
     pub min: Option<f64>,
-    /// Declared range, where known.
+    /// The largest value, where it is declared.
     pub max: Option<f64>,
-    /// Mean of the raw feature: the model's weights expect `(x − mean) / std`, the blob takes `x`.
+    /// The mean of the raw feature. The weights of the model expect `(x − mean) / std`, and the blob
+    /// takes `x`.
     pub mean: Option<f64>,
-    /// Standard deviation of the raw feature.
+    /// The standard deviation of the raw feature.
     pub std: Option<f64>,
-    /// Whether `(x − mean) / std` has become part of the layers that read the input: mean and
-    /// deviation then only say which values occur.
+    /// Whether `(x − mean) / std` has become part of the layers that read the input. The mean and the
+    /// deviation then only describe which values occur.
     pub folded: bool,
 }
 
 impl Input {
-    /// `count` features of which nothing else is known.
+    /// Creates an input of `count` features of which nothing else is known.
     #[must_use]
     pub fn new(name: &str, count: usize) -> Self {
         Self {
@@ -62,8 +102,8 @@ impl Input {
         }
     }
 
-    /// The mean and the standard deviation that an evaluation has yet to apply to the raw feature:
-    /// 0 and 1 where there are none, or where they are folded into the layers.
+    /// Returns the mean and the standard deviation that an evaluation has yet to apply to the raw
+    /// feature: 0 and 1 where there are none, or where they are folded into the layers.
     #[must_use]
     pub fn scaling(&self) -> (f64, f64) {
         if self.folded {
@@ -73,8 +113,8 @@ impl Input {
         }
     }
 
-    /// The smallest and the largest value to expect: as declared, or this many standard deviations
-    /// on each side of the mean; `None` where neither is known.
+    /// Returns the smallest and the largest value to expect: as declared, or this many standard
+    /// deviations on each side of the mean, or `None` where neither is known.
     ///
     /// The number of deviations depends on what the range is for. The quantizer takes 6, since a
     /// value outside its range saturates. The check of a written blob takes 3: it wants rows far
@@ -104,9 +144,9 @@ pub struct Node {
     pub start: usize,
     /// How many elements it reads.
     pub inputs: usize,
-    /// Width of the value it makes. For a gate: the width of the mixture.
+    /// The width of the value that it computes; for a gate, the width of the mixture.
     pub outputs: usize,
-    /// Its layers, in order; none is the identity.
+    /// Its layers, in order. A node without layers passes on what it reads.
     pub layers: Vec<Layer>,
 }
 
@@ -262,8 +302,8 @@ pub struct Dense {
     pub weight: Vec<f32>,
     /// One per row; zeros where the source had none.
     pub bias: Vec<f32>,
-    /// Applied to each output. Always [`Activation::Linear`] in the last layer of a gate or of a
-    /// tower.
+    /// The activation function of each output. It is always [`Activation::Linear`] in the last layer
+    /// of a gate or of a tower.
     pub activation: Activation,
 }
 
@@ -460,8 +500,8 @@ impl Output {
 }
 
 impl Graph {
-    /// Raw features as the first layers expect them: `(x − mean) / std` where that is not folded
-    /// into the layers.
+    /// Converts raw features to what the first layers expect: `(x − mean) / std` where that is not
+    /// folded into the layers.
     #[must_use]
     pub fn standardized(&self, x: &[f64]) -> Vec<f64> {
         let scaling = self
@@ -474,7 +514,7 @@ impl Graph {
             .collect()
     }
 
-    /// Width of value `v` (0: the input).
+    /// Returns the width of value `v`, where value 0 is the input.
     #[must_use]
     pub fn width(&self, v: usize) -> usize {
         match v.checked_sub(1) {
@@ -483,8 +523,8 @@ impl Graph {
         }
     }
 
-    /// The nodes of experts that no gate of their level sees though it has gates: they are never
-    /// run.
+    /// Returns the nodes of experts that no gate of their level sees, although it has gates. Such
+    /// experts never run.
     #[must_use]
     pub fn unseen(&self) -> Vec<usize> {
         let runs = self
@@ -512,8 +552,8 @@ impl Graph {
         unseen
     }
 
-    /// Index of the tower that makes value `v`, counted among towers; `None` if `v` is not a
-    /// tower's.
+    /// Returns the number, among towers, of the tower that computes value `v`, or `None` if no tower
+    /// does.
     #[must_use]
     pub fn tower_index(&self, v: usize) -> Option<usize> {
         let node = v.checked_sub(1)?;

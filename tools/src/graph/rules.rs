@@ -212,11 +212,12 @@ fn named(tensor: &str) -> String {
 }
 
 impl Graph {
-    /// Checks every rule that the rest of the tool relies on.
+    /// Checks every rule that the rest of the tool relies on, so that nothing behind it has to check
+    /// again or can panic.
     ///
     /// # Errors
     ///
-    /// The first rule that is broken, naming the node or the tensor.
+    /// [`GraphError`] for the first rule that is broken, with the node or the tensor.
     pub fn check(&self) -> Result<(), GraphError> {
         self.check_inputs()?;
         if self.nodes.len() + 1 > MAX_VALUES {
@@ -251,8 +252,8 @@ impl Graph {
         self.check_tasks()
     }
 
-    /// What node `i` is called in messages: `expert 0`, `gate 1`, `tower 2`, each counted over the
-    /// whole model.
+    /// Returns what node `i` is called in messages: `expert 0`, `gate 1`, `tower 2`, each counted over
+    /// the whole model.
     #[must_use]
     pub fn node_name(&self, i: usize) -> String {
         let kind = |n: &Node| match n.op {

@@ -1,8 +1,18 @@
-//! Reading trained weights: every reader gives back the same [`Weights`].
+//! Reading trained weights: a file of any known kind becomes [`Weights`], which are named tensors.
 //!
-//! Files are told apart by their first bytes, never by their extension. Nothing in a file is ever
-//! executed, and no reader allocates more than a small multiple of the file's size, whatever the
-//! file claims.
+//! Files are told apart by their first bytes, never by their extension. Weights files come from
+//! anywhere, so nothing in a file is ever executed, and no reader allocates more than a small multiple
+//! of the file's size, whatever the file claims.
+//!
+//! ```
+//! use mmoe_tools::import;
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/pytorch-edge");
+//! # let folder = std::path::Path::new(folder);
+//! let weights = import::read(&folder.join("state_dict.pt"))?;
+//! assert_eq!(weights.format, "PyTorch state dict");
+//! assert_eq!(weights.tensors["experts.0.0.weight"].shape, [64, 64]);
+//! # Ok::<(), import::ImportError>(())
+//! ```
 
 use std::fs;
 use std::path::Path;
@@ -19,15 +29,20 @@ mod keras;
 mod metered;
 mod names;
 mod numpy;
+mod onnx;
 mod parametrized;
 mod pickle;
 mod safetensors;
 mod sniff;
+mod tflite;
 mod torch;
 
 pub use bounded::read_bounded;
 pub use error::{ImportError, Reason};
 use sniff::Kind;
+
+use crate::plan::recognise::Found;
+use crate::program::Program;
 
 /// The tensors of one weights file, in the order in which the file gives them, and what else it
 /// said.
@@ -47,6 +62,11 @@ pub struct Weights {
     /// Path of a module in the model → what it is, where the file is a whole PyTorch model and not
     /// only its state dict. The model itself has the empty path.
     pub modules: IndexMap<String, Module>,
+    /// What the file computes, where it is an exported graph: its weights stand in there, and
+    /// [`Weights::tensors`] is empty until a model is recognised in it.
+    pub program: Option<Program>,
+    /// What was recognised in the program ([`Weights::resolve`]).
+    pub recognised: Option<Found>,
     /// What the reader did that a person should know, a line each: which of several copies it
     /// took, what it computed, converted, unwrapped and left out.
     pub notes: Vec<String>,
@@ -99,7 +119,7 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
         if let Some(reason) = sniff::named(path) {
             return Err(reason);
         }
-        match read_bytes(read_bounded(path, LONGEST)?) {
+        match read_at(read_bounded(path, LONGEST)?, path.parent()) {
             // A checkpoint's data are bare numbers: no content tells what they are.
             Err(Reason::Unknown { .. }) if sniff::is_checkpoint_data(path) => {
                 Err(sniff::CHECKPOINT)
@@ -119,6 +139,11 @@ pub fn read(path: &Path) -> Result<Weights, ImportError> {
 ///
 /// As [`read`], less the file system's.
 pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
+    read_at(bytes, None)
+}
+
+/// The same; `folder` is where the file's companions stand.
+fn read_at(bytes: Vec<u8>, folder: Option<&Path>) -> Result<Weights, Reason> {
     match sniff::kind(&bytes)? {
         Kind::Safetensors => safetensors::read(&bytes),
         Kind::Npy => numpy::read_npy(&bytes),
@@ -128,6 +153,8 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Weights, Reason> {
             hdf5::read(bytes, budget)
         }
         Kind::Pickle => torch::read_legacy(&bytes),
+        Kind::Onnx => onnx::read(&bytes, folder),
+        Kind::TfLite => tflite::read(&bytes),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) enum Kind {
     Zip,
     Hdf5,
     Pickle,
+    Onnx,
+    TfLite,
 }
 
 /// The kinds of zip archives that have a reader.
@@ -24,13 +26,6 @@ pub(super) enum ZipKind {
     TorchScript,
     TorchExport,
 }
-
-const SAVE_KERAS: &str =
-    "Save the Keras model it was made from, in Python:\n    model.save(\"model.keras\")";
-
-const SAVE_EITHER: &str = "Save the model it was made from, in Python:\n    \
-                           torch.save(model.state_dict(), \"model.pt\")    # PyTorch\n    \
-                           model.save(\"model.keras\")                     # Keras";
 
 pub(super) const EXPORTED: Reason = Reason::Unsupported {
     kind: "an exported PyTorch program (.pt2) without the weights of one model, such as a compiled \
@@ -79,7 +74,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
         return Ok(Kind::Hdf5);
     }
     if bytes.get(4..8) == Some(b"TFL3") {
-        return unsupported("a TensorFlow Lite model (.tflite)", SAVE_KERAS);
+        return Ok(Kind::TfLite);
     }
     // A length below 4 GiB, then a JSON object.
     if bytes.get(4..9) == Some(b"\0\0\0\0{") {
@@ -132,7 +127,7 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, Reason> {
             1..=32,
             0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42,
             ..,
-        ] => unsupported("an ONNX model", SAVE_EITHER),
+        ] => Ok(Kind::Onnx),
         _ => {
             let first: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
             Err(Reason::Unknown {

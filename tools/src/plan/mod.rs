@@ -1,10 +1,11 @@
-//! What a model is made of, tensor by tensor: the form that a spec expands to and that recognition
-//! finds.
+//! Plans: which tensor of a weights file goes where in a model.
 //!
-//! A plan names tensors and says how they are wired; it holds no weights. The library turns it into
-//! a [`crate::graph::Graph`], [`crate::plan::spec::write`] into the text of a spec.
+//! A spec expands to a plan, and recognition finds one in names and shapes. A plan names tensors and
+//! their wiring, and holds no weights. With the weights it becomes a [`Graph`](crate::graph::Graph);
+//! [`spec::write`] turns it into the text of a spec.
 
 mod activation;
+mod choose;
 pub mod open;
 pub mod recognise;
 pub mod spec;
@@ -16,7 +17,7 @@ use crate::graph::Input;
 pub use activation::{ActivationPlan, Dice, Pointwise, SPEC_NAMES};
 pub use open::Open;
 
-/// A whole model.
+/// The plan of a whole model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// The model's name.

@@ -8,6 +8,7 @@ use crate::eval::statistics::{self, Stats, Tensors};
 use crate::graph::{Graph, Layer};
 use crate::random::Random;
 use mmoe::kernel::InputScale;
+use std::borrow::Cow;
 
 /// What is known of a model's values.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Calibration {
     /// Where the tensors' ranges are bounds (for inputs in declared ranges) and not observations:
     /// what random rows gave.
     pub random: Option<Tensors>,
+    /// How many times what rows reached the hidden values are given room for.
+    pub headroom: f64,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -31,7 +34,7 @@ pub struct Calibration {
 const DEVIATIONS: f64 = 6.0;
 
 /// The declared range of every feature, where there is one.
-fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
+pub(super) fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
     let mut out = Vec::new();
     for i in &graph.inputs {
         let range = i.range(DEVIATIONS);
@@ -41,7 +44,8 @@ fn declared(graph: &Graph) -> Vec<(String, Option<(f64, f64)>)> {
 }
 
 /// Finds out what a graph's values are: from rows where there are some (declared ranges then widen
-/// the inputs'), else from declared ranges.
+/// the inputs'), else from declared ranges. Rows are believed as they are; [`fit`](super::fit) also
+/// tries what leaving out absurd ones gains.
 ///
 /// # Errors
 ///
@@ -50,84 +54,112 @@ pub fn calibrate(
     graph: &Graph,
     rows: Option<(&[f32], usize)>,
 ) -> Result<Calibration, QuantizeError> {
+    match rows {
+        Some(rows) => Ok(from_rows(graph, &checked(graph, rows)?)),
+        None => from_ranges(graph),
+    }
+}
+
+/// The rows, if they are as wide as the graph and hold numbers.
+pub(super) fn checked(
+    graph: &Graph,
+    (data, found): (&[f32], usize),
+) -> Result<Vec<Vec<f64>>, QuantizeError> {
     let width = graph.width(0);
-    let ranges = declared(graph);
-    let mut notes = Vec::new();
-    if let Some((data, found)) = rows {
-        if found != width {
-            return Err(QuantizeError::Width {
-                expected: width,
-                found,
-            });
-        }
-        if data.is_empty() {
-            return Err(QuantizeError::Empty);
-        }
-        if let Some(i) = data.iter().position(|v| !v.is_finite()) {
-            return Err(QuantizeError::NotFinite {
-                row: i / width,
-                feature: i % width,
-                value: data[i],
-            });
-        }
-        let rows: Vec<Vec<f64>> = data
-            .chunks(width)
-            .map(|r| r.iter().map(|v| f64::from(*v)).collect())
-            .collect();
-        if rows.len() < 32 {
-            notes.push(format!(
-                "only {} calibration rows: a few hundred tell more",
-                rows.len()
-            ));
-        }
-        let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
-        for r in &rows {
-            for (j, v) in r.iter().enumerate() {
-                low[j] = low[j].min(*v);
-                high[j] = high[j].max(*v);
-            }
-        }
-        let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
-        if constant > 0 && rows.len() > 1 {
-            notes.push(format!(
-                "{constant} of {width} features have one value in all calibration rows"
-            ));
-        }
-        let mut outside = 0;
-        for (j, (_, range)) in ranges.iter().enumerate() {
-            match range {
-                Some((a, b)) => {
-                    outside += rows.iter().filter(|r| r[j] < *a || r[j] > *b).count();
-                    low[j] = *a;
-                    high[j] = *b;
-                }
-                // Two values (a flag) stay as they are; others get room on both sides.
-                None if rows.iter().any(|r| r[j] != low[j] && r[j] != high[j]) => {
-                    let room = 0.25 * (high[j] - low[j]);
-                    low[j] -= room;
-                    high[j] += room;
-                }
-                // A feature that never moved may move once.
-                None if low[j] == high[j] => {
-                    low[j] = low[j].min(-1.0);
-                    high[j] = high[j].max(1.0);
-                }
-                None => {}
-            }
-        }
-        if outside > 0 {
-            notes.push(format!(
-                "{outside} calibration values lie outside their declared ranges: they saturate"
-            ));
-        }
-        return Ok(Calibration {
-            tensors: statistics::measured(graph, &rows),
-            low,
-            high,
-            random: None,
-            notes,
+    if found != width {
+        return Err(QuantizeError::Width {
+            expected: width,
+            found,
         });
     }
+    if data.is_empty() {
+        return Err(QuantizeError::Empty);
+    }
+    if let Some(i) = data.iter().position(|v| !v.is_finite()) {
+        return Err(QuantizeError::NotFinite {
+            row: i / width,
+            feature: i % width,
+            value: data[i],
+        });
+    }
+    Ok(data
+        .chunks(width)
+        .map(|r| r.iter().map(|v| f64::from(*v)).collect())
+        .collect())
+}
+
+/// What rows show.
+pub(super) fn from_rows(graph: &Graph, rows: &[Vec<f64>]) -> Calibration {
+    let width = graph.width(0);
+    let mut notes = Vec::new();
+    if rows.len() < 32 {
+        notes.push(format!(
+            "only {} calibration rows: a few hundred tell more",
+            rows.len()
+        ));
+    }
+    let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+    for r in rows {
+        for (j, v) in r.iter().enumerate() {
+            low[j] = low[j].min(*v);
+            high[j] = high[j].max(*v);
+        }
+    }
+    let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
+    if constant > 0 && rows.len() > 1 {
+        notes.push(format!(
+            "{constant} of {width} features have one value in all calibration rows"
+        ));
+    }
+    let mut outside = 0;
+    // Features saturate at the ends of their declared ranges, so what lies behind the input stage
+    // never sees more.
+    let mut seen = Cow::Borrowed(rows);
+    for (j, (_, range)) in declared(graph).iter().enumerate() {
+        match range {
+            Some((a, b)) => {
+                let beyond = rows.iter().filter(|r| r[j] < *a || r[j] > *b).count();
+                if beyond > 0 {
+                    outside += beyond;
+                    for r in seen.to_mut() {
+                        r[j] = r[j].clamp(*a, *b);
+                    }
+                }
+                low[j] = *a;
+                high[j] = *b;
+            }
+            // Two values (a flag) stay as they are; others get room on both sides.
+            None if rows.iter().any(|r| r[j] != low[j] && r[j] != high[j]) => {
+                let room = 0.25 * (high[j] - low[j]);
+                low[j] -= room;
+                high[j] += room;
+            }
+            // A feature that never moved may move once.
+            None if low[j] == high[j] => {
+                low[j] = low[j].min(-1.0);
+                high[j] = high[j].max(1.0);
+            }
+            None => {}
+        }
+    }
+    if outside > 0 {
+        notes.push(format!(
+            "{outside} calibration values lie outside their declared ranges: they saturate"
+        ));
+    }
+    Calibration {
+        tensors: statistics::measured(graph, &seen),
+        low,
+        high,
+        random: None,
+        headroom: super::HEADROOM,
+        notes,
+    }
+}
+
+/// What declared ranges allow.
+fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
+    let ranges = declared(graph);
     if let Some((name, _)) = ranges.iter().find(|(_, r)| r.is_none()) {
         return Err(QuantizeError::NoRange(name.clone()));
     }
@@ -141,18 +173,18 @@ pub fn calibrate(
                 .collect()
         })
         .collect();
-    notes.push(
-        "no calibration rows: scales come from the inputs' declared ranges, and activations have \
-         fewer bits than rows would allow"
-            .into(),
-    );
     let random = statistics::measured(graph, &rows);
     Ok(Calibration {
         tensors: statistics::bounded(graph, &low, &high, random.clone()),
         low,
         high,
         random: Some(random),
-        notes,
+        headroom: super::HEADROOM,
+        notes: vec![
+            "no calibration rows: scales come from the inputs' declared ranges, and activations \
+             have fewer bits than rows would allow"
+                .into(),
+        ],
     })
 }
 

@@ -101,7 +101,7 @@ pub(super) fn outputs(table: &CurveTable, x: Span) -> Span {
 }
 
 /// The largest error over a span of inputs, as a real value: that of the interpolation, and half a
-/// step of rounding. A table that the output's ends cut off is as far off as they cut.
+/// step of rounding. Where the function leaves the output's 16 bits, saturation is what is right.
 pub(super) fn error(
     activation: Activation,
     table: &CurveTable,
@@ -111,7 +111,8 @@ pub(super) fn error(
 ) -> f64 {
     let off = |x: i32| {
         let x = f64::from(x);
-        (at(table, x) * y_step - Exact::activate(activation, x * x_step)).abs()
+        let exact = Exact::activate(activation, x * x_step) / y_step;
+        (at(table, x) - exact.clamp(-32768.0, 32767.0)).abs() * y_step
     };
     let worst = (x.0 as i32..=x.1 as i32).map(off).fold(0.0, f64::max);
     worst + 0.5 * y_step

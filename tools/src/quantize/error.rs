@@ -1,6 +1,6 @@
-//! What keeps a graph from becoming integers.
+//! Why a model cannot be converted to integers.
 
-/// Why a graph has no integers.
+/// Why a model cannot be converted to integers. Each message names the layer and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
     /// A normalization whose numbers do not fit.
@@ -8,12 +8,21 @@ pub enum QuantizeError {
     Norm(String, &'static str),
     /// A slope that Q14 cannot hold.
     #[error(
-        "`{0}`: slope {1} is outside −2 … 2, which i8 models can hold: convert with `--precision \
-         w8`"
+        "`{0}`: i8 models can hold slopes from −2 to 2, and this one is {1}: convert with \
+         `--precision w8`"
     )]
     Slope(String, f32),
-    /// A constant gate weight outside 0 … 1.
-    #[error("`{0}`: constant gate weight {1} is outside 0 … 1: convert with `--precision w8`")]
+    /// An alpha that Q12 cannot hold.
+    #[error(
+        "`{0}`: i8 models can hold alphas from −8 to 8, and this one is {1}: convert with \
+         `--precision w8`"
+    )]
+    Alpha(String, f32),
+    /// A constant gate weight outside 0 to 1.
+    #[error(
+        "`{0}`: i8 models can hold constant gate weights from 0 to 1, and this one is {1}: convert \
+         with `--precision w8`"
+    )]
     Weight(String, f32),
     /// An affine layer whose factors do not fit.
     #[error("`{0}`: the affine layer's factors do not fit 16 bits: convert with `--precision w8`")]

@@ -4,7 +4,9 @@
 mod calibrate;
 mod curves;
 mod error;
+mod fit;
 mod norms;
+mod outliers;
 pub mod proof;
 pub mod rows;
 mod scales;
@@ -12,10 +14,11 @@ mod unify;
 
 pub use calibrate::{Calibration, calibrate};
 pub use error::QuantizeError;
+pub use fit::fit;
 pub use unify::unify_expert_scales;
 
 use crate::eval::statistics::Tensors;
-use crate::graph::{Activation, Dense, Graph, Layer, Normalization, Op, Output};
+use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Normalization, Op, Output};
 use mmoe::kernel::{AffineRow, CurveTable, DiceRow, InputScale, Row, WideRow};
 use proof::Span;
 use rows::{InputColumns, Target};
@@ -88,7 +91,7 @@ pub enum QLayer {
     RowDice {
         /// What stands for ε.
         energy: u64,
-        /// Slope in Q14.
+        /// Slope in Q12.
         alpha: i16,
     },
 }
@@ -135,9 +138,10 @@ pub struct Quantized {
 /// Weights whose rounding costs more than this share of a layer's output power get 16 bits.
 const NOISE: f64 = 1e-3;
 /// The same for gates' layers with at most a fiftieth of all weights: their errors move every unit
-/// of a mixture at once, and 16 bits cost next to nothing there.
+/// of a mixture at once, and 16 bits cost next to nothing there. Selectors (DSelect-k) are held to it
+/// whatever their size, as an error of their logits.
 const GATE_NOISE: f64 = 1e-4;
-/// Room for values beyond those seen on calibration rows.
+/// The least room for values beyond those seen on calibration rows.
 const HEADROOM: f64 = 1.25;
 
 /// Names every dense layer, as reports and `--keep-wide` use it: `expert0.1`, `gate2.0`,
@@ -271,12 +275,13 @@ pub fn quantize(
                     .map(|(.., d)| d.weight.len())
                     .sum::<usize>()
                     / 50;
-                let most = |at: (usize, usize)| {
-                    if matches!(graph.nodes[at.0].op, Op::Gate { .. }) && size(at) <= small {
-                        GATE_NOISE
-                    } else {
-                        NOISE
-                    }
+                let most = |at: (usize, usize)| match graph.nodes[at.0].op {
+                    Op::Gate {
+                        kind: GateKind::DSelectK { .. },
+                        ..
+                    } => GATE_NOISE,
+                    Op::Gate { .. } if size(at) <= small => GATE_NOISE,
+                    _ => NOISE,
                 };
                 let noisy: Vec<_> = noises
                     .iter()
@@ -410,7 +415,7 @@ impl Quantizer<'_> {
     fn room(&self, of: impl Fn(&Tensors) -> f64) -> f64 {
         let c = self.calibration;
         match &c.random {
-            None => of(&c.tensors) * HEADROOM,
+            None => of(&c.tensors) * c.headroom,
             // Data come nowhere near the bound, and further than features drawn one by one: halfway
             // between, as logarithms.
             Some(random) => (of(&c.tensors) * of(random)).sqrt(),
@@ -514,7 +519,7 @@ impl Quantizer<'_> {
                     {
                         return Err(Stop::Error(QuantizeError::Slope(name(), slope)));
                     }
-                    let (layer, bits, bounds, noise) = if self.wide.contains(&(at, l)) {
+                    let (layer, bits, bounds, (noise, power)) = if self.wide.contains(&(at, l)) {
                         let m = rows::wide(d, &columns, target, correct);
                         (
                             QLayer::I16 {
@@ -525,7 +530,7 @@ impl Quantizer<'_> {
                             },
                             16,
                             (m.accumulator, m.accumulator_any),
-                            m.noise,
+                            (m.noise, m.power),
                         )
                     } else {
                         let m = rows::narrow(d, &columns, target, correct)
@@ -539,11 +544,19 @@ impl Quantizer<'_> {
                             },
                             8,
                             (m.accumulator, m.accumulator_any),
-                            m.noise,
+                            (m.noise, m.power),
                         )
                     };
                     layers.push(layer);
-                    found.noises.push(((at, l), noise));
+                    // A selector goes from 0 to 1 while its logit moves by 1: however large logits
+                    // are, what counts is their error beside that.
+                    let selects = matches!(
+                        node.op,
+                        Op::Gate { kind: GateKind::DSelectK { .. }, .. } if is_logits
+                    );
+                    found
+                        .noises
+                        .push(((at, l), if selects { noise.max(power) } else { noise }));
                     let room = if bits == 8 { 31.0 } else { 46.0 };
                     found.report.push((
                         name(),
@@ -644,8 +657,8 @@ impl Quantizer<'_> {
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Dice { gain, bias, alpha } => {
-                    if let Some(a) = alpha.iter().find(|a| !(-1.999..1.999).contains(*a)) {
-                        return Err(Stop::Error(QuantizeError::Slope(name(), *a)));
+                    if let Some(a) = alpha.iter().find(|a| !(-8.0..8.0).contains(*a)) {
+                        return Err(Stop::Error(QuantizeError::Alpha(name(), *a)));
                     }
                     let step = columns.step.first().copied().unwrap_or(1.0);
                     let rows = norms::dice(gain, bias, alpha, step)
@@ -659,15 +672,15 @@ impl Quantizer<'_> {
                     alpha,
                     epsilon,
                 } => {
-                    if !(-1.999..1.999).contains(alpha) {
-                        return Err(Stop::Error(QuantizeError::Slope(name(), *alpha)));
+                    if !(-8.0..8.0).contains(alpha) {
+                        return Err(Stop::Error(QuantizeError::Alpha(name(), *alpha)));
                     }
                     let step = columns.step.first().copied().unwrap_or(1.0);
                     let energy = norms::row_energy(*width, *epsilon, step)
                         .map_err(|what| Stop::Error(QuantizeError::Norm(name(), what)))?;
                     layers.push(QLayer::RowDice {
                         energy,
-                        alpha: q14(*alpha),
+                        alpha: norms::q12(*alpha),
                     });
                     out = proof::outputs(&layers[l], &columns.span);
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());

@@ -1,6 +1,6 @@
 //! Normalizations and Dice to integers: what stands for ε, and a record per unit.
 
-use super::{QLayer, q14};
+use super::QLayer;
 use crate::graph::Normalization;
 use mmoe::kernel::{AffineRow, DiceRow};
 
@@ -82,6 +82,11 @@ fn unit(gain: f64, bias: f64) -> Option<AffineRow> {
     })
 }
 
+/// Q12, below 8.
+pub(super) fn q12(alpha: f32) -> i16 {
+    (f64::from(alpha) * 4096.0).round().clamp(-32768.0, 32767.0) as i16
+}
+
 /// The records of a Dice on values in steps of `step`.
 pub(super) fn dice(gain: &[f32], bias: &[f32], alpha: &[f32], step: f64) -> Option<Vec<DiceRow>> {
     let units = gain.iter().zip(bias).zip(alpha);
@@ -99,7 +104,7 @@ pub(super) fn dice(gain: &[f32], bias: &[f32], alpha: &[f32], step: f64) -> Opti
                         gain: g as i16,
                         shift: s as u8,
                         zero: 0,
-                        alpha: q14(*alpha),
+                        alpha: q12(*alpha),
                         zero2: 0,
                     },
                 )

@@ -77,12 +77,12 @@ pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
 
 /// What a value times a weight between alpha and 1 spans.
 fn dice(x: Span, alpha: i16) -> Span {
-    let alpha = f64::from(alpha) / 16384.0;
+    let alpha = f64::from(alpha) / 4096.0;
     let ends = [x.0, x.1, x.0 * alpha, x.1 * alpha];
     let low = ends.iter().copied().fold(f64::INFINITY, f64::min);
     let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // The weight is rounded to 15 bits, and then the product.
-    sat16((low - 3.0, high + 3.0))
+    // The weight is rounded to 15 bits after the point, alpha to 12, and then the product.
+    sat16((low - 10.0, high + 10.0))
 }
 
 /// The saturated results of a dense layer's rows, before its activation; of another layer, none.

@@ -54,6 +54,8 @@ pub struct Made<W, R> {
     /// Power of the rounding error over the power of the output, as a ratio of squares, rows
     /// together.
     pub noise: f64,
+    /// Power of the rounding error of a row, on average over the rows, in real units.
+    pub power: f64,
 }
 
 /// Why a layer cannot be narrow.
@@ -204,6 +206,7 @@ pub fn narrow(
         accumulator: 0.0,
         accumulator_any: 0.0,
         noise: 0.0,
+        power: 0.0,
     };
     let (mut noise, mut signal) = (0.0, 0.0);
     for row in 0..d.outputs {
@@ -259,6 +262,7 @@ pub fn narrow(
         });
     }
     made.noise = ratio(noise, signal);
+    made.power = noise / d.outputs.max(1) as f64;
     Ok(made)
 }
 
@@ -271,6 +275,7 @@ pub fn wide(d: &Dense, x: &InputColumns, target: Target, correct_bias: bool) -> 
         accumulator: 0.0,
         accumulator_any: 0.0,
         noise: 0.0,
+        power: 0.0,
     };
     let (mut noise, mut signal) = (0.0, 0.0);
     for row in 0..d.outputs {
@@ -301,6 +306,7 @@ pub fn wide(d: &Dense, x: &InputColumns, target: Target, correct_bias: bool) -> 
         made.rows.push(WideRow::new(bias as i64, mult, s as u8));
     }
     made.noise = ratio(noise, signal);
+    made.power = noise / d.outputs.max(1) as f64;
     made
 }
 

@@ -49,6 +49,7 @@ fn layer(record: &LayerRecord) -> Result<Ty, NotTyped> {
     };
     let precision = match record.packing() {
         Some(PackingKind::Quad) => Ty::of(precision.name(), [Ty::plain("Quad")]),
+        Some(PackingKind::Pairs) => Ty::of(precision.name(), [Ty::plain("Pairs")]),
         _ => Ty::plain(precision.name()),
     };
     let with = |name, sizes: &[usize]| {

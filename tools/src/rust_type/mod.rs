@@ -1,4 +1,7 @@
-//! The engine's type for a blob: what `codegen` writes, and how much RAM its predictions take.
+//! Finds the engine's type for a blob: what `codegen` writes, and how much RAM its predictions take.
+//!
+//! The type is built as a small tree and printed at the end, so that nothing has to be read out of a
+//! string again. The RAM is computed from the same tree as `Model::SCRATCH` is from the type.
 
 mod layers;
 mod scratch;
@@ -13,7 +16,7 @@ use scratch::{Buffers, Sizes};
 use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
 
-/// A blob's type.
+/// The type of a blob.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Typed {
     /// Aliases that the model's type uses: name, what it is, type.
@@ -35,11 +38,11 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, NotTyped> {
     Err(NotTyped(why.into()))
 }
 
-/// Spells the type of a blob.
+/// Finds the type of a blob.
 ///
 /// # Errors
 ///
-/// A wiring for which the engine has no type, in words.
+/// [`NotTyped`], which names the part of the wiring for which the engine has no type.
 pub fn typed(blob: &Blob<'_>) -> Result<Typed, NotTyped> {
     let integer = blob.is_integer();
     let number = if integer { 2 } else { 4 };
@@ -60,7 +63,9 @@ pub fn typed(blob: &Blob<'_>) -> Result<Typed, NotTyped> {
     let products: Vec<(usize, usize)> = factors.collect();
     let (outputs, tower_scratch) = sizes.towers(&towers, products.len());
     let (model, levels) = spelling.model(&trunk, towers, &products, sizes)?;
-    // A stack's levels before its last one leave their streams to the next.
+    // The levels before the last one run one after the other on the same bytes of the stack, and each
+    // leaves its streams to the next. So their RAM is the largest level plus the streams on either
+    // side, as in `Stacked`.
     let (mut first, mut last, mut between) = (0, levels[0].own, 0);
     for pair in levels.windows(2) {
         first = first.max(last) + between;

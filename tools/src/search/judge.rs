@@ -7,7 +7,7 @@ use crate::random::Random;
 
 use super::space::{Space, after};
 use super::trial::{Answers, Trial};
-use super::{Arena, Candidate, Found, Outcome, Settled, distance, words};
+use super::{Arena, Candidate, Found, NOISE, Outcome, Settled, distance, words};
 
 /// So many hypotheses that fit the few rows are held against all of them.
 const MOST_FITS: usize = 64;
@@ -15,14 +15,20 @@ const MOST_FITS: usize = 64;
 /// An answer is told apart from another where it is so many times nearer.
 const APART: f64 = 8.0;
 
-/// Nearer than this, distances are the framework's own rounding.
-const NOISE: f64 = 1e-6;
-
 /// Rows that are made to tell rivals apart.
 const MADE: usize = 128;
 
-/// How far beyond the golden rows' range rows are made: first as far as they reach.
-const REACH: [f64; 3] = [1.0, 3.0, 10.0];
+/// Where they begin.
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// How far beyond the golden rows' range rows are made that tell rivals apart, where rows put
+/// together from golden features do not.
+const REACH: [f64; 2] = [1.0, 3.0];
+
+/// A rival that is so much less likely does not keep a conversion from being made; it is noted, and
+/// the blob carries it. It is a function that hardly anyone uses, such as `relu6`, which is `relu`
+/// until a value exceeds 6.
+const RARE: f64 = 1.18;
 
 /// A choice that was not taken, and how far off it is.
 pub(super) struct Other {
@@ -72,28 +78,37 @@ pub(super) fn judge(
     let mut why = Vec::new();
     for rival in contenders {
         let pair = [&winner, rival];
+        let [a, b] = pair.map(|c| &arenas[c.arena]);
         let text = |reach: f64, off: f64| {
-            let [a, b] = pair.map(|c| &arenas[c.arena]);
             let range = range(&a.golden.x, reach);
-            words::apart(
-                (&a.space, &winner),
-                (&b.space, rival),
-                off,
+            let rows = words::Rows {
                 range,
-                &a.golden,
-            )
+                width: a.golden.x.first().map_or(0, Vec::len),
+                off,
+            };
+            words::apart((&a.space, &winner), (&b.space, rival), &rows)
         };
-        for reach in REACH {
-            let off = differ(arenas, pair, reach)?;
-            if off <= TOLERANCE {
-                continue;
-            }
-            if reach == REACH[0] {
-                why.push(text(reach, off));
+        let cost = |c: &Candidate| arenas[c.arena].space.cost_of(&c.answers);
+        let rare = cost(rival) - cost(&winner) > RARE;
+        let mixed = differ(arenas, pair, &mixed(&a.golden.x))?;
+        if mixed > TOLERANCE {
+            let text = text(REACH[0], mixed);
+            let assumed = words::assumed((&a.space, &winner), (&b.space, rival));
+            settled.assumed.push(assumed);
+            if rare {
+                settled.notes.push(text);
             } else {
-                settled.notes.push(text(reach, off));
+                why.push(text);
             }
-            break;
+            continue;
+        }
+        // What hardly anyone uses is not worth a word about rows that nobody has seen.
+        for reach in REACH.into_iter().take(if rare { 1 } else { REACH.len() }) {
+            let off = differ(arenas, pair, &stretched(&a.golden.x, reach))?;
+            if off > TOLERANCE {
+                settled.notes.push(text(reach, off));
+                break;
+            }
         }
     }
     if why.is_empty() {
@@ -232,16 +247,19 @@ fn settle(arena: &Arena<'_>, winner: &Candidate, others: &[Option<Other>]) -> Se
         said: words::said(space, winner, others),
         changed: words::changed(space, &winner.answers),
         notes: Vec::new(),
-        assumed: words::assumed(space, &winner.answers),
+        assumed: Vec::new(),
     }
 }
 
-/// How far two hypotheses are apart, at worst, on rows made so far around the golden ones.
-fn differ(arenas: &[Arena<'_>], pair: [&Candidate; 2], reach: f64) -> Result<f64, ModelError> {
-    let rows = made(&arenas[pair[0].arena].golden.x, reach);
+/// How far two hypotheses are apart, at worst, on these rows.
+fn differ(
+    arenas: &[Arena<'_>],
+    pair: [&Candidate; 2],
+    rows: &[Vec<f64>],
+) -> Result<f64, ModelError> {
     let outputs = |c: &Candidate| -> Result<Vec<Vec<Vec<f64>>>, ModelError> {
         let arena = &arenas[c.arena];
-        let mut trial = Trial::new(&arena.space, arena.weights, &rows)?;
+        let mut trial = Trial::new(&arena.space, arena.weights, rows)?;
         let tasks = 0..arena.golden.tasks.len();
         tasks.map(|t| trial.task(t, &c.answers)).collect()
     };
@@ -255,35 +273,33 @@ fn differ(arenas: &[Arena<'_>], pair: [&Candidate; 2], reach: f64) -> Result<f64
     Ok(numbers(a).zip(numbers(b)).map(apart).fold(0.0, f64::max))
 }
 
-/// Rows like the golden ones: half of them put together from golden features, as far as the range
-/// is theirs, the others drawn between the least and the greatest value of each feature, so many
-/// times as wide.
-fn made(golden: &[Vec<f64>], reach: f64) -> Vec<Vec<f64>> {
-    let mut random = Random::new(0x9E37_79B9_7F4A_7C15);
+/// Rows like the golden ones: put together from their features.
+fn mixed(golden: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let mut random = Random::new(SEED);
     let width = golden.first().map_or(0, Vec::len);
-    let ends: Vec<(f64, f64)> = (0..width)
-        .map(|f| {
-            let column = golden.iter().map(|row| row[f]);
-            ends(column, reach)
-        })
-        .collect();
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a number of rows"
     )]
-    let mut pick = |count: usize| (random.within(0.0, count as f64) as usize).min(count - 1);
-    let mut rows: Vec<Vec<f64>> = Vec::with_capacity(MADE);
-    if reach == 1.0 && !golden.is_empty() {
-        for _ in 0..MADE / 2 {
-            rows.push((0..width).map(|f| golden[pick(golden.len())][f]).collect());
-        }
-    }
-    while rows.len() < MADE {
-        rows.push(ends.iter().map(|(a, b)| random.within(*a, *b)).collect());
-    }
-    rows
+    let mut pick = || {
+        let row = random.within(0.0, golden.len() as f64) as usize;
+        row.min(golden.len() - 1)
+    };
+    let mut row = || (0..width).map(|f| golden[pick()][f]).collect();
+    (0..MADE).map(|_| row()).collect()
+}
+
+/// Rows drawn between the least and the greatest value of each feature, so many times as wide.
+fn stretched(golden: &[Vec<f64>], reach: f64) -> Vec<Vec<f64>> {
+    let mut random = Random::new(SEED);
+    let width = golden.first().map_or(0, Vec::len);
+    let ends: Vec<(f64, f64)> = (0..width)
+        .map(|f| ends(golden.iter().map(|row| row[f]), reach))
+        .collect();
+    let mut row = || ends.iter().map(|(a, b)| random.within(*a, *b)).collect();
+    (0..MADE).map(|_| row()).collect()
 }
 
 /// The least and the greatest value, so many times as far apart.

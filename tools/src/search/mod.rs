@@ -29,10 +29,10 @@ use crate::golden::{self, Outline, TOLERANCE};
 use crate::graph::assemble::assemble;
 use crate::import::Weights;
 use crate::plan::Plan;
-use crate::plan::open::{Habits, questions};
+use crate::plan::open::{Habits, Part, Topic, questions};
 
 use space::{Move, Space, after};
-use trial::{Answers, Trial, needed};
+use trial::{Answers, Trial, Wiring, needed};
 
 /// Rows on which every hypothesis is tried before it sees the others.
 const FEW: usize = 3;
@@ -48,6 +48,9 @@ const WHOLE: f64 = 30_000.0;
 
 /// Things that are changed at the same time, at most.
 const DEEPEST: usize = 3;
+
+/// Nearer than this, distances are the framework's own rounding.
+const NOISE: f64 = 2e-7;
 
 /// The same, of a plan in which everything is doubted.
 const DOUBTED: usize = 2;
@@ -79,7 +82,7 @@ pub struct Settled {
     pub changed: Vec<String>,
     /// What golden rows of this range cannot tell, in words.
     pub notes: Vec<String>,
-    /// The answers alone, for a blob that carries what nobody decided.
+    /// What was taken though another answer fits the golden rows as well, for a blob to carry.
     pub assumed: Vec<String>,
 }
 
@@ -109,6 +112,10 @@ struct Arena<'s> {
     weights: &'s Weights,
     few: Trial,
     tried: HashSet<Answers>,
+    /// For each task the combinations of its own answers.
+    own: Vec<Vec<Move>>,
+    /// How many combinations each hypothesis stands for.
+    each: usize,
 }
 
 /// A hypothesis that is worth a closer look.
@@ -188,56 +195,91 @@ fn to_depth(
     deepest: usize,
     mut step: impl FnMut(usize, usize),
 ) -> Result<Option<Outcome>, SearchError> {
-    let weights = needed(plan, weights);
-    let mut spaces = space::spaces(plan, habits).into_iter().peekable();
+    let file = weights;
+    let weights = needed(plan, file);
     let mut arenas: Vec<Arena<'_>> = Vec::new();
     let mut refused: Option<SearchError> = None;
     let mut found = Found::default();
-    for stage in 0..=deepest {
-        // A space that is itself so many changes away comes into play with its stage.
-        while let Some(space) = spaces.next_if(|s| s.depth() <= stage) {
-            match Arena::new(space, &weights, data, || step(found.tried, found.tried + 1)) {
-                Ok(arena) => arenas.push(arena),
-                // The likeliest space speaks for the others.
-                Err(why) => {
-                    refused.get_or_insert(why);
+    // All gates and all towers alike first, then each for itself: most models are made in a loop.
+    for apart in [false, true] {
+        if apart && plan.towers.len() < 2 {
+            break;
+        }
+        let begin = arenas.len();
+        let mut allowed = Allowed {
+            tried: found.tried + MOST_TRIED,
+            work: MOST_WORK,
+        };
+        let mut spaces = space::spaces(plan, habits, apart).into_iter().peekable();
+        for stage in 0..=deepest {
+            // A space that is itself so many changes away comes into play with its stage.
+            while let Some(space) = spaces.next_if(|s| s.depth() <= stage) {
+                let step = || step(found.tried, found.tried + 1);
+                match Arena::new(space, &weights, data, apart, step) {
+                    Ok(arena) => arenas.push(arena),
+                    // The likeliest space speaks for the others.
+                    Err(why) => {
+                        refused.get_or_insert(why);
+                    }
                 }
             }
-        }
-        run(&mut arenas, stage, &mut found, &mut step);
-        if !found.fits.is_empty()
-            && let Some(outcome) = judge::judge(&mut arenas, &mut found)?
-        {
-            return Ok(Some(outcome));
+            run(
+                &mut arenas,
+                begin,
+                stage,
+                &mut allowed,
+                &mut found,
+                &mut step,
+            );
+            if !found.fits.is_empty()
+                && let Some(outcome) = judge::judge(&mut arenas, &mut found)?
+            {
+                return Ok(Some(outcome));
+            }
         }
     }
     if let (true, Some(why)) = (arenas.is_empty(), refused) {
         return Err(why);
     }
-    Ok(Some(Outcome::Nothing(words::nothing(&arenas, &found))))
+    Ok(Some(Outcome::Nothing(words::nothing(
+        &arenas, &found, file,
+    ))))
 }
 
-/// Tries everything of one stage: so many things changed, in the space or between spaces.
+/// What a search may still spend.
+struct Allowed {
+    /// Hypotheses, counted from the beginning.
+    tried: usize,
+    /// Multiplications.
+    work: u64,
+}
+
+/// Tries everything of one stage: so many things changed, in the spaces from `begin` on or between
+/// them.
 fn run(
     arenas: &mut [Arena<'_>],
+    begin: usize,
     stage: usize,
+    allowed: &mut Allowed,
     found: &mut Found,
     step: &mut impl FnMut(usize, usize),
 ) {
-    for (a, arena) in arenas.iter_mut().enumerate() {
+    for (a, arena) in arenas.iter_mut().enumerate().skip(begin) {
         let Some(depth) = stage.checked_sub(arena.space.depth()) else {
             continue;
         };
         let all = hypotheses(&arena.space, depth);
-        let planned = found.tried + all.len();
-        for answers in all {
-            if found.tried >= MOST_TRIED || arena.few.work > MOST_WORK {
+        let planned = found.tried + all.len() * arena.each;
+        for (i, answers) in all.into_iter().enumerate() {
+            let before = arena.few.work;
+            if found.tried >= allowed.tried || allowed.work == 0 {
                 return;
             }
-            if found.tried.is_multiple_of(256) {
+            if i.is_multiple_of(64) {
                 step(found.tried, planned);
             }
             arena.consider(a, answers, found);
+            allowed.work = allowed.work.saturating_sub(arena.few.work - before);
         }
     }
 }
@@ -248,14 +290,18 @@ fn hypotheses(space: &Space, depth: usize) -> Vec<Answers> {
     if depth == 0 {
         return vec![first.clone()];
     }
-    let singles = space.singles(first);
+    let singles = space.shared_singles(first);
     let mut moves = singles.clone();
     moves.extend(space.shared());
     if depth == 1 {
         return moves.iter().map(|m| after(first, m)).collect();
     }
     if space.size() <= WHOLE {
-        return if depth == 2 { whole(space) } else { Vec::new() };
+        return if depth == 2 {
+            space.whole()
+        } else {
+            Vec::new()
+        };
     }
     let mut made = Vec::new();
     if depth == 2 {
@@ -285,29 +331,13 @@ fn pairs(moves: &[Move], mut each: impl FnMut(&Move, &Move)) {
     }
 }
 
-/// All combinations of answers but outputs, which are chosen task by task.
-fn whole(space: &Space) -> Vec<Answers> {
-    let outputs: HashSet<usize> = space.outputs().map(|(q, _)| q).collect();
-    let mut all = vec![space.first.clone()];
-    for (q, asked) in space.asked.iter().enumerate() {
-        if !outputs.contains(&q) {
-            let count = u8::try_from(asked.choices.len()).unwrap_or(u8::MAX);
-            all = all
-                .iter()
-                .flat_map(|a| (0..count).map(move |c| after(a, &[(q, c)])))
-                .collect();
-        }
-    }
-    all.sort_by(|a, b| space.cost_of(a).total_cmp(&space.cost_of(b)));
-    all
-}
-
 impl<'s> Arena<'s> {
     /// Makes a space ready, and takes the golden rows as it reads them.
     fn new(
         mut space: Space,
         weights: &'s Weights,
         data: &Data,
+        apart: bool,
         step: impl FnMut(),
     ) -> Result<Self, SearchError> {
         space.make_possible(weights, step)?;
@@ -321,6 +351,18 @@ impl<'s> Arena<'s> {
             tasks,
         };
         let rows: Vec<Vec<f64>> = few(golden.x.len()).map(|r| golden.x[r].clone()).collect();
+        space.local = Wiring::new(&space, &graph).alone;
+        for task in &mut space.local {
+            // Gates and towers that are asked together are answered together.
+            task.retain(|q| {
+                let question = &space.asked[*q].question;
+                question.topic == Topic::Output
+                    || (apart && matches!(question.part, Part::Gates | Part::Towers))
+            });
+        }
+        let own: Vec<Vec<Move>> = (0..golden.tasks.len())
+            .map(|t| space.combinations(t))
+            .collect();
         let space = Rc::new(space);
         Ok(Self {
             few: Trial::new(&space, weights, &rows)?,
@@ -328,6 +370,8 @@ impl<'s> Arena<'s> {
             golden,
             weights,
             tried: HashSet::new(),
+            each: own.iter().map(Vec::len).max().unwrap_or(1),
+            own,
         })
     }
 
@@ -336,7 +380,7 @@ impl<'s> Arena<'s> {
         if !self.tried.insert(answers.clone()) {
             return;
         }
-        found.tried += 1;
+        found.tried += self.each;
         // Beyond what the nearest so far is off, it does not matter how far.
         let enough = found
             .nearest
@@ -362,22 +406,18 @@ impl<'s> Arena<'s> {
     /// `enough`, or where it is no model.
     fn score(&mut self, arena: usize, mut answers: Answers, enough: f64) -> Option<Candidate> {
         let mut tasks = Vec::with_capacity(self.golden.tasks.len());
-        let open: Vec<(usize, usize)> = self.space.outputs().collect();
         for task in 0..self.golden.tasks.len() {
             let mut off = f64::INFINITY;
-            if let Some((q, _)) = open.iter().find(|(_, t)| *t == task) {
-                let mut best = answers[*q];
-                for c in 0..self.space.asked[*q].choices.len() {
-                    let tried = after(&answers, &[(*q, u8::try_from(c).ok()?)]);
-                    let distance = self.off(task, &tried).unwrap_or(f64::INFINITY);
-                    if distance < off {
-                        (off, best) = (distance, tried[*q]);
-                    }
+            let mut best = answers.clone();
+            for combination in 0..self.own[task].len() {
+                let tried = after(&answers, &self.own[task][combination]);
+                let distance = self.off(task, &tried).unwrap_or(f64::INFINITY);
+                // The likeliest of those that are as near as the framework's rounding.
+                if distance < off && off > NOISE {
+                    (off, best) = (distance, tried);
                 }
-                answers[*q] = best;
-            } else if let Ok(distance) = self.off(task, &answers) {
-                off = distance;
             }
+            answers = best;
             if off > enough || !off.is_finite() {
                 return None;
             }

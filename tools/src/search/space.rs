@@ -1,7 +1,5 @@
 //! The space of answers: what may be chosen, what is likely, and what to try after what.
 
-use std::collections::HashSet;
-
 use crate::error::ModelError;
 use crate::graph::assemble::assemble;
 use crate::import::Weights;
@@ -12,6 +10,9 @@ use super::trial::Answers;
 
 /// So many plans that differ in what a vector is or what rows hold are looked into.
 const MOST_SPACES: usize = 96;
+
+/// So many combinations of a single task's answers are tried as a whole.
+const COMBINATIONS: usize = 1024;
 
 /// A question with everything that may be answered.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(super) struct Space {
     pub(super) cost: f64,
     /// Answers that the graph has no form for, in words.
     pub(super) lacking: Vec<String>,
+    /// For each task the questions that are answered for it alone: they change no other task.
+    pub(super) local: Vec<Vec<usize>>,
 }
 
 /// One step away from some answers: these questions, answered so.
@@ -41,8 +44,8 @@ pub(super) type Move = Vec<(usize, u8)>;
 
 /// The spaces that a plan opens, the likeliest first. What a vector is (a slope, or the gains of
 /// some norm) and what rows hold decides which questions there are besides, so each of these
-/// answers is a space of its own.
-pub(super) fn spaces(plan: &Plan, habits: &Habits) -> Vec<Space> {
+/// answers is a space of its own. With `apart` every gate and tower is asked for itself.
+pub(super) fn spaces(plan: &Plan, habits: &Habits, apart: bool) -> Vec<Space> {
     let mut open = vec![(plan.clone(), Vec::new(), 0.0)];
     let mut done = Vec::new();
     while let Some((plan, settled, cost)) = open.pop() {
@@ -57,7 +60,7 @@ pub(super) fn spaces(plan: &Plan, habits: &Habits) -> Vec<Space> {
                 open.push((plan, settled, cost + price(rank)));
             }
         } else if done.len() < 4 * MOST_SPACES {
-            done.push(Space::new(plan, asked, settled, cost));
+            done.push(Space::new(plan, split(asked, apart), settled, cost));
         }
     }
     done.sort_by(|a, b| a.depth().cmp(&b.depth()).then(a.cost.total_cmp(&b.cost)));
@@ -80,7 +83,7 @@ fn price(rank: usize) -> f64 {
 
 impl Space {
     fn new(plan: Plan, asked: Vec<Question>, settled: Vec<(Question, Choice)>, cost: f64) -> Self {
-        let asked: Vec<Asked> = apart(asked)
+        let asked: Vec<Asked> = asked
             .into_iter()
             .map(|question| Asked {
                 choices: all_choices(&question),
@@ -94,6 +97,7 @@ impl Space {
             settled,
             cost,
             lacking: Vec::new(),
+            local: Vec::new(),
         }
     }
 
@@ -161,6 +165,13 @@ impl Space {
         Ok(())
     }
 
+    /// Every other answer to one question that more than one task hears of.
+    pub(super) fn shared_singles(&self, from: &[u8]) -> Vec<Move> {
+        let mut singles = self.singles(from);
+        singles.retain(|m| m.iter().all(|(q, _)| !self.is_local(*q)));
+        singles
+    }
+
     /// Every other answer to one question.
     pub(super) fn singles(&self, from: &[u8]) -> Vec<Move> {
         let of = |q: usize| (0..self.asked[q].choices.len()).map(move |c| vec![(q, place(c))]);
@@ -174,7 +185,7 @@ impl Space {
     /// hidden layers alone or for the last ones as well.
     pub(super) fn shared(&self) -> Vec<Move> {
         let activations: Vec<usize> = (0..self.asked.len())
-            .filter(|q| self.is_activation(*q))
+            .filter(|q| self.is_activation(*q) && !self.is_local(*q))
             .collect();
         let mut values: Vec<&Choice> = Vec::new();
         for q in &activations {
@@ -232,16 +243,48 @@ impl Space {
         )
     }
 
-    /// The questions about how one task's output is made. They change no other task, so the best
-    /// answer is chosen for each alone.
-    pub(super) fn outputs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.asked
-            .iter()
-            .enumerate()
-            .filter_map(|(q, a)| match a.question.at.as_slice() {
-                [At::Task(t)] => Some((q, *t)),
-                _ => None,
-            })
+    /// Whether a question is answered for a task of its own.
+    fn is_local(&self, q: usize) -> bool {
+        self.local.iter().any(|task| task.contains(&q))
+    }
+
+    /// The combinations of a task's own answers, the likeliest first: all of them, or, where these
+    /// are too many, up to two changes.
+    pub(super) fn combinations(&self, task: usize) -> Vec<Move> {
+        let local = self.local.get(task).map_or(&[][..], Vec::as_slice);
+        let choices = |q: usize| (0..self.asked[q].choices.len()).map(place);
+        let all: usize = local.iter().map(|q| self.asked[*q].choices.len()).product();
+        let mut made: Vec<Move> = vec![local.iter().map(|q| (*q, self.first[*q])).collect()];
+        let changed = |from: &[Move], i: usize| -> Vec<Move> {
+            let others = from.iter().flat_map(|m| {
+                choices(local[i])
+                    .filter(move |c| *c != m[i].1)
+                    .map(move |c| {
+                        let mut step = m.clone();
+                        step[i].1 = c;
+                        step
+                    })
+            });
+            others.collect()
+        };
+        if all <= COMBINATIONS {
+            for i in 0..local.len() {
+                let more = changed(&made, i);
+                made.extend(more);
+            }
+        } else {
+            let first = made.clone();
+            for i in 0..local.len() {
+                let single = changed(&first, i);
+                for j in i + 1..local.len() {
+                    made.extend(changed(&single, j));
+                }
+                made.extend(single);
+            }
+        }
+        let cost = |m: &Move| self.cost_of(&after(&self.first, m));
+        made.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+        made
     }
 
     /// How unlikely these answers are: one for each thing that is not as assumed, where a function
@@ -277,16 +320,26 @@ impl Space {
             .count()
     }
 
-    /// How many combinations of answers there are, outputs apart.
+    /// How many combinations of answers there are, those of single tasks apart.
     pub(super) fn size(&self) -> f64 {
-        let outputs: HashSet<usize> = self.outputs().map(|(q, _)| q).collect();
-        let counted = self.asked.iter().enumerate();
+        let shared = (0..self.asked.len()).filter(|q| !self.is_local(*q));
         #[expect(clippy::cast_precision_loss, reason = "a handful of choices")]
-        let product = counted
-            .filter(|(q, _)| !outputs.contains(q))
-            .map(|(_, a)| a.choices.len() as f64)
-            .product();
-        product
+        shared.map(|q| self.asked[q].choices.len() as f64).product()
+    }
+
+    /// All combinations of answers, those of single tasks apart, the likeliest first.
+    pub(super) fn whole(&self) -> Vec<Answers> {
+        let mut all = vec![self.first.clone()];
+        for (q, asked) in self.asked.iter().enumerate() {
+            if !self.is_local(q) {
+                all = all
+                    .iter()
+                    .flat_map(|a| (0..asked.choices.len()).map(move |c| after(a, &[(q, place(c))])))
+                    .collect();
+            }
+        }
+        all.sort_by(|a, b| self.cost_of(a).total_cmp(&self.cost_of(b)));
+        all
     }
 }
 
@@ -304,17 +357,30 @@ fn place(choice: usize) -> u8 {
     u8::try_from(choice).unwrap_or(u8::MAX)
 }
 
-/// Takes the questions apart so that each task's output is one of its own.
-fn apart(questions: Vec<Question>) -> Vec<Question> {
-    let split = |q: Question| -> Vec<Question> {
-        if q.topic != Topic::Output {
-            return vec![q];
-        }
-        let one = |at: &At| Question {
-            at: vec![*at],
-            ..q.clone()
-        };
-        q.at.iter().map(one).collect()
+/// Takes the questions apart so that each task's output is one of its own, and with `units` each
+/// gate's and tower's layers as well.
+fn split(questions: Vec<Question>, units: bool) -> Vec<Question> {
+    let key = |at: &At| match at {
+        At::Task(t) => Some((0, *t)),
+        At::Tower(t, _) if units => Some((1, *t)),
+        At::Logits(l, g, _) | At::Gate(l, g) if units => Some((2 + *l, *g)),
+        _ => None,
     };
-    questions.into_iter().flat_map(split).collect()
+    let mut apart: Vec<Question> = Vec::new();
+    for question in questions {
+        let from = apart.len();
+        for at in &question.at {
+            let same = apart[from..]
+                .iter_mut()
+                .find(|q| q.at.first().is_some_and(|first| key(first) == key(at)));
+            match same {
+                Some(same) => same.at.push(*at),
+                None => apart.push(Question {
+                    at: vec![*at],
+                    ..question.clone()
+                }),
+            }
+        }
+    }
+    apart
 }

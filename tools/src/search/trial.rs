@@ -4,7 +4,7 @@
 //! the answers that reach it, and every combination that shares these reuses it: many towers are
 //! tried on experts that were evaluated once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -49,7 +49,8 @@ pub(super) struct Trial {
 }
 
 /// Which questions reach which node and task.
-struct Wiring {
+#[derive(Default)]
+pub(super) struct Wiring {
     /// Questions about a node's own layers.
     own: Vec<Vec<usize>>,
     /// Questions about these, and about all that the node reads.
@@ -60,6 +61,8 @@ struct Wiring {
     towers: usize,
     /// Questions about how each task's output is made.
     tasks: Vec<Vec<usize>>,
+    /// For each task the questions that reach it and no other; none for products.
+    pub(super) alone: Vec<Vec<usize>>,
 }
 
 impl Trial {
@@ -77,13 +80,7 @@ impl Trial {
             space: Rc::clone(space),
             weights: weights.clone(),
             rows: Vec::new(),
-            wiring: Wiring {
-                own: Vec::new(),
-                reach: Vec::new(),
-                reads: Vec::new(),
-                towers: 0,
-                tasks: Vec::new(),
-            },
+            wiring: Wiring::default(),
             layers: HashMap::new(),
             kept: 0,
             values: HashMap::new(),
@@ -216,17 +213,19 @@ pub(super) fn needed(plan: &Plan, weights: &Weights) -> Weights {
 }
 
 impl Wiring {
-    fn new(space: &Space, graph: &Graph) -> Self {
+    pub(super) fn new(space: &Space, graph: &Graph) -> Self {
         let nodes = places(&space.plan);
         let mut own = vec![Vec::new(); graph.nodes.len()];
         let mut kinds = vec![Vec::new(); graph.tasks.len()];
         for (q, asked) in space.asked.iter().enumerate() {
             for at in &asked.question.at {
-                let list = match at {
-                    At::Task(t) => kinds.get_mut(*t),
-                    other => nodes.get(other).and_then(|n| own.get_mut(*n)),
-                };
-                if let Some(list) = list
+                let mut node = nodes.get(at).copied();
+                if let At::Task(t) = at {
+                    kinds[*t].push(q);
+                    // Some outputs are made by the tower's last layer.
+                    node = read(graph.tasks[*t].output).checked_sub(1);
+                }
+                if let Some(list) = node.and_then(|n| own.get_mut(n))
                     && list.last() != Some(&q)
                 {
                     list.push(q);
@@ -251,8 +250,24 @@ impl Wiring {
             let all = sorted(own.iter().copied().chain(below));
             reach.push(all);
         }
+        let all: Vec<Vec<usize>> = graph
+            .tasks
+            .iter()
+            .zip(&kinds)
+            .map(|(task, own)| match read(task.output) {
+                0 => Vec::new(),
+                value => sorted(own.iter().chain(&reach[value - 1]).copied()),
+            })
+            .collect();
+        let alone = |t: usize| {
+            let others = all.iter().enumerate().filter(|(other, _)| *other != t);
+            let others: HashSet<usize> = others.flat_map(|(_, q)| q.iter().copied()).collect();
+            let own = all[t].iter().copied();
+            own.filter(|q| !others.contains(q)).collect()
+        };
         Self {
             own,
+            alone: (0..all.len()).map(alone).collect(),
             reach,
             reads,
             towers: graph.nodes.iter().filter(|n| n.op != Op::Tower).count(),

@@ -3,29 +3,47 @@
 use std::fmt::Write as _;
 
 use crate::golden::TOLERANCE;
-use crate::plan::open::{Choice, Question, Topic};
+use crate::import::Weights;
+use crate::plan::open::{At, Choice, Part, Question, Topic};
 use crate::text::{count, grouped};
 
 use super::judge::{Other, differing};
 use super::space::Space;
-use super::{Arena, Candidate, Found, Golden};
+use super::{Arena, Candidate, Found};
 
 /// So many choices of a question are named.
 const NAMED: usize = 8;
 
-/// What is asked; of an output the task's name says it.
+/// What is asked, with the name of the task, tower or gate that it is asked of alone.
 fn what(space: &Space, question: &Question) -> String {
-    if question.topic != Topic::Output {
-        return question.what();
+    let plan = &space.plan;
+    let unit = |at: &At| match at {
+        At::Task(t) => plan.tasks.get(*t).map(|task| format!("`{}`", task.name)),
+        At::Tower(t, _) => {
+            let mut own = plan.tasks.iter().filter(|task| !task.is_product());
+            own.nth(*t)
+                .map(|task| format!("the tower of `{}`", task.name))
+        }
+        At::Logits(l, g, _) | At::Gate(l, g) => {
+            let gate = plan.levels.get(*l)?.gates.get(*g)?;
+            Some(gate.unit.name.clone())
+        }
+        At::Expert(..) | At::Front => None,
+    };
+    let mut units: Vec<Option<String>> = question.at.iter().map(unit).collect();
+    units.dedup();
+    let text = question.what();
+    match (units.as_slice(), question.topic, question.part) {
+        ([Some(task)], Topic::Output, _) => format!("output {task} is made by"),
+        ([Some(tower)], _, Part::Towers) if plan.towers.len() > 1 => {
+            text.replace("the towers", tower)
+        }
+        ([Some(gate)], Topic::GateKind, _) if plan.towers.len() > 1 => {
+            text.replace("logits", &format!("logits of {gate}"))
+        }
+        ([Some(gate)], _, Part::Gates) if plan.towers.len() > 1 => text.replace("the gates", gate),
+        _ => text,
     }
-    let name = question.at.iter().find_map(|at| match at {
-        crate::plan::open::At::Task(t) => space.plan.tasks.get(*t),
-        _ => None,
-    });
-    name.map_or_else(
-        || question.what(),
-        |task| format!("output `{}` is made by", task.name),
-    )
 }
 
 fn choice<'s>(space: &'s Space, q: usize, answers: &[u8]) -> Option<&'s Choice> {
@@ -85,57 +103,74 @@ pub(super) fn changed(space: &Space, given: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The answers for a blob that carries them undecided.
-pub(super) fn assumed(space: &Space, given: &[u8]) -> Vec<String> {
-    let all = answers(space, given).into_iter();
-    all.map(|(_, text)| format!("{text} (fits the golden rows, as other answers do)"))
-        .collect()
+/// Rows on which two hypotheses are apart.
+pub(super) struct Rows {
+    /// From where to where features reach.
+    pub(super) range: (f64, f64),
+    /// How many features.
+    pub(super) width: usize,
+    /// How far apart.
+    pub(super) off: f64,
 }
 
-/// Two hypotheses that fit both, and the rows that would tell.
-pub(super) fn apart(
-    winner: (&Space, &Candidate),
-    rival: (&Space, &Candidate),
-    off: f64,
-    (low, high): (f64, f64),
-    golden: &Golden,
-) -> String {
-    let width = golden.x.first().map_or(0, Vec::len);
-    let mut differences: Vec<String> = Vec::new();
+type Hypothesis<'a> = (&'a Space, &'a Candidate);
+
+/// What two hypotheses answer differently: each question with both answers.
+fn differences(winner: Hypothesis<'_>, rival: Hypothesis<'_>) -> Vec<(String, String, String)> {
     if std::ptr::eq(winner.0, rival.0) {
-        for q in differing(&winner.1.answers, &rival.1.answers) {
-            let words = [winner, rival].map(|(space, c)| {
-                choice(space, q, &c.answers).map_or_else(String::new, Choice::words)
-            });
-            differences.push(format!(
-                "{}: {} or {}",
-                what(winner.0, &winner.0.asked[q].question),
-                words[0],
-                words[1]
-            ));
-        }
+        let space = winner.0;
+        let words = |q: usize, c: &Candidate| {
+            choice(space, q, &c.answers).map_or_else(String::new, Choice::words)
+        };
+        differing(&winner.1.answers, &rival.1.answers)
+            .into_iter()
+            .map(|q| {
+                let what = what(space, &space.asked[q].question);
+                (what, words(q, winner.1), words(q, rival.1))
+            })
+            .collect()
     } else {
-        let text = |(space, c): (&Space, &Candidate)| {
+        let text = |(space, c): Hypothesis<'_>| {
             let all = answers(space, &c.answers).into_iter().map(|(_, text)| text);
             all.collect::<Vec<_>>().join(", ")
         };
-        differences.push(format!("{}; or {}", text(winner), text(rival)));
+        vec![("the whole".into(), text(winner), text(rival))]
     }
+}
+
+/// What a blob carries of two hypotheses that fit both.
+pub(super) fn assumed(winner: Hypothesis<'_>, rival: Hypothesis<'_>) -> String {
+    let all = differences(winner, rival).into_iter();
+    let all = all.map(|(what, taken, other)| {
+        format!("{what}: {taken} ({other} fits the golden rows as well)")
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// Two hypotheses that fit both, and the rows that would tell.
+pub(super) fn apart(winner: Hypothesis<'_>, rival: Hypothesis<'_>, rows: &Rows) -> String {
+    let all = differences(winner, rival).into_iter();
+    let all = all.map(|(what, taken, other)| format!("{what}: {taken} or {other}"));
+    let Rows {
+        range: (low, high),
+        width,
+        off,
+    } = rows;
     format!(
         "{}: both fit the golden rows ({:.0e} and {:.0e} off). On rows such as x = \
          np.random.default_rng(0).uniform({low:.3}, {high:.3}, size=(64, {width})) they differ by \
          up to {off:.0e}",
-        differences.join(", "),
+        all.collect::<Vec<_>>().join(", "),
         winner.1.worst(),
         rival.1.worst()
     )
 }
 
 /// That nothing fits: what was tried, and how near the best came, task by task.
-pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
+pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found, weights: &Weights) -> String {
     let mut text = format!(
-        "of {} combinations of what the file leaves open none gives the golden outputs. Tried were",
-        grouped(found.tried as u64)
+        "of {} of what the file leaves open none gives the golden outputs. Tried were",
+        combinations(found.tried)
     );
     if let Some(arena) = arenas.first() {
         for (question, _) in &arena.space.settled {
@@ -179,6 +214,13 @@ pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
         let _ = write!(text, "\n  `{name}` {verdict}: {off:.0e} off");
     }
     let fitting = nearest.fitting();
+    let rounded = |note: &&String| note.contains("from f16") || note.contains("from bf16");
+    if weights.notes.iter().any(|n| rounded(&n)) {
+        text.push_str(
+            "\nThe file's weights are rounded to 16 bits: the golden outputs must come from these \
+             very weights, loaded back into the model, not from those before the rounding",
+        );
+    }
     text.push_str(if fitting > 0 {
         "\nWhat all tasks share is right, then; what is off stands in the gates and towers of the \
          tasks that do not fit: describe these in a spec (`mmoe inspect WEIGHTS --write-spec S.toml`)"
@@ -189,6 +231,13 @@ pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found) -> String {
          WEIGHTS --write-spec S.toml`)"
     });
     text
+}
+
+fn combinations(n: usize) -> String {
+    match n {
+        1 => "one combination".into(),
+        n => format!("{} combinations", grouped(n as u64)),
+    }
 }
 
 fn list<'c>(choices: impl Iterator<Item = &'c Choice>) -> String {

@@ -4,12 +4,13 @@ use crate::random::blob;
 use mmoe::Dynamic;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::eval::evaluate;
+use mmoe_tools::fixed_point::{self, Shadow, quantize_input};
 use mmoe_tools::graph::{Graph, Input, Layer, Op, Output};
 use mmoe_tools::import::Tensor;
 use mmoe_tools::metrics::{auc, mse};
 use mmoe_tools::model::{self, build};
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::quantize::{Options, Quantized, calibrate, quantize};
+use mmoe_tools::quantize::{Options, Quantized, calibrate, fit, quantize};
 use testkit::Rng;
 use testkit::fixtures::{fixture, read};
 
@@ -57,14 +58,14 @@ pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
     }
 }
 
+/// Integers from rows, as `convert` makes them.
+fn fitted(graph: &Graph, rows: &[f32]) -> Quantized {
+    fit(graph, Some((rows, graph.width(0))), &Options::default()).unwrap()
+}
+
 /// Integers from rows, or from their ranges alone.
 fn both(graph: &Graph, rows: &Tensor) -> [(&'static str, Graph, Quantized); 2] {
-    let with = quantize(
-        graph,
-        &calibrate(graph, Some((&rows.data, graph.width(0)))).unwrap(),
-        &Options::default(),
-    )
-    .unwrap();
+    let with = fitted(graph, &rows.data);
     let ranges = declared(graph, rows);
     let without = quantize(
         &ranges,
@@ -264,4 +265,106 @@ fn odds_one_percent_apart_near_one_in_5000_do_not_tie() {
         );
     }
     assert!(plain.nodes.iter().any(|n| n.op == Op::Tower));
+}
+
+/// The worst difference of each task.
+fn worst(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<f64> {
+    let one = |(a, b): (&Vec<f64>, &Vec<f64>)| {
+        (a.iter().zip(b)).fold(0.0, |w: f64, (a, b)| w.max((a - b).abs()))
+    };
+    a.iter().zip(b).map(one).collect()
+}
+
+/// A few rows show little of what hidden values can be, and what goes beyond them must stay exact.
+/// With a quarter more room than the rows need, some would saturate here.
+#[test]
+fn hidden_values_beyond_a_few_calibration_rows_do_not_saturate() {
+    let graph = edge();
+    let rows = &read("pytorch-edge/calibration.npz").tensors["x"];
+    let test = &read("pytorch-edge/test_set.npz").tensors["x"];
+    let count = |q: &Quantized| {
+        let mut shadow = Shadow::default();
+        for x in test.data.chunks(64) {
+            fixed_point::evaluate(&graph, q, &quantize_input(q, x), &mut shadow);
+        }
+        assert!(!shadow.wrapped());
+        shadow.saturated()
+    };
+    let few = &rows.data[..16 * 64];
+    let least = calibrate(&graph, Some((few, 64))).unwrap();
+    let least = quantize(&graph, &least, &Options::default()).unwrap();
+    assert!(count(&least) > 0);
+    assert_eq!(count(&fitted(&graph, few)), 0);
+}
+
+/// One absurd row, or a sentinel among the rows, costs what leaving it out costs: next to nothing;
+/// and a person is told which.
+#[test]
+fn absurd_calibration_values_do_not_ruin_a_model() {
+    let mut graph = edge();
+    graph.feature_names = (0..64).map(|j| format!("f{j}")).collect();
+    let rows = &read("pytorch-edge/calibration.npz").tensors["x"];
+    let test = &read("pytorch-edge/test_set.npz").tensors["x"].data[..300 * 64];
+    let float = floats(&graph, test);
+    let clean = fitted(&graph, &rows.data);
+    assert!(!clean.notes.iter().any(|n| n.contains("times the rest")));
+    let clean = integers(&graph, &clean, test);
+    let ordinary = worst(&float, &clean);
+    let sentinel = [
+        (5, 7, -9999.0),
+        (80, 7, -9999.0),
+        (300, 7, -9999.0),
+        (80, 12, 3e5),
+    ];
+    for absurd in [&[(17, 3, 1e6)][..], &sentinel, &[(0, 63, f32::MAX)]] {
+        let mut with = rows.data.clone();
+        for (row, feature, value) in absurd {
+            with[row * 64 + feature] = *value;
+        }
+        let believed = calibrate(&graph, Some((&with, 64))).unwrap();
+        let believed = quantize(&graph, &believed, &Options::default()).unwrap();
+        let ruined = worst(&integers(&graph, &believed, test), &float);
+        assert!(ruined.iter().any(|w| *w > 0.2), "{ruined:?}");
+
+        let q = fitted(&graph, &with);
+        let found = integers(&graph, &q, test);
+        let apart = worst(&float, &found);
+        for (w, o) in apart.iter().zip(&ordinary) {
+            assert!(*w < o + 0.005, "{absurd:?}: {apart:?} {ordinary:?}");
+        }
+        let note = q.notes.iter().find(|n| n.contains("times the rest"));
+        let note = note.expect("a warning");
+        let (row, feature, _) = absurd[0];
+        let named = note.contains(&format!("feature `f{feature}`, row"));
+        assert!(named && note.contains(&format!(" {row}")), "{note}");
+    }
+}
+
+/// Values far out that the model was trained on are data: cutting them off would cost more than it
+/// gains, so they keep their range.
+#[test]
+fn values_far_out_that_the_model_needs_are_kept() {
+    let rows = &read("pytorch-edge/calibration.npz").tensors["x"];
+    // In one row of ten the feature is as it was, elsewhere next to nothing.
+    let mut with = rows.data.clone();
+    for (i, row) in with.chunks_mut(64).enumerate() {
+        row[5] *= if i % 10 == 0 { 1.0 } else { 0.001 };
+    }
+    let graph = edge();
+    let q = fitted(&graph, &with);
+    let told: Vec<_> = q
+        .notes
+        .iter()
+        .filter(|n| n.contains("times the rest"))
+        .collect();
+    assert!(
+        told.len() == 1 && told[0].contains("the range keeps that"),
+        "{told:?}"
+    );
+    let plain = fitted(&graph, &rows.data);
+    let ordinary = worst(&floats(&graph, &with), &integers(&graph, &plain, &with));
+    let apart = worst(&floats(&graph, &with), &integers(&graph, &q, &with));
+    for (w, o) in apart.iter().zip(&ordinary) {
+        assert!(*w < o + 0.005, "{apart:?} {ordinary:?}");
+    }
 }

@@ -10,30 +10,33 @@ use std::process::{Command, Stdio};
 /// The optimization levels, by cargo's profile.
 pub(crate) const PROFILES: [(&str, &str); 2] = [("release", "3"), ("size", "s")];
 /// What the no-panic check builds: both families of kernels, every kind of output.
-const PROVEN: [&str; 5] = [
+const PROVEN: [&str; 6] = [
     "edge_f32",
     "edge_w8",
     "edge_i8",
     "edge_i8_quad",
+    "edge_i8_pairs",
     "census_i8",
 ];
 /// What it builds beside them, which is no plain model: ranking, and everything that the erased view
 /// does.
 const PROVEN_TOO: [&str; 2] = ["ranking", "erased"];
 /// What the size table builds.
-pub(crate) const SIZED: [&str; 6] = [
+pub(crate) const SIZED: [&str; 8] = [
     "census_f32",
     "census_w8",
     "census_i8",
     "edge_f32",
     "edge_w8",
     "edge_i8",
+    "edge_i8_quad",
+    "edge_i8_pairs",
 ];
 
-/// The boards' targets, each once, with the flags that its board builds with.
+/// The boards' targets and cores, each once, with the flags that its board builds with.
 fn targets(board: Option<&str>) -> Result<Vec<Board>> {
     let mut boards = chosen(board)?;
-    boards.dedup_by_key(|b| b.target);
+    boards.dedup_by_key(|b| (b.target, b.cpu));
     Ok(boards)
 }
 
@@ -62,9 +65,11 @@ fn link(
         ])
         .args(features);
     cargo.args(["--", "-C", &format!("link-arg=--entry={entry}")]);
-    if let Some(cpu) = board.cpu {
-        cargo.args(["-C", &format!("target-cpu={cpu}")]);
-    }
+    // For the build scripts too, which choose kernels by them.
+    let cpu = board.cpu.map(|cpu| format!("-Ctarget-cpu={cpu}"));
+    let features = board.features.map(|f| format!("-Ctarget-feature={f}"));
+    let flags: Vec<String> = cpu.into_iter().chain(features).collect();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     let done = cargo
         .stdin(Stdio::null())
         .output()

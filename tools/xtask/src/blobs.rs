@@ -7,7 +7,7 @@ use firmware_models::{
     Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small,
     Subject, Top8, make as golden,
 };
-use mmoe::precision::Quad;
+use mmoe::precision::{Pairs, Quad};
 use mmoe::{F32, I8, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
@@ -47,9 +47,9 @@ pub(crate) fn committed() -> Result<Vec<Made>> {
     Ok([
         pair::<Small<I8>>("small.i8", small)?,
         floats::<Edge<F32>, Edge<W8>>(&edge.0)?,
-        integers::<Edge<I8>, Edge<I8<Quad>>>(&edge.0, Some(&edge.1))?,
+        integers::<Edge<I8>, Edge<I8<Quad>>, Edge<I8<Pairs>>>(&edge.0, Some(&edge.1))?,
         floats::<Recsys<F32>, Recsys<W8>>(&recsys.0)?,
-        integers::<Recsys<I8>, Recsys<I8<Quad>>>(&recsys.0, Some(&recsys.1))?,
+        integers::<Recsys<I8>, Recsys<I8<Quad>>, Recsys<I8<Pairs>>>(&recsys.0, Some(&recsys.1))?,
     ]
     .concat())
 }
@@ -60,19 +60,26 @@ fn measured() -> Result<Vec<Made>> {
     let small = seeded::small();
     let mut all = floats::<Small<F32>, Small<W8>>(&small)?;
     // The committed blob is the one in panels.
-    all.extend(integers::<Small<I8>, Small<I8<Quad>>>(&small, None)?.split_off(2));
+    all.extend(
+        integers::<Small<I8>, Small<I8<Quad>>, Small<I8<Pairs>>>(&small, None)?.split_off(2),
+    );
     let census = seeded::census();
     all.extend(floats::<Census<F32>, Census<W8>>(&census)?);
-    all.extend(integers::<Census<I8>, Census<I8<Quad>>>(&census, None)?);
+    all.extend(integers::<Census<I8>, Census<I8<Quad>>, Census<I8<Pairs>>>(
+        &census, None,
+    )?);
     let autoencoder = seeded::autoencoder();
     all.extend(floats::<Autoencoder<F32>, Autoencoder<W8>>(&autoencoder)?);
-    all.extend(integers::<Autoencoder<I8>, Autoencoder<I8<Quad>>>(
-        &autoencoder,
-        None,
-    )?);
+    all.extend(integers::<
+        Autoencoder<I8>,
+        Autoencoder<I8<Quad>>,
+        Autoencoder<I8<Pairs>>,
+    >(&autoencoder, None)?);
     let deep = seeded::deep("deep", GateKind::Softmax);
     all.extend(floats::<Deep<F32>, Deep<W8>>(&deep)?);
-    all.extend(integers::<Deep<I8>, Deep<I8<Quad>>>(&deep, None)?);
+    all.extend(integers::<Deep<I8>, Deep<I8<Quad>>, Deep<I8<Pairs>>>(
+        &deep, None,
+    )?);
 
     let (hard, top, select) = (
         GateKind::Hard,
@@ -182,8 +189,11 @@ fn floats<F: Subject, W: Subject>(graph: &Graph) -> Result<Vec<Made>> {
     .concat())
 }
 
-/// Narrow integers in both packings.
-fn integers<P: Subject, Q: Subject>(graph: &Graph, rows: Option<&Rows>) -> Result<Vec<Made>> {
+/// Narrow integers in every packing.
+fn integers<P: Subject, Q: Subject, R: Subject>(
+    graph: &Graph,
+    rows: Option<&Rows>,
+) -> Result<Vec<Made>> {
     let blob = |packing| {
         let conversion = Conversion {
             packing,
@@ -193,13 +203,17 @@ fn integers<P: Subject, Q: Subject>(graph: &Graph, rows: Option<&Rows>) -> Resul
     };
     let name = &graph.name;
     let mut made = pair::<P>(&format!("{name}.i8"), blob(Packing::Panels)?)?;
-    let other = pair::<Q>(&format!("{name}.i8-quad"), blob(Packing::Quad)?)?;
-    if let ([_, (_, a)], [_, (_, b)]) = (made.as_slice(), other.as_slice())
-        && a != b
-    {
-        bail!("{name}: the packings differ in their results");
+    for other in [
+        pair::<Q>(&format!("{name}.i8-quad"), blob(Packing::Quad)?)?,
+        pair::<R>(&format!("{name}.i8-pairs"), blob(Packing::Pairs)?)?,
+    ] {
+        if let ([_, (_, a), ..], [_, (_, b)]) = (made.as_slice(), other.as_slice())
+            && a != b
+        {
+            bail!("{name}: the packings differ in their results");
+        }
+        made.extend(other);
     }
-    made.extend(other);
     Ok(made)
 }
 

@@ -6,6 +6,7 @@ mod board;
 mod firmware;
 mod measure;
 mod minimal;
+mod peers;
 mod ranking;
 mod seeded;
 mod shares;
@@ -39,7 +40,12 @@ enum Chore {
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
-    Measure,
+    Measure {
+        /// Only this board, whose figures are replaced in `tools/src/cost/cores.json`; the document
+        /// stays as it is.
+        #[arg(long)]
+        board: Option<String>,
+    },
     /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
     SelfTest,
     /// Link a bare image per core and level, which fails where a panic can be reached.
@@ -66,7 +72,7 @@ fn main() -> Result<()> {
         Chore::Minimal => minimal::run(),
         Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
-        Chore::Measure => measure::run(),
+        Chore::Measure { board } => measure::run(board.as_deref()),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
         Chore::Size { board, image } => bare::size(&board, &image),

@@ -3,8 +3,9 @@
 
 use crate::bare::{self, PROFILES, SIZED, compiler};
 use crate::blobs;
-use crate::board::{BOARDS, Board};
+use crate::board::{Board, chosen};
 use crate::firmware::image;
+use crate::peers;
 use crate::ranking;
 use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
@@ -19,8 +20,8 @@ use std::process::Command;
 
 const INTRODUCTION: &str = "# Measurements
 
-Written by `cargo xtask measure`, like `tools/src/cost/cores.json`, from which `mmoe inspect --core` \
-                            estimates; do not edit.
+This page is for whoever chooses a core or a precision, and wants to know what a model costs there. `cargo xtask measure`
+writes it, and with it `tools/src/cost/cores.json`, from which `mmoe inspect --core` estimates; do not edit either.
 
 Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inputs, 8 experts 100→16, \
                             towers 16→8→1; *census* 499 inputs, 8 experts
@@ -28,8 +29,8 @@ Models: *small* 16 inputs, 3 experts 16→8, towers 8→4→1; *recsys* 100 inpu
                             inputs, 8 experts 100→64→32, towers 32→16→1;
 *autoencoder* 640→128×4→8→128×4→640; *recsys-wide* as recsys with 16-bit weights in its experts. \
                             Two gates where nothing is said. Edge and recsys are trained, the
-others have seeded weights: the work does not depend on them. `I8-quad` is `I8` in the packing \
-                            `quad`.
+others have seeded weights: the work does not depend on them. `I8-quad` and `I8-pairs` \
+                            are `I8` in the packings `quad` and `pairs`.
 
 Method: QEMU with `-icount shift=0` executes one instruction a nanosecond, and SysTick counts the \
                             time (`minstret` on RISC-V). Each figure is
@@ -45,14 +46,24 @@ Static RAM of the engine is 0 bytes in every image (the size check fails otherwi
 ";
 
 /// Measures all boards and writes both files.
-pub(crate) fn run() -> Result<()> {
-    let boards: Vec<Board> = BOARDS.iter().filter(|b| b.measures).copied().collect();
+pub(crate) fn run(only: Option<&str>) -> Result<()> {
+    let measured = chosen(only)?.into_iter().filter(|b| b.measures);
+    let boards: Vec<Board> = measured.collect();
+    ensure!(!boards.is_empty(), "this board has no measuring image");
     boards.iter().try_for_each(Board::require)?;
     blobs::make()?;
     let mut all = Measurements::default();
+    if only.is_some() {
+        // The others' stay.
+        all = Measurements::built_in();
+        all.inferences
+            .retain(|i| boards.iter().all(|b| b.name != i.core));
+        all.code.retain(|c| boards.iter().all(|b| b.name != c.core));
+    }
     let mut sections = String::new();
     let mut gated = String::new();
     let mut ranked = String::new();
+    let mut sparse = String::new();
     let mut plain = String::new();
     for board in &boards {
         for (profile, level) in PROFILES {
@@ -73,6 +84,27 @@ pub(crate) fn run() -> Result<()> {
             gates(&mut gated, board, level, &said, &all.inferences[from..])?;
             for line in said.lines().filter_map(|l| l.strip_prefix("ranking edge ")) {
                 ranked += &ranking::row(board.core, level, line)?;
+            }
+            for line in said
+                .lines()
+                .filter_map(|l| l.strip_prefix("sparse census "))
+            {
+                let precision = line.split(' ').next().unwrap_or_default();
+                let active = numbers(line);
+                let whole = all.inferences[from..]
+                    .iter()
+                    .find(|i| i.model == "census" && i.precision == precision)
+                    .with_context(|| format!("census {precision}"))?
+                    .predict_q;
+                let n = active.get("predict_q").context("no `predict_q`")?;
+                writeln!(
+                    sparse,
+                    "| {} | {level} | {precision} | {} | {} | {:.2} |",
+                    board.core,
+                    grouped(*n),
+                    grouped(whole),
+                    *n as f64 / whole as f64
+                )?;
             }
             let edge = all.inferences[from..]
                 .iter()
@@ -103,6 +135,15 @@ pub(crate) fn run() -> Result<()> {
     }
     let flash = flash(&mut all, &boards)?;
 
+    fs::write(
+        workspace("tools/src/cost/cores.json"),
+        serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
+    )
+    .context("writing tools/src/cost/cores.json")?;
+    if only.is_some() {
+        return Ok(());
+    }
+
     let version = output(
         &workspace("."),
         Command::new(boards[0].qemu.0).arg("--version"),
@@ -125,6 +166,12 @@ pub(crate) fn run() -> Result<()> {
     text += ranking::INTRODUCTION;
     text += &ranked;
     text += &ranking::host()?;
+    text += "\n## One-hot features\n\n`predict_q` of *census* from its 40 active columns \
+             (`Model::sparse`) beside that of the whole row of 499. The bits are the same (each run \
+             checks that and fails otherwise).\n\n";
+    text += "| core | opt-level | precision | from 40 columns | whole row | ratio |\n|---|---|---|---|---|---|\n";
+    text += &sparse;
+    text += &peers::section(&all)?;
     text += "\n## Beside plain loops\n\nThe edge model in F32 and the same written by hand in the \
              same image, as row loops over fixed-size arrays and as one slice loop that all \
              layers share.\n\n";
@@ -133,11 +180,6 @@ pub(crate) fn run() -> Result<()> {
     text += &plain;
     text += &flash;
     text += &sections;
-    fs::write(
-        workspace("tools/src/cost/cores.json"),
-        serde_json::to_string(&all)?.replace("},{", "},\n{") + "\n",
-    )
-    .context("writing tools/src/cost/cores.json")?;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
 }
 
@@ -161,9 +203,13 @@ fn section(
         .cpu
         .map(|c| format!(", `-C target-cpu={c}`"))
         .unwrap_or_default();
+    let features = board
+        .features
+        .map(|f| format!(", `-C target-feature={f}`"))
+        .unwrap_or_default();
     writeln!(
         text,
-        "\n## {}, opt-level {level} (`{}`{flags})\n",
+        "\n## {}, opt-level {level} (`{}`{flags}{features})\n",
         board.core, board.target
     )?;
     text.push_str(
@@ -322,7 +368,7 @@ fn summary(text: &mut String, all: &Measurements, boards: &[Board]) -> Result<()
     text.push_str("\n|---|---|");
     boards.iter().for_each(|_| text.push_str("---|"));
     for (_, level) in PROFILES {
-        for precision in ["F32", "W8", "I8", "I8-quad"] {
+        for precision in ["F32", "W8", "I8", "I8-quad", "I8-pairs"] {
             write!(text, "\n| {level} | {precision} |")?;
             for board in boards {
                 write!(
@@ -360,7 +406,7 @@ fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
                     grouped(load),
                     grouped(infer)
                 )?;
-                let precision = bin.split_once('_').map_or("", |(_, p)| p).to_uppercase();
+                let precision = precision_of_image(bin);
                 all.code.push(Code {
                     core: board.name.into(),
                     level: level.into(),
@@ -371,4 +417,11 @@ fn flash(all: &mut Measurements, boards: &[Board]) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// The precision of a bare image, as measurements name it: `I8-quad` of `edge_i8_quad`.
+fn precision_of_image(bin: &str) -> String {
+    let mut parts = bin.split('_').skip(1);
+    let precision = parts.next().unwrap_or_default().to_uppercase();
+    parts.fold(precision, |name, packing| format!("{name}-{packing}"))
 }

@@ -21,17 +21,19 @@ const CHANGES: usize = 1000;
 
 const INTRODUCTION: &str = "# What a self-test finds
 
-Written by `cargo xtask self-test`; do not edit.
+This page is for whoever decides whether a device should run the self-test at boot. It shows how many
+faults the stored rows find, for each model that the tests have. `cargo xtask self-test` writes it; do
+not edit it.
 
-Each fixture is converted with `--self-test 4`. *Touched* is the share of weights that `convert` \
-                            prints: those that meet an input other than 0 in a unit from which a
-change goes on, through every activation behind it, to an output. *Found* is how many of 1,000 \
-                            seeded single-byte changes of the weights, each with the checksum
-computed anew, make `self_test` fail; an intact blob passes. A change is not found where it does \
-                            not reach an output on any row: a weight behind a closed relu, a last
-bit that rounding swallows, in I8 a byte of a bias or multiplier too small to matter. The checksum \
-                            finds all of them; the self-test is for what a checksum cannot see, a
-kernel or a core that computes wrongly.
+Each fixture is converted with `--self-test 4`. *Touched* is the share of weights that `convert`
+prints: those that meet an input other than 0 in a unit from which a change goes on, through every
+activation behind it, to an output. *Found* is how many of 1,000 seeded single-byte changes of the
+weights, each with the checksum computed anew, make `self_test` fail. An intact blob passes.
+
+A change is not found where it does not reach an output on any row: a weight behind a closed relu, a
+last bit that rounding swallows, or in I8 a byte of a bias or multiplier too small to matter. The
+checksum finds all of them. The self-test is for what a checksum cannot see: a kernel or a core that
+computes wrongly.
 
 | fixture | precision | touched | found of 1,000 |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-//! `edge`, version 0: the type of its blob (checksum cf6c6234).
+//! `edge`, version 0: the type of its blob (checksum 30e47b93).
 //!
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]

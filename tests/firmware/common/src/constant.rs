@@ -4,7 +4,7 @@ use crate::{Board, Counter, Failed, println};
 use core::hint::black_box;
 use firmware_models::{Census, Edge, Recsys, Rng, Subject, blobs, fill};
 use mmoe::zerocopy::FromZeros;
-use mmoe::{I8, precision::Quad};
+use mmoe::{I8, precision::{Pairs, Quad}};
 
 /// So many calls, that one instruction more in one call is more than what two totals may differ by.
 const CALLS: u32 = 128;
@@ -18,10 +18,13 @@ const INPUTS: u32 = 100;
 pub fn run(board: &Board, counter: &Counter) -> Result<(), Failed> {
     model::<Census<I8>>(board, "census I8", counter, &blobs::CENSUS_I8)?;
     model::<Census<I8<Quad>>>(board, "census I8-quad", counter, &blobs::CENSUS_I8_QUAD)?;
+    model::<Census<I8<Pairs>>>(board, "census I8-pairs", counter, &blobs::CENSUS_I8_PAIRS)?;
     model::<Edge<I8>>(board, "edge I8", counter, &blobs::EDGE_I8)?;
     model::<Edge<I8<Quad>>>(board, "edge I8-quad", counter, &blobs::EDGE_I8_QUAD)?;
+    model::<Edge<I8<Pairs>>>(board, "edge I8-pairs", counter, &blobs::EDGE_I8_PAIRS)?;
     model::<Recsys<I8>>(board, "recsys I8", counter, &blobs::RECSYS_I8)?;
-    model::<Recsys<I8<Quad>>>(board, "recsys I8-quad", counter, &blobs::RECSYS_I8_QUAD)
+    model::<Recsys<I8<Quad>>>(board, "recsys I8-quad", counter, &blobs::RECSYS_I8_QUAD)?;
+    model::<Recsys<I8<Pairs>>>(board, "recsys I8-pairs", counter, &blobs::RECSYS_I8_PAIRS)
 }
 
 #[inline(never)]

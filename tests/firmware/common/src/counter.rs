@@ -8,7 +8,7 @@ use core::hint::black_box;
 #[derive(Debug)]
 pub struct Counter {
     #[cfg(target_arch = "arm")]
-    per_two_ticks: u32,
+    per_four_ticks: u32,
 }
 
 #[cfg(target_arch = "arm")]
@@ -28,7 +28,7 @@ mod on_core {
             syst.set_clock_source(SystClkSource::Core);
             syst.enable_counter();
             Self {
-                per_two_ticks: board.per_two_ticks,
+                per_four_ticks: board.per_four_ticks,
             }
         }
 
@@ -42,7 +42,7 @@ mod on_core {
         }
 
         pub(super) fn instructions(&self, ticks: u64) -> u64 {
-            ticks * u64::from(self.per_two_ticks) / 2
+            ticks * u64::from(self.per_four_ticks) / 4
         }
     }
 

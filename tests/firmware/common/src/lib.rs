@@ -12,6 +12,8 @@ mod plain;
 #[cfg(feature = "measure")]
 mod ranking;
 pub mod selftest;
+#[cfg(feature = "measure")]
+mod sparse;
 mod stack;
 mod start;
 

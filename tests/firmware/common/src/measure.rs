@@ -1,22 +1,23 @@
 //! What an inference costs on this core. Every line `measured …` becomes a row of
 //! `docs/measurements.md`.
 
-use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking};
+use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking, sparse};
 use core::hint::black_box;
 use firmware_models::{
     Autoencoder, Census, Deep, DeepOf, Edge, Golden, Hard8, Numbers, Recsys, RecsysOf, RecsysWide,
     Rng, Select8, Small, Subject, Top8, blobs, fill,
 };
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, W8, precision::Quad};
+use mmoe::{F32, I8, W8, precision::{Pairs, Quad}};
 
 /// Measures a model in every precision.
 macro_rules! all {
-    ($counter:ident, $name:literal, $Of:ident, $f32:ident $w8:ident $i8:ident $quad:ident) => {
+    ($counter:ident, $name:literal, $Of:ident, $f32:ident $w8:ident $i8:ident $quad:ident $pairs:ident) => {
         model::<$Of<F32>>($name, "F32", &$counter, &blobs::$f32)?;
         model::<$Of<W8>>($name, "W8", &$counter, &blobs::$w8)?;
         model::<$Of<I8>>($name, "I8", &$counter, &blobs::$i8)?;
         model::<$Of<I8<Quad>>>($name, "I8-quad", &$counter, &blobs::$quad)?;
+        model::<$Of<I8<Pairs>>>($name, "I8-pairs", &$counter, &blobs::$pairs)?;
     };
 }
 
@@ -29,12 +30,12 @@ macro_rules! all {
 pub fn run(board: &Board) -> Result<(), Failed> {
     let counter = Counter::new(board);
     calibrate(board, &counter)?;
-    all!(counter, "small", Small, SMALL_F32 SMALL_W8 SMALL_I8 SMALL_I8_QUAD);
-    all!(counter, "recsys", Recsys, RECSYS_F32 RECSYS_W8 RECSYS_I8 RECSYS_I8_QUAD);
-    all!(counter, "census", Census, CENSUS_F32 CENSUS_W8 CENSUS_I8 CENSUS_I8_QUAD);
-    all!(counter, "edge", Edge, EDGE_F32 EDGE_W8 EDGE_I8 EDGE_I8_QUAD);
-    all!(counter, "deep", Deep, DEEP_F32 DEEP_W8 DEEP_I8 DEEP_I8_QUAD);
-    all!(counter, "autoencoder", Autoencoder, AUTOENCODER_F32 AUTOENCODER_W8 AUTOENCODER_I8 AUTOENCODER_I8_QUAD);
+    all!(counter, "small", Small, SMALL_F32 SMALL_W8 SMALL_I8 SMALL_I8_QUAD SMALL_I8_PAIRS);
+    all!(counter, "recsys", Recsys, RECSYS_F32 RECSYS_W8 RECSYS_I8 RECSYS_I8_QUAD RECSYS_I8_PAIRS);
+    all!(counter, "census", Census, CENSUS_F32 CENSUS_W8 CENSUS_I8 CENSUS_I8_QUAD CENSUS_I8_PAIRS);
+    all!(counter, "edge", Edge, EDGE_F32 EDGE_W8 EDGE_I8 EDGE_I8_QUAD EDGE_I8_PAIRS);
+    all!(counter, "deep", Deep, DEEP_F32 DEEP_W8 DEEP_I8 DEEP_I8_QUAD DEEP_I8_PAIRS);
+    all!(counter, "autoencoder", Autoencoder, AUTOENCODER_F32 AUTOENCODER_W8 AUTOENCODER_I8 AUTOENCODER_I8_QUAD AUTOENCODER_I8_PAIRS);
     model::<RecsysWide>("recsys-wide", "I8", &counter, &blobs::RECSYS_WIDE_I8)?;
     gated::<Recsys<I8>>("recsys", &counter, &blobs::RECSYS_I8)?;
     gated::<RecsysOf<Hard8<I8>, I8>>("recsys-hard", &counter, &blobs::RECSYS_HARD_I8)?;
@@ -44,6 +45,7 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     gated::<DeepOf<Hard8<I8>, I8>>("deep-hard", &counter, &blobs::DEEP_HARD_I8)?;
     gated::<DeepOf<Top8<I8>, I8>>("deep-top", &counter, &blobs::DEEP_TOP_I8)?;
     gated::<DeepOf<Select8<I8>, I8>>("deep-select", &counter, &blobs::DEEP_SELECT_I8)?;
+    sparse::run(&counter)?;
     if board.fpu {
         ranking::run(&counter)?;
     }

@@ -5,9 +5,10 @@ use crate::{Board, Counter, Failed, calibrate, println};
 use firmware_models::{
     Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill,
 };
+use kernel_battery::kernels;
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, W8, precision::Quad};
+use mmoe::{F32, I8, W8, precision::{Pairs, Quad}};
 
 /// Checks every blob that fits the board.
 ///
@@ -16,6 +17,9 @@ use mmoe::{F32, I8, W8, precision::Quad};
 /// Where a blob does not load or a number differs from the host's.
 pub fn run(board: &Board) -> Result<(), Failed> {
     calibrate(board, &Counter::new(board))?;
+    if board.roomy {
+        kernels(board)?;
+    }
     let rows = if board.fpu { 1000 } else { 100 };
     if board.roomy {
         check::<Edge<F32>>("edge.f32", &blobs::EDGE_F32, rows)?;
@@ -28,7 +32,24 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     check::<Recsys<I8>>("recsys.i8", &blobs::RECSYS_I8, 1000)?;
     if board.roomy {
         check::<Edge<I8<Quad>>>("edge.i8-quad", &blobs::EDGE_I8_QUAD, 1000)?;
+        check::<Edge<I8<Pairs>>>("edge.i8-pairs", &blobs::EDGE_I8_PAIRS, 1000)?;
         check::<Recsys<I8<Quad>>>("recsys.i8-quad", &blobs::RECSYS_I8_QUAD, 1000)?;
+        check::<Recsys<I8<Pairs>>>("recsys.i8-pairs", &blobs::RECSYS_I8_PAIRS, 1000)?;
+    }
+    Ok(())
+}
+
+/// Every kernel of this core, and the portable ones beside them, against plain loops.
+#[inline(never)]
+fn kernels(board: &Board) -> Result<(), Failed> {
+    let of = [
+        ("portable", kernels!(mmoe::kernel::portable)),
+        (board.name, kernels!(mmoe::kernel)),
+    ];
+    for (name, kernels) in &of {
+        if !kernel_battery::run(kernels, &mut |what| println!("{name}: {what}")) {
+            return Err(Failed);
+        }
     }
     Ok(())
 }

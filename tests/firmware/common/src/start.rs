@@ -12,9 +12,9 @@ pub use riscv_rt::entry;
 pub struct Board {
     /// Its folder.
     pub name: &'static str,
-    /// Instructions that pass in two ticks of SysTick under `-icount shift=0` (one instruction a
-    /// nanosecond): 2·10⁹ / its clock. Unused where the core counts instructions itself.
-    pub per_two_ticks: u32,
+    /// Instructions that pass in four ticks of SysTick under `-icount shift=0` (one instruction a
+    /// nanosecond): 4·10⁹ / its clock. Unused where the core counts instructions itself.
+    pub per_four_ticks: u32,
     /// Multiplies and adds floats in hardware.
     pub fpu: bool,
     /// Has room for all models; the others check what fits 256 KB of flash and 16 KB of RAM.

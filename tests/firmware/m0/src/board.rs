@@ -1,7 +1,7 @@
 /// What the shared code has to know.
 pub const BOARD: firmware_common::Board = firmware_common::Board {
     name: "m0",
-    per_two_ticks: 80,
+    per_four_ticks: 160,
     fpu: false,
     roomy: true,
 };

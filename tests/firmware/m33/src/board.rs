@@ -1,7 +1,7 @@
 /// What the shared code has to know.
 pub const BOARD: firmware_common::Board = firmware_common::Board {
     name: "m33",
-    per_two_ticks: 100,
+    per_four_ticks: 200,
     fpu: true,
     roomy: true,
 };

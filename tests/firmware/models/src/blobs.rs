@@ -22,11 +22,13 @@ blobs! {
     EDGE_W8 "edge.w8"
     EDGE_I8 "edge.i8"
     EDGE_I8_QUAD "edge.i8-quad"
+    EDGE_I8_PAIRS "edge.i8-pairs"
     SMALL_I8 "small.i8"
     RECSYS_F32 "recsys.f32"
     RECSYS_W8 "recsys.w8"
     RECSYS_I8 "recsys.i8"
     RECSYS_I8_QUAD "recsys.i8-quad"
+    RECSYS_I8_PAIRS "recsys.i8-pairs"
     #[cfg(feature = "measured")]
     CENSUS_F32 "census.f32"
     #[cfg(feature = "measured")]
@@ -36,6 +38,8 @@ blobs! {
     #[cfg(feature = "measured")]
     CENSUS_I8_QUAD "census.i8-quad"
     #[cfg(feature = "measured")]
+    CENSUS_I8_PAIRS "census.i8-pairs"
+    #[cfg(feature = "measured")]
     AUTOENCODER_F32 "autoencoder.f32"
     #[cfg(feature = "measured")]
     AUTOENCODER_W8 "autoencoder.w8"
@@ -44,11 +48,15 @@ blobs! {
     #[cfg(feature = "measured")]
     AUTOENCODER_I8_QUAD "autoencoder.i8-quad"
     #[cfg(feature = "measured")]
+    AUTOENCODER_I8_PAIRS "autoencoder.i8-pairs"
+    #[cfg(feature = "measured")]
     SMALL_F32 "small.f32"
     #[cfg(feature = "measured")]
     SMALL_W8 "small.w8"
     #[cfg(feature = "measured")]
     SMALL_I8_QUAD "small.i8-quad"
+    #[cfg(feature = "measured")]
+    SMALL_I8_PAIRS "small.i8-pairs"
     #[cfg(feature = "measured")]
     DEEP_F32 "deep.f32"
     #[cfg(feature = "measured")]
@@ -57,6 +65,8 @@ blobs! {
     DEEP_I8 "deep.i8"
     #[cfg(feature = "measured")]
     DEEP_I8_QUAD "deep.i8-quad"
+    #[cfg(feature = "measured")]
+    DEEP_I8_PAIRS "deep.i8-pairs"
     #[cfg(feature = "measured")]
     RECSYS_WIDE_I8 "recsys-wide.i8"
     #[cfg(feature = "measured")]

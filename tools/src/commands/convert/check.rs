@@ -10,9 +10,10 @@ use mmoe_tools::eval;
 use mmoe_tools::golden::{self, Outline, TOLERANCE, What};
 use mmoe_tools::import::Weights;
 use mmoe_tools::model::Recognised;
+use mmoe_tools::quantize::Quantized;
 use mmoe_tools::readback::{self, CheckError};
 use mmoe_tools::search;
-use mmoe_tools::text::count;
+use mmoe_tools::text::{count, grouped};
 
 use crate::commands::CheckFailed;
 use crate::commands::output::differences::{failed, table};
@@ -33,15 +34,8 @@ pub(super) fn read_back(
         None => readback::float(blob, &from.graph.inputs, step).map(|c| float_checked(&c)),
         Some(quantized) => {
             let rows = conversion.calibration.as_ref();
-            readback::integer(blob, &from.graph, quantized, rows, step).map(|c| {
-                format!(
-                    "{} through the engine, bit for bit what the written rules give; the float \
-                     model's outputs are {:.1e} away at worst, {:.1e} on average",
-                    count(c.rows, "row"),
-                    c.worst,
-                    c.mean
-                )
-            })
+            readback::integer(blob, &from.graph, quantized, rows, step)
+                .map(|c| integers_checked(&c, quantized))
         }
     };
     bar.finish_and_clear();
@@ -52,6 +46,59 @@ pub(super) fn read_back(
         | CheckError::Wrapped { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
         other => other.into(),
     })
+}
+
+/// One line for the check itself, one for rows recombined, one for what saturated: the three lines
+/// stand under each other in the report.
+fn integers_checked(checked: &readback::Integers, quantized: &Quantized) -> String {
+    let apart = |a: &readback::Apart| {
+        let at = if a.worst_row.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", a.worst_row)
+        };
+        format!(
+            "{:.1e} away at worst{at}, {:.1e} on average",
+            a.worst, a.mean
+        )
+    };
+    let mut text = format!(
+        "{} through the engine, bit for bit what the written rules give; the float model's \
+         outputs are {}",
+        count(checked.given.rows, "row"),
+        apart(&checked.given)
+    );
+    if let Some(a) = &checked.recombined {
+        let _ = write!(
+            text,
+            "\nrecombined on {} made of features of different calibration rows: {}",
+            count(a.rows, "row"),
+            apart(a)
+        );
+    }
+    let rows = checked.given.rows + checked.recombined.as_ref().map_or(0, |a| a.rows);
+    let saturated: Vec<String> = quantized
+        .report
+        .iter()
+        .zip(&checked.shadow.layers)
+        .filter(|(_, l)| l.saturated > 0)
+        .map(|((name, _), l)| format!("`{name}` {} of {}", grouped(l.saturated), l.results))
+        .collect();
+    let layers = if saturated.is_empty() {
+        String::from("no result of a layer")
+    } else {
+        saturated.join(", ")
+    };
+    let features = match checked.clipped {
+        (0, _) => String::from("no feature"),
+        (n, all) => format!("{n} of {}", count(all, "feature value")),
+    };
+    let _ = write!(
+        text,
+        "\nsaturated  {layers}, on these {}; {features} of the rows given",
+        count(rows, "row")
+    );
+    text
 }
 
 fn float_checked(checked: &readback::Checked) -> String {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::cost::cores::{CORES, Measurements};
 use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::Graph;
@@ -24,49 +25,59 @@ use super::output::differences::tolerance;
 use super::output::{Target, note, print};
 use report::Report;
 
-/// Makes a blob of trained weights, and checks it before it is put in its place.
+/// Converts trained weights into a blob, and checks the blob before it replaces an older one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5, told apart by
-    /// their content.
+    /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5; or an exported
+    /// graph: .onnx or .tflite. They are told apart by their content.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
-    /// What the weights do not say: task names, activations, wiring (TOML, docs/spec.md).
+    /// What the weights file does not hold: names of tasks, activation functions, wiring (TOML, see
+    /// docs/spec.md).
     #[arg(long, value_name = "S.toml")]
     spec: Option<PathBuf>,
+    /// The tasks' names, in the order of an exported graph's outputs or of the columns of its one
+    /// output: `ctr,cvr`. Without them tasks are called as the outputs are.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    tasks: Vec<String>,
     /// How weights are stored and computed.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     precision: PrecisionArg,
-    /// Rows of inputs (array `x`, or CSV) that show which values occur; for i8.
+    /// Rows of features (array `x`, or CSV) that show which values are usual; for i8.
     #[arg(long, value_name = "X.npz")]
     calibration: Option<PathBuf>,
-    /// The framework's own outputs, which the conversion is held against; nothing is written if it
-    /// differs.
+    /// Outputs that the framework computed, to compare the blob with. Nothing is written if they
+    /// differ.
     #[arg(long, value_name = "G.npz")]
     golden: Option<PathBuf>,
-    /// How far a blob's outputs may be off the golden ones; 1e-5 for f32, unlimited for precisions
-    /// that round the weights.
+    /// How far the blob's outputs may be off the golden ones. The default is 1e-5 for f32, and no
+    /// limit for precisions that round the weights.
     #[arg(long, value_name = "T", value_parser = tolerance, requires = "golden")]
     tolerance: Option<f64>,
-    /// int8 weights in the towers' last layers as well.
+    /// Use int8 weights in the towers' last layers as well.
     #[arg(long)]
     narrow_heads: bool,
-    /// 16-bit weights for this layer (as `expert0.1`, or all of `expert0`); for i8.
+    /// Use 16-bit weights for this layer, such as `expert0.1`, or `expert0` for all of its layers;
+    /// for i8.
     #[arg(long, value_name = "LAYER")]
     keep_wide: Vec<String>,
-    /// Refuse, rather than widen a layer, where int8 weights cost more than this share of its
-    /// output; for i8.
+    /// Refuse to convert, rather than widen a layer, where int8 weights cost more than this share of
+    /// the layer's output; for i8.
     #[arg(long, value_name = "SHARE", value_parser = tolerance)]
     max_loss: Option<f64>,
-    /// The order of int8 weights: changes speed, never results; for i8.
+    /// The order of int8 weights in flash. It changes speed, never results; for i8.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     packing: PackingArg,
+    /// The core that the model is for: chooses the packing that is fastest there; for i8.
+    #[arg(long, value_name = "CORE", ignore_case = true, conflicts_with = "packing",
+          value_parser = CORES.map(|(name, _)| name))]
+    core: Option<String>,
     /// Store this many rows of inputs, made within the declared ranges, with the exact outputs
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
-    /// Go on where the file leaves open what changes the outputs, and neither the spec nor golden
-    /// rows decide: the blob then carries what was assumed.
+    /// Convert even though the file leaves open something that changes the outputs, and neither the
+    /// spec nor golden rows decide it. The blob then lists what was assumed.
     #[arg(long)]
     accept_assumptions: bool,
     /// Write the spec that says everything that this conversion took, golden rows' answers among it.
@@ -100,6 +111,8 @@ enum PackingArg {
     Panels,
     /// Panels as 32-bit words, for cores without SIMD: `I8<Quad>`.
     Quad,
+    /// Two rows in an int16, for cores with Arm's DSP or vector extension (M4, M7, M33, M55): `I8<Pairs>`.
+    Pairs,
 }
 
 impl PrecisionArg {
@@ -113,6 +126,19 @@ impl PrecisionArg {
 }
 
 impl Args {
+    /// The packing named, or the one that suits the core named.
+    fn packing(&self) -> Packing {
+        match (&self.core, self.packing) {
+            (Some(core), _) => {
+                let suits = Measurements::built_in().packing(&core.to_lowercase());
+                suits.unwrap_or_default()
+            }
+            (None, PackingArg::Panels) => Packing::Panels,
+            (None, PackingArg::Quad) => Packing::Quad,
+            (None, PackingArg::Pairs) => Packing::Pairs,
+        }
+    }
+
     /// The choices that these arguments make; the calibration rows are read later, when the
     /// features' names are known.
     fn conversion(&self) -> Conversion {
@@ -122,10 +148,7 @@ impl Args {
                 PrecisionArg::W8 => Precision::W8,
                 PrecisionArg::I8 => Precision::I8,
             },
-            packing: match self.packing {
-                PackingArg::Panels => Packing::Panels,
-                PackingArg::Quad => Packing::Quad,
-            },
+            packing: self.packing(),
             narrow_heads: self.narrow_heads,
             calibration: None,
             keep_wide: self.keep_wide.clone(),
@@ -177,6 +200,7 @@ impl Args {
             (!self.keep_wide.is_empty(), "--keep-wide"),
             (self.max_loss.is_some(), "--max-loss"),
             (self.packing != PackingArg::Panels, "--packing"),
+            (self.core.is_some(), "--core"),
         ];
         match given.iter().find(|(given, _)| *given) {
             Some((_, option)) if !integer => bail!(
@@ -193,7 +217,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let target = args.target()?;
     let spec = args.spec.as_deref().map(read_spec).transpose()?;
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
-    let weights = import::read(&args.weights)?;
+    let mut weights = import::read(&args.weights)?;
+    weights
+        .resolve(&args.tasks)
+        .with_context(|| args.weights.display().to_string())?;
     let mut report = Report::new(args, &weights);
     let format = weights.format.clone();
     let mut conversion = args.conversion();
@@ -217,7 +244,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     conversion.assumed = decided.assumed;
     match &golden {
         Some(golden) => {
-            let read = || Ok(import::read(&args.weights)?);
+            let read = || {
+                let mut weights = import::read(&args.weights)?;
+                weights.resolve(&args.tasks)?;
+                Ok(weights)
+            };
             report.line("imported", &check::imported(&made, golden, read)?);
         }
         None if made.open.is_empty() => {}

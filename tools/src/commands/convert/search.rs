@@ -41,7 +41,7 @@ pub(super) fn decide(
         },
     );
     bar.finish_and_clear();
-    let (settled, assumed) = match outcome? {
+    let settled = match outcome? {
         None => return Ok(Decided::default()),
         Some(Outcome::Nothing(why)) => {
             return Err(CheckFailed(format!(
@@ -58,12 +58,9 @@ pub(super) fn decide(
                 file.display()
             ));
         }
-        Some(Outcome::Undecided { settled, .. }) => {
-            let assumed = settled.assumed.clone();
-            (settled, assumed)
-        }
-        Some(Outcome::Settled(settled)) => (settled, Vec::new()),
+        Some(Outcome::Undecided { settled, .. } | Outcome::Settled(settled)) => settled,
     };
+    let assumed = settled.assumed;
     let said = settled.said.into_iter().map(|text| ("decided", text));
     let assumed_too = assumed.iter().map(|text| ("assumed", text.clone()));
     let notes = settled.notes.into_iter().map(|text| ("note", text));

@@ -17,26 +17,27 @@ use same_file::is_same_file;
 use super::input::{features, load, note_odd_numbers, read_blob};
 use super::output::{print, print_json, progress};
 
-/// Measures predictions against labels; several blobs stand side by side.
+/// Measures predictions against labels, for one blob or for several side by side.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The blobs.
+    /// The blobs to evaluate.
     #[arg(value_name = "M.mmoe", required = true)]
     models: Vec<PathBuf>,
-    /// `x` `[N, IN]` and for each task its labels `[N]` under its name; or CSV with the tasks'
-    /// names among its columns.
+    /// Labelled rows: `x` `[N, IN]`, and the labels `[N]` of each task under its name; or CSV with
+    /// the names of the tasks among its columns.
     #[arg(long, visible_alias = "input", value_name = "D.npz")]
     data: PathBuf,
-    /// The blob whose outputs and ranking the others are compared with; the first one where there
-    /// are several.
+    /// The blob whose outputs and ranking the others are compared with. Where there are several
+    /// blobs, the default is the first one.
     #[arg(long, value_name = "R.mmoe")]
     reference: Option<PathBuf>,
-    /// Also leave out experts that a gate weighs less than this: what it saves and what it costs.
+    /// Also evaluate without the experts that a gate weighs less than this, to see what that saves
+    /// and costs.
     #[arg(long, value_name = "E1,E2", value_delimiter = ',', value_parser = epsilon)]
     skip_below: Vec<f32>,
-    /// JSON. For one blob `{"<task>": {"auc", "log_loss"} or {"mse", "rmse"}}`, with a reference
-    /// also `"reference"` (its figures) and the differences in each task; for several blobs or
-    /// with --skip-below everything, as `{"reference": …, "models": […]}`.
+    /// Print JSON. For one blob it is `{"<task>": {"auc", "log_loss"} or {"mse", "rmse"}}`. A
+    /// reference adds its own figures under `"reference"`, and the differences to each task. For
+    /// several blobs, or with --skip-below, it is `{"reference": …, "models": […]}`.
     #[arg(long)]
     json: bool,
 }

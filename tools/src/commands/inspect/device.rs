@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use mmoe::blob::Blob;
+use mmoe::blob::{Blob, PackingKind};
 use mmoe_tools::cost::Cost;
-use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements};
+use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements, packing_of};
 use mmoe_tools::text::{grouped, rounded};
 use serde_json::{Value, json};
 
@@ -91,6 +91,8 @@ pub(super) struct Device<'a> {
     cost: &'a Cost,
     /// What the core is called in arguments and by people, and the estimate.
     core: Option<(&'static str, &'static str, Estimate)>,
+    /// The packing of int8 weights that suits the core, and that of the blob, where it has any.
+    packing: Option<(PackingKind, PackingKind)>,
 }
 
 impl<'a> Device<'a> {
@@ -108,7 +110,16 @@ impl<'a> Device<'a> {
                 Some((*core, *name, estimate))
             }
         };
-        Ok(Self { args, cost, core })
+        let packing = core.and_then(|(core, _, _)| {
+            let suits = Measurements::built_in().packing(core)?;
+            Some((suits, packing_of(blob)?))
+        });
+        Ok(Self {
+            args,
+            cost,
+            core,
+            packing,
+        })
     }
 
     fn flash(&self) -> u64 {
@@ -133,7 +144,7 @@ impl<'a> Device<'a> {
         let mut line = |what: &str, value: String| {
             let _ = writeln!(text, "{what:<12} {value}");
         };
-        if let Some((_, name, e)) = self.core {
+        if let Some((core, name, e)) = self.core {
             let within = (100.0 * e.error).ceil();
             line(
                 "core",
@@ -142,6 +153,23 @@ impl<'a> Device<'a> {
                     self.args.opt_level
                 ),
             );
+            match self.packing {
+                Some((suits, is)) if suits != is => line(
+                    "packing",
+                    format!(
+                        "{}; {} suits this core: convert again with --core {core}",
+                        is.name(),
+                        suits.name()
+                    ),
+                ),
+                Some((suits, _)) => {
+                    line(
+                        "packing",
+                        format!("{}, which suits this core", suits.name()),
+                    );
+                }
+                None => {}
+            }
             line(
                 "instructions",
                 format!(
@@ -211,6 +239,7 @@ impl<'a> Device<'a> {
             "core": core,
             "name": name,
             "opt_level": self.args.opt_level,
+            "packing": self.packing.map(|(suits, _)| suits.name()),
             "instructions": rounded(e.predict),
             "instructions_from_activations": rounded(e.predict_q),
             "error": e.error,

@@ -11,20 +11,20 @@ use mmoe_tools::engine::BlobBytes;
 
 use device::DeviceArgs;
 
-/// Says what is in a blob and what it costs, or what a weights file holds and what a spec must add.
+/// Shows what is in a blob and what it costs, or what a weights file holds and what a spec must add.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A blob, or a weights file.
+    /// The blob or the weights file to look at.
     #[arg(value_name = "M.mmoe|WEIGHTS")]
     file: PathBuf,
-    /// JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Every layer (of a blob).
+    /// Show every layer of a blob.
     #[arg(long)]
     layers: bool,
-    /// Write a spec that describes the weights file, to correct and convert with; `-`, or no name,
-    /// prints it.
+    /// Write a spec that describes the weights file, to correct it and convert with it. `-`, or no
+    /// name, prints it.
     #[arg(long, value_name = "OUT.toml", num_args = 0..=1, default_missing_value = "-")]
     write_spec: Option<PathBuf>,
     #[command(flatten)]

@@ -28,8 +28,14 @@ pub(super) fn inspect(args: &Args) -> Result<()> {
         }
         _ => None,
     };
-    let weights = import::read(&args.file)?;
-    let found = recognise::recognise(&weights);
+    let mut weights = import::read(&args.file)?;
+    let found = match weights.resolve(&[]) {
+        Err(why) => Err(why),
+        Ok(()) => match weights.recognised.clone() {
+            Some(found) => Ok(found),
+            None => recognise::recognise(&weights),
+        },
+    };
     if let Some(path) = &args.write_spec {
         let text = match &found {
             Ok(found) => write_plan(&weights, found.framework, &found.assumptions, &found.plan),

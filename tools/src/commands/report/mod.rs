@@ -22,26 +22,26 @@ use mmoe_tools::text::shown;
 use super::input::{features, load, note_odd_numbers, read_blob};
 use super::output::{Target, print};
 
-/// Writes one self-contained HTML page about a blob: what it is, what it costs, how good it is,
-/// what its gates do.
+/// Writes one self-contained HTML page about a blob: what it is, what it costs, how good its
+/// predictions are, and how its gates use the experts.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The blob.
+    /// The blob to report on.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// Rows, as for `run` and `eval`: adds what the gates do, and differences from the reference;
-    /// with labels quality and calibration as well.
+    /// Rows, as for `run` and `eval`. They add how the gates use the experts, and differences from
+    /// the reference. Labels among them add quality and calibration.
     #[arg(long, value_name = "D.npz")]
     data: Option<PathBuf>,
-    /// The same without looking for labels: what stands under the tasks' names may be something
-    /// else, such as a framework's outputs.
+    /// The same, without looking for labels. Use it where the arrays with the names of the tasks are
+    /// something else, such as a framework's outputs.
     #[arg(long, value_name = "X", conflicts_with = "data")]
     input: Option<PathBuf>,
-    /// The F32 blob that the model is held against: adds differences, and histograms for an
-    /// integer model.
+    /// The F32 blob to compare the model with. It adds differences, and histograms for an integer
+    /// model.
     #[arg(long, value_name = "F32.mmoe")]
     reference: Option<PathBuf>,
-    /// The page.
+    /// Where to write the page.
     #[arg(short, long, value_name = "OUT.html")]
     output: PathBuf,
 }

@@ -1,9 +1,10 @@
 //! Recognising the framework that wrote a file from the names and shapes of its tensors.
 //!
-//! The classes of the PyTorch frameworks are data ([`torch`]); what cannot be said so has a small
+//! The classes of the PyTorch frameworks are data (`torch.rs`); what cannot be said so has a small
 //! file each. All are asked in turn and answer with a [`Found`] if the file has their signature.
 
 mod deepctr;
+mod deepctr_numbered;
 mod draft;
 mod hub_recsys;
 mod keras;
@@ -28,7 +29,7 @@ use crate::plan::open::{Habits, Question, questions};
 pub use draft::draft;
 
 /// What recognition found: a plan, and what a person should know about it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Found {
     /// The framework's name.
     pub framework: &'static str,
@@ -93,6 +94,7 @@ const RECOGNISERS: &[Recogniser] = &[
     libmtl::recognise,
     pytorch_mmoe::recognise,
     deepctr::recognise,
+    deepctr_numbered::recognise,
     hub_recsys::recognise,
     keras_mmoe::recognise,
     keras::plain,

@@ -237,8 +237,17 @@ impl Reader<'_, '_> {
         let config = self.layer.config;
         let on = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(true);
         let class = self.layer.class;
-        let rms = class == "RMSNormalization"
-            || config.get("rms_scaling").and_then(Value::as_bool) == Some(true);
+        let rms = class == "RMSNormalization";
+        // Keras divides by the deviation there and leaves the mean in: no norm of the engine's.
+        if config.get("rms_scaling").and_then(Value::as_bool) == Some(true) {
+            return Err(ModelError::Unsupported {
+                place: self.place(),
+                what: "a LayerNormalization with rms_scaling".into(),
+                remedy: "it is no RMS norm, since it divides by the deviation and leaves the mean \
+                         in: train with RMSNormalization, or without rms_scaling"
+                    .into(),
+            });
+        }
         let epsilon = config.get("epsilon").and_then(Value::as_f64);
         let default = if class == "RMSNormalization" {
             1e-6
@@ -271,8 +280,10 @@ impl Reader<'_, '_> {
                 ));
             }
             ("GroupNormalization", _) => {
-                let groups = config.get("groups").and_then(Value::as_u64).unwrap_or(32);
-                NormKind::Group(usize::try_from(groups).unwrap_or(usize::MAX))
+                // Keras's −1, a group for each unit, is no number of groups here, and is refused.
+                let groups = config.get("groups").map_or(Some(32), Value::as_u64);
+                let groups = groups.and_then(|n| usize::try_from(n).ok());
+                NormKind::Group(groups.unwrap_or(0))
             }
             _ if rms => NormKind::Rms,
             _ => NormKind::Layer,

@@ -2,6 +2,7 @@
 //! the layers behind a mixture are taken in the file's order ([`order`]).
 
 mod config;
+mod lambda;
 mod layer;
 mod order;
 mod trace;

@@ -1,0 +1,4 @@
+#![doc = "autoencoder in I8<Pairs>."]
+#![no_std]
+#![no_main]
+bare::image!(firmware_models::Autoencoder<mmoe::I8<mmoe::precision::Pairs>>);

@@ -1,0 +1,31 @@
+//! The battery on the machine that runs the tests.
+
+use kernel_battery::{kernels, run};
+
+/// A test for the kernels of each of these modules.
+macro_rules! battery {
+    ($($test:ident: $($module:ident)::+;)*) => {$(
+        #[test]
+        fn $test() {
+            assert!(run(&kernels!($($module)::+), &mut |what| println!("{what}")));
+        }
+    )*};
+}
+battery! {
+    portable_kernels: mmoe::kernel::portable;
+    kernels_of_this_target: mmoe::kernel;
+}
+
+/// The battery notices a kernel that computes something else.
+#[test]
+fn a_wrong_kernel_is_found() {
+    let mut wrong = kernels!(mmoe::kernel::portable);
+    wrong.int8[2].1 = mmoe::kernel::portable::dense_i8;
+    assert!(!run(&wrong, &mut |_| {}));
+    let mut wrong = kernels!(mmoe::kernel::portable);
+    wrong.accumulate_f32 = |w, total, from, x, y| {
+        mmoe::kernel::portable::accumulate_f32(w, total, from, x, y);
+        y.iter_mut().for_each(|y| *y += 0.0);
+    };
+    assert!(!run(&wrong, &mut |_| {}));
+}

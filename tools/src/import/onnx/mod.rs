@@ -1,0 +1,230 @@
+//! ONNX models.
+
+mod messages;
+mod operators;
+
+use std::path::{Component, Path};
+
+use prost::Message as _;
+
+use super::{Reason, Weights, read_bounded};
+use crate::import::collect::Budget;
+use crate::program::build::Builder;
+use crate::program::{Array, Program};
+use messages::{Model, Tensor};
+
+const FORMAT: &str = "ONNX";
+/// Element types, as `TensorProto.DataType` counts them.
+mod dtype {
+    pub(super) const FLOAT: i32 = 1;
+    pub(super) const STRING: i32 = 8;
+    pub(super) const BOOL: i32 = 9;
+    pub(super) const FLOAT16: i32 = 10;
+    pub(super) const DOUBLE: i32 = 11;
+    pub(super) const BFLOAT16: i32 = 16;
+}
+
+/// Reads a model; `folder` is where files stand that it keeps its weights in.
+pub(super) fn read(bytes: &[u8], folder: Option<&Path>) -> Result<Weights, Reason> {
+    let mut budget = Budget::new(bytes.len());
+    budget.take(structures(bytes), "the graph")?;
+    let model = Model::decode(bytes).map_err(|e| Reason::damaged(FORMAT, e))?;
+    let producer = match model.producer.as_str() {
+        "" => String::new(),
+        name => format!(" written by {name} {}", model.producer_version)
+            .trim_end()
+            .to_owned(),
+    };
+    let program = program(model, folder, &mut budget)?;
+    Ok(Weights {
+        format: format!("ONNX graph{producer}"),
+        program: Some(program),
+        ..Weights::default()
+    })
+}
+
+/// What nodes and tensors take in memory beside their numbers: an empty message has two bytes in the
+/// file, so they are counted before any is decoded.
+fn structures(bytes: &[u8]) -> u64 {
+    /// Which fields hold messages, level by level: the graph; its nodes, initializers, inputs and
+    /// outputs; attributes and entries.
+    const MESSAGES: [&[u32]; 3] = [&[7], &[1, 5, 11, 12], &[5, 13]];
+    const OF_A_FIELD: u64 = 64;
+    fn fields(mut at: &[u8], levels: &[&[u32]]) -> u64 {
+        let mut count = 0;
+        while let Ok((tag, wire)) = prost::encoding::decode_key(&mut at) {
+            let before = at;
+            let context = prost::encoding::DecodeContext::default();
+            if prost::encoding::skip_field(wire, tag, &mut at, context).is_err() {
+                break;
+            }
+            count += 1;
+            let mut field = &before[..before.len() - at.len()];
+            if let [here, inner @ ..] = levels
+                && here.contains(&tag)
+                && wire == prost::encoding::WireType::LengthDelimited
+                && prost::encoding::decode_varint(&mut field).is_ok()
+            {
+                count += fields(field, inner);
+            }
+        }
+        count
+    }
+    fields(bytes, &MESSAGES) * OF_A_FIELD
+}
+
+fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<Program, Reason> {
+    let nothing = || Reason::NoTensors {
+        found: "an ONNX model without a graph".into(),
+    };
+    let graph = model.graph.ok_or_else(nothing)?;
+    let opset = model
+        .opsets
+        .iter()
+        .find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
+    let opset = opset.map_or(1, |o| o.version);
+    let mut builder = Builder::new("ONNX graph");
+    for tensor in graph.initializers {
+        let array = array(&tensor, folder, budget)?;
+        builder.define(&tensor.name, array);
+    }
+    for input in &graph.inputs {
+        // Before version 4 initializers are listed among the inputs.
+        if builder.is_constant(&input.name) {
+            continue;
+        }
+        let tensor = input.ty.as_ref().and_then(|t| t.tensor.as_ref());
+        if tensor.is_some_and(|t| t.dtype == dtype::STRING) {
+            return Err(Reason::Kind {
+                tensor: input.name.clone(),
+                kind: "an input of strings".into(),
+                remedy: "Export the part of the model that follows the look-up of the strings",
+            });
+        }
+        let dims = tensor
+            .and_then(|t| t.shape.as_ref())
+            .map(|s| s.dims.as_slice());
+        let size = |s: Option<i64>| s.and_then(|s| usize::try_from(s).ok()).filter(|s| *s > 0);
+        let shape = dims
+            .unwrap_or_default()
+            .iter()
+            .map(|d| size(d.size))
+            .collect();
+        let value = builder.value(&input.name);
+        builder.input(&input.name, value, shape);
+    }
+    for node in &graph.nodes {
+        operators::translate(&mut builder, node, opset, budget)?;
+    }
+    for output in &graph.outputs {
+        let value = builder.value(&output.name);
+        builder.output(&output.name, value);
+    }
+    Ok(builder.finish())
+}
+
+/// The numbers of a tensor.
+fn array(
+    tensor: &Tensor,
+    folder: Option<&Path>,
+    budget: &mut Budget,
+) -> Result<Array<f64>, Reason> {
+    let name = || format!("tensor `{}`", tensor.name);
+    let damaged = |what: &str| Reason::damaged(FORMAT, format!("{} {what}", name()));
+    let shape: Option<Vec<usize>> = tensor
+        .dims
+        .iter()
+        .map(|d| usize::try_from(*d).ok())
+        .collect();
+    let shape = shape.ok_or_else(|| damaged("has a negative size"))?;
+    let count = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
+    let count = count.ok_or_else(|| damaged("has more elements than can be counted"))?;
+    budget.take((count as u64).saturating_mul(8), &name())?;
+    let external = if tensor.location == 1 {
+        Some(external(tensor, folder)?)
+    } else {
+        None
+    };
+    let raw = external.as_ref().or(tensor.raw.as_ref());
+    let data: Vec<f64> = match (raw, tensor.dtype) {
+        (Some(raw), dtype) => numbers(raw, dtype).ok_or_else(|| Reason::Dtype {
+            tensor: tensor.name.clone(),
+            dtype: format!("{dtype} of ONNX"),
+        })?,
+        (None, dtype::FLOAT) => tensor.floats.iter().map(|v| f64::from(*v)).collect(),
+        (None, dtype::DOUBLE) => tensor.doubles.clone(),
+        (None, dtype::FLOAT16 | dtype::BFLOAT16) => {
+            let bytes: Vec<u8> = tensor
+                .ints
+                .iter()
+                .flat_map(|v| (*v as u16).to_le_bytes())
+                .collect();
+            numbers(&bytes, tensor.dtype).unwrap_or_default()
+        }
+        (None, 7 | 12 | 13) => tensor.longs.iter().map(|v| *v as f64).collect(),
+        (None, _) => tensor.ints.iter().map(|v| f64::from(*v)).collect(),
+    };
+    if data.len() != count {
+        return Err(damaged(&format!(
+            "has shape {shape:?} and {} elements",
+            data.len()
+        )));
+    }
+    Ok(Array { shape, data })
+}
+
+/// Little-endian elements; `None` if their type is not one of numbers.
+fn numbers(raw: &[u8], dtype: i32) -> Option<Vec<f64>> {
+    fn each<const N: usize>(raw: &[u8], of: impl Fn([u8; N]) -> f64) -> Option<Vec<f64>> {
+        Some(raw.as_chunks::<N>().0.iter().map(|b| of(*b)).collect())
+    }
+    match dtype {
+        dtype::FLOAT => each(raw, |b| f64::from(f32::from_le_bytes(b))),
+        2 | dtype::BOOL => each(raw, |[b]| f64::from(b)),
+        3 => each(raw, |[b]| f64::from(b as i8)),
+        4 => each(raw, |b| f64::from(u16::from_le_bytes(b))),
+        5 => each(raw, |b| f64::from(i16::from_le_bytes(b))),
+        6 => each(raw, |b| f64::from(i32::from_le_bytes(b))),
+        7 => each(raw, |b| i64::from_le_bytes(b) as f64),
+        dtype::FLOAT16 => each(raw, |b| half::f16::from_le_bytes(b).to_f64()),
+        dtype::DOUBLE => each(raw, f64::from_le_bytes),
+        12 => each(raw, |b| f64::from(u32::from_le_bytes(b))),
+        13 => each(raw, |b| u64::from_le_bytes(b) as f64),
+        dtype::BFLOAT16 => each(raw, |b| half::bf16::from_le_bytes(b).to_f64()),
+        _ => None,
+    }
+}
+
+/// The bytes of a tensor that stand in a file beside the model.
+fn external(tensor: &Tensor, folder: Option<&Path>) -> Result<Vec<u8>, Reason> {
+    let entry = |key: &str| {
+        tensor
+            .external
+            .iter()
+            .find(|e| e.key == key)
+            .map(|e| e.value.as_str())
+    };
+    let place = entry("location").unwrap_or_default();
+    // Only a file of the model's own folder.
+    let plain = Path::new(place)
+        .components()
+        .all(|c| matches!(c, Component::Normal(_)));
+    let folder = folder
+        .filter(|_| plain && !place.is_empty())
+        .ok_or_else(|| Reason::Kind {
+            tensor: tensor.name.clone(),
+            kind: format!("in a file of its own (`{place}`)"),
+            remedy: "Put that file beside the model, under its name, or export with the weights \
+                 inside",
+        })?;
+    let number = |key: &str| entry(key).and_then(|v| v.parse::<usize>().ok());
+    let bytes = read_bounded(&folder.join(place), super::LONGEST)?;
+    let start = number("offset").unwrap_or(0);
+    let end = number("length").map_or(bytes.len(), |l| start.saturating_add(l));
+    bytes.get(start..end).map(<[u8]>::to_vec).ok_or_else(|| {
+        Reason::damaged(
+            FORMAT,
+            format!("tensor `{}` lies outside `{place}`", tensor.name),
+        )
+    })
+}

@@ -1,0 +1,658 @@
+//! What formulas are in other words: activations, norms and gates that exporters wrote out.
+//!
+//! Each function gets what is about to be made and gives back what it comes to, if it knows.
+
+use std::rc::Rc;
+
+use super::symbol::{Formula, Id, Symbols, Value};
+use super::{Binary, Unary};
+
+/// Constants of formulas went through f32 once.
+const CLOSE: f64 = 1e-5;
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= CLOSE * b.abs().max(1e-30)
+}
+
+/// What a formula is the variance of.
+#[derive(Debug, Clone)]
+pub(super) struct Variance {
+    group: Rc<[Id]>,
+    epsilon: f64,
+    /// `None`: the mean is taken to be 0.
+    mean: Option<Id>,
+}
+
+/// `factor·f(argument)` in a sum of one term with this offset.
+fn offset_function(s: &Symbols, id: Id) -> Option<(Unary, Id, f64, f64)> {
+    let Formula::Sum(terms, bias) = s.formula(id) else {
+        return None;
+    };
+    let [(atom, factor)] = terms[..] else {
+        return None;
+    };
+    match *s.formula(atom) {
+        Formula::Function(f, argument) => Some((f, argument, factor, *bias)),
+        _ => None,
+    }
+}
+
+/// `λ` where `argument` is `λ·x`.
+fn multiple(s: &mut Symbols, argument: Id, x: Id) -> Option<f64> {
+    let ((a, of_a, bias_a), (b, of_b, bias_b)) = (s.affine(argument), s.affine(x));
+    let factor = of_a / of_b;
+    let same = a == b && (bias_a - factor * bias_b).abs() <= CLOSE * bias_a.abs().max(1e-9);
+    (same && factor.is_finite()).then_some(if (factor - 1.0).abs() < CLOSE {
+        1.0
+    } else {
+        factor
+    })
+}
+
+/// `scale·f(λ·x)`.
+fn applied(s: &mut Symbols, f: Unary, x: Id, factor: f64, scale: f64) -> Value {
+    let argument = s.scaled(x, factor, 0.0);
+    let value = s.function(f, argument);
+    s.scale(value, scale)
+}
+
+/// `a·b`, neither with a factor of its own.
+pub(super) fn product(s: &mut Symbols, a: Id, b: Id) -> Option<Value> {
+    if a == b {
+        return Some(s.power(Value::Of(a), 2.0));
+    }
+    one_way(s, a, b).or_else(|| one_way(s, b, a))
+}
+
+fn one_way(s: &mut Symbols, x: Id, other: Id) -> Option<Value> {
+    if let Some((f, argument, factor, bias)) = offset_function(s, other)
+        && close(factor, bias)
+    {
+        // x·(1 + erf(x / √2)), x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+        if f == Unary::Erf {
+            let factor_of_x = multiple(s, argument, x)? * std::f64::consts::SQRT_2;
+            let factor_of_x = if close(factor_of_x, 1.0) {
+                1.0
+            } else {
+                factor_of_x
+            };
+            return Some(applied(
+                s,
+                Unary::Gelu,
+                x,
+                factor_of_x,
+                2.0 * factor / factor_of_x,
+            ));
+        }
+        if f == Unary::Tanh && is_gelu_argument(s, argument, x) {
+            return Some(applied(s, Unary::GeluTanh, x, 1.0, 2.0 * factor));
+        }
+    }
+    match s.formula(other).clone() {
+        Formula::Function(Unary::Sigmoid, argument) => {
+            let factor = multiple(s, argument, x)?;
+            Some(applied(s, Unary::Silu, x, factor, 1.0 / factor))
+        }
+        Formula::Function(Unary::Clip { min: 0.0, max: 6.0 }, argument) => {
+            let shifted = s.scaled(x, 1.0, 3.0);
+            (shifted == Value::Of(argument)).then(|| applied(s, Unary::Hardswish, x, 1.0, 6.0))
+        }
+        Formula::Function(Unary::HardSigmoid { alpha, beta }, argument)
+            if argument == x && close(alpha, 1.0 / 6.0) && close(beta, 0.5) =>
+        {
+            Some(applied(s, Unary::Hardswish, x, 1.0, 1.0))
+        }
+        Formula::Function(Unary::Tanh, argument) => match *s.formula(argument) {
+            Formula::Function(Unary::Softplus, inner) if inner == x => {
+                Some(applied(s, Unary::Mish, x, 1.0, 1.0))
+            }
+            _ => None,
+        },
+        Formula::Function(Unary::Power(p), base) => {
+            if let Formula::Function(Unary::Power(q), other_base) = *s.formula(x)
+                && base == other_base
+                && p.fract() == 0.0
+                && q.fract() == 0.0
+            {
+                return Some(s.power(Value::Of(base), p + q));
+            }
+            if base == x && p.fract() == 0.0 && p > 0.0 {
+                return Some(s.power(Value::Of(base), p + 1.0));
+            }
+            if p == -1.0 {
+                return softsign(s, x, base).or_else(|| renormalised(s, x, base));
+            }
+            if p == -0.5 {
+                normalised(s, x, base)
+            } else {
+                None
+            }
+        }
+        Formula::IsLargest(group, k, at) => {
+            let (logits, whole) = softmax_of(s, &group)?;
+            let own = group.get(at as usize) == Some(&x);
+            (own && whole).then(|| {
+                s.make(Formula::TopK {
+                    logits,
+                    k,
+                    index: at,
+                    renormalise: false,
+                })
+            })
+        }
+        _ => None,
+    }
+}
+
+fn is_gelu_argument(s: &mut Symbols, argument: Id, x: Id) -> bool {
+    let cube = s.power(Value::Of(x), 3.0);
+    let cube = s.scale(cube, 0.044_715);
+    let sum = s.add(Value::Of(x), cube);
+    let wanted = s.scale(sum, (2.0 / std::f64::consts::PI).sqrt());
+    let Value::Of(wanted) = wanted else {
+        return false;
+    };
+    alike(s, argument, wanted, 6)
+}
+
+/// Whether formulas are the same but for the rounding of their constants.
+fn alike(s: &Symbols, a: Id, b: Id, depth: usize) -> bool {
+    if a == b {
+        return true;
+    }
+    if depth == 0 {
+        return false;
+    }
+    let (terms_a, bias_a) = flat(s, a);
+    let (terms_b, bias_b) = flat(s, b);
+    let same = |(a, of_a): &(Id, f64)| {
+        terms_b
+            .iter()
+            .any(|(b, of_b)| close(*of_a, *of_b) && alike(s, *a, *b, depth - 1))
+    };
+    let grew = terms_a.len() > 1 || terms_a.first().is_some_and(|(t, _)| *t != a);
+    grew && terms_a.len() == terms_b.len()
+        && (bias_a - bias_b).abs() < CLOSE
+        && terms_a.iter().all(same)
+}
+
+/// The terms of a sum, and of sums in it, as far as they are few.
+fn flat(s: &Symbols, id: Id) -> (Vec<(Id, f64)>, f64) {
+    const FEW: usize = 4;
+    match s.formula(id) {
+        Formula::Sum(terms, bias) if terms.len() <= FEW => {
+            let (mut all, mut sum) = (Vec::new(), *bias);
+            for (term, factor) in terms.iter() {
+                let inner = match s.formula(*term) {
+                    Formula::Sum(inner, _) if inner.len() <= FEW => flat(s, *term),
+                    _ => (vec![(*term, 1.0)], 0.0),
+                };
+                sum += factor * inner.1;
+                all.extend(inner.0.into_iter().map(|(id, f)| (id, f * factor)));
+            }
+            (all, sum)
+        }
+        _ => (vec![(id, 1.0)], 0.0),
+    }
+}
+
+/// `x / (1 + |x|)`.
+fn softsign(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
+    let (f, argument, factor, bias) = offset_function(s, base)?;
+    let fits = f == Unary::Abs && argument == x && close(factor, 1.0) && close(bias, 1.0);
+    fits.then(|| applied(s, Unary::Softsign, x, 1.0, 1.0))
+}
+
+/// The weights of a top-k gate, divided by their sum.
+fn renormalised(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
+    /// Added so that nothing is divided by 0; weights of a softmax do not come near it.
+    const GUARD: f64 = 1e-7;
+    let Formula::TopK {
+        logits,
+        k,
+        index,
+        renormalise: false,
+    } = s.formula(x).clone()
+    else {
+        return None;
+    };
+    let Formula::Sum(terms, bias) = s.formula(base).clone() else {
+        return None;
+    };
+    let all = (0..logits.len() as u32).all(|index| {
+        let weight = Formula::TopK {
+            logits: logits.clone(),
+            k,
+            index,
+            renormalise: false,
+        };
+        let id = s.intern(weight);
+        terms.contains(&(id, 1.0))
+    });
+    (all && terms.len() == logits.len() && bias.abs() <= GUARD).then(|| {
+        s.make(Formula::TopK {
+            logits,
+            k,
+            index,
+            renormalise: true,
+        })
+    })
+}
+
+/// `(x − mean) / √(variance + ε)`, or `x / √(mean square + ε)`.
+fn normalised(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
+    let variance = variance(s, base)?;
+    let index = match variance.mean {
+        None => variance.group.iter().position(|g| *g == x)?,
+        Some(mean) => {
+            let centred = |s: &mut Symbols, g: Id| s.subtract(Value::Of(g), Value::Of(mean));
+            variance
+                .group
+                .iter()
+                .position(|g| centred(s, *g) == Value::Of(x))?
+        }
+    };
+    Some(s.make(Formula::Norm {
+        group: variance.group,
+        index: index as u32,
+        rms: variance.mean.is_none(),
+        epsilon: variance.epsilon,
+    }))
+}
+
+/// What `id`, a variance and an epsilon, is the variance of.
+fn variance(s: &mut Symbols, id: Id) -> Option<Variance> {
+    if let Some(known) = s.variances.get(&id) {
+        return known.clone();
+    }
+    let found = find_variance(s, id);
+    s.variances.insert(id, found.clone());
+    found
+}
+
+fn find_variance(s: &mut Symbols, id: Id) -> Option<Variance> {
+    let Formula::Sum(terms, epsilon) = s.formula(id).clone() else {
+        return None;
+    };
+    let share = 1.0 / terms.len() as f64;
+    let mut squared = Vec::with_capacity(terms.len());
+    for (term, factor) in terms.iter() {
+        match *s.formula(*term) {
+            Formula::Function(Unary::Power(2.0), base) if close(*factor, share) => {
+                squared.push(base);
+            }
+            _ => return None,
+        }
+    }
+    let mean = match s.formula(*squared.first()?) {
+        Formula::Sum(terms, _) if terms.len() == 2 => {
+            let is_mean = |id: Id| match s.formula(id) {
+                Formula::Sum(inner, 0.0) => {
+                    inner.len() == squared.len() && inner.iter().all(|(_, f)| close(*f, share))
+                }
+                _ => false,
+            };
+            terms
+                .iter()
+                .find(|(id, f)| *f == -1.0 && is_mean(*id))
+                .map(|(id, _)| *id)
+        }
+        _ => None,
+    };
+    let group: Rc<[Id]> = match mean {
+        None => squared.clone().into(),
+        Some(mean) => match s.formula(mean) {
+            Formula::Sum(inner, _) => inner.iter().map(|(id, _)| *id).collect(),
+            _ => return None,
+        },
+    };
+    if let Some(mean) = mean {
+        for (unit, square) in group.iter().zip(&squared) {
+            if s.subtract(Value::Of(*unit), Value::Of(mean)) != Value::Of(*square) {
+                return None;
+            }
+        }
+    }
+    Some(Variance {
+        group,
+        epsilon,
+        mean,
+    })
+}
+
+/// Terms and a number.
+pub(super) fn sum(s: &mut Symbols, terms: &[(Id, f64)], bias: f64) -> Option<Value> {
+    let [first, second] = *terms else {
+        return None;
+    };
+    scaled_norm(s, first, second, bias)
+        .or_else(|| scaled_norm(s, second, first, bias))
+        .or_else(|| two_sided(s, first, second, bias))
+        .or_else(|| two_sided(s, second, first, bias))
+}
+
+/// `γ·x·s − γ·mean·s + β` with `s = 1 / √(variance + ε)`.
+fn scaled_norm(
+    s: &mut Symbols,
+    (of_x, factor_x): (Id, f64),
+    (of_mean, factor_mean): (Id, f64),
+    bias: f64,
+) -> Option<Value> {
+    let Formula::Product(a, b) = *s.formula(of_mean) else {
+        return None;
+    };
+    let Formula::Product(c, d) = *s.formula(of_x) else {
+        return None;
+    };
+    let inverse = [a, b].into_iter().find(|f| [c, d].contains(f))?;
+    let Formula::Function(Unary::Power(-0.5), base) = *s.formula(inverse) else {
+        return None;
+    };
+    let variance = variance(s, base)?;
+    variance.mean.filter(|m| [a, b].contains(m))?;
+    let gain = -factor_mean;
+    let index = variance.group.iter().position(|unit| {
+        match s.multiply(Value::Of(*unit), Value::Of(inverse)) {
+            Value::Of(id) => {
+                let (atom, factor, _) = s.affine(id);
+                atom == of_x && close(factor_x, gain * factor)
+            }
+            Value::Known(_) => false,
+        }
+    })?;
+    let norm = s.intern(Formula::Norm {
+        group: variance.group,
+        index: index as u32,
+        rms: false,
+        epsilon: variance.epsilon,
+    });
+    Some(s.scaled(norm, gain, bias))
+}
+
+/// `relu(x) − slope·relu(−x)`.
+fn two_sided(
+    s: &mut Symbols,
+    (above, factor_above): (Id, f64),
+    (below, factor_below): (Id, f64),
+    bias: f64,
+) -> Option<Value> {
+    let Formula::Function(Unary::Relu, x) = *s.formula(above) else {
+        return None;
+    };
+    let Formula::Function(Unary::Relu, negative) = *s.formula(below) else {
+        return None;
+    };
+    if s.scaled(x, -1.0, 0.0) != Value::Of(negative) || s.affine(x).1 < 0.0 && s.affine(x).0 != x {
+        return None;
+    }
+    let value = s.function(Unary::LeakyRelu(-factor_below / factor_above), Value::Of(x));
+    let value = s.scale(value, factor_above);
+    Some(s.add(value, Value::Known(bias)))
+}
+
+/// `base^p`.
+pub(super) fn power(s: &mut Symbols, base: Id, p: f64) -> Option<Value> {
+    // 1 / (1 + e^−x)
+    let (f, argument, factor, bias) = offset_function(s, base)?;
+    if p != -1.0 || f != Unary::Exp || !close(factor, 1.0) || !close(bias, 1.0) {
+        return None;
+    }
+    let x = s.scaled(argument, -1.0, 0.0);
+    Some(s.function(Unary::Sigmoid, x))
+}
+
+/// `f(x)`.
+pub(super) fn function(s: &mut Symbols, f: Unary, x: Id) -> Option<Value> {
+    let inner = match *s.formula(x) {
+        Formula::Function(f, _) => Some(f),
+        _ => None,
+    };
+    let base = |s: &Symbols| match *s.formula(x) {
+        Formula::Function(_, base) => base,
+        _ => x,
+    };
+    match f {
+        Unary::Clip { min, max } if min == f64::NEG_INFINITY && max == f64::INFINITY => {
+            Some(Value::Of(x))
+        }
+        Unary::Clip {
+            min: 0.0,
+            max: f64::INFINITY,
+        } => Some(s.function(Unary::Relu, Value::Of(x))),
+        Unary::Clip { min, max } => {
+            let (low, high) = match inner {
+                Some(Unary::Relu) => (0.0, f64::INFINITY),
+                Some(Unary::Clip { min, max }) => (min, max),
+                _ => return None,
+            };
+            let within = Unary::Clip {
+                min: low.max(min),
+                max: high.min(max),
+            };
+            Some(s.function(within, Value::Of(base(s))))
+        }
+        Unary::Relu => match inner {
+            Some(Unary::Relu | Unary::Sigmoid | Unary::Softplus | Unary::Exp) => Some(Value::Of(x)),
+            Some(Unary::Clip { max, .. }) if max > 0.0 => {
+                let within = match inner {
+                    Some(Unary::Clip { min, max }) => Unary::Clip {
+                        min: min.max(0.0),
+                        max,
+                    },
+                    _ => return None,
+                };
+                Some(s.function(within, Value::Of(base(s))))
+            }
+            _ => None,
+        },
+        Unary::Erfc => {
+            let erf = s.function(Unary::Erf, Value::Of(x));
+            let negative = s.scale(erf, -1.0);
+            Some(s.add(negative, Value::Known(1.0)))
+        }
+        // An odd function: the sign stands outside.
+        Unary::Erf if s.affine(x).1 < 0.0 => {
+            let positive = s.scaled(x, -1.0, 0.0);
+            let value = s.function(Unary::Erf, positive);
+            Some(s.scale(value, -1.0))
+        }
+        // ln(1 + e^x)
+        Unary::Log => {
+            let (f, argument, factor, bias) = offset_function(s, x)?;
+            (f == Unary::Exp && close(factor, 1.0) && close(bias, 1.0))
+                .then(|| s.function(Unary::Softplus, Value::Of(argument)))
+        }
+        _ => None,
+    }
+}
+
+/// A maximum, a minimum or a comparison.
+pub(super) fn pair(s: &mut Symbols, f: Binary, a: Value, b: Value) -> Option<Value> {
+    let (Value::Of(a), Value::Of(b)) = (a, b) else {
+        return None;
+    };
+    if f != Binary::Max {
+        return None;
+    }
+    // max(x, slope·x)
+    let (x, factor) = match (multiple(s, b, a), multiple(s, a, b)) {
+        (Some(factor), _) if factor.abs() <= 1.0 => (a, factor),
+        (_, Some(factor)) if factor.abs() <= 1.0 => (b, factor),
+        _ => return None,
+    };
+    (factor >= 0.0).then(|| s.function(Unary::LeakyRelu(factor), Value::Of(x)))
+}
+
+/// `condition ? a : b`.
+pub(super) fn choice(s: &mut Symbols, condition: Id, a: Value, b: Value) -> Option<Value> {
+    /// Beyond it softplus is its argument, within 5e-7 of it.
+    const BEYOND: f64 = 14.0;
+    let Formula::Pair(Binary::Less | Binary::LessOrEqual, low, high) = *s.formula(condition) else {
+        return None;
+    };
+    // threshold < β·x ? x : softplus(β·x) / β
+    if let (Value::Known(threshold), Value::Of(_), Value::Of(x), Value::Of(curve)) =
+        (low, high, a, b)
+        && threshold >= BEYOND
+    {
+        let (atom, factor, offset) = s.affine(curve);
+        if let Formula::Function(Unary::Softplus, argument) = *s.formula(atom)
+            && offset == 0.0
+            && multiple(s, argument, x).is_some_and(|m| close(m * factor, 1.0))
+            && high == Value::Of(argument)
+        {
+            return Some(b);
+        }
+    }
+    // 0 < x ? x : f(x)
+    let (x, below) = match (low, high) {
+        (Value::Known(0.0), Value::Of(x)) if a == Value::Of(x) => (x, b),
+        (Value::Of(x), Value::Known(0.0)) if b == Value::Of(x) => (x, a),
+        _ => return None,
+    };
+    let Value::Of(below) = below else {
+        return (below == Value::Known(0.0)).then(|| s.function(Unary::Relu, Value::Of(x)));
+    };
+    if let Some(slope) = multiple(s, below, x) {
+        return Some(s.function(Unary::LeakyRelu(slope), Value::Of(x)));
+    }
+    let (f, argument, factor, bias) = offset_function(s, below)?;
+    (f == Unary::Exp && argument == x && close(-bias, factor))
+        .then(|| s.function(Unary::Elu(factor), Value::Of(x)))
+}
+
+/// The logits that a group is the softmax of, and whether it is all of it, in order.
+fn softmax_of(s: &Symbols, group: &[Id]) -> Option<(Rc<[Id]>, bool)> {
+    let Formula::Softmax(logits, _) = s.formula(*group.first()?) else {
+        return None;
+    };
+    let in_order = group
+        .iter()
+        .enumerate()
+        .all(|(at, id)| match s.formula(*id) {
+            Formula::Softmax(other, index) => other == logits && *index as usize == at,
+            _ => false,
+        });
+    Some((logits.clone(), in_order && group.len() == logits.len()))
+}
+
+/// The softmax of a group that is a top-k gate's.
+pub(super) fn softmax(s: &mut Symbols, group: &Rc<[Id]>) -> Option<Vec<Formula>> {
+    /// A logit so low has no weight.
+    const HIDDEN: f64 = -1e4;
+    let count = group.len() as u32;
+    if let Formula::Largest(all, k, 0) = s.formula(group[0]).clone() {
+        let whole = group
+            .iter()
+            .enumerate()
+            .all(|(at, id)| *s.formula(*id) == Formula::Largest(all.clone(), k, at as u32));
+        return (whole && count == k).then(|| {
+            (0..k)
+                .map(|at| Formula::LargestSoftmax(all.clone(), k, at))
+                .collect()
+        });
+    }
+    // z < the k-th largest ? −∞ : z
+    let mut logits = Vec::with_capacity(group.len());
+    let mut limit = None;
+    for id in group.iter() {
+        let Formula::Choice(condition, a, b) = *s.formula(*id) else {
+            return None;
+        };
+        let Formula::Pair(f, low, high) = *s.formula(condition) else {
+            return None;
+        };
+        let (hidden, z) = match f {
+            Binary::Less => (a, b),
+            Binary::LessOrEqual => (b, a),
+            _ => return None,
+        };
+        let (z_compared, bound) = if f == Binary::Less {
+            (low, high)
+        } else {
+            (high, low)
+        };
+        let (Value::Known(hidden), Value::Of(z), Value::Of(bound)) = (hidden, z, bound) else {
+            return None;
+        };
+        if hidden > HIDDEN || z_compared != Value::Of(z) || limit.is_some_and(|l| l != bound) {
+            return None;
+        }
+        limit = Some(bound);
+        logits.push(z);
+    }
+    let Formula::Largest(all, k, at) = s.formula(limit?).clone() else {
+        return None;
+    };
+    if *all != logits[..] || at + 1 != k {
+        return None;
+    }
+    let weight = |index| Formula::TopK {
+        logits: all.clone(),
+        k,
+        index,
+        renormalise: true,
+    };
+    Some((0..count).map(weight).collect())
+}
+
+/// Zeros, but for what is new at these places.
+pub(super) fn scatter(
+    s: &mut Symbols,
+    size: usize,
+    places: &[Id],
+    new: &[Value],
+) -> Option<Vec<Formula>> {
+    let Formula::Place(group, k, 0) = s.formula(*places.first()?).clone() else {
+        return None;
+    };
+    let in_order = places
+        .iter()
+        .enumerate()
+        .all(|(at, id)| *s.formula(*id) == Formula::Place(group.clone(), k, at as u32));
+    if !in_order || places.len() != k as usize || group.len() != size {
+        return None;
+    }
+    let all = 0..size as u32;
+    if new.iter().all(|n| *n == Value::Known(1.0)) {
+        return Some(
+            all.map(|at| Formula::IsLargest(group.clone(), k, at))
+                .collect(),
+        );
+    }
+    let each = |s: &Symbols, of: &dyn Fn(u32) -> Formula| {
+        new.iter().enumerate().all(|(at, n)| match n {
+            Value::Of(id) => *s.formula(*id) == of(at as u32),
+            Value::Known(_) => false,
+        })
+    };
+    let softmax = softmax_of(s, &group)
+        .filter(|(_, whole)| *whole)
+        .map(|(logits, _)| logits);
+    let gate = |logits: Rc<[Id]>, renormalise| {
+        let weight = |index| Formula::TopK {
+            logits: logits.clone(),
+            k,
+            index,
+            renormalise,
+        };
+        all.clone().map(weight).collect()
+    };
+    if each(s, &|at| Formula::LargestSoftmax(group.clone(), k, at)) {
+        return Some(gate(group.clone(), true));
+    }
+    let logits = softmax?;
+    if each(s, &|at| Formula::Largest(group.clone(), k, at)) {
+        return Some(gate(logits, false));
+    }
+    // Each divided by the sum of all.
+    let largest = |s: &mut Symbols, at| s.intern(Formula::Largest(group.clone(), k, at));
+    let values: Vec<Id> = (0..k).map(|at| largest(s, at)).collect();
+    let sum = s.sum(values.iter().map(|v| (*v, 1.0)).collect(), 0.0);
+    let inverse = s.power(sum, -1.0);
+    let divided: Vec<Value> = values
+        .iter()
+        .map(|v| s.multiply(Value::Of(*v), inverse))
+        .collect();
+    (divided == new).then(|| gate(logits, true))
+}

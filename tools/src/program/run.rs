@@ -1,0 +1,889 @@
+//! Running a program: one walk over its operations, generic in what stands for a number.
+
+use std::rc::Rc;
+
+use super::layout::{self, axes, axis, volume};
+use super::{Array, Binary, Node, Op, Program, Reduction, Refusal, Unary};
+
+/// What stands for a number, and the functions of it. Errors are sentences about the operation that
+/// asked: `mixes the rows of the batch`.
+pub(super) trait Domain {
+    /// Stands for one number.
+    type Number: Copy;
+
+    fn constant(v: f64) -> Self::Number;
+    /// Its value where it does not depend on the input.
+    fn known(x: Self::Number) -> Option<f64>;
+    fn unary(&mut self, f: Unary, x: Self::Number) -> Result<Self::Number, String>;
+    fn binary(
+        &mut self,
+        f: Binary,
+        a: Self::Number,
+        b: Self::Number,
+    ) -> Result<Self::Number, String>;
+    fn choose(
+        &mut self,
+        condition: Self::Number,
+        a: Self::Number,
+        b: Self::Number,
+    ) -> Result<Self::Number, String>;
+    /// The sum of the pairs' products.
+    fn dot(&mut self, pairs: &[(Self::Number, Self::Number)]) -> Result<Self::Number, String>;
+    fn softmax(&mut self, x: &[Self::Number]) -> Result<Vec<Self::Number>, String>;
+    /// `(x − mean) / √(variance + epsilon)`; with `rms` the mean is 0.
+    fn norm(
+        &mut self,
+        rms: bool,
+        epsilon: f64,
+        x: &[Self::Number],
+    ) -> Result<Vec<Self::Number>, String>;
+    /// The `k` largest, in order; ties to the lowest index.
+    fn top_k(&mut self, x: &[Self::Number], k: usize) -> Result<Chosen<Self::Number>, String>;
+    /// `x` with the elements `at` replaced.
+    fn scatter(
+        &mut self,
+        x: &[Self::Number],
+        at: &[Self::Number],
+        new: &[Self::Number],
+    ) -> Result<Vec<Self::Number>, String>;
+    /// A node begins.
+    fn begin(&mut self, node: usize) {
+        let _ = node;
+    }
+    /// The node made an array of this shape.
+    fn made(&mut self, shape: &[usize]) {
+        let _ = shape;
+    }
+}
+
+/// The largest of a list.
+pub(super) struct Chosen<N> {
+    pub(super) values: Vec<N>,
+    pub(super) indices: Vec<N>,
+}
+
+/// How many elementary steps a run may take: more than any model for small devices needs, and a
+/// few seconds at most.
+const STEPS: usize = 1 << 31;
+
+/// Computes the outputs of a program for these inputs, in the order of its ports.
+pub(super) fn run<D: Domain>(
+    program: &Program,
+    domain: &mut D,
+    inputs: Vec<Array<D::Number>>,
+) -> Result<Vec<Array<D::Number>>, Refusal> {
+    let needed = needed(program);
+    let mut values: Vec<Option<Rc<Array<D::Number>>>> = vec![None; program.constants.len()];
+    for (port, array) in program.inputs.iter().zip(inputs) {
+        values[port.value] = Some(Rc::new(array));
+    }
+    let mut walk = Walk {
+        domain,
+        steps: STEPS,
+    };
+    for (at, node) in program
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| needed[*at])
+    {
+        walk.domain.begin(at);
+        let refuse = |why: String| Refusal {
+            node: node.to_string(),
+            shape: None,
+            why,
+        };
+        let mut read = Vec::with_capacity(node.inputs.len());
+        for input in &node.inputs {
+            let Some(v) = *input else {
+                read.push(None);
+                continue;
+            };
+            if values[v].is_none() {
+                let array = program.constants[v].as_ref().map(lift::<D>);
+                values[v] = array.map(Rc::new);
+            }
+            let array = values[v].clone();
+            read.push(Some(array.ok_or_else(|| {
+                refuse("reads a value that nothing before it makes: export the model again".into())
+            })?));
+        }
+        let made = walk.node(node, &read).map_err(refuse)?;
+        for (at, (value, array)) in node.outputs.iter().zip(made).enumerate() {
+            if at == 0 {
+                walk.domain.made(&array.shape);
+            }
+            values[*value] = Some(Rc::new(array));
+        }
+    }
+    let output = |(name, value): &(String, usize)| {
+        let array = values[*value].clone();
+        let constant = || {
+            program.constants[*value]
+                .as_ref()
+                .map(|a| Rc::new(lift::<D>(a)))
+        };
+        array
+            .or_else(constant)
+            .map(Rc::unwrap_or_clone)
+            .ok_or_else(|| Refusal {
+                node: format!("output `{name}`"),
+                shape: None,
+                why: "is made by nothing".into(),
+            })
+    };
+    program.outputs.iter().map(output).collect()
+}
+
+/// Which nodes the outputs depend on.
+fn needed(program: &Program) -> Vec<bool> {
+    let mut values = vec![false; program.constants.len()];
+    for (_, value) in &program.outputs {
+        values[*value] = true;
+    }
+    let mut nodes = vec![false; program.nodes.len()];
+    for (at, node) in program.nodes.iter().enumerate().rev() {
+        if node.outputs.iter().any(|v| values[*v]) {
+            nodes[at] = true;
+            for input in node.inputs.iter().flatten() {
+                values[*input] = true;
+            }
+        }
+    }
+    nodes
+}
+
+type Read<N> = [Option<Rc<Array<N>>>];
+
+struct Walk<'d, D: Domain> {
+    domain: &'d mut D,
+    steps: usize,
+}
+
+fn lift<D: Domain>(array: &Array<f64>) -> Array<D::Number> {
+    Array {
+        shape: array.shape.clone(),
+        data: array.data.iter().map(|v| D::constant(*v)).collect(),
+    }
+}
+
+/// The whole numbers that an array holds.
+fn integers<D: Domain>(x: &Array<D::Number>) -> Result<Vec<i64>, String> {
+    let whole = |x: &D::Number| {
+        let v = D::known(*x).ok_or("takes indices or sizes from the input's values")?;
+        Ok(v as i64)
+    };
+    x.data.iter().map(whole).collect()
+}
+
+impl<D: Domain> Walk<'_, D> {
+    fn step(&mut self, count: usize) -> Result<(), String> {
+        self.steps = self
+            .steps
+            .checked_sub(count)
+            .ok_or("takes more steps than a model for small devices needs")?;
+        Ok(())
+    }
+
+    fn node(
+        &mut self,
+        node: &Node,
+        read: &Read<D::Number>,
+    ) -> Result<Vec<Array<D::Number>>, String> {
+        self.step(1)?;
+        let input = |at: usize| -> Result<&Array<D::Number>, String> {
+            let found = read.get(at).and_then(Option::as_ref);
+            found
+                .map(|a| &**a)
+                .ok_or_else(|| format!("lacks its input {at}"))
+        };
+        let list = |at: usize| integers::<D>(input(at)?);
+        let has = |at: usize| read.get(at).is_some_and(Option::is_some);
+        // An attribute, or else the second input, or else nothing.
+        let listed = |given: &Option<Vec<i64>>| match given {
+            Some(list) => Ok(list.clone()),
+            None if has(1) => list(1),
+            None => Ok(Vec::new()),
+        };
+        let one = match &node.op {
+            Op::Other => return Err("is an operation that mmoe does not know".into()),
+            Op::Unary(f) => self.unary(*f, input(0)?)?,
+            Op::Truncate => {
+                let truncated = |x: &D::Number| match D::known(*x) {
+                    Some(v) => Ok(D::constant(v.trunc())),
+                    None => Err("makes whole numbers of the input's values"),
+                };
+                let data = input(0)?
+                    .data
+                    .iter()
+                    .map(truncated)
+                    .collect::<Result<_, _>>()?;
+                Array {
+                    shape: input(0)?.shape.clone(),
+                    data,
+                }
+            }
+            Op::Scale(factor) => {
+                let factor = Array::scalar(D::constant(*factor));
+                self.binary(Binary::Mul, input(0)?, &factor)?
+            }
+            Op::Binary(f) if node.inputs.len() > 2 => {
+                let mut made = self.binary(*f, input(0)?, input(1)?)?;
+                for at in 2..node.inputs.len() {
+                    made = self.binary(*f, &made, input(at)?)?;
+                }
+                made
+            }
+            Op::Binary(_) if !has(1) => input(0)?.clone(),
+            Op::Binary(f) => self.binary(*f, input(0)?, input(1)?)?,
+            Op::Where => self.choose(input(0)?, input(1)?, input(2)?)?,
+            Op::MatMul {
+                transpose_a,
+                transpose_b,
+            } => {
+                let (a, b) = (
+                    turned(input(0)?, *transpose_a)?,
+                    turned(input(1)?, *transpose_b)?,
+                );
+                self.matmul(&a, &b)?
+            }
+            Op::Einsum(equation) => {
+                let arrays: Result<Vec<_>, _> = (0..read.len()).map(input).collect();
+                self.einsum(equation, &arrays?)?
+            }
+            Op::Softmax {
+                axis: along,
+                flatten,
+            } => self.softmax(input(0)?, *along, *flatten)?,
+            Op::Reduce { by, axes, keep } => self.reduce(*by, input(0)?, &listed(axes)?, *keep)?,
+            Op::LayerNorm {
+                axis: first,
+                epsilon,
+                rms,
+            } => {
+                let x = input(0)?;
+                let first = axis(*first, x.shape.len())?;
+                let last = volume(&x.shape[first..])?.max(1);
+                let mut data = Vec::with_capacity(x.data.len());
+                for group in x.data.chunks_exact(last) {
+                    data.extend(self.domain.norm(*rms, *epsilon, group)?);
+                }
+                let mut y = Array {
+                    shape: x.shape.clone(),
+                    data,
+                };
+                if has(1) {
+                    y = self.binary(Binary::Mul, &y, input(1)?)?;
+                }
+                if has(2) {
+                    y = self.binary(Binary::Add, &y, input(2)?)?;
+                }
+                y
+            }
+            Op::BatchNorm {
+                epsilon,
+                axis: along,
+            } => {
+                let x = input(0)?;
+                let along = axis(*along, x.shape.len())?;
+                let mut shape = vec![1; x.shape.len()];
+                shape[along] = x.shape[along];
+                let of = |at: usize| -> Result<Array<D::Number>, String> {
+                    let data = input(at)?.data.clone();
+                    if data.len() != shape[along] {
+                        return Err(format!(
+                            "has {} numbers for {} units",
+                            data.len(),
+                            shape[along]
+                        ));
+                    }
+                    Ok(Array {
+                        shape: shape.clone(),
+                        data,
+                    })
+                };
+                let epsilon = Array::scalar(D::constant(*epsilon));
+                let variance = self.binary(Binary::Add, &of(4)?, &epsilon)?;
+                let deviation = self.unary(Unary::Power(-0.5), &variance)?;
+                let gain = self.binary(Binary::Mul, &of(1)?, &deviation)?;
+                let mean = self.binary(Binary::Mul, &of(3)?, &gain)?;
+                let offset = self.binary(Binary::Sub, &of(2)?, &mean)?;
+                let scaled = self.binary(Binary::Mul, x, &gain)?;
+                self.binary(Binary::Add, &scaled, &offset)?
+            }
+            Op::Reshape { zero } => layout::reshape(input(0)?, &list(1)?, *zero)?,
+            Op::Flatten { axis: first } => {
+                let x = input(0)?;
+                let rank = x.shape.len();
+                let first = if *first == rank as i64 {
+                    rank
+                } else {
+                    axis(*first, rank)?
+                };
+                let shape = vec![volume(&x.shape[..first])?, volume(&x.shape[first..])?];
+                Array {
+                    shape,
+                    data: x.data.clone(),
+                }
+            }
+            Op::Squeeze { axes } => layout::squeeze(input(0)?, &listed(axes)?)?,
+            Op::Unsqueeze { axes } => layout::unsqueeze(input(0)?, &listed(axes)?)?,
+            Op::Transpose { order } => {
+                let x = input(0)?;
+                let order = match order {
+                    Some(order) => order.clone(),
+                    None if has(1) => list(1)?,
+                    None => (0..x.shape.len() as i64).rev().collect(),
+                };
+                layout::transpose(x, &axes(&order, x.shape.len())?)?
+            }
+            Op::Concat { axis } => {
+                let parts: Result<Vec<_>, _> = (0..read.len()).map(input).collect();
+                layout::concat(&parts?, *axis)?
+            }
+            Op::Stack { axis } => {
+                let parts = (0..read.len()).map(|at| layout::unsqueeze(input(at)?, &[*axis]));
+                let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+                layout::concat(&parts.iter().collect::<Vec<_>>(), *axis)?
+            }
+            Op::Split { axis: along, sizes } => {
+                let x = input(0)?;
+                let along = axis(*along, x.shape.len())?;
+                return split(x, along, &listed(sizes)?, node.outputs.len());
+            }
+            Op::Unstack { axis: along } => {
+                let x = input(0)?;
+                let along = axis(*along, x.shape.len())?;
+                let pieces = split(x, along, &[], node.outputs.len())?;
+                let along = [along as i64];
+                return pieces.iter().map(|p| layout::squeeze(p, &along)).collect();
+            }
+            Op::Slice => {
+                let x = input(0)?;
+                let (starts, ends) = (list(1)?, list(2)?);
+                let all = (0..starts.len() as i64).collect();
+                let along = if has(3) { list(3)? } else { all };
+                let steps = if has(4) {
+                    list(4)?
+                } else {
+                    vec![1; starts.len()]
+                };
+                let mut y = x.clone();
+                let each = along.iter().zip(&starts).zip(ends.iter().zip(&steps));
+                for ((along, start), (end, step)) in each {
+                    let along = axis(*along, x.shape.len())?;
+                    let at = layout::slice_indices(*start, *end, *step, y.shape[along])?;
+                    y = layout::take(&y, along, &at)?;
+                }
+                y
+            }
+            Op::SliceSize => {
+                let (mut y, begins, sizes) = (input(0)?.clone(), list(1)?, list(2)?);
+                for (along, (begin, size)) in begins.iter().zip(&sizes).enumerate() {
+                    let along = axis(along as i64, y.shape.len())?;
+                    let rest = y.shape[along] as i64;
+                    let end = if *size < 0 {
+                        rest
+                    } else {
+                        begin.saturating_add(*size)
+                    };
+                    let at = layout::slice_indices(*begin, end, 1, y.shape[along])?;
+                    y = layout::take(&y, along, &at)?;
+                }
+                y
+            }
+            Op::StridedSlice {
+                begin,
+                end,
+                shrink,
+                new_axis,
+            } => strided(
+                input(0)?,
+                [&list(1)?, &list(2)?, &list(3)?],
+                [*begin, *end, *shrink, *new_axis],
+            )?,
+            Op::Gather { axis: along } => {
+                let (x, at) = (input(0)?, input(1)?);
+                let along = axis(*along, x.shape.len())?;
+                let size = x.shape[along] as i64;
+                let indices = integers::<D>(at)?.into_iter().map(|i| {
+                    let i = if i < 0 { i.saturating_add(size) } else { i };
+                    usize::try_from(i).map_err(|_| format!("takes index {i} of an axis of {size}"))
+                });
+                let mut y = layout::take(x, along, &indices.collect::<Result<Vec<_>, _>>()?)?;
+                y.shape.splice(along..=along, at.shape.iter().copied());
+                volume(&y.shape)?;
+                y
+            }
+            Op::Expand => {
+                let x = input(0)?;
+                let shape = sizes(&list(1)?)?;
+                layout::broadcast(x, &layout::broadcast_shape(&x.shape, &shape)?)?
+            }
+            Op::Tile => {
+                let mut y = input(0)?.clone();
+                for (along, times) in sizes(&list(1)?)?.into_iter().enumerate() {
+                    let along = axis(along as i64, y.shape.len())?;
+                    let mut shape = y.shape.clone();
+                    shape[along] = shape[along].saturating_mul(times);
+                    volume(&shape)?;
+                    let size = y.shape[along];
+                    let at: Vec<usize> = (0..times).flat_map(|_| 0..size).collect();
+                    y = layout::take(&y, along, &at)?;
+                }
+                y
+            }
+            Op::Shape { start, end } => {
+                let shape = &input(0)?.shape;
+                let at = layout::slice_indices(*start, *end, 1, shape.len())?;
+                Array::vector(at.iter().map(|a| D::constant(shape[*a] as f64)).collect())
+            }
+            Op::Fill(value) => filled(&list(0)?, D::constant(*value))?,
+            Op::FillWith => {
+                let value = *input(1)?.data.first().ok_or("fills with nothing")?;
+                filled(&list(0)?, value)?
+            }
+            Op::Range => {
+                let number = |at: usize| {
+                    let first = input(at)?.data.first().and_then(|x| D::known(*x));
+                    first.ok_or_else(|| "counts to a value of the input".to_owned())
+                };
+                let (start, limit, step) = (number(0)?, number(1)?, number(2)?);
+                let count = ((limit - start) / step).ceil().max(0.0);
+                let count = volume(&[count as usize])?;
+                let numbers = (0..count).map(|i| D::constant(start + step * i as f64));
+                Array::vector(numbers.collect())
+            }
+            Op::TopK { axis: along } => {
+                let (x, k) = (input(0)?, list(1)?);
+                let along = axis(*along, x.shape.len())?;
+                let (_, size, inner) = layout::around(&x.shape, along);
+                let k = k.first().and_then(|k| usize::try_from(*k).ok());
+                let k = k
+                    .filter(|k| *k <= size)
+                    .ok_or("takes more elements than there are")?;
+                if inner != 1 {
+                    return Err("takes the largest along an axis that is not the last".into());
+                }
+                let mut shape = x.shape.clone();
+                shape[along] = k;
+                let (mut values, mut indices) = (Vec::new(), Vec::new());
+                for group in x.data.chunks_exact(size.max(1)) {
+                    let chosen = self.domain.top_k(group, k)?;
+                    values.extend(chosen.values);
+                    indices.extend(chosen.indices);
+                }
+                let values = Array {
+                    shape: shape.clone(),
+                    data: values,
+                };
+                return Ok(vec![
+                    values,
+                    Array {
+                        shape,
+                        data: indices,
+                    },
+                ]);
+            }
+            Op::Scatter { axis: along } => {
+                let (x, at, new) = (input(0)?, input(1)?, input(2)?);
+                let along = axis(*along, x.shape.len())?;
+                let last = along + 1 == x.shape.len() && at.shape == new.shape;
+                if !last || at.shape.get(..along) != x.shape.get(..along) {
+                    return Err("puts elements along an axis that is not the last".into());
+                }
+                let (size, count) = (x.shape[along].max(1), at.shape[along].max(1));
+                let mut data = Vec::with_capacity(x.data.len());
+                let lists = at
+                    .data
+                    .chunks_exact(count)
+                    .zip(new.data.chunks_exact(count));
+                for (x, (at, new)) in x.data.chunks_exact(size).zip(lists) {
+                    data.extend(self.domain.scatter(x, at, new)?);
+                }
+                volume(&x.shape)?;
+                if data.len() != x.data.len() {
+                    return Err("puts elements into some rows only".into());
+                }
+                Array {
+                    shape: x.shape.clone(),
+                    data,
+                }
+            }
+            Op::Identity => input(0)?.clone(),
+        };
+        Ok(vec![one])
+    }
+
+    fn unary(&mut self, f: Unary, x: &Array<D::Number>) -> Result<Array<D::Number>, String> {
+        self.step(x.data.len())?;
+        let data = x
+            .data
+            .iter()
+            .map(|x| self.domain.unary(f, *x))
+            .collect::<Result<_, _>>()?;
+        Ok(Array {
+            shape: x.shape.clone(),
+            data,
+        })
+    }
+
+    fn binary(
+        &mut self,
+        f: Binary,
+        a: &Array<D::Number>,
+        b: &Array<D::Number>,
+    ) -> Result<Array<D::Number>, String> {
+        let shape = layout::broadcast_shape(&a.shape, &b.shape)?;
+        let (a, b) = (layout::broadcast(a, &shape)?, layout::broadcast(b, &shape)?);
+        self.step(a.data.len())?;
+        let pairs = a.data.iter().zip(&b.data);
+        let data = pairs
+            .map(|(a, b)| self.domain.binary(f, *a, *b))
+            .collect::<Result<_, _>>()?;
+        Ok(Array { shape, data })
+    }
+
+    fn choose(
+        &mut self,
+        condition: &Array<D::Number>,
+        a: &Array<D::Number>,
+        b: &Array<D::Number>,
+    ) -> Result<Array<D::Number>, String> {
+        let shape = layout::broadcast_shape(&a.shape, &b.shape)?;
+        let shape = layout::broadcast_shape(&shape, &condition.shape)?;
+        let condition = layout::broadcast(condition, &shape)?;
+        let (a, b) = (layout::broadcast(a, &shape)?, layout::broadcast(b, &shape)?);
+        let all = condition.data.iter().zip(a.data.iter().zip(&b.data));
+        let data = all.map(|(c, (a, b))| self.domain.choose(*c, *a, *b));
+        let data = data.collect::<Result<_, _>>()?;
+        Ok(Array { shape, data })
+    }
+
+    fn matmul(
+        &mut self,
+        a: &Array<D::Number>,
+        b: &Array<D::Number>,
+    ) -> Result<Array<D::Number>, String> {
+        if a.shape.is_empty() || b.shape.is_empty() {
+            return Err("multiplies a matrix by a number".into());
+        }
+        // A vector is a row on the left and a column on the right.
+        let (row, column) = (a.shape.len() == 1, b.shape.len() == 1);
+        let a = if row {
+            layout::unsqueeze(a, &[0])?
+        } else {
+            a.clone()
+        };
+        let b = if column {
+            layout::unsqueeze(b, &[1])?
+        } else {
+            b.clone()
+        };
+        let (outer_a, [n, k]) = matrix_shape(&a.shape)?;
+        let (outer_b, [k_b, m]) = matrix_shape(&b.shape)?;
+        if k != k_b {
+            return Err(format!(
+                "multiplies arrays of shapes {:?} and {:?}",
+                a.shape, b.shape
+            ));
+        }
+        let mut shape = layout::broadcast_shape(outer_a, outer_b)?;
+        let whole = |outer: &[usize], last: [usize; 2]| [outer, &last].concat();
+        let a = layout::broadcast(&a, &whole(&shape, [n, k]))?;
+        let b = layout::broadcast(&b, &whole(&shape, [k, m]))?;
+        let batches = volume(&shape)?;
+        shape.extend([n, m]);
+        let count = volume(&shape)?;
+        self.step(count.saturating_mul(k))?;
+        let mut data = Vec::with_capacity(count);
+        let mut pairs = Vec::with_capacity(k);
+        for batch in 0..batches {
+            for i in 0..n {
+                for j in 0..m {
+                    pairs.clear();
+                    let row = &a.data[(batch * n + i) * k..][..k];
+                    let column = (0..k).map(|l| b.data[(batch * k + l) * m + j]);
+                    pairs.extend(row.iter().copied().zip(column));
+                    data.push(self.domain.dot(&pairs)?);
+                }
+            }
+        }
+        if row {
+            shape.remove(shape.len() - 2);
+        }
+        if column {
+            shape.pop();
+        }
+        Ok(Array { shape, data })
+    }
+
+    fn einsum(
+        &mut self,
+        equation: &str,
+        arrays: &[&Array<D::Number>],
+    ) -> Result<Array<D::Number>, String> {
+        let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+        let unknown = || format!("has the equation `{equation}`, which mmoe does not compute");
+        let (left, result) = equation.split_once("->").ok_or_else(unknown)?;
+        let terms: Vec<&str> = left.split(',').collect();
+        if terms.len() != arrays.len() || !(1..=2).contains(&terms.len()) {
+            return Err(unknown());
+        }
+        let mut letters: Vec<(u8, usize)> = Vec::new();
+        for (term, array) in terms.iter().zip(arrays) {
+            if term.len() != array.shape.len() || !term.bytes().all(|c| c.is_ascii_alphabetic()) {
+                return Err(unknown());
+            }
+            for (letter, size) in term.bytes().zip(&array.shape) {
+                match letters.iter().find(|(l, _)| *l == letter) {
+                    None => letters.push((letter, *size)),
+                    Some((_, known)) if known == size => {}
+                    Some(_) => return Err(unknown()),
+                }
+            }
+        }
+        let size = |letter: u8| letters.iter().find(|(l, _)| *l == letter).map(|(_, s)| *s);
+        let out: Vec<usize> = result
+            .bytes()
+            .map(size)
+            .collect::<Option<_>>()
+            .ok_or_else(unknown)?;
+        let summed: Vec<(u8, usize)> = letters
+            .iter()
+            .filter(|(l, _)| !result.bytes().any(|r| r == *l))
+            .copied()
+            .collect();
+        let inner = volume(&summed.iter().map(|(_, s)| *s).collect::<Vec<_>>())?;
+        let outer = volume(&out)?;
+        self.step(outer.saturating_mul(inner))?;
+        // Where an array's element lies for values of all letters: the result's, then the others.
+        let order: Vec<u8> = result
+            .bytes()
+            .chain(summed.iter().map(|(l, _)| *l))
+            .collect();
+        let bounds: Vec<usize> = out
+            .iter()
+            .copied()
+            .chain(summed.iter().map(|(_, s)| *s))
+            .collect();
+        let place = |term: &str, array: &Array<D::Number>, index: &[usize]| {
+            term.bytes()
+                .zip(&array.shape)
+                .fold(0, |at, (letter, size)| {
+                    let position = order.iter().position(|l| *l == letter).unwrap_or(0);
+                    at * size + index[position]
+                })
+        };
+        let mut data = Vec::with_capacity(outer);
+        let mut pairs = Vec::with_capacity(inner);
+        let mut index = vec![0; bounds.len()];
+        for _ in 0..outer {
+            pairs.clear();
+            for _ in 0..inner {
+                let a = arrays[0].data[place(terms[0], arrays[0], &index)];
+                let b = match arrays.get(1) {
+                    Some(array) => array.data[place(terms[1], array, &index)],
+                    None => D::constant(1.0),
+                };
+                pairs.push((a, b));
+                for at in (0..index.len()).rev() {
+                    index[at] += 1;
+                    if index[at] < bounds[at] {
+                        break;
+                    }
+                    index[at] = 0;
+                }
+            }
+            data.push(self.domain.dot(&pairs)?);
+        }
+        Ok(Array { shape: out, data })
+    }
+
+    fn softmax(
+        &mut self,
+        x: &Array<D::Number>,
+        along: i64,
+        flatten: bool,
+    ) -> Result<Array<D::Number>, String> {
+        let along = axis(along, x.shape.len())?;
+        let (outer, size, inner) = if flatten {
+            (volume(&x.shape[..along])?, volume(&x.shape[along..])?, 1)
+        } else {
+            layout::around(&x.shape, along)
+        };
+        let mut y = x.clone();
+        for o in 0..outer {
+            for i in 0..inner {
+                let at = |s: usize| (o * size + s) * inner + i;
+                let group: Vec<D::Number> = (0..size).map(|s| x.data[at(s)]).collect();
+                for (s, weight) in self.domain.softmax(&group)?.into_iter().enumerate() {
+                    y.data[at(s)] = weight;
+                }
+            }
+        }
+        Ok(y)
+    }
+
+    fn reduce(
+        &mut self,
+        by: Reduction,
+        x: &Array<D::Number>,
+        list: &[i64],
+        keep: bool,
+    ) -> Result<Array<D::Number>, String> {
+        let rank = x.shape.len();
+        let gone = if list.is_empty() {
+            (0..rank).collect()
+        } else {
+            axes(list, rank)?
+        };
+        let kept: Vec<usize> = (0..rank).filter(|a| !gone.contains(a)).collect();
+        let moved = layout::transpose(x, &[kept.clone(), gone.clone()].concat())?;
+        let size = volume(&gone.iter().map(|a| x.shape[*a]).collect::<Vec<_>>())?;
+        self.step(x.data.len())?;
+        let mut data = Vec::new();
+        for group in moved.data.chunks_exact(size.max(1)) {
+            let one = D::constant(if by == Reduction::Mean {
+                1.0 / size as f64
+            } else {
+                1.0
+            });
+            data.push(match by {
+                Reduction::Sum | Reduction::Mean => {
+                    let pairs: Vec<_> = group.iter().map(|x| (*x, one)).collect();
+                    self.domain.dot(&pairs)?
+                }
+                Reduction::L2 => {
+                    let pairs: Vec<_> = group.iter().map(|x| (*x, *x)).collect();
+                    let squares = self.domain.dot(&pairs)?;
+                    self.domain.unary(Unary::Power(0.5), squares)?
+                }
+                Reduction::Max | Reduction::Min | Reduction::Product => {
+                    let f = match by {
+                        Reduction::Max => Binary::Max,
+                        Reduction::Min => Binary::Min,
+                        _ => Binary::Mul,
+                    };
+                    let mut all = group[0];
+                    for x in &group[1..] {
+                        all = self.domain.binary(f, all, *x)?;
+                    }
+                    all
+                }
+            });
+        }
+        let shape = (0..rank).filter_map(|a| match (gone.contains(&a), keep) {
+            (false, _) => Some(x.shape[a]),
+            (true, true) => Some(1),
+            (true, false) => None,
+        });
+        let shape: Vec<usize> = shape.collect();
+        if volume(&shape)? != data.len() {
+            return Err("reduces an empty array".into());
+        }
+        Ok(Array { shape, data })
+    }
+}
+
+/// The batch sizes, and the sizes of each matrix.
+fn matrix_shape(shape: &[usize]) -> Result<(&[usize], [usize; 2]), String> {
+    match shape {
+        [outer @ .., n, m] => Ok((outer, [*n, *m])),
+        _ => Err(format!("multiplies an array of shape {shape:?}")),
+    }
+}
+
+fn turned<N: Copy>(x: &Array<N>, turn: bool) -> Result<Array<N>, String> {
+    let rank = x.shape.len();
+    if !turn || rank < 2 {
+        return Ok(x.clone());
+    }
+    let mut order: Vec<usize> = (0..rank).collect();
+    order.swap(rank - 2, rank - 1);
+    layout::transpose(x, &order)
+}
+
+fn sizes(list: &[i64]) -> Result<Vec<usize>, String> {
+    let size = |s: &i64| usize::try_from(*s).map_err(|_| format!("asks for the shape {list:?}"));
+    list.iter().map(size).collect()
+}
+
+fn filled<N: Copy>(shape: &[i64], value: N) -> Result<Array<N>, String> {
+    let shape = sizes(shape)?;
+    let data = vec![value; volume(&shape)?];
+    Ok(Array { shape, data })
+}
+
+/// Parts of these sizes, or `count` alike.
+fn split<N: Copy>(
+    x: &Array<N>,
+    along: usize,
+    given: &[i64],
+    count: usize,
+) -> Result<Vec<Array<N>>, String> {
+    let size = x.shape[along];
+    let parts = if given.is_empty() {
+        let each = size.div_ceil(count.max(1));
+        (0..count)
+            .map(|p| each.min(size.saturating_sub(p * each)))
+            .collect()
+    } else {
+        sizes(given)?
+    };
+    if parts.iter().try_fold(0usize, |sum, p| sum.checked_add(*p)) != Some(size) {
+        return Err(format!("splits an axis of {size} into {parts:?}"));
+    }
+    let mut start = 0;
+    let mut piece = |part: usize| {
+        let at: Vec<usize> = (start..start + part).collect();
+        start += part;
+        layout::take(x, along, &at)
+    };
+    parts.into_iter().map(|p| piece(p)).collect()
+}
+
+/// A slice as TensorFlow has it: `[begin, end, step]` per axis, `masks` for begin, end, shrink and
+/// new axis.
+fn strided<N: Copy>(
+    x: &Array<N>,
+    [begins, ends, steps]: [&[i64]; 3],
+    [begin_mask, end_mask, shrink, new_axis]: [i64; 4],
+) -> Result<Array<N>, String> {
+    let set = |mask: i64, at: usize| at < 63 && mask >> at & 1 == 1;
+    let (mut y, mut along) = (x.clone(), 0);
+    let mut gone = Vec::new();
+    for (at, ((begin, end), step)) in begins.iter().zip(ends).zip(steps).enumerate() {
+        if set(new_axis, at) {
+            y = layout::unsqueeze(&y, &[along as i64])?;
+            along += 1;
+            continue;
+        }
+        let here = axis(along as i64, y.shape.len())?;
+        let size = y.shape[here];
+        let indices = if set(shrink, at) {
+            gone.push(here as i64);
+            let index = if *begin < 0 {
+                begin.saturating_add(size as i64)
+            } else {
+                *begin
+            };
+            vec![usize::try_from(index).map_err(|_| format!("takes index {begin} of {size}"))?]
+        } else {
+            let (first, last) = if *step < 0 {
+                (i64::MAX, i64::MIN)
+            } else {
+                (0, i64::MAX)
+            };
+            let begin = if set(begin_mask, at) { first } else { *begin };
+            let end = if set(end_mask, at) { last } else { *end };
+            layout::slice_indices(begin, end, *step, size)?
+        };
+        y = layout::take(&y, here, &indices)?;
+        along += 1;
+    }
+    if gone.is_empty() {
+        return Ok(y);
+    }
+    layout::squeeze(&y, &gone)
+}

@@ -1,0 +1,105 @@
+//! Holding a model against the program that it was recognised in.
+
+use super::exact::Exact;
+use super::outputs::{self, Task};
+use super::run::run;
+use super::{Array, Program, Refusal};
+use crate::error::ModelError;
+use crate::eval;
+use crate::graph::Graph;
+use crate::random::Random;
+
+/// How many rows are made.
+const ROWS: usize = 64;
+/// How far an output may be off, in shares of the larger of 1 and the row's largest value: weights
+/// are rounded to f32 once.
+const TOLERANCE: f64 = 1e-5;
+
+/// What a comparison found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verified {
+    /// How many rows were made.
+    pub rows: usize,
+    /// The largest difference, in shares of the larger of 1 and the value.
+    pub worst: f64,
+}
+
+/// What the program itself computes for these rows of features, in f64: one array an output.
+///
+/// # Errors
+///
+/// The first operation that cannot be computed.
+pub fn evaluate(program: &Program, rows: &[Vec<f64>]) -> Result<Vec<Array<f64>>, Refusal> {
+    let fixed = outputs::batch(program)?;
+    let size = fixed.unwrap_or(rows.len()).max(1);
+    let mut all: Vec<Array<f64>> = Vec::new();
+    for batch in rows.chunks(size) {
+        let feed = outputs::feed(program, size, |row, feature| {
+            // A batch of fixed size is filled with its last row.
+            let row = batch.get(row).or(batch.last());
+            row.and_then(|r| r.get(feature)).copied().unwrap_or(0.0)
+        })?;
+        let made = run(program, &mut Exact, feed)?;
+        for (at, mut array) in made.into_iter().enumerate() {
+            let width = array.data.len() / size;
+            array.data.truncate(width * batch.len());
+            if let Some(first) = array.shape.first_mut() {
+                *first = batch.len();
+            }
+            match all.get_mut(at) {
+                None => all.push(array),
+                Some(before) => {
+                    before.data.extend(array.data);
+                    before.shape[0] += batch.len();
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Holds a graph, evaluated in f64, against its program on rows that are made for it.
+///
+/// # Errors
+///
+/// [`ModelError::Recognition`] if an output differs: then recognition has misread the program.
+pub fn verify(program: &Program, graph: &Graph, tasks: &[Task]) -> Result<Verified, ModelError> {
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
+    let width = graph.width(0);
+    let rows: Vec<Vec<f64>> = (0..ROWS)
+        .map(|row| {
+            let reach = [0.5, 1.0, 2.0, 4.0][row % 4];
+            (0..width).map(|_| random.within(-reach, reach)).collect()
+        })
+        .collect();
+    let wanted = evaluate(program, &rows).map_err(|r| outputs::refused(program, &r))?;
+    let mut worst = 0.0f64;
+    for (at, row) in rows.iter().enumerate() {
+        let made = eval::evaluate(graph, row);
+        for (task, values) in tasks.iter().zip(&made.tasks) {
+            for (found, column) in values.iter().zip(&task.columns) {
+                let array = &wanted[task.output];
+                let width = array.data.len() / rows.len();
+                let wanted = array.data[at * width + column];
+                let off = (found - wanted).abs() / wanted.abs().max(1.0);
+                if !(off <= TOLERANCE) {
+                    return Err(ModelError::Recognition {
+                        framework: format!("an {}", program.format),
+                        what: format!(
+                            "output `{}` came out as {found} where the graph itself gives {wanted}",
+                            task.name
+                        ),
+                        remedy: "this is a fault of mmoe, not of the model: convert the weights \
+                                 that the framework itself saves"
+                            .into(),
+                    });
+                }
+                worst = worst.max(off);
+            }
+        }
+    }
+    Ok(Verified {
+        rows: rows.len(),
+        worst,
+    })
+}

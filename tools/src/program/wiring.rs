@@ -1,0 +1,520 @@
+//! From vectors to a plan: which layers make an expert, a gate, a tower, and on which level.
+//!
+//! Some vectors are read by several others: the features, mixtures, and what a layer makes that
+//! several layers read. Between these *cuts* run chains of layers. A chain that ends in a mixture
+//! is an expert or a gate, one that ends in a cut is a level of its own, one that ends in an output
+//! is a tower.
+
+use indexmap::IndexMap;
+
+use super::vectors::{Step, Vector, Vectors};
+use super::{Refusal, Unary};
+use crate::import::Tensor;
+use crate::plan::{
+    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Level, Norm, NormKind, Pointwise, Reads,
+    Slice, TensorRef, Unit,
+};
+
+/// A plan under construction.
+pub(super) struct Wiring<'v, 'p> {
+    vectors: &'v Vectors<'p>,
+    /// By vector: how many steps read it.
+    readers: Vec<usize>,
+    /// Named weights of all layers.
+    pub(super) tensors: IndexMap<String, Tensor>,
+    /// By level from 1: the vectors that it hands on.
+    streams: Vec<Vec<usize>>,
+    features: usize,
+}
+
+impl<'v, 'p> Wiring<'v, 'p> {
+    pub(super) fn new(vectors: &'v Vectors<'p>, features: usize) -> Self {
+        let mut readers = vec![0; vectors.all.len()];
+        for vector in &vectors.all {
+            if let Vector::Made(_, from) = vector {
+                readers[*from] += 1;
+            }
+        }
+        Self {
+            vectors,
+            readers,
+            tensors: IndexMap::new(),
+            streams: Vec::new(),
+            features,
+        }
+    }
+
+    fn refuse(&self, vector: usize, why: impl Into<String>) -> Refusal {
+        self.vectors.refuse(self.vectors.ids[vector][0], why)
+    }
+
+    /// Whether a vector is one that chains end in.
+    fn is_cut(&self, vector: usize) -> bool {
+        match &self.vectors.all[vector] {
+            Vector::Features(_) | Vector::Mixture { .. } => true,
+            Vector::Made(..) => {
+                // What is shared without a matrix, such as a norm of the features, goes into each
+                // that reads it.
+                let (_, steps) = self.chain_from(vector, true);
+                self.readers[vector] > 1 && steps.iter().any(|s| matches!(s, Step::Dense(_)))
+            }
+        }
+    }
+
+    /// The cut before a vector, and the steps from it. With `past` the vector itself is passed if
+    /// it is a cut.
+    fn chain_from(&self, vector: usize, past: bool) -> (usize, Vec<&Step>) {
+        let (mut at, mut steps) = (vector, Vec::new());
+        while let Vector::Made(step, from) = &self.vectors.all[at] {
+            let inner = at == vector && past;
+            if !inner && self.readers[at] > 1 && self.is_cut(at) {
+                break;
+            }
+            steps.push(&**step);
+            at = *from;
+        }
+        steps.reverse();
+        (at, steps)
+    }
+
+    /// The vectors that a cut is made of, each with its chain: itself, or a mixture's logits and
+    /// experts.
+    fn parts(&self, cut: usize) -> Vec<usize> {
+        match &self.vectors.all[cut] {
+            Vector::Features(_) => Vec::new(),
+            Vector::Made(..) => vec![cut],
+            Vector::Mixture {
+                logits, experts, ..
+            } => std::iter::once(*logits)
+                .chain(experts.iter().copied())
+                .collect(),
+        }
+    }
+
+    /// The cut that a part of `cut` reads.
+    fn source(&self, part: usize, cut: usize) -> usize {
+        self.chain_from(part, part == cut).0
+    }
+
+    /// 0 for the features, and one more for each level above.
+    fn level(&self, cut: usize, known: &mut IndexMap<usize, usize>) -> usize {
+        if let Some(level) = known.get(&cut) {
+            return *level;
+        }
+        let below = self
+            .parts(cut)
+            .into_iter()
+            .map(|p| 1 + self.level(self.source(p, cut), known));
+        let level = below.collect::<Vec<_>>().into_iter().max().unwrap_or(0);
+        known.insert(cut, level);
+        level
+    }
+
+    /// The levels below these towers, and the towers.
+    pub(super) fn plan(
+        &mut self,
+        towers: &[(String, usize)],
+    ) -> Result<(Vec<Level>, Vec<Unit>), Refusal> {
+        let mut levels = IndexMap::new();
+        let sources: Vec<usize> = towers
+            .iter()
+            .map(|(_, v)| self.chain_from(*v, false).0)
+            .collect();
+        let top = sources
+            .iter()
+            .map(|s| self.level(*s, &mut levels))
+            .max()
+            .unwrap_or(0);
+        // What each level hands on: from the towers down, what the level above reads.
+        self.streams = vec![Vec::new(); top + 1];
+        let need = |streams: &mut Vec<Vec<usize>>, level: usize, cut: usize| {
+            if !streams[level].contains(&cut) {
+                streams[level].push(cut);
+            }
+        };
+        for source in &sources {
+            if levels[source] > 0 {
+                need(&mut self.streams, top, *source);
+            }
+        }
+        for level in (2..=top).rev() {
+            for cut in self.streams[level].clone() {
+                if self.level(cut, &mut levels) < level {
+                    need(&mut self.streams, level - 1, cut);
+                    continue;
+                }
+                for part in self.parts(cut) {
+                    let source = self.source(part, cut);
+                    if self.level(source, &mut levels) > 0 {
+                        need(&mut self.streams, level - 1, source);
+                    }
+                }
+            }
+        }
+        let mut made = Vec::new();
+        for level in 1..=top {
+            made.push(self.make_level(level, &mut levels)?);
+        }
+        let mut units = Vec::new();
+        for (name, vector) in towers {
+            units.push(self.unit(&format!("tower of `{name}`"), *vector, false, top)?);
+        }
+        Ok((made, units))
+    }
+
+    fn make_level(
+        &mut self,
+        level: usize,
+        levels: &mut IndexMap<usize, usize>,
+    ) -> Result<Level, Refusal> {
+        let mut made = Level::default();
+        let below = level - 1;
+        // Experts by vector; one that a gate weighs twice stands there twice.
+        let mut experts: Vec<(usize, usize)> = Vec::new();
+        let cuts = self.streams[level].clone();
+        let is_mixture =
+            |w: &Self, cut: usize| matches!(w.vectors.all[cut], Vector::Mixture { .. });
+        let gated = cuts
+            .iter()
+            .any(|c| is_mixture(self, *c) && levels.get(c) == Some(&level));
+        for cut in cuts {
+            let own = self.level(cut, levels) == level;
+            let Vector::Mixture {
+                kind,
+                logits,
+                experts: mixed,
+            } = self.vectors.all[cut].clone()
+            else {
+                let expert = made.experts.len();
+                made.experts.push(self.direct(cut, own, expert, below)?);
+                experts.push((cut, usize::MAX));
+                if gated {
+                    made.gates
+                        .push(self.hand_on(&made.experts[expert], expert, made.gates.len()));
+                }
+                continue;
+            };
+            if !own {
+                let expert = made.experts.len();
+                made.experts.push(self.direct(cut, false, expert, below)?);
+                experts.push((cut, usize::MAX));
+                if gated {
+                    made.gates
+                        .push(self.hand_on(&made.experts[expert], expert, made.gates.len()));
+                }
+                continue;
+            }
+            let mut sees = Vec::with_capacity(mixed.len());
+            for (at, vector) in mixed.iter().enumerate() {
+                let earlier = mixed[..at].iter().filter(|v| *v == vector).count();
+                let found = experts.iter().position(|e| *e == (*vector, earlier));
+                sees.push(match found {
+                    Some(found) => found,
+                    None => {
+                        let name = format!("expert {}", experts.len());
+                        made.experts.push(self.unit(&name, *vector, false, below)?);
+                        experts.push((*vector, earlier));
+                        experts.len() - 1
+                    }
+                });
+            }
+            let unit = self.unit(&format!("gate {}", made.gates.len()), logits, false, below)?;
+            made.gates.push(GatePlan {
+                unit,
+                kind,
+                sees,
+                temperature: 1.0,
+                priors: Vec::new(),
+                open: false,
+            });
+        }
+        Ok(made)
+    }
+
+    /// A value that is handed on by itself: made here, or by a level below.
+    fn direct(&mut self, cut: usize, own: bool, at: usize, below: usize) -> Result<Unit, Refusal> {
+        let name = format!("expert {at}");
+        if own {
+            return self.unit(&name, cut, true, below);
+        }
+        let at = self.streams[below]
+            .iter()
+            .position(|c| *c == cut)
+            .unwrap_or(0);
+        Ok(Unit {
+            name,
+            reads: Reads::Stream(at),
+            slice: None,
+            layers: Vec::new(),
+        })
+    }
+
+    /// A gate of weight 1.
+    fn hand_on(&self, expert: &Unit, at: usize, gate: usize) -> GatePlan {
+        GatePlan {
+            unit: Unit {
+                name: format!("gate {gate}"),
+                reads: expert.reads,
+                slice: expert.slice,
+                layers: Vec::new(),
+            },
+            kind: GateKindPlan::Constant(vec![1.0]),
+            sees: vec![at],
+            temperature: 1.0,
+            priors: Vec::new(),
+            open: false,
+        }
+    }
+
+    /// The layers that end in a vector, and what they read, on the level above `below`.
+    fn unit(
+        &mut self,
+        name: &str,
+        vector: usize,
+        past: bool,
+        below: usize,
+    ) -> Result<Unit, Refusal> {
+        let (cut, steps) = self.chain_from(vector, past);
+        let mut steps: Vec<Step> = steps.into_iter().cloned().collect();
+        let (reads, slice) = match &self.vectors.all[cut] {
+            Vector::Features(list) => (Reads::Input, self.features(list, &mut steps, vector)?),
+            _ => {
+                let at = self.streams[below]
+                    .iter()
+                    .position(|c| *c == cut)
+                    .ok_or_else(|| self.refuse(vector, "reads what a level further below makes"))?;
+                (Reads::Stream(at), None)
+            }
+        };
+        let layers = self.layers(&steps, vector)?;
+        Ok(Unit {
+            name: name.into(),
+            reads,
+            slice,
+            layers,
+        })
+    }
+
+    /// Brings features that are read in another order into the input's, by the columns of the first
+    /// matrix.
+    fn features(
+        &self,
+        list: &[usize],
+        steps: &mut [Step],
+        vector: usize,
+    ) -> Result<Option<Slice>, Refusal> {
+        let (first, last) = (
+            *list.iter().min().unwrap_or(&0),
+            *list.iter().max().unwrap_or(&0),
+        );
+        let count = last - first + 1;
+        if !list.iter().copied().eq(first..first + count) {
+            let direct = matches!(steps.first(), Some(Step::Dense(_)));
+            let mut place = vec![None; count];
+            for (at, feature) in list.iter().enumerate() {
+                place[feature - first] = Some(at);
+            }
+            let whole = place.iter().all(Option::is_some) && count == list.len();
+            if !direct && !whole {
+                return Err(self.refuse(
+                    vector,
+                    "is made of features that do not stand side by side: give it all of them, or \
+                     a run of them",
+                ));
+            }
+            let moved = |v: &[f64]| -> Vec<f64> {
+                place.iter().map(|p| p.map_or(0.0, |at| v[at])).collect()
+            };
+            for step in steps {
+                match step {
+                    Step::Dense(dense) => {
+                        dense.weight = dense
+                            .weight
+                            .chunks_exact(list.len())
+                            .flat_map(moved)
+                            .collect();
+                        dense.inputs = count;
+                        break;
+                    }
+                    Step::Scale(gain, offset) => {
+                        *gain = moved(gain);
+                        *offset = moved(offset);
+                    }
+                    Step::PRelu(slopes) => *slopes = moved(slopes),
+                    Step::Norm { .. } | Step::Activation(_) => {}
+                }
+            }
+        }
+        Ok((count < self.features).then_some(Slice {
+            start: first,
+            count,
+        }))
+    }
+
+    /// Layers of these steps.
+    fn layers(&mut self, steps: &[Step], vector: usize) -> Result<Vec<LayerPlan>, Refusal> {
+        let mut layers: Vec<LayerPlan> = Vec::new();
+        // How far the last layer is: matrix, norm, activation, norm.
+        let mut filled = usize::MAX;
+        let mut at = 0;
+        while let Some(step) = steps.get(at) {
+            at += 1;
+            let slot = match step {
+                Step::Dense(_) => 0,
+                Step::Activation(_) | Step::PRelu(_) => 2,
+                Step::Scale(..) | Step::Norm { .. } if filled < 1 => 1,
+                Step::Scale(..) | Step::Norm { .. } => 3,
+            };
+            if filled >= slot {
+                layers.push(LayerPlan::default());
+            }
+            filled = slot;
+            let name = self.layer_name(steps, at);
+            let norm = match step {
+                Step::Norm { rms, epsilon } => {
+                    let kind = if *rms { NormKind::Rms } else { NormKind::Layer };
+                    // The factors and addends that follow are its own.
+                    let scale = match steps.get(at) {
+                        Some(Step::Scale(gain, offset)) => {
+                            at += 1;
+                            Some((gain, offset))
+                        }
+                        _ => None,
+                    };
+                    let (gamma, beta) = scale.map_or((None, None), |(gain, offset)| {
+                        let gain = self.vector(&format!("{name} norm gain"), gain);
+                        (
+                            Some(gain),
+                            Some(self.vector(&format!("{name} norm bias"), offset)),
+                        )
+                    });
+                    Some(Norm {
+                        gamma,
+                        beta,
+                        kind,
+                        epsilon: *epsilon,
+                    })
+                }
+                Step::Scale(gain, offset) => {
+                    let gamma = Some(self.vector(&format!("{name} scale"), gain));
+                    let beta = Some(self.vector(&format!("{name} offset"), offset));
+                    Some(Norm {
+                        gamma,
+                        beta,
+                        kind: NormKind::Scale,
+                        epsilon: 0.0,
+                    })
+                }
+                _ => None,
+            };
+            let (weight, bias) = match step {
+                Step::Dense(d) => {
+                    let shape = vec![d.bias.len(), d.inputs];
+                    let weight = self.tensor(&format!("{} weight", d.name), shape, &d.weight);
+                    let some = d.bias.iter().any(|b| *b != 0.0);
+                    let bias = some.then(|| self.vector(&format!("{} bias", d.name), &d.bias));
+                    (Some(weight), bias)
+                }
+                _ => (None, None),
+            };
+            let activation = match step {
+                Step::Activation(f) => Some(self.activation(*f, vector)?),
+                Step::PRelu(slopes) => Some(ActivationPlan::PRelu(
+                    self.vector(&format!("{name} slopes"), slopes),
+                )),
+                _ => None,
+            };
+            let Some(layer) = layers.last_mut() else {
+                break;
+            };
+            match slot {
+                0 => (layer.weight, layer.bias) = (weight, bias),
+                1 => layer.before = norm,
+                2 => layer.activation = activation.unwrap_or_default(),
+                _ => layer.after = norm,
+            }
+        }
+        Ok(layers)
+    }
+
+    /// What a layer's other tensors are called: after the matrix before them, or behind.
+    fn layer_name(&self, steps: &[Step], at: usize) -> String {
+        let name = |s: &Step| match s {
+            Step::Dense(d) => Some(d.name.clone()),
+            _ => None,
+        };
+        let before = steps[..at].iter().rev().find_map(name);
+        let behind = || {
+            steps[at..]
+                .iter()
+                .find_map(name)
+                .map(|n| format!("before {n}"))
+        };
+        before.or_else(behind).unwrap_or_else(|| "input".into())
+    }
+
+    fn activation(&self, f: Unary, vector: usize) -> Result<ActivationPlan, Refusal> {
+        Ok(match f {
+            Unary::Relu => ActivationPlan::Relu,
+            Unary::LeakyRelu(slope) => ActivationPlan::LeakyRelu(slope),
+            Unary::Sigmoid => ActivationPlan::Sigmoid,
+            Unary::Tanh => ActivationPlan::Tanh,
+            Unary::Elu(alpha) => ActivationPlan::Elu(alpha),
+            Unary::Silu => ActivationPlan::Pointwise(Pointwise::Silu),
+            Unary::Gelu => ActivationPlan::Pointwise(Pointwise::Gelu),
+            Unary::GeluTanh => ActivationPlan::Pointwise(Pointwise::GeluTanh),
+            Unary::Softplus => ActivationPlan::Pointwise(Pointwise::Softplus),
+            Unary::Softsign => ActivationPlan::Pointwise(Pointwise::Softsign),
+            Unary::Mish => ActivationPlan::Pointwise(Pointwise::Mish),
+            Unary::Hardswish => ActivationPlan::Pointwise(Pointwise::Hardswish),
+            Unary::Exp => ActivationPlan::Pointwise(Pointwise::Exp),
+            Unary::Selu { .. } => ActivationPlan::Pointwise(Pointwise::Selu),
+            Unary::Clip { min: 0.0, max: 6.0 } => ActivationPlan::Pointwise(Pointwise::Relu6),
+            Unary::Clip {
+                min: -1.0,
+                max: 1.0,
+            } => ActivationPlan::Pointwise(Pointwise::Hardtanh),
+            _ => match hard_sigmoid(f) {
+                Some(f) => ActivationPlan::Pointwise(f),
+                None => {
+                    return Err(self.refuse(vector, "has an activation that layers do not have"));
+                }
+            },
+        })
+    }
+
+    fn vector(&mut self, name: &str, numbers: &[f64]) -> TensorRef {
+        self.tensor(name, vec![numbers.len()], numbers)
+    }
+
+    /// Puts a tensor among the named ones. The same name with other numbers gets a number.
+    #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
+    fn tensor(&mut self, name: &str, shape: Vec<usize>, numbers: &[f64]) -> TensorRef {
+        let data = numbers.iter().map(|v| *v as f32).collect();
+        let mut unique = name.to_owned();
+        let mut count = 1;
+        while self.tensors.contains_key(&unique) {
+            count += 1;
+            unique = format!("{name} #{count}");
+        }
+        self.tensors.insert(unique.clone(), Tensor { shape, data });
+        TensorRef::name(unique)
+    }
+}
+
+/// Which of the frameworks' hard sigmoids a function is.
+pub(super) fn hard_sigmoid(f: Unary) -> Option<Pointwise> {
+    let Unary::HardSigmoid { alpha, beta } = f else {
+        return None;
+    };
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+    if !near(beta, 0.5) {
+        None
+    } else if near(alpha, 1.0 / 6.0) {
+        Some(Pointwise::HardSigmoid)
+    } else if near(alpha, 0.2) {
+        Some(Pointwise::HardSigmoidKeras2)
+    } else {
+        None
+    }
+}
