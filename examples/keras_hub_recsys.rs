@@ -1,5 +1,8 @@
-//! The article's Keras layer, from its weights by name: 8 experts, a softmax gate per task, two
-//! regressions. `cargo run --release --example keras_hub_recsys`
+//! Shows how far int8 weights are from f32, beside what Keras computed:
+//! `cargo run --release --example keras_hub_recsys`
+//!
+//! The model is the article's Keras layer, from its weights by name: 8 experts, a softmax gate per task,
+//! and two regressions.
 
 use mmoe::{Dense, F32, Gate, Head, Mmoe, Regression, Seq, W8};
 use mmoe_tools::convert::{Precision, convert};

@@ -1,8 +1,8 @@
 //! A model that PyTorch trained, converted, loaded and run: `cargo run --release --example
 //! quickstart`.
 //!
-//! What firmware does is in `main` from `load` on; the conversion before it is `mmoe convert` as a
-//! library.
+//! The first half of `main` is what `mmoe convert` does, called as a library. From `load` on it is what
+//! firmware does.
 
 use mmoe::parallel::List3;
 use mmoe::{Binary, Dense, Dynamic, F32, Gate, Head, Mmoe, Regression, Seq};

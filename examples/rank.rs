@@ -1,9 +1,9 @@
-//! One user, 500 items, the ten best, no heap: `cargo run --release --example rank` (`-- w8` or `--
-//! i8` for other precisions).
+//! Finds the ten best of 500 items for one user, without a heap: `cargo run --release --example rank`
+//! (`-- w8` or `-- i8` for other precisions).
 //!
-//! A candidate's features are the user's 48 and then the item's 16. What the first layers make of
-//! the user is computed once; the result has the bits that scoring each candidate alone gives,
-//! which this program checks.
+//! The features of a candidate are the user's 48 and then the item's 16. The part of the first layers
+//! that depends on the user is computed once. The scores have the same bits as those of each candidate
+//! by itself, which this program checks.
 
 use mmoe::parallel::List3;
 use mmoe::rank::{Best, Ranked};
@@ -25,7 +25,7 @@ type User = [f32; 48];
 type Item = [f32; 16];
 type Ten = Best<10>;
 
-/// What makes one number of the three tasks.
+/// Combines the three tasks into the number to rank by.
 fn score((click, like, watch): &(f32, f32, f32)) -> f32 {
     *click + 0.5 * *like + 0.1 * *watch
 }

@@ -250,8 +250,8 @@ impl LayerRecord {
     ///
     /// # Panics
     ///
-    /// If there are other numbers of groups. Types call this in constants, where it is an error of
-    /// compilation.
+    /// Where there are other numbers of groups, or `n` is no multiple of theirs. A type's record is a
+    /// constant, so that such a type does not compile.
     #[must_use]
     pub const fn group_norm(groups: usize, precision: PrecisionKind, n: usize) -> Self {
         assert!(

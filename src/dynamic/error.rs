@@ -66,7 +66,7 @@ impl fmt::Display for RunError {
                 write!(f, "{found} features given, the model takes {expected}")
             }
             Self::Outputs { expected, found } => {
-                write!(f, "room for {found} outputs, the model gives {expected}")
+                write!(f, "room for {found} outputs, the model has {expected}")
             }
             Self::Scratch { expected, found } => {
                 write!(f, "{found} words of scratch given, {expected} needed")

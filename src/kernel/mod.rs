@@ -1,13 +1,14 @@
 //! The arithmetic: functions over slices, from which layers are made.
 //!
-//! They take no shapes: the lengths of the slices are the shapes. They never panic; where a slice
-//! is too short they do less. [`portable`] is the specification, always compiled; what it computes
-//! is fixed in `docs/numerics.md`.
+//! They take no shapes, since the lengths of the slices are the shapes. So one compiled kernel serves
+//! all layers of all models, where a kernel that is generic in the shape would be compiled for each
+//! layer. They never panic: where a slice is too short they do less. [`portable`] is the specification
+//! and is always compiled; `docs/numerics.md` fixes what it computes.
 //!
-//! A folder beside it holds one architecture's kernels, under the portable names and equal to them
-//! bit for bit. Those that the target can run stand in the place of the portable ones here; the
-//! build script chooses. `tests/kernels` holds every one of them against an oracle of its own, on
-//! the core itself.
+//! Each folder beside it holds one architecture's kernels, under the portable names and equal to them
+//! bit for bit. The build script chooses the ones that the target can run, and these take the place of
+//! the portable ones here. `tests/kernels` compares every one of them with an oracle of its own, on the
+//! core itself.
 
 mod active;
 mod order;

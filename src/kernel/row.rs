@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Row {
     /// Start of the accumulator, at the scale of weight times input.
     pub bias: i32,
-    /// Multiplier, 0 ..= 32767; read as signed.
+    /// Multiplier, 0 to 32767; read as signed.
     pub mult: u16,
     /// Shift: hidden rows divide by 2^(17 + shift), logits by 2^(16 − shift).
     pub shift: u8,
@@ -27,7 +27,7 @@ pub struct Row {
 pub struct WideRow {
     /// The two words of the bias, low word first; see [`WideRow::bias`].
     pub words: [u32; 2],
-    /// Multiplier, 0 ..= 32767; read as signed.
+    /// Multiplier, 0 to 32767; read as signed.
     pub mult: u16,
     /// Shift, 1 to 46: the row divides by 2^shift.
     pub shift: u8,
@@ -183,7 +183,7 @@ pub struct DiceRow {
     pub bias: i32,
     /// Factor of the input.
     pub gain: i16,
-    /// Shift, 0 ..= 30.
+    /// Shift, 0 to 30.
     pub shift: u8,
     /// Zero.
     pub zero: u8,

@@ -12,8 +12,8 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 pub trait NormRule: 'static {
     /// Whether it measures around the mean or around zero.
     const KIND: NormKind;
-    /// Returns its layer record, for `n` units in `groups` groups.
-    fn record(precision: PrecisionKind, groups: usize, n: usize) -> LayerRecord;
+    /// The kind of its layer record.
+    const LAYER: LayerKind;
 }
 
 /// The rule of [`LayerNorm`]: by mean and variance.
@@ -31,26 +31,28 @@ pub enum Length {}
 
 impl NormRule for Centred {
     const KIND: NormKind = NormKind::Layer;
-    fn record(precision: PrecisionKind, _: usize, n: usize) -> LayerRecord {
-        LayerRecord::vector(LayerKind::LayerNorm, precision, n, n)
-    }
+    const LAYER: LayerKind = LayerKind::LayerNorm;
 }
 impl NormRule for Grouped {
     const KIND: NormKind = NormKind::Layer;
-    fn record(precision: PrecisionKind, groups: usize, n: usize) -> LayerRecord {
-        LayerRecord::group_norm(groups, precision, n)
-    }
+    const LAYER: LayerKind = LayerKind::GroupNorm;
 }
 impl NormRule for MeanSquare {
     const KIND: NormKind = NormKind::Rms;
-    fn record(precision: PrecisionKind, _: usize, n: usize) -> LayerRecord {
-        LayerRecord::vector(LayerKind::RmsNorm, precision, n, n)
-    }
+    const LAYER: LayerKind = LayerKind::RmsNorm;
 }
 impl NormRule for Length {
     const KIND: NormKind = NormKind::Unit;
-    fn record(precision: PrecisionKind, _: usize, n: usize) -> LayerRecord {
-        LayerRecord::vector(LayerKind::UnitNorm, precision, n, n)
+    const LAYER: LayerKind = LayerKind::UnitNorm;
+}
+
+/// The layer record of a norm. A number of groups that the format cannot hold does not compile.
+const fn record<K: NormRule>(precision: PrecisionKind, groups: usize, n: usize) -> LayerRecord {
+    if matches!(K::LAYER, LayerKind::GroupNorm) {
+        LayerRecord::group_norm(groups, precision, n)
+    } else {
+        assert!(groups == 1, "only a group norm has groups");
+        LayerRecord::vector(K::LAYER, precision, n, n)
     }
 }
 
@@ -120,7 +122,7 @@ impl<const N: usize, const G: usize, K: NormRule, P: Precision> Layer for Norm<N
     type In = [P::Act; N];
     type Out = [P::Act; N];
     fn describe(to: &mut Check<'_>) {
-        to.layer(&K::record(P::Act::PRECISION, G, N));
+        to.layer(&const { record::<K>(P::Act::PRECISION, G, N) });
     }
     fn forward<M: Math>(&self, x: &[P::Act; N], y: &mut [P::Act; N]) {
         P::Act::norm::<M, N>(K::KIND, G, &self.stored, x, y);

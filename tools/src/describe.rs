@@ -1,11 +1,11 @@
-//! What the parts of a blob are called, in every command the same.
+//! Names and descriptions of a blob's parts, so that every command calls them the same.
 
 use mmoe::blob::{ActivationKind, Blob, LayerKind, LayerRecord, NodeOp, PrecisionKind, SectionTag};
 
 use crate::engine::Runner;
 use crate::quantize::LayerReport;
 
-/// What wrote the blob.
+/// Returns the name of the program that wrote the blob.
 #[must_use]
 pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
     runner
@@ -16,7 +16,7 @@ pub fn producer<'r>(runner: &'r Runner<'_>) -> &'r str {
         .unwrap_or("?")
 }
 
-/// What the blob's conversion assumed and nobody compared with the framework's outputs.
+/// Returns what the conversion of the blob assumed without a comparison with the framework's outputs.
 #[must_use]
 pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
     let section = runner.model.blob().section(SectionTag::Assumed);
@@ -25,8 +25,8 @@ pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// The name of each node of the wiring: its role and its number among those of its role, such as
-/// `expert 2`.
+/// Returns the name of each node of the wiring: its role and its number among those of its role, such
+/// as `expert 2`.
 #[must_use]
 pub fn nodes(blob: &Blob<'_>) -> Vec<String> {
     let roles = blob.nodes.iter();
@@ -37,8 +37,8 @@ pub fn nodes(blob: &Blob<'_>) -> Vec<String> {
         .collect()
 }
 
-/// What the quantizer found out about every dense layer, by the names that `--keep-wide` takes;
-/// nothing in float models.
+/// Returns what the quantizer found out about every dense layer, under the names that `--keep-wide`
+/// takes; nothing in float models.
 #[must_use]
 pub fn quantization(blob: &Blob<'_>) -> Vec<(String, LayerReport)> {
     let section = blob.section(SectionTag::Quantization);

@@ -165,9 +165,9 @@ enum Pick {
     Experts(usize),
 }
 
-/// Compares every row of the file with what `evaluate` gives (asked for experts where the second
-/// argument is true), and gives the worst difference of each array. Every task must be in the file,
-/// but for factors of a product.
+/// Compares every row of the file with what `evaluate` computes, and returns the number of rows and the
+/// worst difference of each array. The second argument of `evaluate` is true where the outputs of the
+/// experts are wanted as well. Every task must be in the file, except for factors of a product.
 ///
 /// # Errors
 ///
@@ -319,6 +319,7 @@ fn wanted<'d>(
         };
         let seen = &outline.gates[gate];
         let all = outline.experts.len();
+        // A file has a column for each expert that the gate sees, or for each expert of the model.
         let at = if tensor.shape.last() == Some(&seen.len()) {
             (0..seen.len()).collect()
         } else {

@@ -1,4 +1,6 @@
-//! One pass over rows: everything that commands show of it is kept.
+//! One pass over rows, of which everything is kept that a command may show.
+//!
+//! Running a model is the slow part of `eval` and `report`, so it is done once and not for each figure.
 
 use mmoe::blob::NodeOp;
 use mmoe::{RunError, SkipBelow};
@@ -9,12 +11,12 @@ use crate::describe;
 use crate::engine::{Runner, Task};
 use crate::gate_stats::{GateStats, Gating};
 
-/// What a model made of rows.
+/// The outputs of a model for many rows, and how they came about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// How many rows.
+    /// How many rows there are.
     pub rows: usize,
-    /// Outputs of a row.
+    /// How many outputs a row has.
     pub width: usize,
     /// All outputs, row by row.
     pub outputs: Vec<f32>,
@@ -29,12 +31,12 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// Predicts every row; with `skip` without the experts that no gate weighs so much. `progress`
-    /// is called after each.
+    /// Predicts every row, with `skip` without the experts that no gate weighs that much. `progress` is
+    /// called after each row.
     ///
     /// # Errors
     ///
-    /// Rows of another width than the model's.
+    /// [`RunError`], if the rows have another width than the model takes.
     pub fn make(
         runner: &mut Runner<'_>,
         x: &Rows,

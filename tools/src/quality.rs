@@ -1,4 +1,4 @@
-//! How good a model's predictions are, by labels and by a reference.
+//! Judging predictions by labels, and by those of a reference model.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::text::count;
 /// How good one task's predictions are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Quality {
-    /// Of a task with classes.
+    /// The figures of a task with classes.
     Classes {
         /// Area under the ROC curve; `None` where only one class occurs.
         auc: Option<f64>,
@@ -26,9 +26,9 @@ pub enum Quality {
         /// Root of the mean squared difference, for two classes.
         rmse: Option<f64>,
     },
-    /// Of a task with numbers.
+    /// The figures of a task with numbers.
     Numbers {
-        /// Mean squared difference.
+        /// The mean squared difference.
         mse: f64,
         /// `Σ predicted / Σ observed`.
         calibration: Option<f64>,

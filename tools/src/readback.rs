@@ -72,7 +72,7 @@ pub enum CheckError {
          the model; nothing was written"
     )]
     Wrapped { row: String },
-    #[error("the written blob gives {value} for output {output} on {row}; nothing was written")]
+    #[error("the written blob computes {value} for output {output} on {row}; nothing was written")]
     NotFinite {
         output: usize,
         row: String,

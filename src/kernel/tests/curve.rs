@@ -7,6 +7,7 @@ use crate::math::{Libm, Micromath};
 use std::vec::Vec;
 
 type Function = fn(f64) -> f64;
+type Kernel = fn(&mut [f32]);
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())

@@ -1,6 +1,9 @@
-//! A float blob back to a graph, by an ordinary postcard reader and the written format: none of the
-//! engine's code is used, so that what is compared with the engine's outputs comes from the bytes
-//! alone.
+//! Reads a float blob back as a graph.
+//!
+//! It uses an ordinary postcard reader and follows the written format, with the bare numbers of
+//! `docs/format.md` instead of the engine's names for them. None of the engine's code is used, so that
+//! what is compared with the engine's outputs comes from the bytes alone: a code or an order that the
+//! engine and the encoder both have wrong would show.
 
 use super::message::{Header, Node};
 use crate::graph::{
@@ -18,7 +21,7 @@ pub enum ReadError {
     Integer,
 }
 
-/// Header and weights of a blob whose preamble was checked already.
+/// Returns the header and the weights of a blob whose preamble was checked already.
 ///
 /// # Errors
 ///
@@ -54,7 +57,7 @@ impl Bytes<'_> {
     }
 }
 
-/// From the stored order (panels of 8 rows, one of 4, single rows; column by column) to rows.
+/// Converts the stored order (panels of 8 rows, one of 4, single rows, each column by column) to rows.
 fn unpanel<T: Copy + Default>(stored: &[T], inputs: usize, outputs: usize) -> Vec<T> {
     let mut rows = vec![T::default(); stored.len()];
     let (mut row, mut at) = (0, 0);
@@ -78,7 +81,7 @@ fn unpanel<T: Copy + Default>(stored: &[T], inputs: usize, outputs: usize) -> Ve
     rows
 }
 
-/// The graph of an F32 or W8 blob: int8 weights become `w·scale`.
+/// Returns the graph of an F32 or W8 blob, in which int8 weights become `w·scale`.
 ///
 /// # Errors
 ///
@@ -93,7 +96,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
         for _ in 0..n.layers {
             let l = layers
                 .next()
-                .ok_or(ReadError::Format("fewer layers than the steps own"))?;
+                .ok_or(ReadError::Format("fewer layers than the nodes own"))?;
             if !matches!(l.precision, 0 | 1) {
                 return Err(ReadError::Integer);
             }
@@ -226,7 +229,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
     })
 }
 
-/// An activation and the numbers that it stores.
+/// Reads an activation function and the numbers that it stores.
 fn activation(code: u8, bytes: &mut Bytes<'_>) -> Result<Activation, ReadError> {
     let numbers = match code {
         2 => bytes.f32s(1)?,

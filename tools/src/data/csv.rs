@@ -1,10 +1,14 @@
 //! CSV: numbers in rows, as spreadsheets and pandas write them.
+//!
+//! The reader is lenient about form and strict about content. Separators, byte order marks and pandas'
+//! index column vary by program and mean nothing, so they are accepted. A cell that is no number could
+//! only be guessed, so it is an error if its column is used.
 
 use std::collections::{HashMap, HashSet};
 
 use super::DataError;
 
-/// What to say where a whole line is one cell.
+/// The hint where a whole line was read as one cell.
 const SEPARATORS: &str = "; cells are separated by commas, semicolons or tabs";
 
 /// A file whose cells were read, but not judged: only columns that are used must hold numbers.
@@ -74,6 +78,7 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
             ));
         }
         for (cell, odd) in record.iter().zip(&mut read.odd) {
+            // Whether this column is used is not known yet, so the error waits with its line.
             let value = number(cell);
             if value.is_none() && odd.is_none() {
                 *odd = Some(Odd {
@@ -87,7 +92,9 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
     Ok(read)
 }
 
-/// What separates the cells, as the first line outside of quotes shows.
+/// Finds what separates the cells, in the first line outside of quotes. A tab never stands in a name by
+/// accident and a semicolon hardly ever, while a comma may be a decimal comma, so they are looked for
+/// in this order.
 fn delimiter(text: &str) -> u8 {
     let mut quoted = false;
     let mut found = [false; 2];
@@ -107,7 +114,8 @@ fn delimiter(text: &str) -> u8 {
     }
 }
 
-/// A header has a name that is no number, or numbers its columns behind pandas' nameless index.
+/// Returns `true` if the first line is a header: it has a name that is not a number, or it numbers its
+/// columns behind pandas' index, which has no name.
 fn is_header(record: &csv::StringRecord) -> bool {
     let numbered = record.len() > 1
         && record
@@ -117,7 +125,7 @@ fn is_header(record: &csv::StringRecord) -> bool {
     numbered || record.iter().any(|c| !c.is_empty() && number(c).is_none())
 }
 
-/// A number, or a truth value as pandas writes it.
+/// Reads a number, or a truth value as pandas writes it.
 fn number(cell: &str) -> Option<f32> {
     match cell {
         "True" | "true" | "TRUE" => Some(1.0),
@@ -126,7 +134,7 @@ fn number(cell: &str) -> Option<f32> {
     }
 }
 
-/// What is wrong with a cell that is no number, and what to do.
+/// Explains what is wrong with a cell that is not a number, and what to do.
 fn complaint(cell: &str) -> String {
     if cell.is_empty() {
         return "the cell is empty; fill missing values the way training did (pandas: fillna)"

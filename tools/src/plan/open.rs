@@ -141,10 +141,10 @@ pub struct Question {
 /// Where a recogniser's assumptions come from, for all the questions of a plan.
 #[derive(Debug, Clone, Default)]
 pub struct Habits {
-    /// One setting gives all hidden layers their activation; else experts, gates and towers may
-    /// differ.
+    /// Whether one setting of the framework decides the activation of all hidden layers; otherwise
+    /// experts, gates and towers may differ.
     pub one_activation: bool,
-    /// Says so: `` `dnn_activation`, DeepCTR's default ``.
+    /// The name of that setting, for people: `` `dnn_activation`, DeepCTR's default ``.
     pub source: &'static str,
 }
 

@@ -128,7 +128,8 @@ pub(super) fn from_rows(graph: &Graph, rows: &[Vec<f64>]) -> Calibration {
                 low[j] = *a;
                 high[j] = *b;
             }
-            // Two values (a flag) stay as they are; others get room on both sides.
+            // A flag has two values and never others, so its range is known. Anything else may go
+            // beyond what the rows show, and gets a quarter of the range on both sides.
             None if rows.iter().any(|r| r[j] != low[j] && r[j] != high[j]) => {
                 let room = 0.25 * (high[j] - low[j]);
                 low[j] -= room;

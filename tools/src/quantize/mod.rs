@@ -416,8 +416,9 @@ impl Quantizer<'_> {
         let c = self.calibration;
         match &c.random {
             None => of(&c.tensors) * c.headroom,
-            // Data come nowhere near the bound, and further than features drawn one by one: halfway
-            // between, as logarithms.
+            // Without calibration rows there are a bound, which real data come nowhere near, and what
+            // random rows showed. Their features are drawn independently, and reach less far than
+            // those of real data. The truth lies between, so this takes the geometric mean.
             Some(random) => (of(&c.tensors) * of(random)).sqrt(),
         }
     }
@@ -510,10 +511,8 @@ impl Quantizer<'_> {
                     } else {
                         Target::Hidden(sum_step)
                     };
-                    let table = (!is_logits)
-                        .then_some(d.activation)
-                        .filter(|a| a.is_curve());
-                    let table = table.map(|a| Box::new(curves::table(a, sum_step, step)));
+                    let table = (!is_logits && d.activation.is_curve())
+                        .then(|| Box::new(curves::table(d.activation, sum_step, step)));
                     if let Activation::LeakyRelu { slope } = d.activation
                         && !(-2.0..2.0).contains(&slope)
                     {

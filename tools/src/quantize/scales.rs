@@ -136,7 +136,8 @@ impl ScaleGroups {
                 .collect();
             let reach = reach.max(1e-30);
             let made = if fixed {
-                // Room for what measuring and rounding leave open.
+                // The scale of sigmoid and tanh ends at 1 and cannot grow for other members of the
+                // group. The factor leaves room for what measuring and rounding leave open.
                 if reach > 1.001 * of.calibration.headroom {
                     let n = members.iter().find(|v| **v > 0).map_or(0, |v| v - 1);
                     return Err(QuantizeError::Scale(layer_name(graph, n, 0), reach));

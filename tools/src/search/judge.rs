@@ -1,4 +1,8 @@
-//! What fits on few rows is held against all of them, and against its rivals.
+//! Judging: compares what fits on few rows with all rows, and then with its rivals.
+//!
+//! To fit the golden rows is not enough. Relu6 is relu until a value exceeds 6, so both may fit, and the
+//! wrong one would be wrong on the device. So rows are made on which two rivals differ, and if rows like
+//! the golden ones do, the question stays open.
 
 use crate::error::ModelError;
 use crate::golden::TOLERANCE;
@@ -9,16 +13,16 @@ use super::space::{Space, after};
 use super::trial::{Answers, Trial};
 use super::{Arena, Candidate, Found, NOISE, Outcome, Settled, distance, words};
 
-/// So many hypotheses that fit the few rows are held against all of them.
+/// How many hypotheses that fit the few rows are compared with all of them.
 const MOST_FITS: usize = 64;
 
-/// An answer is told apart from another where it is so many times nearer.
+/// How many times nearer an answer must be than another to be told apart from it.
 const APART: f64 = 8.0;
 
-/// Rows that are made to tell rivals apart.
+/// How many rows are made to tell rivals apart.
 const MADE: usize = 128;
 
-/// Where they begin.
+/// The seed of those rows.
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// How far beyond the golden rows' range rows are made that tell rivals apart, where rows put

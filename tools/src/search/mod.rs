@@ -1,8 +1,8 @@
 //! Golden rows decide what a file leaves open.
 //!
-//! A state dict has no activations, no epsilons and no kinds of gates. Where the framework's own
-//! outputs are at hand, every combination of answers that people use is a hypothesis, and the rows
-//! tell which one is true:
+//! A state dict has no activation functions, no epsilons and no kinds of gates. Where golden rows are at
+//! hand, every combination of answers that people use is a hypothesis, and the rows tell which one is
+//! true:
 //!
 //! ```text
 //! plan ─▶ spaces of answers ─▶ as assumed; one thing changed; two; three ─▶ few rows ─▶ all rows
@@ -10,9 +10,10 @@
 //!                          the one that fits, the next best  ◀─ rivals on rows made for it ┘
 //! ```
 //!
-//! What is tried comes from the tables of [`crate::plan::open`]; a new choice there is tried here
-//! by itself. An answer is taken only where it fits and no other does, as far as rows like the
-//! golden ones can tell.
+//! There are far more combinations than can be tried, so the likely ones come first, and three rows
+//! refuse most of them before the others are looked at. What is tried comes from the tables of
+//! [`crate::plan::open`]; a new choice there is tried here without a further change. An answer is taken
+//! only where it fits and no other does, as far as rows like the golden ones can tell.
 
 mod doubt;
 mod judge;
@@ -34,28 +35,28 @@ use crate::plan::open::{Habits, Part, Topic, questions};
 use space::{Move, Space, after};
 use trial::{Answers, Trial, Wiring, needed};
 
-/// Rows on which every hypothesis is tried before it sees the others.
+/// How many rows every hypothesis is tried on before the others. A wrong one hardly ever fits three.
 const FEW: usize = 3;
 
-/// Hypotheses that are tried at most.
+/// How many hypotheses are tried at most, so that a hopeless search ends.
 const MOST_TRIED: usize = 400_000;
 
-/// Multiplications that are spent at most, before the last rows are looked at.
+/// How many multiplications are spent at most before the last rows are looked at.
 const MOST_WORK: u64 = 4_000_000_000;
 
-/// A space with fewer combinations than this is tried as a whole once one change is not enough.
+/// A space with fewer combinations than this is tried as a whole where one change is not enough.
 const WHOLE: f64 = 30_000.0;
 
-/// Things that are changed at the same time, at most.
+/// How many things are changed at the same time at most.
 const DEEPEST: usize = 3;
 
-/// Nearer than this, distances are the framework's own rounding.
+/// Distances below this are the framework's own rounding.
 const NOISE: f64 = 2e-7;
 
 /// The same, of a plan in which everything is doubted.
 const DOUBTED: usize = 2;
 
-/// What came of a search.
+/// The outcome of a search.
 #[derive(Debug)]
 pub enum Outcome {
     /// One hypothesis fits, and no other.

@@ -1,4 +1,4 @@
-//! The space of answers: what may be chosen, what is likely, and what to try after what.
+//! The space of answers: what may be chosen, how likely each choice is, and what to try after what.
 
 use crate::error::ModelError;
 use crate::graph::assemble::assemble;
@@ -8,10 +8,10 @@ use crate::plan::open::{At, Choice, Habits, Question, Topic, questions};
 
 use super::trial::Answers;
 
-/// So many plans that differ in what a vector is or what rows hold are looked into.
+/// How many plans are looked into that differ in what a vector is or in what rows hold.
 const MOST_SPACES: usize = 96;
 
-/// So many combinations of a single task's answers are tried as a whole.
+/// How many combinations of a single task's answers are tried as a whole.
 const COMBINATIONS: usize = 1024;
 
 /// A question with everything that may be answered.

@@ -1,8 +1,8 @@
-//! Trying answers: the outputs that a plan gives for some rows under one answer to each question.
+//! Trying answers: computes the outputs of a plan for some rows under one answer to each question.
 //!
-//! Thousands of combinations differ in a few nodes each. What a node makes therefore is kept under
-//! the answers that reach it, and every combination that shares these reuses it: many towers are
-//! tried on experts that were evaluated once.
+//! Thousands of combinations differ in a few nodes each. So the value of a node is kept under the
+//! answers that it depends on, and every combination that shares these reuses it: many towers are tried
+//! on experts that were evaluated once.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -19,10 +19,10 @@ use crate::plan::{Plan, TensorRef};
 
 use super::space::Space;
 
-/// So many weights of nodes are kept; beyond, they are made again.
+/// How many weights of nodes are kept; those beyond are computed again when they are needed.
 const KEPT: usize = 24_000_000;
 
-/// So many values of nodes are kept; beyond, those of towers are made again.
+/// How many values of nodes are kept; beyond that, those of towers are computed again.
 const KEPT_VALUES: usize = 150_000;
 
 /// One answer to each question, by its place among the choices.

@@ -1,7 +1,9 @@
-//! Where in a file the model's tensors are: the state dict among all that a checkpoint holds.
+//! Finds the model's tensors in a file: the state dict among all that a checkpoint holds.
 //!
-//! Every container of the pickle is looked at once. Those that hold tensors are candidates; their
-//! keys tell a model's from an optimizer's and from an averaged copy.
+//! There is no standard for checkpoints; every training script puts the state dict somewhere else. So
+//! every container of the pickle is looked at once. Those that hold tensors are candidates, and their
+//! keys tell a model's from an optimizer's and from an averaged copy. Taking the wrong one would make a
+//! model that converts and is wrong, so what the keys do not tell is refused.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -49,7 +51,8 @@ const AVERAGED: [&str; 7] = [
     "ema", "swa", "average", "averaged", "avg", "shadow", "teacher",
 ];
 
-/// Containers stand in containers no deeper than this.
+/// How deep containers may be nested. Real checkpoints stay far below it; a hostile file must not
+/// exhaust the stack.
 const DEEPEST: usize = 10;
 
 /// The tensors of a model.

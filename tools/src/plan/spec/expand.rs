@@ -1,4 +1,4 @@
-//! From a spec with patterns to a plan with names.
+//! Expands a spec, which has patterns such as `experts.{expert}.weight`, to a plan, which has names.
 
 use indexmap::IndexMap;
 use toml::Spanned;
@@ -13,7 +13,7 @@ use crate::plan::{
 
 use super::raw;
 
-/// What expansion needs everywhere.
+/// What every part of the expansion needs.
 pub(super) struct Expander<'a> {
     pub(super) spec: &'a Spec,
     pub(super) tensors: &'a IndexMap<String, Tensor>,
