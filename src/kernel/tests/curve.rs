@@ -49,8 +49,6 @@ fn relu6(x: f64) -> f64 {
     x.clamp(0.0, 6.0)
 }
 
-type Kernel = fn(&mut [f32]);
-
 /// Each f32 function, its name in `docs/numerics.md`, and the formula in f64.
 fn functions() -> [(&'static str, Kernel, Function); 10] {
     [
