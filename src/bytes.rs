@@ -29,6 +29,38 @@ impl Buffer for f32 {
     const LEN: usize = 1;
 }
 
+/// A buffer at an address that is a multiple of 4.
+///
+/// Kernels of single architectures load two int16 at once. From an address that is no multiple of 4
+/// they take a longer loop, with the same results, so every buffer of activations that the engine
+/// makes is a `Word`: a `[i16; N]` alone promises a multiple of 2.
+#[derive(Debug)]
+#[repr(C, align(4))]
+pub(crate) struct Word<T>(T);
+
+impl<T: zerocopy::FromZeros> Word<T> {
+    /// All zeros.
+    #[inline(always)]
+    pub(crate) fn new_zeroed() -> Self {
+        Self(T::new_zeroed())
+    }
+}
+
+impl<T> core::ops::Deref for Word<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> core::ops::DerefMut for Word<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
 /// Bytes at an address that is a multiple of 64.
 ///
 /// A blob must lie at a multiple of 4 bytes, which a plain `[u8; N]` does not promise.

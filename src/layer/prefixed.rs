@@ -17,7 +17,8 @@ use zerocopy::FromBytes;
 /// with that layer.
 ///
 /// ```
-/// use mmoe::{Dense, F32, layer::{Layer, Prefixed}, math::Libm, precision::MatrixF32};
+/// use mmoe::layer::{Layer, Prefixed, Rest};
+/// use mmoe::{Dense, F32, math::Libm, precision::MatrixF32};
 /// let matrix = MatrixF32 { bias: [1.0], weights: [[1.0, 10.0, 100.0]] };
 /// let layer = Dense::<3, 1, F32> { matrix, activation: [] };
 ///
@@ -26,7 +27,7 @@ use zerocopy::FromBytes;
 ///
 /// let mut partial = [0.0];
 /// layer.begin(&[1.0, 2.0], &mut partial);
-/// layer.resume::<Libm>(&partial, 2, &[3.0], &mut parts);
+/// layer.resume::<Libm>(&partial, Rest::From(2, &[3.0]), &mut parts);
 /// assert_eq!(parts, whole);
 /// ```
 pub trait Prefixed: Layer {
@@ -41,19 +42,19 @@ pub trait Prefixed: Layer {
         rest: Rest<'_, Self::Act>,
         y: &mut Self::Out,
     );
-    /// Whether leaving out elements that are zero gives the same bits as taking them. A layer that
-    /// says so can be a part of a [`Sparse`](crate::rank::Sparse) model.
+    /// Returns `true` if leaving out elements that are zero changes no bit of the result. Only such
+    /// layers can be part of a [`Sparse`](crate::rank::Sparse) model.
     fn exact_without_zeros(&self) -> bool {
         false
     }
 }
 
-/// What a layer reads besides the part that it has.
+/// The rest of a layer's input, behind the part that it has taken in.
 #[derive(Clone, Copy, Debug)]
 pub enum Rest<'x, A> {
-    /// All elements from this one on.
+    /// All elements from this number on.
     From(usize, &'x [A]),
-    /// These alone; all others are zero.
+    /// Only these elements; all others are zero.
     Active(ActiveColumns<'x, A>),
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Layer, Prefixed, Rest, max};
 use crate::blob::{Check, NodeInfo};
+use crate::bytes::Word;
 use crate::math::Math;
-use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// Two layers in sequence: `B` reads what `A` returns.
 ///
@@ -40,7 +41,7 @@ impl<A: Layer, B: Layer<Act = A::Act, In = A::Out>> Layer for Seq<A, B> {
         B::describe(to);
     }
     fn forward<M: Math>(&self, x: &A::In, y: &mut B::Out) {
-        let mut t = A::Out::new_zeroed();
+        let mut t = Word::<A::Out>::new_zeroed();
         self.0.forward::<M>(x, &mut t);
         self.1.forward::<M>(&t, y);
     }
@@ -52,7 +53,7 @@ impl<A: Prefixed, B: Layer<Act = A::Act, In = A::Out>> Prefixed for Seq<A, B> {
         self.0.begin(x, partial);
     }
     fn resume<M: Math>(&self, partial: &A::Partial, rest: Rest<'_, A::Act>, y: &mut B::Out) {
-        let mut t = A::Out::new_zeroed();
+        let mut t = Word::<A::Out>::new_zeroed();
         self.0.resume::<M>(partial, rest, &mut t);
         self.1.forward::<M>(&t, y);
     }

@@ -7,7 +7,7 @@ pub use families::{Cgc, Independent, Mmoe, Omoe, Ple, SharedBottom};
 pub use traced::{Run, Traced};
 
 use crate::blob::{self, Blob, Check, LoadError};
-use crate::bytes::InPlace;
+use crate::bytes::{InPlace, Word};
 use crate::input::{InputCounts, InputStage};
 use crate::layer::max;
 use crate::level::{Buffers, ExpertFilter, Request, RunAll, SkipBelow, TaskMask};
@@ -280,6 +280,9 @@ where
     /// [`quantize`](Self::quantize) or from the scales in `self.input`; the outputs are
     /// [`Q16`](crate::Q16) and [`Q31`](crate::Q31), which [`show`](Self::show) converts to f32.
     ///
+    /// Activations at an address that is a multiple of 4 are read two at a time on cores that can;
+    /// others take a longer loop, with the same results. An `Aligned<[i16; N]>` promises more.
+    ///
     /// ```
     #[doc = include_str!("../../docs/doctest-model.txt")]
     /// let mut activations = [0i16; 64];
@@ -322,7 +325,7 @@ where
         raw: &mut T::Out,
     ) -> u32 {
         let request = request.of(T::needs(request.tasks));
-        let mut streams = L::Streams::new_zeroed();
+        let mut streams = Word::<L::Streams>::new_zeroed();
         let run = self
             .trunk
             .streams::<M, F>(x, request, weights, &mut streams);
@@ -339,10 +342,11 @@ where
         weights: &mut L::GateWeights,
         raw: &mut T::Out,
     ) -> u32 {
-        let (mut stream, mut mixtures) = (L::Stream::new_zeroed(), L::Mixtures::new_zeroed());
+        let (mut stream, mut mixtures) =
+            (Word::<L::Stream>::new_zeroed(), L::Mixtures::new_zeroed());
         let to = Buffers {
             weights,
-            stream: &mut stream,
+            stream: &mut *stream,
             mixtures: &mut mixtures,
         };
         let run = self.trunk.last::<M, F>(x, streams, request, to);

@@ -2,11 +2,11 @@
 
 use super::{Element, Q15, Q16, Q31};
 use crate::blob::{ActivationKind, PrecisionKind};
+use crate::bytes::Word;
 use crate::kernel::{
     self, AffineRow, CurveTable, DiceRow, InputCounts, InputScale, NormKind, NormRows, RowDiceQ,
 };
 use crate::math::Math;
-use zerocopy::FromZeros;
 
 impl Element for i16 {
     type Gate = Q15;
@@ -32,8 +32,8 @@ impl Element for i16 {
         x: &[f32; N],
         f: impl FnOnce(&[i16; N], InputCounts) -> R,
     ) -> R {
-        let mut q = <[i16; N]>::new_zeroed();
-        let counts = kernel::quantize_f32(x, scales, &mut q);
+        let mut q = Word::<[i16; N]>::new_zeroed();
+        let counts = kernel::quantize_f32(x, scales, &mut *q);
         f(&q, counts)
     }
     fn zero_is_zero<const N: usize>(scales: &[InputScale; N]) -> bool {

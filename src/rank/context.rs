@@ -1,7 +1,7 @@
 //! Scoring many inputs that share their first features. The sums of the first layers over the shared
 //! features are computed once and kept in a context.
 
-use crate::bytes::InPlace;
+use crate::bytes::{InPlace, Word};
 use crate::input::Raw;
 use crate::layer::Rest;
 use crate::level::{Buffers, Inputs, Level, MmoeLevel, Request, TaskMask, walk};
@@ -128,8 +128,8 @@ where
     /// ```
     pub fn context<const C: usize>(&self, x: &[f32; C]) -> Context<B, G, C> {
         const { assert!(C <= I, "context: more features than the model has") };
-        let mut q = <[A; C]>::new_zeroed();
-        A::features::<I>(&self.input.scales, 0, x, &mut q);
+        let mut q = Word::<[A; C]>::new_zeroed();
+        A::features::<I>(&self.input.scales, 0, x, &mut *q);
         self.context_q(&q)
     }
 
@@ -154,8 +154,8 @@ where
         context: &Context<B, G, C>,
         rest: &[f32; R],
     ) -> T::Shown {
-        let mut q = <[A; R]>::new_zeroed();
-        A::features::<I>(&self.input.scales, C, rest, &mut q);
+        let mut q = Word::<[A; R]>::new_zeroed();
+        A::features::<I>(&self.input.scales, C, rest, &mut *q);
         self.towers.show(&self.predict_q_in(context, &q))
     }
 
@@ -188,13 +188,13 @@ where
         // here because the inputs have another type: a slice, whose length the context completes.
         let mut raw = T::Out::new_zeroed();
         let (mut stream, mut mixtures, mut weights) = (
-            <[A; H]>::new_zeroed(),
+            Word::<[A; H]>::new_zeroed(),
             <[[A::MixtureSum; H]; K]>::new_zeroed(),
             <[[A::Gate; N]; K]>::new_zeroed(),
         );
         let to = Buffers {
             weights: &mut weights,
-            stream: &mut stream,
+            stream: &mut *stream,
             mixtures: &mut mixtures,
         };
         walk::<Libm, _, _, _>(&level, &rest, Request::tasks(TaskMask::ALL), to);

@@ -1,4 +1,5 @@
-//! Predictions from the features that are not zero: one-hot features cost what is hot.
+//! Predictions from only the features that are not zero. One-hot features are mostly zeros, and the
+//! first layers then cost as much as there are ones.
 
 use super::Context;
 use crate::bytes::InPlace;
@@ -18,7 +19,7 @@ use crate::tower::Towers;
 /// are read depends on the features, which a cache can show.
 pub struct Sparse<'m, M, B: PrefixedParallel, G: PrefixedParallel> {
     model: &'m M,
-    /// What the first layers' sums start from.
+    /// The sums that the first layers start from, which are those of a row of zeros.
     start: Context<B, G, 0>,
 }
 
@@ -36,13 +37,14 @@ where
     T: Towers<Act = A, In = [A; H], Count = [(); K]>,
     MmoeLevel<B, G>: InPlace,
 {
-    /// This model for rows that are mostly zeros. Made once, and used for many rows: it holds an
-    /// accumulator (4 bytes; 8 in wide layers) per row of every expert's and every gate's first layer.
+    /// Prepares this model for rows that are mostly zeros. Call it once and use the result for many
+    /// rows: it holds an accumulator (4 bytes; 8 in wide layers) for each row of the first layer of
+    /// every expert and every gate.
     ///
-    /// `None` where leaving out zeros would not give the same bits: where the feature 0 is not the
-    /// activation 0 (an integer model's input has an offset), or, in [`F32`](crate::F32), where a
-    /// first layer has a bias of −0 or a weight that is not finite. `mmoe convert` writes neither of
-    /// the latter; an offset comes from a feature that is standardized or whose range leaves out 0.
+    /// Returns `None` where leaving out zeros would change bits. That is so where the feature 0 is not
+    /// the activation 0, because the input of an integer model has an offset: a feature that is
+    /// standardized has one, and one whose range leaves out 0. In [`F32`](crate::F32) it is so where a
+    /// first layer has a bias of −0 or a weight that is not finite, which `mmoe convert` never writes.
     ///
     /// ```
     /// use mmoe::precision::Pairs;
@@ -77,9 +79,30 @@ where
     T: Towers<Act = A, In = [A; H], Count = [(); K]>,
     MmoeLevel<B, G>: InPlace,
 {
-    /// All outputs for the row that has these features, column and value, and zeros elsewhere.
+    /// Computes all outputs for the row that has these features, each with its column and value, and
+    /// zeros elsewhere. The bits are those of [`Model::predict`] for the whole row.
     ///
-    /// `None` where the columns do not ascend, or where one is beyond the model's input.
+    /// Returns `None` where the columns do not ascend, or where one is beyond the model's input.
+    ///
+    /// ```
+    /// use mmoe::{Dense, F32, Logits, MmoeLevel, Model, Raw, Regression};
+    /// use mmoe::{gate::SoftmaxGate, precision::MatrixF32};
+    /// let matrix = |weights| MatrixF32 { bias: [0.0], weights: [weights] };
+    /// let tower = MatrixF32 { bias: [0.5], weights: [[1.0]] };
+    /// let model = Model {
+    ///     input: Raw::<[f32; 4]> { scales: [] },
+    ///     trunk: MmoeLevel {
+    ///         experts: [Dense::<4, 1, F32> { matrix: matrix([1.0, 2.0, 3.0, 4.0]), activation: [] }],
+    ///         gates: [SoftmaxGate(Logits::<4, 1, F32> { matrix: matrix([0.0; 4]) })],
+    ///     },
+    ///     towers: [Regression { layers: Logits::<1, 1, F32> { matrix: tower }, unit: [] }],
+    /// };
+    /// let sparse = model.sparse().expect("zeros may be left out of this model");
+    /// let y = sparse.predict(&[(1, 1.0), (3, 1.0)]).expect("columns ascend");
+    /// assert_eq!(y, [6.5]);
+    /// assert_eq!(y, model.predict(&[0.0, 1.0, 0.0, 1.0]));
+    /// assert!(sparse.predict(&[(3, 1.0), (1, 1.0)]).is_none());
+    /// ```
     pub fn predict<const S: usize>(&self, features: &[(u16, f32); S]) -> Option<T::Shown> {
         let scales = &self.model.input.scales;
         let active = features.map(|(column, x)| {
@@ -91,8 +114,8 @@ where
         Some(self.model.towers.show(&self.predict_q(&active)?))
     }
 
-    /// Raw outputs for the row that has these activations and zeros elsewhere: of an integer model,
-    /// no float instruction runs. `None` as in [`predict`](Self::predict).
+    /// Computes raw outputs for the row that has these activations and zeros elsewhere. In an integer
+    /// model no float instruction runs. Returns `None` where [`predict`](Self::predict) does.
     pub fn predict_q(&self, active: &[Active<A>]) -> Option<T::Out> {
         let active = ActiveColumns::new(active, I)?;
         Some(self.model.resumed(&self.start, Rest::Active(active)))

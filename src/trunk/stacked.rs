@@ -2,7 +2,7 @@
 
 use super::{LevelOutputs, Trunk, level_scratch};
 use crate::blob::Check;
-use crate::bytes::InPlace;
+use crate::bytes::{InPlace, Word};
 use crate::layer::max;
 use crate::level::{Buffers, ExpertFilter, Inputs, LevelGates, Request, TypedLevel, walk};
 use crate::math::Math;
@@ -72,7 +72,7 @@ where
         weights: &mut Self::GateWeights,
         streams: &mut Self::Streams,
     ) -> u32 {
-        let mut before = L1::Streams::new_zeroed();
+        let mut before = Word::<L1::Streams>::new_zeroed();
         // A request for no task must not run anything. `required_inputs` would add the shared
         // stream to it.
         let request = if request.tasks.is_empty() {
@@ -114,10 +114,10 @@ fn rounded<M: Math, F: ExpertFilter, L: Trunk<Act = A>, A: Element>(
     weights: &mut L::GateWeights,
     streams: &mut <L::Mixtures as LevelOutputs<A>>::Rounded,
 ) -> u32 {
-    let (mut stream, mut mixtures) = (L::Stream::new_zeroed(), L::Mixtures::new_zeroed());
+    let (mut stream, mut mixtures) = (Word::<L::Stream>::new_zeroed(), L::Mixtures::new_zeroed());
     let to = Buffers {
         weights,
-        stream: &mut stream,
+        stream: &mut *stream,
         mixtures: &mut mixtures,
     };
     let run = trunk.last::<M, F>(x, before, request, to);

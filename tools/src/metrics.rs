@@ -17,53 +17,71 @@ const CLIP: f64 = 1e-7;
 /// ```
 #[must_use]
 pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
-    let positives = positive.iter().filter(|p| **p).count() as f64;
-    let negatives = positive.len() as f64 - positives;
+    weighted_auc(scores, positive, &vec![1.0; scores.len()])
+}
+
+/// [`auc`] with pairs that count the product of their rows' weights.
+#[must_use]
+pub fn weighted_auc(scores: &[f64], positive: &[bool], weights: &[f64]) -> Option<f64> {
+    let total = |class: bool| -> f64 {
+        let of = positive.iter().zip(weights).filter(|(p, _)| **p == class);
+        of.map(|(_, w)| w).sum()
+    };
+    let (positives, negatives) = (total(true), total(false));
     if positives == 0.0 || negatives == 0.0 || scores.iter().any(|s| s.is_nan()) {
         return None;
     }
-    let mut order: Vec<(f64, bool)> = scores
+    let mut order: Vec<(f64, bool, f64)> = scores
         .iter()
-        .copied()
-        .zip(positive.iter().copied())
+        .zip(positive)
+        .zip(weights)
+        .map(|((s, p), w)| (*s, *p, *w))
         .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // The sum of the ranks of the positives tells how many negatives lie below them (Mann and
-    // Whitney), which takes a sort instead of a look at all pairs. Ranks count from 1, and equal
-    // scores share their mean rank, which makes a tie count half.
-    let (mut ranks, mut first) = (0.0, 0);
+    let (mut right, mut below) = (0.0, 0.0);
     for equal in order.chunk_by(|a, b| a.0 == b.0) {
-        let mean = first as f64 + (equal.len() as f64 + 1.0) / 2.0;
-        ranks += mean * equal.iter().filter(|(_, p)| *p).count() as f64;
-        first += equal.len();
+        let of = |class: bool| -> f64 {
+            let of = equal.iter().filter(|(_, p, _)| *p == class);
+            of.map(|(.., w)| w).sum()
+        };
+        right += of(true) * (below + of(false) / 2.0);
+        below += of(false);
     }
-    Some((ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives))
+    Some(right / (positives * negatives))
 }
 
-/// Returns the mean of `−ln p`, from the probabilities that the model gave to what happened.
+/// Mean of `values`, which count by their weights.
+fn mean(values: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
+    let sum: f64 = values.zip(weights).map(|(v, w)| v * w).sum();
+    sum / weights.iter().sum::<f64>()
+}
+
+/// Mean of `−ln p(label)`, from the probabilities that were given to what happened.
 #[must_use]
-pub fn log_loss(given: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = given.len() as f64;
-    given.map(|p| -p.clamp(CLIP, 1.0 - CLIP).ln()).sum::<f64>() / n
+pub fn log_loss(given: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
+    // `clamp` keeps a NaN, which then is the result.
+    mean(given.map(|p| -p.clamp(CLIP, 1.0 - CLIP).ln()), weights)
 }
 
-/// Returns the mean of the squared differences.
+/// Mean of the squared differences.
 #[must_use]
 pub fn mse(found: &[f64], expected: &[f64]) -> f64 {
-    found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| (a - b).powi(2))
-        .sum::<f64>()
-        / found.len() as f64
+    weighted_mse(found, expected, &vec![1.0; found.len()])
 }
 
-/// Returns `Σ predicted / Σ observed`, or `None` where nothing was observed. It is 1 for a model that
-/// predicts as many events as happen.
+/// [`mse`] of values that count by their weights.
 #[must_use]
-pub fn calibration(predicted: &[f64], observed: &[f64]) -> Option<f64> {
-    let observed: f64 = observed.iter().sum();
-    (observed != 0.0).then(|| predicted.iter().sum::<f64>() / observed)
+pub fn weighted_mse(found: &[f64], expected: &[f64], weights: &[f64]) -> f64 {
+    let squares = found.iter().zip(expected).map(|(a, b)| (a - b).powi(2));
+    mean(squares, weights)
+}
+
+/// `Σ predicted / Σ observed`, each with its weight; `None` where nothing was observed.
+#[must_use]
+pub fn calibration(predicted: &[f64], observed: &[f64], weights: &[f64]) -> Option<f64> {
+    let sum = |of: &[f64]| -> f64 { of.iter().zip(weights).map(|(v, w)| v * w).sum() };
+    let observed = sum(observed);
+    (observed != 0.0).then(|| sum(predicted) / observed)
 }
 
 /// Returns the largest and the mean `|a − b|`. A NaN on one side alone is infinitely far away.
@@ -148,7 +166,9 @@ fn inversions(v: &mut [f64]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{auc, calibration, difference, log_loss, mse, ranking_change};
+    use super::{
+        auc, calibration, difference, log_loss, mse, ranking_change, weighted_auc, weighted_mse,
+    };
 
     /// By definition: all pairs of a positive and a negative.
     fn auc_of_pairs(scores: &[f64], positive: &[bool]) -> f64 {
@@ -193,6 +213,34 @@ mod tests {
         assert_eq!(auc(&[0.1, 0.2], &[false, true]), Some(1.0));
     }
 
+    /// A weight of k is k equal rows, and a weight of 0 is none.
+    #[test]
+    fn weights_stand_for_rows() {
+        let (scores, labels) = (random(40, 1, 9), random(40, 2, 2));
+        let weights: Vec<f64> = random(40, 3, 4).iter().map(|w| 4.0 * w).collect();
+        let repeated = |of: &[f64]| -> Vec<f64> {
+            let each = of.iter().zip(&weights);
+            each.flat_map(|(v, w)| std::iter::repeat_n(*v, *w as usize))
+                .collect()
+        };
+        let positive = |of: &[f64]| -> Vec<bool> { of.iter().map(|v| *v > 0.0).collect() };
+        let (s, l) = (repeated(&scores), repeated(&labels));
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        near(
+            weighted_auc(&scores, &positive(&labels), &weights).unwrap(),
+            auc_of_pairs(&s, &positive(&l)),
+        );
+        near(weighted_mse(&scores, &labels, &weights), mse(&s, &l));
+        near(
+            calibration(&scores, &labels, &weights).unwrap(),
+            calibration(&s, &l, &vec![1.0; s.len()]).unwrap(),
+        );
+        near(
+            log_loss(scores.iter().copied(), &weights),
+            log_loss(s.iter().copied(), &vec![1.0; s.len()]),
+        );
+    }
+
     #[test]
     fn ranking_changes_are_shares_of_pairs() {
         for seed in 0..20 {
@@ -219,11 +267,17 @@ mod tests {
 
     #[test]
     fn losses_follow_their_formulas() {
-        assert!((log_loss([0.5, 0.25].into_iter()) - (2f64.ln() + 4f64.ln()) / 2.0).abs() < 1e-12);
-        assert!(log_loss([0.0].into_iter()) < 17.0);
+        assert!(
+            (log_loss([0.5, 0.25].into_iter(), &[1.0; 2]) - (2f64.ln() + 4f64.ln()) / 2.0).abs()
+                < 1e-12
+        );
+        assert!(log_loss([0.0].into_iter(), &[1.0]) < 17.0);
         assert_eq!(mse(&[1.0, 3.0], &[0.0, 1.0]), 2.5);
-        assert_eq!(calibration(&[0.5, 0.25], &[1.0, 0.0]), Some(0.75));
-        assert_eq!(calibration(&[0.5], &[0.0]), None);
+        assert_eq!(
+            calibration(&[0.5, 0.25], &[1.0, 0.0], &[1.0; 2]),
+            Some(0.75)
+        );
+        assert_eq!(calibration(&[0.5], &[0.0], &[1.0]), None);
         assert_eq!(difference(&[1.0, 2.0], &[1.5, 2.0]), (0.5, 0.25));
         assert_eq!(difference(&[f64::NAN], &[0.0]).0, f64::INFINITY);
     }

@@ -25,6 +25,8 @@ pub enum Quality {
         calibration: Option<f64>,
         /// Root of the mean squared difference, for two classes.
         rmse: Option<f64>,
+        /// Labels that were there.
+        labels: Labelled,
     },
     /// The figures of a task with numbers.
     Numbers {
@@ -32,7 +34,29 @@ pub enum Quality {
         mse: f64,
         /// `Σ predicted / Σ observed`.
         calibration: Option<f64>,
+        /// Labels that were there.
+        labels: Labelled,
     },
+}
+
+/// How many labels there are: a label that is NaN (an empty cell of CSV) is missing, and counts for
+/// no figure of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Labelled {
+    /// Labels that are numbers.
+    pub present: usize,
+    /// Labels in all.
+    pub all: usize,
+}
+
+impl Quality {
+    /// How many labels the figures rest on.
+    #[must_use]
+    pub const fn labels(&self) -> Labelled {
+        match self {
+            Self::Classes { labels, .. } | Self::Numbers { labels, .. } => *labels,
+        }
+    }
 }
 
 /// Why predictions cannot be judged.
@@ -44,8 +68,8 @@ pub enum QualityError {
     Data(#[from] DataError),
     /// A label that is no class.
     #[error(
-        "labels of `{task}`: row {row} has {found}; they are whole numbers from 0 to {most}, and a \
-         row without one has to be left out"
+        "labels of `{task}`: row {row} has {found}; they are whole numbers from 0 to {most}, and \
+         NaN where there is none"
     )]
     Class {
         /// Whose.
@@ -57,8 +81,24 @@ pub enum QualityError {
         /// The last class.
         most: usize,
     },
+    /// Nothing to judge by.
+    #[error("labels of `{task}`: {why}, so nothing can be said of this task")]
+    Nothing {
+        /// Whose.
+        task: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A weight that no row can have.
+    #[error("weights: row {row} has {found}; a weight is a number from 0 on")]
+    Weight {
+        /// Which row, from 0.
+        row: usize,
+        /// What it has.
+        found: f32,
+    },
     /// A label that is no number.
-    #[error("labels of `{task}`: row {row} has {found}; leave rows without a label out")]
+    #[error("labels of `{task}`: row {row} has {found}; where there is no label, write NaN")]
     Number {
         /// Whose.
         task: String,
@@ -159,16 +199,30 @@ pub fn scores(predictions: &Predictions, task: &Task) -> Option<Vec<f64>> {
     Some(predictions.each().map(|r| f64::from(r[at])).collect())
 }
 
-/// Judges every task by its labels.
+/// Judges every task by its labels, where it has some; rows count by their weights, or all the
+/// same.
 ///
 /// # Errors
 ///
-/// Labels that are missing or are not what the task predicts.
+/// Labels that are missing or are not what the task predicts; weights that are no weights.
 pub fn judge(
     tasks: &[Task],
     predictions: &Predictions,
     data: &Data,
+    weights: Option<&[f32]>,
 ) -> Result<Vec<Quality>, QualityError> {
+    if let Some((row, found)) = weights
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+        .find(|(_, w)| !(w.is_finite() && **w >= 0.0))
+    {
+        return Err(QualityError::Weight { row, found: *found });
+    }
+    let weights: Vec<f64> = match weights {
+        Some(weights) => weights.iter().map(|w| f64::from(*w)).collect(),
+        None => vec![1.0; predictions.rows],
+    };
     // All labels first: a file without some is the wrong file, whatever its other labels are.
     let labels = tasks
         .iter()
@@ -177,49 +231,83 @@ pub fn judge(
     tasks
         .iter()
         .zip(labels)
-        .map(|(t, labels)| one(t, &predictions.task(t), &labels))
+        .map(|(t, labels)| one(t, &predictions.task(t), &labels, &weights))
         .collect()
 }
 
 /// Judges one task: `y` are its outputs, row by row.
-fn one(t: &Task, y: &[f64], labels: &[f32]) -> Result<Quality, QualityError> {
+fn one(t: &Task, y: &[f64], labels: &[f32], weights: &[f64]) -> Result<Quality, QualityError> {
+    let all = labels.len();
+    let per_row = label_width(t).max(1);
+    // Outputs, labels and weights of what has a label.
+    let width = y.len() / all.max(1);
+    let present: Vec<usize> = (0..all).filter(|i| !labels[*i].is_nan()).collect();
+    let y: Vec<f64> = present
+        .iter()
+        .flat_map(|i| y[i * width..(i + 1) * width].iter().copied())
+        .collect();
+    let weights: Vec<f64> = present
+        .iter()
+        .map(|i| weights.get(i / per_row).copied().unwrap_or_default())
+        .collect();
+    let at = |i: usize| present[i] / per_row;
+    let labels: Vec<f32> = present.iter().map(|i| labels[*i]).collect();
+    let nothing = |why| QualityError::Nothing {
+        task: t.name.clone(),
+        why,
+    };
+    if labels.is_empty() {
+        return Err(nothing("all are NaN"));
+    }
+    if weights.iter().all(|w| *w == 0.0) {
+        return Err(nothing("all rows with a label have the weight 0"));
+    }
+    let labelled = Labelled {
+        present: labels.len(),
+        all,
+    };
     let labels64: Vec<f64> = labels.iter().map(|l| f64::from(*l)).collect();
     if matches!(t.output, OutputKind::Linear) {
-        if let Some(at) = labels.iter().position(|l| !l.is_finite()) {
+        if let Some(i) = labels.iter().position(|l| !l.is_finite()) {
             return Err(QualityError::Number {
                 task: t.name.clone(),
-                row: at / t.width.max(1),
-                found: labels[at],
+                row: at(i),
+                found: labels[i],
             });
         }
         return Ok(Quality::Numbers {
-            mse: metrics::mse(y, &labels64),
-            calibration: metrics::calibration(y, &labels64),
+            mse: metrics::weighted_mse(&y, &labels64, &weights),
+            calibration: metrics::calibration(&y, &labels64, &weights),
+            labels: labelled,
         });
     }
     let classes = t.width.max(2);
     let is_class = |l: &f32| l.fract() == 0.0 && (0.0..classes as f32).contains(l);
-    if let Some(row) = labels.iter().position(|l| !is_class(l)) {
+    if let Some(i) = labels.iter().position(|l| !is_class(l)) {
         return Err(QualityError::Class {
             task: t.name.clone(),
-            row,
-            found: labels[row],
+            row: at(i),
+            found: labels[i],
             most: classes - 1,
         });
     }
     if classes == 2 {
         let p: Vec<f64> = if t.width == 1 {
-            y.to_vec()
+            y
         } else {
             y.chunks_exact(2).map(|p| p[1]).collect()
         };
         let positive: Vec<bool> = labels.iter().map(|l| *l == 1.0).collect();
         let given = p.iter().zip(&positive);
         return Ok(Quality::Classes {
-            auc: metrics::auc(&p, &positive),
-            log_loss: metrics::log_loss(given.map(|(p, l)| if *l { *p } else { 1.0 - p })),
-            calibration: metrics::calibration(&p, &labels64),
-            rmse: Some(metrics::mse(&p, &labels64).sqrt()),
+            auc: metrics::weighted_auc(&p, &positive, &weights),
+            log_loss: metrics::log_loss(
+                given.map(|(p, l)| if *l { *p } else { 1.0 - p }),
+                &weights,
+            ),
+            calibration: metrics::calibration(&p, &labels64, &weights),
+            rmse: Some(metrics::weighted_mse(&p, &labels64, &weights).sqrt()),
+            labels: labelled,
         });
     }
     // More classes: each against the rest, on average over those that occur.
@@ -227,19 +315,20 @@ fn one(t: &Task, y: &[f64], labels: &[f32]) -> Result<Quality, QualityError> {
         .filter_map(|c| {
             let p: Vec<f64> = y.chunks_exact(classes).map(|p| p[c]).collect();
             let is_it: Vec<bool> = labels.iter().map(|l| *l as usize == c).collect();
-            metrics::auc(&p, &is_it)
+            metrics::weighted_auc(&p, &is_it, &weights)
         })
         .collect();
     let given: Vec<f64> = y
         .chunks_exact(classes)
-        .zip(labels)
+        .zip(&labels)
         .map(|(p, l)| p[*l as usize])
         .collect();
     Ok(Quality::Classes {
         auc: (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64),
-        log_loss: metrics::log_loss(given.into_iter()),
+        log_loss: metrics::log_loss(given.into_iter(), &weights),
         calibration: None,
         rmse: None,
+        labels: labelled,
     })
 }
 

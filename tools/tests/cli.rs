@@ -432,6 +432,70 @@ fn eval_one_blob() {
     );
 }
 
+/// A missing label is missing for its task alone, and a row of weight 0 is as good as none.
+#[test]
+fn eval_with_missing_labels_and_weights() {
+    let place = Place::new();
+    let blob = place.edge("f32");
+    let (whole, ..) = labelled(&place, &blob);
+    let data = Data::read(Path::new(&whole)).unwrap();
+    let array = |name: &str| data.array(name).unwrap().data.clone();
+    let figures = |options: &str| -> Value {
+        serde_json::from_str(&ok(&format!("eval {blob} --json {options}"))).unwrap()
+    };
+    // The last 24 rows of y0: left out, NaN, of weight 0.
+    let mut y0 = array("y0");
+    y0[40..].fill(f32::NAN);
+    let rest = [("y1", array("y1")), ("y2", array("y2"))];
+    let file = |rows: usize, y0: &[f32], weights: &[f32]| {
+        let cut = |v: &[f32], width: usize| v[..rows * width].to_vec();
+        let n = rows as u64;
+        npz(&[
+            ("x", &[n, 64], cut(&array("x"), 64)),
+            ("y0", &[n], cut(y0, 1)),
+            ("y1", &[n], cut(&rest[0].1, 1)),
+            ("y2", &[n], cut(&rest[1].1, 1)),
+            ("w", &[n], cut(weights, 1)),
+        ])
+    };
+    let mut weights = [2.0f32; 64];
+    weights[40..].fill(0.0);
+    let few = place.write("few.npz", file(40, &array("y0"), &weights));
+    let masked = place.write("masked.npz", file(64, &y0, &weights));
+    let (few, all) = (
+        figures(&format!("--data {few}")),
+        figures(&format!("--data {whole}")),
+    );
+    let found = figures(&format!("--data {masked}"));
+    assert_eq!(found["y0"]["auc"], few["y0"]["auc"]);
+    assert_eq!(found["y0"]["labels"], 40);
+    assert_eq!((&found["y1"], &found["y2"]), (&all["y1"], &all["y2"]));
+    let weighted = figures(&format!("--data {masked} --weights w"));
+    let near = |a: &Value, b: &Value| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-9;
+    assert!(
+        near(&weighted["y1"]["auc"], &few["y1"]["auc"]),
+        "{weighted}"
+    );
+    assert!(
+        near(&weighted["y2"]["mse"], &few["y2"]["mse"]),
+        "{weighted}"
+    );
+    let text = ok(&format!("eval {blob} --data {masked}"));
+    assert!(text.contains("40 of 64 labels"), "{text}");
+
+    weights[3] = -1.0;
+    let bad = place.write("bad.npz", file(64, &y0, &weights));
+    let eval = format!("eval {blob} --data {bad}");
+    fails(&format!("{eval} --weights w"), 2, &["row 3 has -1"]);
+    fails(&format!("{eval} --weights v"), 2, &["`v`"]);
+    let none = place.write("none.npz", file(64, &[f32::NAN; 64], &weights));
+    fails(
+        &format!("eval {blob} --data {none}"),
+        2,
+        &["`y0`", "all are NaN"],
+    );
+}
+
 #[test]
 fn eval_several_blobs_and_skipping() {
     let place = Place::new();

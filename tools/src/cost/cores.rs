@@ -115,12 +115,13 @@ pub struct Estimate {
 }
 
 /// Cores in the order of the table, with their names.
-pub const CORES: [(&str, &str); 6] = [
+pub const CORES: [(&str, &str); 7] = [
     ("m0", "Cortex-M0"),
     ("m3", "Cortex-M3"),
     ("m4f", "Cortex-M4F"),
     ("m33", "Cortex-M33"),
     ("m33dsp", "Cortex-M33 with DSP"),
+    ("m55", "Cortex-M55"),
     ("riscv", "RISC-V RV32IMAC"),
 ];
 
@@ -408,6 +409,7 @@ mod tests {
             ("m4f", PackingKind::Pairs),
             ("m33", PackingKind::Quad),
             ("m33dsp", PackingKind::Pairs),
+            ("m55", PackingKind::Pairs),
             ("riscv", PackingKind::Panels),
         ] {
             assert_eq!(all.packing(core), Some(packing), "{core}");
@@ -433,6 +435,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(held, 60);
+        assert_eq!(held, 70);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Csv {
     columns: usize,
     /// The first cell of each column that is no number.
     odd: Vec<Option<Odd>>,
+    /// A column that is no feature, whatever the model.
+    aside: Option<usize>,
 }
 
 /// A cell that is no number.
@@ -30,6 +32,8 @@ pub(super) struct Csv {
 struct Odd {
     line: u64,
     what: String,
+    /// Whether there is nothing at all, which a label may be.
+    empty: bool,
 }
 
 /// Reads CSV. Cells are separated by tabs, semicolons or commas, whichever of them the first line
@@ -53,6 +57,7 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
         cells: Vec::new(),
         columns: 0,
         odd: Vec::new(),
+        aside: None,
     };
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|e| error(index as u64 + 1, e.to_string()))?;
@@ -80,10 +85,12 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
         for (cell, odd) in record.iter().zip(&mut read.odd) {
             // Whether this column is used is not known yet, so the error waits with its line.
             let value = number(cell);
-            if value.is_none() && odd.is_none() {
+            // An empty cell gives way to one that nothing may hold.
+            if value.is_none() && odd.as_ref().is_none_or(|o| o.empty && !cell.is_empty()) {
                 *odd = Some(Odd {
                     line,
                     what: complaint(cell),
+                    empty: cell.is_empty(),
                 });
             }
             read.cells.push(value.unwrap_or(f32::NAN));
@@ -155,6 +162,12 @@ impl Csv {
         self.places.get(name).copied()
     }
 
+    /// Takes a column that is no feature.
+    pub(super) fn set_aside(&mut self, column: usize, path: &str) -> Result<Vec<f32>, DataError> {
+        self.aside = Some(column);
+        self.take(&[column], false, path)
+    }
+
     /// What there is, for a message.
     pub(super) fn found(&self) -> String {
         match &self.names {
@@ -177,7 +190,8 @@ impl Csv {
     /// The columns that may be features, in the file's order.
     fn candidates<'c>(&'c self, others: &[String]) -> impl Iterator<Item = usize> + use<'c> {
         let others: HashSet<usize> = others.iter().filter_map(|n| self.column(n)).collect();
-        (0..self.columns).filter(move |i| !self.is_index(*i) && !others.contains(i))
+        (0..self.columns)
+            .filter(move |i| !self.is_index(*i) && !others.contains(i) && self.aside != Some(*i))
     }
 
     /// The columns of the features, in the model's order.
@@ -234,7 +248,9 @@ impl Csv {
         path: &str,
     ) -> Result<Vec<usize>, DataError> {
         let known: HashSet<&String> = names.iter().chain(others).collect();
-        let unknown = |(i, n): &(usize, &String)| !known.contains(n) && !self.is_index(*i);
+        let unknown = |(i, n): &(usize, &String)| {
+            !known.contains(n) && !self.is_index(*i) && self.aside != Some(*i)
+        };
         if let Some((_, name)) = header.iter().enumerate().find(unknown) {
             let near = match crate::error::near_names(name, names.iter()).first() {
                 _ if self.columns == 1 && names.len() > 1 => SEPARATORS.to_owned(),
@@ -263,11 +279,17 @@ impl Csv {
         Ok(columns.into_iter().flatten().collect())
     }
 
-    /// The numbers of these columns, row by row.
-    pub(super) fn take(&self, columns: &[usize], path: &str) -> Result<Vec<f32>, DataError> {
+    /// The numbers of these columns, row by row; NaN for an empty cell, where cells may be.
+    pub(super) fn take(
+        &self,
+        columns: &[usize],
+        may_be_empty: bool,
+        path: &str,
+    ) -> Result<Vec<f32>, DataError> {
         let odd = columns
             .iter()
             .filter_map(|c| Some((*c, self.odd[*c].as_ref()?)))
+            .filter(|(_, odd)| !(may_be_empty && odd.empty))
             .min_by_key(|(_, odd)| odd.line);
         if let Some((column, odd)) = odd {
             let column = match &self.names {

@@ -252,6 +252,7 @@ impl Data {
             Content::Csv(csv) => Rows {
                 data: csv.take(
                     &csv.features(width, names, others, &self.shown())?,
+                    false,
                     &self.shown(),
                 )?,
                 width,
@@ -286,7 +287,29 @@ impl Data {
         }
     }
 
-    /// The labels of every row: array or column `name`, one number each, or `width` of them.
+    /// Takes the weight of every row: array or column `name`, which then is no feature.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it has another shape.
+    pub fn take_weights(&mut self, name: &str) -> Result<Vec<f32>, DataError> {
+        let path = self.shown();
+        let no_array = DataError::NoArray {
+            path: path.clone(),
+            name: name.into(),
+            found: self.found(),
+        };
+        match &mut self.content {
+            Content::Arrays(arrays) => arrays.shift_remove(name).map(|t| t.data).ok_or(no_array),
+            Content::Csv(csv) => match csv.column(name) {
+                Some(column) => csv.set_aside(column, &path),
+                None => Err(no_array),
+            },
+        }
+    }
+
+    /// The labels of every row: array or column `name`, one number each, or `width` of them. A
+    /// label that is missing, which is an empty cell of CSV, is NaN.
     ///
     /// # Errors
     ///
@@ -315,7 +338,7 @@ impl Data {
                     .iter()
                     .map(|n| csv.column(n).ok_or_else(no_array))
                     .collect::<Result<_, _>>()?;
-                csv.take(&columns, &self.shown())
+                csv.take(&columns, true, &self.shown())
             }
         }
     }

@@ -131,12 +131,24 @@ fn only_columns_that_are_used_must_hold_numbers() {
         .unwrap();
     assert_eq!(rows.data, [1.0, 2.0, 3.0, 4.0]);
     assert!(d.has_labels("y", 1) && !d.has_labels("z", 1));
-    assert!(
-        d.labels("y", 2, 1)
-            .unwrap_err()
-            .to_string()
-            .contains("empty")
-    );
+    // A label may be missing, and anything else has to be a number.
+    assert!(d.labels("y", 2, 1).unwrap().iter().all(|l| l.is_nan()));
+    let error = csv("a,b,y\n1,2,\n1,2,yes\n").labels("y", 2, 1).unwrap_err();
+    assert!(error.to_string().contains("line 3"), "{error}");
+}
+
+#[test]
+fn weights_are_no_feature() {
+    let mut d = csv("a,w,b\n1,0.5,2\n3,2,4\n");
+    assert_eq!(d.take_weights("w").unwrap(), [0.5, 2.0]);
+    for known in [&names(&["a", "b"])[..], &[]] {
+        assert_eq!(
+            d.features(2, known, &[]).unwrap().data,
+            [1.0, 2.0, 3.0, 4.0]
+        );
+    }
+    assert!(d.take_weights("v").is_err());
+    assert!(csv("a,w\n1,\n").take_weights("w").is_err());
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub(crate) const BOARDS: &[Board] = &[
         target: "thumbv8m.main-none-eabihf",
         cpu: Some("cortex-m55"),
         features: Some("-mve.fp"),
-        measures: false,
+        measures: true,
         qemu: ARM,
     },
     Board {

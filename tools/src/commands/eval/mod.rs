@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// the names of the tasks among its columns.
     #[arg(long, visible_alias = "input", value_name = "D.npz")]
     data: PathBuf,
+    /// The array or column that says how much each row counts.
+    #[arg(long, value_name = "NAME")]
+    weights: Option<String>,
     /// The blob whose outputs and ranking the others are compared with. Where there are several
     /// blobs, the default is the first one.
     #[arg(long, value_name = "R.mmoe")]
@@ -88,7 +91,11 @@ impl Evaluation<'_> {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let data = Data::read(&args.data)?;
+    let mut data = Data::read(&args.data)?;
+    let weights = match &args.weights {
+        Some(name) => Some(data.take_weights(name)?),
+        None => None,
+    };
     let same = |path: &Path, other: &Path| is_same_file(path, other).unwrap_or(false);
     let among = |path: &PathBuf| args.models.iter().position(|m| same(path, m));
     let apart = args.reference.iter().filter(|path| among(path).is_none());
@@ -117,9 +124,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
             &NodeWork::of(&header),
             &mut runner,
             &x,
-            &data,
+            (&data, weights.as_deref()),
             skip,
         )?;
+        if let Some(weights) = &weights
+            && weights.len() != x.len()
+        {
+            bail!(
+                "{}: {} weights, and {} rows: each row has one",
+                args.data.display(),
+                weights.len(),
+                x.len()
+            );
+        }
         if first.is_none() {
             note_odd_numbers(&x, &one.predictions);
             first = Some((path, runner.tasks.clone(), runner.model.inputs()));
@@ -155,7 +172,7 @@ fn evaluate(
     work: &NodeWork,
     runner: &mut Runner<'_>,
     x: &Rows,
-    data: &Data,
+    (data, weights): (&Data, Option<&[f32]>),
     skip: &[f32],
 ) -> Result<Evaluated> {
     let tasks = runner.tasks.clone();
@@ -177,7 +194,7 @@ fn evaluate(
             macs: made.macs(runner, work, *epsilon),
             worst,
             mean,
-            tasks: quality::judge(&tasks, &made, data)?,
+            tasks: quality::judge(&tasks, &made, data, weights)?,
         });
     }
     bar.finish_and_clear();
@@ -185,7 +202,7 @@ fn evaluate(
         name: path.display().to_string(),
         precision: runner.precision(),
         cost,
-        tasks: quality::judge(&tasks, &predictions, data)?,
+        tasks: quality::judge(&tasks, &predictions, data, weights)?,
         macs_run: predictions.macs(runner, work, 0.0),
         predictions,
         skipping,

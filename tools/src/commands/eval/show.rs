@@ -88,6 +88,9 @@ fn qualities(tasks: &[Task], qualities: &[Quality], all: bool) -> Map<String, Va
             Quality::Classes { auc, log_loss, .. } => json!({"auc": auc, "log_loss": log_loss}),
             Quality::Numbers { mse, .. } => json!({"mse": mse, "rmse": mse.sqrt()}),
         };
+        if q.labels().present < q.labels().all {
+            v["labels"] = json!(q.labels().present);
+        }
         if all {
             match q {
                 Quality::Classes {
@@ -119,7 +122,19 @@ pub(super) fn text(evaluation: &Evaluation<'_>) -> String {
     }
     text.push('\n');
     for (i, t) in tasks.iter().enumerate() {
-        let _ = writeln!(text, "\n{} ({})", t.name, t.output.name());
+        let labels = all
+            .first()
+            .and_then(|e| e.tasks.get(i))
+            .map(Quality::labels);
+        let some = labels
+            .filter(|l| l.present < l.all)
+            .map_or_else(String::new, |l| {
+                format!(
+                    ", {} of {} labels, the others are missing",
+                    l.present, l.all
+                )
+            });
+        let _ = writeln!(text, "\n{} ({}){some}", t.name, t.output.name());
         let mut header = vec![""];
         header.extend(
             all.first()

@@ -20,13 +20,16 @@ pub(crate) fn figures(q: &Quality) -> Vec<String> {
             log_loss,
             calibration,
             rmse,
+            ..
         } => vec![
             optional(auc),
             format!("{log_loss:.5}"),
             optional(calibration),
             optional(rmse),
         ],
-        Quality::Numbers { mse, calibration } => {
+        Quality::Numbers {
+            mse, calibration, ..
+        } => {
             vec![short(*mse), short(mse.sqrt()), optional(calibration)]
         }
     }

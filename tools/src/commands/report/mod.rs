@@ -205,7 +205,7 @@ fn quality(tasks: &[Task], data: &Data, made: &Predictions) -> Result<Option<Qua
     if !tasks.iter().any(labelled) {
         return Ok(None);
     }
-    let judged = quality::judge(tasks, made, data)?;
+    let judged = quality::judge(tasks, made, data, None)?;
     let mut curves = Vec::new();
     for task in tasks {
         let labels = data.labels(&task.name, made.rows, quality::label_width(task))?;
@@ -213,6 +213,7 @@ fn quality(tasks: &[Task], data: &Data, made: &Predictions) -> Result<Option<Qua
             let pairs = scores
                 .into_iter()
                 .zip(labels.iter().map(|l| f64::from(*l)))
+                .filter(|(_, label)| !label.is_nan())
                 .collect();
             curves.push((task.name.clone(), chart::Curve::new(pairs)));
         }
@@ -228,7 +229,7 @@ fn against(
     made: &Predictions,
 ) -> Result<Against> {
     let theirs = Predictions::make(other, x, None, || ()).context("prediction of the reference")?;
-    let judged = labels.map(|data| quality::judge(&other.tasks, &theirs, data));
+    let judged = labels.map(|data| quality::judge(&other.tasks, &theirs, data, None));
     Ok(Against {
         name: path.display().to_string(),
         judged: judged.transpose()?,
