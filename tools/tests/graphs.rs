@@ -13,7 +13,7 @@ use mmoe_tools::program;
 use serde_json::Value;
 use tool::{fails, fixture, ok};
 
-const ENDINGS: [&str; 2] = [".onnx", ".tflite"];
+const FILES: [&str; 3] = ["model.onnx", "model.tflite", "saved_model"];
 
 /// A graph, its golden rows, and what is known about it.
 struct Exported {
@@ -30,22 +30,24 @@ fn graphs() -> Vec<Exported> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).unwrap() {
         let folder = entry.unwrap().path();
-        for ending in ENDINGS {
-            if folder.join(format!("model{ending}")).exists() {
-                found.push(load(&folder, ending));
+        for file in FILES {
+            if folder.join(file).exists() {
+                found.push(load(&folder, file));
             }
         }
     }
-    assert_eq!(found.len(), 11);
+    assert_eq!(found.len(), 12);
     found
 }
 
-fn load(folder: &std::path::Path, ending: &str) -> Exported {
+fn load(folder: &std::path::Path, file: &str) -> Exported {
     let info: Value = serde_json::from_slice(&fs::read(folder.join("info.json")).unwrap()).unwrap();
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let golden = import::read_data(&fs::read(folder.join("golden.npz")).unwrap()).unwrap();
     // A signature names the outputs in the model's order; TensorFlow Lite has them in another.
-    let mut outputs = info["outputs_in_graph_order"].as_array().unwrap().clone();
+    let outputs = info["outputs_in_graph_order"].as_array();
+    let outputs = outputs.or(info["outputs_by_signature"].as_array());
+    let mut outputs = outputs.unwrap().clone();
     outputs.sort_by_key(|o| o["signature_key"].as_str().map(str::to_owned));
     let columns = outputs.iter().map(|o| match o["columns"].as_array() {
         Some(columns) => columns.iter().map(text).collect(),
@@ -57,7 +59,7 @@ fn load(folder: &std::path::Path, ending: &str) -> Exported {
     });
     Exported {
         name: folder.file_name().unwrap().to_string_lossy().into_owned(),
-        weights: import::read(&folder.join(format!("model{ending}"))).unwrap(),
+        weights: import::read(&folder.join(file)).unwrap(),
         columns: columns.collect(),
         tolerance: info["tolerance"].as_f64().unwrap(),
         golden,
@@ -154,6 +156,7 @@ fn the_parts_are_those_of_the_model() {
             "ex09-tflite-float/model.tflite",
             "3 experts, 2 gates, 2 towers",
         ),
+        ("ex12-sm-packed/saved_model", "3 experts, 2 gates, 2 towers"),
     ] {
         let out = ok(&format!("inspect {}", fixture(&format!("graphs/{file}"))));
         assert!(out.contains(parts), "{file}: {out}");
@@ -173,6 +176,7 @@ fn a_graph_converts_without_a_spec() {
         ("ex06-rechub-ple1", "model.onnx", "--tasks t0,t1"),
         ("ex11-keras-onnx", "model.onnx", "--tasks click,dwell"),
         ("ex09-tflite-float", "model.tflite", "--tasks click,dwell"),
+        ("ex12-sm-packed", "saved_model", "--tasks click,dwell"),
     ] {
         let folder = fixture(&format!("graphs/{folder}"));
         let out = ok(&format!(

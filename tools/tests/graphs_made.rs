@@ -271,3 +271,38 @@ fn mutated_tflite_files_never_panic() {
     let (unread, refused) = mutations(&bytes, 20_000, 10, 6);
     assert!(unread > 500 && refused > 50, "{unread} {refused}");
 }
+
+#[test]
+fn mutated_saved_models_never_panic() {
+    const FILES: [&str; 3] = [
+        "saved_model.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+    ];
+    // More by hand: each takes a while.
+    let count = std::env::var("MUTATIONS").map_or(600, |n| n.parse().unwrap());
+    let from = std::path::PathBuf::from(fixture("graphs/ex12-sm-packed/saved_model"));
+    let whole = FILES.map(|f| std::fs::read(from.join(f)).unwrap());
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir(place.path().join("variables")).unwrap();
+    for (file, bytes) in FILES.iter().zip(&whole) {
+        std::fs::write(place.path().join(file), bytes).unwrap();
+    }
+    let mut rng = Rng::new(7);
+    let (mut unread, mut refused) = (0, 0);
+    for i in 0..count {
+        let chosen = rng.pick(&[0, 0, 1]);
+        let mut mutant = whole[chosen].clone();
+        mutate(&mut mutant, &mut rng);
+        std::fs::write(place.path().join(FILES[chosen]), mutant).unwrap();
+        match import::read(place.path()) {
+            Err(_) => unread += 1,
+            Ok(_) if i % 10 != 0 => {}
+            Ok(weights) => {
+                refused += usize::from(model::build(weights, None, Options::default()).is_err());
+            }
+        }
+        std::fs::write(place.path().join(FILES[chosen]), &whole[chosen]).unwrap();
+    }
+    assert!(unread > 50, "{unread} {refused}");
+}

@@ -42,7 +42,8 @@ pub enum Reason {
     /// Nothing that is recognised.
     #[error(
         "is no weights file that mmoe knows: {found}. It reads .safetensors, .npz, .npy, PyTorch \
-         state dicts (.pt, .pth), .keras, .weights.h5, .h5, .onnx and .tflite, told apart by their content"
+         state dicts (.pt, .pth), .keras, .weights.h5, .h5, .onnx, .tflite and SavedModel folders, \
+         told apart by their content"
     )]
     Unknown {
         /// What the file looks like.

@@ -33,6 +33,7 @@ mod onnx;
 mod parametrized;
 mod pickle;
 mod safetensors;
+mod saved_model;
 mod sniff;
 mod tflite;
 mod torch;
@@ -113,6 +114,9 @@ pub const LONGEST: u64 = 4 << 30;
 /// When the file cannot be opened, is of no kind that is read, or is damaged.
 pub fn read(path: &Path) -> Result<Weights, ImportError> {
     let read = || {
+        if let Some(folder) = sniff::saved_model(path) {
+            return saved_model::read(folder);
+        }
         if fs::metadata(path)?.is_dir() {
             return Err(sniff::directory(path));
         }

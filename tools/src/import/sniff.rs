@@ -41,8 +41,8 @@ const DISTRIBUTED: Reason = Reason::Unsupported {
              dcp_to_torch_save(\"DIRECTORY\", \"model.pt\")",
 };
 
-const SAVED_MODEL: Reason = Reason::Unsupported {
-    kind: "a TensorFlow SavedModel",
+pub(super) const SAVED_MODEL: Reason = Reason::Unsupported {
+    kind: "a TensorFlow SavedModel without a signature of TensorFlow 2, or in an archive",
     remedy: "Save its variables, in Python:\n    import numpy, tensorflow\n    model = \
              tensorflow.saved_model.load(\"DIRECTORY\")\n    numpy.savez(\"model.npz\", \
              **{v.name: v.numpy() for v in model.variables})",
@@ -193,11 +193,18 @@ pub(super) fn named(path: &Path) -> Option<Reason> {
     (is_part || path.file_name().is_some_and(|n| n == ".metadata")).then_some(DISTRIBUTED)
 }
 
+/// The folder of a SavedModel, which may be given by its graph's file.
+pub(super) fn saved_model(path: &Path) -> Option<&Path> {
+    const GRAPH: &str = "saved_model.pb";
+    if path.join(GRAPH).exists() {
+        return Some(path);
+    }
+    let is_graph = path.file_name().is_some_and(|n| n == GRAPH) && path.is_file();
+    path.parent().filter(|_| is_graph)
+}
+
 /// Why a directory is no weights file.
 pub(super) fn directory(path: &Path) -> Reason {
-    if path.join("saved_model.pb").exists() {
-        return SAVED_MODEL;
-    }
     if path.join("checkpoint").exists() {
         return CHECKPOINT;
     }

@@ -278,3 +278,87 @@ pub(super) fn unsqueeze<N: Copy>(x: &Array<N>, list: &[i64]) -> Result<Array<N>,
         data: x.data.clone(),
     })
 }
+
+pub(super) fn sizes(list: &[i64]) -> Result<Vec<usize>, String> {
+    let size = |s: &i64| usize::try_from(*s).map_err(|_| format!("asks for the shape {list:?}"));
+    list.iter().map(size).collect()
+}
+
+pub(super) fn filled<N: Copy>(shape: &[i64], value: N) -> Result<Array<N>, String> {
+    let shape = sizes(shape)?;
+    let data = vec![value; volume(&shape)?];
+    Ok(Array { shape, data })
+}
+
+/// Parts of these sizes, or `count` alike.
+pub(super) fn split<N: Copy>(
+    x: &Array<N>,
+    along: usize,
+    given: &[i64],
+    count: usize,
+) -> Result<Vec<Array<N>>, String> {
+    let size = x.shape[along];
+    let parts = if given.is_empty() {
+        let each = size.div_ceil(count.max(1));
+        (0..count)
+            .map(|p| each.min(size.saturating_sub(p * each)))
+            .collect()
+    } else {
+        sizes(given)?
+    };
+    if parts.iter().try_fold(0usize, |sum, p| sum.checked_add(*p)) != Some(size) {
+        return Err(format!("splits an axis of {size} into {parts:?}"));
+    }
+    let mut start = 0;
+    let mut piece = |part: usize| {
+        let at: Vec<usize> = (start..start + part).collect();
+        start += part;
+        take(x, along, &at)
+    };
+    parts.into_iter().map(&mut piece).collect()
+}
+
+/// A slice as TensorFlow has it: `[begin, end, step]` per axis, `masks` for begin, end, shrink and
+/// new axis.
+pub(super) fn strided<N: Copy>(
+    x: &Array<N>,
+    [begins, ends, steps]: [&[i64]; 3],
+    [begin_mask, end_mask, shrink, new_axis]: [i64; 4],
+) -> Result<Array<N>, String> {
+    let set = |mask: i64, at: usize| at < 63 && mask >> at & 1 == 1;
+    let (mut y, mut along) = (x.clone(), 0);
+    let mut gone = Vec::new();
+    for (at, ((begin, end), step)) in begins.iter().zip(ends).zip(steps).enumerate() {
+        if set(new_axis, at) {
+            y = unsqueeze(&y, &[along as i64])?;
+            along += 1;
+            continue;
+        }
+        let here = axis(along as i64, y.shape.len())?;
+        let size = y.shape[here];
+        let indices = if set(shrink, at) {
+            gone.push(here as i64);
+            let index = if *begin < 0 {
+                begin.saturating_add(size as i64)
+            } else {
+                *begin
+            };
+            vec![usize::try_from(index).map_err(|_| format!("takes index {begin} of {size}"))?]
+        } else {
+            let (first, last) = if *step < 0 {
+                (i64::MAX, i64::MIN)
+            } else {
+                (0, i64::MAX)
+            };
+            let begin = if set(begin_mask, at) { first } else { *begin };
+            let end = if set(end_mask, at) { last } else { *end };
+            slice_indices(begin, end, *step, size)?
+        };
+        y = take(&y, here, &indices)?;
+        along += 1;
+    }
+    if gone.is_empty() {
+        return Ok(y);
+    }
+    squeeze(&y, &gone)
+}

@@ -19,12 +19,17 @@
 
 pub(crate) mod build;
 mod exact;
+mod formula;
+mod gates;
+mod layers;
 mod layout;
+mod norms;
 mod outputs;
 mod recognise;
 mod resolve;
 mod rewrite;
 mod run;
+mod sums;
 mod symbol;
 mod vectors;
 mod verify;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::formula::{Formula, Id};
 use super::outputs::{self, Task};
 use super::run::run;
-use super::symbol::{Element, Formula, Id, Symbols};
+use super::symbol::{Element, Symbols};
 use super::vectors::Vectors;
 use super::wiring::Wiring;
 use super::{Program, Refusal, Unary};

@@ -2,25 +2,17 @@
 //!
 //! Each function gets what is about to be made and gives back what it comes to, if it knows.
 
-use std::rc::Rc;
-
-use super::symbol::{Formula, Id, Symbols, Value};
+use super::formula::{Formula, Id, Value};
+use super::gates::{renormalised, softmax_of};
+use super::norms::{normalised, scaled_norm};
+use super::symbol::Symbols;
 use super::{Binary, Unary};
 
 /// Constants of formulas went through f32 once.
 const CLOSE: f64 = 1e-5;
 
-fn close(a: f64, b: f64) -> bool {
+pub(super) fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= CLOSE * b.abs().max(1e-30)
-}
-
-/// What a formula is the variance of.
-#[derive(Debug, Clone)]
-pub(super) struct Variance {
-    group: Rc<[Id]>,
-    epsilon: f64,
-    /// `None`: the mean is taken to be 0.
-    mean: Option<Id>,
 }
 
 /// `factor·f(argument)` in a sum of one term with this offset.
@@ -203,123 +195,6 @@ fn softsign(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
     fits.then(|| applied(s, Unary::Softsign, x, 1.0, 1.0))
 }
 
-/// The weights of a top-k gate, divided by their sum.
-fn renormalised(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
-    /// Added so that nothing is divided by 0; weights of a softmax do not come near it.
-    const GUARD: f64 = 1e-7;
-    let Formula::TopK {
-        logits,
-        k,
-        index,
-        renormalise: false,
-    } = s.formula(x).clone()
-    else {
-        return None;
-    };
-    let Formula::Sum(terms, bias) = s.formula(base).clone() else {
-        return None;
-    };
-    let all = (0..logits.len() as u32).all(|index| {
-        let weight = Formula::TopK {
-            logits: logits.clone(),
-            k,
-            index,
-            renormalise: false,
-        };
-        let id = s.intern(weight);
-        terms.contains(&(id, 1.0))
-    });
-    (all && terms.len() == logits.len() && bias.abs() <= GUARD).then(|| {
-        s.make(Formula::TopK {
-            logits,
-            k,
-            index,
-            renormalise: true,
-        })
-    })
-}
-
-/// `(x − mean) / √(variance + ε)`, or `x / √(mean square + ε)`.
-fn normalised(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
-    let variance = variance(s, base)?;
-    let index = match variance.mean {
-        None => variance.group.iter().position(|g| *g == x)?,
-        Some(mean) => {
-            let centred = |s: &mut Symbols, g: Id| s.subtract(Value::Of(g), Value::Of(mean));
-            variance
-                .group
-                .iter()
-                .position(|g| centred(s, *g) == Value::Of(x))?
-        }
-    };
-    Some(s.make(Formula::Norm {
-        group: variance.group,
-        index: index as u32,
-        rms: variance.mean.is_none(),
-        epsilon: variance.epsilon,
-    }))
-}
-
-/// What `id`, a variance and an epsilon, is the variance of.
-fn variance(s: &mut Symbols, id: Id) -> Option<Variance> {
-    if let Some(known) = s.variances.get(&id) {
-        return known.clone();
-    }
-    let found = find_variance(s, id);
-    s.variances.insert(id, found.clone());
-    found
-}
-
-fn find_variance(s: &mut Symbols, id: Id) -> Option<Variance> {
-    let Formula::Sum(terms, epsilon) = s.formula(id).clone() else {
-        return None;
-    };
-    let share = 1.0 / terms.len() as f64;
-    let mut squared = Vec::with_capacity(terms.len());
-    for (term, factor) in terms.iter() {
-        match *s.formula(*term) {
-            Formula::Function(Unary::Power(2.0), base) if close(*factor, share) => {
-                squared.push(base);
-            }
-            _ => return None,
-        }
-    }
-    let mean = match s.formula(*squared.first()?) {
-        Formula::Sum(terms, _) if terms.len() == 2 => {
-            let is_mean = |id: Id| match s.formula(id) {
-                Formula::Sum(inner, 0.0) => {
-                    inner.len() == squared.len() && inner.iter().all(|(_, f)| close(*f, share))
-                }
-                _ => false,
-            };
-            terms
-                .iter()
-                .find(|(id, f)| *f == -1.0 && is_mean(*id))
-                .map(|(id, _)| *id)
-        }
-        _ => None,
-    };
-    let group: Rc<[Id]> = match mean {
-        None => squared.clone().into(),
-        Some(mean) => match s.formula(mean) {
-            Formula::Sum(inner, _) => inner.iter().map(|(id, _)| *id).collect(),
-            _ => return None,
-        },
-    };
-    if let Some(mean) = mean {
-        for (unit, square) in group.iter().zip(&squared) {
-            if s.subtract(Value::Of(*unit), Value::Of(mean)) != Value::Of(*square) {
-                return None;
-            }
-        }
-    }
-    Some(Variance {
-        group,
-        epsilon,
-        mean,
-    })
-}
-
 /// Terms and a number.
 pub(super) fn sum(s: &mut Symbols, terms: &[(Id, f64)], bias: f64) -> Option<Value> {
     let [first, second] = *terms else {
@@ -329,44 +204,6 @@ pub(super) fn sum(s: &mut Symbols, terms: &[(Id, f64)], bias: f64) -> Option<Val
         .or_else(|| scaled_norm(s, second, first, bias))
         .or_else(|| two_sided(s, first, second, bias))
         .or_else(|| two_sided(s, second, first, bias))
-}
-
-/// `γ·x·s − γ·mean·s + β` with `s = 1 / √(variance + ε)`.
-fn scaled_norm(
-    s: &mut Symbols,
-    (of_x, factor_x): (Id, f64),
-    (of_mean, factor_mean): (Id, f64),
-    bias: f64,
-) -> Option<Value> {
-    let Formula::Product(a, b) = *s.formula(of_mean) else {
-        return None;
-    };
-    let Formula::Product(c, d) = *s.formula(of_x) else {
-        return None;
-    };
-    let inverse = [a, b].into_iter().find(|f| [c, d].contains(f))?;
-    let Formula::Function(Unary::Power(-0.5), base) = *s.formula(inverse) else {
-        return None;
-    };
-    let variance = variance(s, base)?;
-    variance.mean.filter(|m| [a, b].contains(m))?;
-    let gain = -factor_mean;
-    let index = variance.group.iter().position(|unit| {
-        match s.multiply(Value::Of(*unit), Value::Of(inverse)) {
-            Value::Of(id) => {
-                let (atom, factor, _) = s.affine(id);
-                atom == of_x && close(factor_x, gain * factor)
-            }
-            Value::Known(_) => false,
-        }
-    })?;
-    let norm = s.intern(Formula::Norm {
-        group: variance.group,
-        index: index as u32,
-        rms: false,
-        epsilon: variance.epsilon,
-    });
-    Some(s.scaled(norm, gain, bias))
 }
 
 /// `relu(x) − slope·relu(−x)`.
@@ -519,140 +356,4 @@ pub(super) fn choice(s: &mut Symbols, condition: Id, a: Value, b: Value) -> Opti
     let (f, argument, factor, bias) = offset_function(s, below)?;
     (f == Unary::Exp && argument == x && close(-bias, factor))
         .then(|| s.function(Unary::Elu(factor), Value::Of(x)))
-}
-
-/// The logits that a group is the softmax of, and whether it is all of it, in order.
-fn softmax_of(s: &Symbols, group: &[Id]) -> Option<(Rc<[Id]>, bool)> {
-    let Formula::Softmax(logits, _) = s.formula(*group.first()?) else {
-        return None;
-    };
-    let in_order = group
-        .iter()
-        .enumerate()
-        .all(|(at, id)| match s.formula(*id) {
-            Formula::Softmax(other, index) => other == logits && *index as usize == at,
-            _ => false,
-        });
-    Some((logits.clone(), in_order && group.len() == logits.len()))
-}
-
-/// The softmax of a group that is a top-k gate's.
-pub(super) fn softmax(s: &mut Symbols, group: &Rc<[Id]>) -> Option<Vec<Formula>> {
-    /// A logit so low has no weight.
-    const HIDDEN: f64 = -1e4;
-    let count = group.len() as u32;
-    if let Formula::Largest(all, k, 0) = s.formula(group[0]).clone() {
-        let whole = group
-            .iter()
-            .enumerate()
-            .all(|(at, id)| *s.formula(*id) == Formula::Largest(all.clone(), k, at as u32));
-        return (whole && count == k).then(|| {
-            (0..k)
-                .map(|at| Formula::LargestSoftmax(all.clone(), k, at))
-                .collect()
-        });
-    }
-    // z < the k-th largest ? −∞ : z
-    let mut logits = Vec::with_capacity(group.len());
-    let mut limit = None;
-    for id in group.iter() {
-        let Formula::Choice(condition, a, b) = *s.formula(*id) else {
-            return None;
-        };
-        let Formula::Pair(f, low, high) = *s.formula(condition) else {
-            return None;
-        };
-        let (hidden, z) = match f {
-            Binary::Less => (a, b),
-            Binary::LessOrEqual => (b, a),
-            _ => return None,
-        };
-        let (z_compared, bound) = if f == Binary::Less {
-            (low, high)
-        } else {
-            (high, low)
-        };
-        let (Value::Known(hidden), Value::Of(z), Value::Of(bound)) = (hidden, z, bound) else {
-            return None;
-        };
-        if hidden > HIDDEN || z_compared != Value::Of(z) || limit.is_some_and(|l| l != bound) {
-            return None;
-        }
-        limit = Some(bound);
-        logits.push(z);
-    }
-    let Formula::Largest(all, k, at) = s.formula(limit?).clone() else {
-        return None;
-    };
-    if *all != logits[..] || at + 1 != k {
-        return None;
-    }
-    let weight = |index| Formula::TopK {
-        logits: all.clone(),
-        k,
-        index,
-        renormalise: true,
-    };
-    Some((0..count).map(weight).collect())
-}
-
-/// Zeros, but for what is new at these places.
-pub(super) fn scatter(
-    s: &mut Symbols,
-    size: usize,
-    places: &[Id],
-    new: &[Value],
-) -> Option<Vec<Formula>> {
-    let Formula::Place(group, k, 0) = s.formula(*places.first()?).clone() else {
-        return None;
-    };
-    let in_order = places
-        .iter()
-        .enumerate()
-        .all(|(at, id)| *s.formula(*id) == Formula::Place(group.clone(), k, at as u32));
-    if !in_order || places.len() != k as usize || group.len() != size {
-        return None;
-    }
-    let all = 0..size as u32;
-    if new.iter().all(|n| *n == Value::Known(1.0)) {
-        return Some(
-            all.map(|at| Formula::IsLargest(group.clone(), k, at))
-                .collect(),
-        );
-    }
-    let each = |s: &Symbols, of: &dyn Fn(u32) -> Formula| {
-        new.iter().enumerate().all(|(at, n)| match n {
-            Value::Of(id) => *s.formula(*id) == of(at as u32),
-            Value::Known(_) => false,
-        })
-    };
-    let softmax = softmax_of(s, &group)
-        .filter(|(_, whole)| *whole)
-        .map(|(logits, _)| logits);
-    let gate = |logits: Rc<[Id]>, renormalise| {
-        let weight = |index| Formula::TopK {
-            logits: logits.clone(),
-            k,
-            index,
-            renormalise,
-        };
-        all.clone().map(weight).collect()
-    };
-    if each(s, &|at| Formula::LargestSoftmax(group.clone(), k, at)) {
-        return Some(gate(group.clone(), true));
-    }
-    let logits = softmax?;
-    if each(s, &|at| Formula::Largest(group.clone(), k, at)) {
-        return Some(gate(logits, false));
-    }
-    // Each divided by the sum of all.
-    let largest = |s: &mut Symbols, at| s.intern(Formula::Largest(group.clone(), k, at));
-    let values: Vec<Id> = (0..k).map(|at| largest(s, at)).collect();
-    let sum = s.sum(values.iter().map(|v| (*v, 1.0)).collect(), 0.0);
-    let inverse = s.power(sum, -1.0);
-    let divided: Vec<Value> = values
-        .iter()
-        .map(|v| s.multiply(Value::Of(*v), inverse))
-        .collect();
-    (divided == new).then(|| gate(logits, true))
 }

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::symbol::{Formula, Id, Symbols};
+use super::formula::{Formula, Id};
+use super::symbol::Symbols;
 use super::{Program, Refusal, Unary};
 use crate::plan::GateKindPlan;
 
@@ -232,7 +233,7 @@ impl<'p> Vectors<'p> {
             Formula::Sum(terms, bias) => Some((terms.clone(), *bias)),
             _ => None,
         };
-        let rows: Vec<(Rc<[(Id, f64)]>, f64)> = ids.iter().map(sum).collect::<Option<_>>()?;
+        let rows = ids.iter().map(sum).collect::<Option<Vec<_>>>()?;
         let longest = rows.iter().max_by_key(|(terms, _)| terms.len())?;
         let mut columns: HashMap<Id, usize> = HashMap::new();
         let mut from = Vec::new();
@@ -357,8 +358,8 @@ impl<'p> Vectors<'p> {
                 };
                 let other = if *a == gate { *b } else { *a };
                 match self.symbols.scaled(other, *factor, 0.0) {
-                    super::symbol::Value::Of(id) => expert.push(id),
-                    super::symbol::Value::Known(_) => return Ok(None),
+                    super::formula::Value::Of(id) => expert.push(id),
+                    super::formula::Value::Known(_) => return Ok(None),
                 }
             }
             made.push(expert);
@@ -471,7 +472,7 @@ impl<'p> Vectors<'p> {
 fn is_activation(f: Unary) -> bool {
     match f {
         Unary::Clip { min, max } => (min, max) == (0.0, 6.0) || (min, max) == (-1.0, 1.0),
-        Unary::HardSigmoid { .. } => super::wiring::hard_sigmoid(f).is_some(),
+        Unary::HardSigmoid { .. } => super::layers::hard_sigmoid(f).is_some(),
         Unary::Selu { .. } => true,
         Unary::Erf
         | Unary::Erfc

@@ -82,7 +82,7 @@ pub fn verify(program: &Program, graph: &Graph, tasks: &[Task]) -> Result<Verifi
                 let width = array.data.len() / rows.len();
                 let wanted = array.data[at * width + column];
                 let off = (found - wanted).abs() / wanted.abs().max(1.0);
-                if !(off <= TOLERANCE) {
+                if off.is_nan() || off > TOLERANCE {
                     return Err(ModelError::Recognition {
                         framework: format!("an {}", program.format),
                         what: format!(

@@ -29,7 +29,7 @@ use report::Report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Trained weights: .safetensors, .npz, PyTorch .pt, .keras, .weights.h5 or .h5; or an exported
-    /// graph: .onnx or .tflite. They are told apart by their content.
+    /// graph: .onnx, .tflite, a SavedModel. They are told apart by their content.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
     /// What the weights file does not hold: names of tasks, activation functions, wiring (TOML, see

@@ -19,7 +19,8 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(args: &Args, weights: &Weights) -> Self {
-        let weights_bytes = std::fs::metadata(&args.weights).map_or(0, |m| m.len());
+        let weights_bytes =
+            std::fs::metadata(&args.weights).map_or(0, |m| if m.is_file() { m.len() } else { 0 });
         let mut report = Self {
             text: String::new(),
             weights_bytes,

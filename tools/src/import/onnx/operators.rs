@@ -173,8 +173,8 @@ fn operator(
         "Tanh" => unary(Unary::Tanh),
         "Elu" => unary(Unary::Elu(attributes.float("alpha", 1.0))),
         "Selu" => unary(Unary::Selu {
-            alpha: attributes.float("alpha", 1.673_263_192_176_818_8),
-            scale: attributes.float("gamma", 1.050_700_998_687_744_1),
+            alpha: attributes.float("alpha", 1.673_263_192),
+            scale: attributes.float("gamma", 1.050_700_987),
         }),
         "Softplus" => unary(Unary::Softplus),
         "Softsign" => unary(Unary::Softsign),

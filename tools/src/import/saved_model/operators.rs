@@ -1,0 +1,178 @@
+//! What each TensorFlow operation is in a program.
+
+use super::messages::Node;
+use crate::program::build::{Builder, Label};
+use crate::program::{Binary, Op, Reduction, Unary};
+
+/// Adds what a node does; gives back the values that it makes.
+pub(super) fn translate(b: &mut Builder, node: &Node, inputs: &[usize]) -> Vec<usize> {
+    let int = |name: &str, default| attribute(node, name).and_then(|a| a.int).unwrap_or(default);
+    let count = match node.kind.as_str() {
+        "Split" | "SplitV" => int("num_split", 1),
+        "Unpack" => int("num", 1),
+        "TopKV2" => 2,
+        "IdentityN" => inputs.len() as i64,
+        _ => 1,
+    };
+    /// More pieces than one operation of a model makes.
+    const MOST: i64 = 1024;
+    let label = Label {
+        kind: &node.kind,
+        name: &node.name,
+    };
+    if node.kind == "IdentityN" {
+        return inputs.to_vec();
+    }
+    let outputs: Vec<usize> = (0..count.clamp(1, MOST)).map(|_| b.fresh()).collect();
+    let (op, reads) = known(b, node, inputs).unwrap_or((Op::Other, inputs.to_vec()));
+    let reads: Vec<Option<usize>> = reads.into_iter().map(Some).collect();
+    b.node(op, label, &reads, outputs.clone());
+    outputs
+}
+
+fn attribute<'n>(node: &'n Node, name: &str) -> Option<&'n super::messages::Attribute> {
+    node.attributes.get(name)
+}
+
+fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)> {
+    let find = |name: &str| attribute(node, name);
+    let int = |name: &str, default| find(name).and_then(|a| a.int).unwrap_or(default);
+    let flag = |name: &str| find(name).and_then(|a| a.flag).unwrap_or(false);
+    let float =
+        |name: &str, default: f32| f64::from(find(name).and_then(|a| a.float).unwrap_or(default));
+    let as_is = |op| Some((op, inputs.to_vec()));
+    let unary = |f| as_is(Op::Unary(f));
+    let binary = |f| as_is(Op::Binary(f));
+    let reversed = |f| Some((Op::Binary(f), inputs.iter().rev().copied().collect()));
+    let reduce = |by| {
+        as_is(Op::Reduce {
+            by,
+            axes: None,
+            keep: flag("keep_dims"),
+        })
+    };
+    let whole = |at: usize| b.known(*inputs.get(at)?)?.data.first().map(|v| *v as i64);
+    match node.kind.as_str() {
+        "MatMul" => as_is(Op::MatMul {
+            transpose_a: flag("transpose_a"),
+            transpose_b: flag("transpose_b"),
+        }),
+        "BatchMatMul" | "BatchMatMulV2" | "BatchMatMulV3" => as_is(Op::MatMul {
+            transpose_a: flag("adj_x"),
+            transpose_b: flag("adj_y"),
+        }),
+        "Einsum" => {
+            let equation = find("equation")
+                .and_then(|a| a.text.clone())
+                .unwrap_or_default();
+            as_is(Op::Einsum(String::from_utf8_lossy(&equation).into_owned()))
+        }
+        "Add" | "AddV2" | "BiasAdd" | "AddN" => binary(Binary::Add),
+        "Sub" => binary(Binary::Sub),
+        "Mul" => binary(Binary::Mul),
+        "Div" | "RealDiv" => binary(Binary::Div),
+        "Maximum" => binary(Binary::Max),
+        "Minimum" => binary(Binary::Min),
+        "Pow" => binary(Binary::Pow),
+        "SquaredDifference" => binary(Binary::SquaredDifference),
+        "Less" => binary(Binary::Less),
+        "LessEqual" => binary(Binary::LessOrEqual),
+        "Greater" => reversed(Binary::Less),
+        "GreaterEqual" => reversed(Binary::LessOrEqual),
+        "Equal" => binary(Binary::Equal),
+        "LogicalAnd" => binary(Binary::And),
+        "LogicalNot" => unary(Unary::Not),
+        "Relu" => unary(Unary::Relu),
+        "Relu6" => unary(Unary::Clip { min: 0.0, max: 6.0 }),
+        "LeakyRelu" => unary(Unary::LeakyRelu(float("alpha", 0.2))),
+        "Elu" => unary(Unary::Elu(1.0)),
+        "Selu" => unary(Unary::Selu {
+            alpha: 1.673_263_242,
+            scale: 1.050_700_987,
+        }),
+        "Sigmoid" => unary(Unary::Sigmoid),
+        "Tanh" => unary(Unary::Tanh),
+        "Softplus" => unary(Unary::Softplus),
+        "Softsign" => unary(Unary::Softsign),
+        "Exp" => unary(Unary::Exp),
+        "Log" => unary(Unary::Log),
+        "Erf" => unary(Unary::Erf),
+        "Erfc" => unary(Unary::Erfc),
+        "Abs" => unary(Unary::Abs),
+        "Sqrt" => unary(Unary::Power(0.5)),
+        "Rsqrt" => unary(Unary::Power(-0.5)),
+        "Square" => unary(Unary::Power(2.0)),
+        "Reciprocal" | "Inv" => unary(Unary::Power(-1.0)),
+        "Neg" => as_is(Op::Scale(-1.0)),
+        "Softmax" => as_is(Op::Softmax {
+            axis: -1,
+            flatten: false,
+        }),
+        "Sum" => reduce(Reduction::Sum),
+        "Mean" => reduce(Reduction::Mean),
+        "Max" => reduce(Reduction::Max),
+        "Min" => reduce(Reduction::Min),
+        "Prod" => reduce(Reduction::Product),
+        "Reshape" => as_is(Op::Reshape { zero: true }),
+        "Squeeze" => {
+            let axes = find("squeeze_dims").and_then(|a| a.list.as_ref());
+            as_is(Op::Squeeze {
+                axes: Some(axes.map(|l| l.ints.clone()).unwrap_or_default()),
+            })
+        }
+        "ExpandDims" => as_is(Op::Unsqueeze { axes: None }),
+        "Transpose" => as_is(Op::Transpose { order: None }),
+        "ConcatV2" => {
+            let axis = whole(inputs.len().checked_sub(1)?)?;
+            Some((Op::Concat { axis }, inputs[..inputs.len() - 1].to_vec()))
+        }
+        "Pack" => as_is(Op::Stack {
+            axis: int("axis", 0),
+        }),
+        "Unpack" => as_is(Op::Unstack {
+            axis: int("axis", 0),
+        }),
+        "Split" => Some((
+            Op::Split {
+                axis: whole(0)?,
+                sizes: None,
+            },
+            vec![*inputs.get(1)?],
+        )),
+        "SplitV" => Some((
+            Op::Split {
+                axis: whole(2)?,
+                sizes: None,
+            },
+            inputs.get(..2)?.to_vec(),
+        )),
+        "StridedSlice" if int("ellipsis_mask", 0) == 0 => as_is(Op::StridedSlice {
+            begin: int("begin_mask", 0),
+            end: int("end_mask", 0),
+            shrink: int("shrink_axis_mask", 0),
+            new_axis: int("new_axis_mask", 0),
+        }),
+        "Slice" => as_is(Op::SliceSize),
+        "GatherV2" if int("batch_dims", 0) == 0 => {
+            Some((Op::Gather { axis: whole(2)? }, inputs.get(..2)?.to_vec()))
+        }
+        "Tile" => as_is(Op::Tile),
+        "BroadcastTo" => as_is(Op::Expand),
+        "Shape" => as_is(Op::Shape {
+            start: 0,
+            end: i64::MAX,
+        }),
+        "Fill" => as_is(Op::FillWith),
+        "Range" => as_is(Op::Range),
+        "Select" | "SelectV2" => as_is(Op::Where),
+        "TopKV2" => as_is(Op::TopK { axis: -1 }),
+        "Identity" | "StopGradient" | "PreventGradient" | "EnsureShape" | "ReadVariableOp" => {
+            Some((Op::Identity, vec![*inputs.first()?]))
+        }
+        "Cast" => match find("DstT").and_then(|a| a.dtype).unwrap_or(1) {
+            3..=6 | 9 | 17 | 22 | 23 => as_is(Op::Truncate),
+            _ => as_is(Op::Identity),
+        },
+        _ => None,
+    }
+}
