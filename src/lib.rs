@@ -75,6 +75,16 @@
 //!
 //! The repository's `README.md` shows the tool at work, `docs/numerics.md` states what is computed,
 //! `docs/format.md` describes the blob, and `examples/firmware/minimal` is a whole program.
+// Nothing here may panic. Tests may: that is how they fail.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 #![no_std]
 
 #[cfg(target_endian = "big")]

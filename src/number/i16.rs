@@ -80,7 +80,7 @@ impl Element for i16 {
         kernel::mix_i16(m, g.0, h);
     }
     fn round_mixture(m: &[i32], h: &mut [i16]) {
-        kernel::settle_i16(m, h);
+        kernel::round_mixture_i16(m, h);
     }
     fn softmax<M: Math>(z: &[Q16], p: &mut [Q31]) {
         kernel::softmax_q31(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(p));

@@ -6,9 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use mmoe::blob::OutputKind;
+use mmoe::blob::{Blob, OutputKind, TaskRecord};
 
-use crate::blob::message::{Header, Task};
 use crate::rust_type::{NotTyped, typed};
 use crate::text::shown_in_line;
 
@@ -24,21 +23,6 @@ pub enum Source<'a> {
     Given,
 }
 
-/// What the source states of a model beside its type.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// The model's name.
-    pub name: &'a str,
-    /// Its version.
-    pub version: u32,
-    /// The blob's checksum.
-    pub checksum: u32,
-    /// Bytes of the blob.
-    pub bytes: usize,
-    /// Bytes of weights.
-    pub weights: usize,
-}
-
 /// Words that no field may be called, and types that the macro `mmoe::tasks!` needs under their own
 /// names.
 const RESERVED: [&str; 57] = [
@@ -49,6 +33,13 @@ const RESERVED: [&str; 57] = [
     "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "u8", "u32", "usize", "f32",
     "bool", "str",
 ];
+
+/// Returns names as the blob has them, as text.
+fn text(names: mmoe::blob::Names<'_>) -> Vec<String> {
+    names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}
 
 /// Returns an identifier for each name; no two are equal.
 fn identifiers(names: &[String]) -> Vec<String> {
@@ -89,25 +80,23 @@ fn doc(text: &str) -> String {
     format!("`{}`", shown_in_line(text).replace('`', "'"))
 }
 
-/// Writes the source of a module for the blob with this header.
+/// Writes the source of a module for this blob.
 ///
 /// # Errors
 ///
 /// A wiring for which the engine has no type.
-pub fn source(
-    header: &Header,
-    about: &About<'_>,
-    from: &Source<'_>,
-) -> Result<(String, Mapping), NotTyped> {
-    let typed = typed(header)?;
-    let tasks = identifiers(&header.task_names);
-    let features = identifiers(&header.feature_names);
+pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), NotTyped> {
+    let typed = typed(blob)?;
+    let id = blob.id();
+    let (task_names, feature_names) = (text(blob.task_names()), text(blob.feature_names()));
+    let tasks = identifiers(&task_names);
+    let features = identifiers(&feature_names);
     let mut out = Writer(String::new());
     out.line(format_args!(
         "//! {}, version {}: the type of its blob (checksum {:08x}).",
-        doc(about.name),
-        about.version,
-        about.checksum
+        doc(id.name),
+        id.version,
+        id.checksum
     ));
     out.line(format_args!("//!"));
     out.line(format_args!(
@@ -130,13 +119,13 @@ pub fn source(
         out.line(format_args!("/// {about}."));
         out.line(format_args!("pub type {name} = {text};"));
     }
-    out.towers(header, &tasks);
+    out.towers(blob, &task_names, &tasks);
     out.line(format_args!(""));
     out.line(format_args!(
         "/// The model: `Model::load` checks a blob against it and uses its weights where they \
          lie."
     ));
-    out.products(header);
+    out.products(blob, &task_names);
     out.line(format_args!("pub type Model = {};", typed.model));
     out.line(format_args!(""));
     match from {
@@ -176,12 +165,12 @@ pub fn source(
             out.line(format_args!("}}"));
         }
     }
-    out.constants(header, about);
+    out.constants(blob);
     if !features.is_empty() {
         out.line(format_args!(""));
         out.line(format_args!("/// Where each feature stands in the input."));
         out.line(format_args!("pub mod feature {{"));
-        for (i, (name, id)) in header.feature_names.iter().zip(&features).enumerate() {
+        for (i, (name, id)) in feature_names.iter().zip(&features).enumerate() {
             out.line(format_args!("    /// {}.", doc(name)));
             out.line(format_args!(
                 "    pub const {}: usize = {i};",
@@ -198,9 +187,9 @@ pub fn source(
             .map(|(n, i)| (n.clone(), i.clone()))
             .collect()
     };
-    let mut mapping = changed(&header.task_names, &tasks);
+    let mut mapping = changed(&task_names, &tasks);
     mapping.extend(
-        changed(&header.feature_names, &features)
+        changed(&feature_names, &features)
             .into_iter()
             .map(|(n, i)| (n, format!("feature::{}", i.to_ascii_uppercase()))),
     );
@@ -276,9 +265,9 @@ impl Writer {
     }
 
     /// The struct of towers.
-    fn towers(&mut self, header: &Header, tasks: &[String]) {
+    fn towers(&mut self, blob: &Blob<'_>, names: &[String], tasks: &[String]) {
         self.line(format_args!(""));
-        let kind = |t: &Task| match t.record().output() {
+        let kind = |t: &TaskRecord| match t.output() {
             Some(OutputKind::Sigmoid) => "a probability",
             Some(OutputKind::Softmax) => "class probabilities",
             Some(OutputKind::Linear | OutputKind::Product) | None => "raw values",
@@ -287,12 +276,8 @@ impl Writer {
         self.line(format_args!("    /// The towers. Outputs:"));
         self.line(format_args!("    ///"));
         let towers = || {
-            header
-                .tasks
-                .iter()
-                .zip(&header.task_names)
-                .zip(tasks)
-                .filter(|((t, _), _)| t.record().factors().is_none())
+            let named = blob.tasks.iter().zip(names).zip(tasks);
+            named.filter(|((t, _), _)| t.factors().is_none())
         };
         for ((task, name), id) in towers() {
             let width = if task.width == 1 {
@@ -315,10 +300,10 @@ impl Writer {
     }
 
     /// Where the products stand in a prediction: each is around all before it.
-    fn products(&mut self, header: &Header) {
-        let named = header.tasks.iter().zip(&header.task_names);
+    fn products(&mut self, blob: &Blob<'_>, names: &[String]) {
+        let named = blob.tasks.iter().zip(names);
         let products: Vec<&str> = named
-            .filter(|(t, _)| t.record().factors().is_some())
+            .filter(|(t, _)| t.factors().is_some())
             .map(|(_, n)| n.as_str())
             .collect();
         if products.is_empty() {
@@ -341,25 +326,25 @@ impl Writer {
         }
     }
 
-    fn constants(&mut self, header: &Header, about: &About<'_>) {
-        let inputs = header.inputs.first().map_or(0, |i| i.count);
+    fn constants(&mut self, blob: &Blob<'_>) {
+        let inputs = blob.input_count();
         self.line(format_args!(""));
         self.line(format_args!("/// Features of one row."));
         self.line(format_args!("pub const INPUTS: usize = {inputs};"));
         self.line(format_args!("/// Tasks."));
         self.line(format_args!(
             "pub const TASKS: usize = {};",
-            header.tasks.len()
+            blob.tasks.len()
         ));
         self.line(format_args!("/// Bytes of flash that the blob takes."));
         self.line(format_args!(
             "pub const BLOB_BYTES: usize = {};",
-            about.bytes
+            blob.total_len()
         ));
         self.line(format_args!("/// Bytes of weights among them."));
         self.line(format_args!(
             "pub const WEIGHT_BYTES: usize = {};",
-            about.weights
+            blob.weights.len()
         ));
         self.line(format_args!(
             "/// Bytes of buffers that a prediction has on the stack."

@@ -1,8 +1,7 @@
 //! Names and descriptions of a blob's parts, so that every command calls them the same.
 
-use mmoe::blob::{ActivationKind, LayerKind, NodeOp, PrecisionKind, SectionTag};
+use mmoe::blob::{ActivationKind, Blob, LayerKind, LayerRecord, NodeOp, PrecisionKind, SectionTag};
 
-use crate::blob::message::{Header, Layer};
 use crate::engine::Runner;
 use crate::quantize::LayerReport;
 
@@ -29,12 +28,9 @@ pub fn assumed(runner: &Runner<'_>) -> Vec<String> {
 /// Returns the name of each node of the wiring: its role and its number among those of its role, such
 /// as `expert 2`.
 #[must_use]
-pub fn nodes(header: &Header) -> Vec<String> {
-    let roles: Vec<&str> = header
-        .nodes
-        .iter()
-        .map(|n| n.record().op().map_or("?", NodeOp::role))
-        .collect();
+pub fn nodes(blob: &Blob<'_>) -> Vec<String> {
+    let roles = blob.nodes.iter();
+    let roles: Vec<&str> = roles.map(|n| n.op().map_or("?", NodeOp::role)).collect();
     let number = |at: usize| roles[..at].iter().filter(|r| **r == roles[at]).count();
     (0..roles.len())
         .map(|at| format!("{} {}", roles[at], number(at)))
@@ -44,23 +40,17 @@ pub fn nodes(header: &Header) -> Vec<String> {
 /// Returns what the quantizer found out about every dense layer, under the names that `--keep-wide`
 /// takes; nothing in float models.
 #[must_use]
-pub fn quantization(runner: &Runner<'_>, header: &Header) -> Vec<(String, LayerReport)> {
-    let section = runner.model.blob().section(SectionTag::Quantization);
+pub fn quantization(blob: &Blob<'_>) -> Vec<(String, LayerReport)> {
+    let section = blob.section(SectionTag::Quantization);
     let reports: Vec<LayerReport> = section
         .and_then(|b| postcard::from_bytes(b).ok())
         .unwrap_or_default();
-    let dense = nodes(header)
-        .into_iter()
-        .zip(header.nodes_with_layers())
-        .flat_map(|(node, (_, own))| {
-            let dense = own
-                .iter()
-                .enumerate()
-                .filter(|(_, l)| l.record().is_matrix());
-            dense
-                .map(move |(i, _)| format!("{}.{i}", node.replace(' ', "")))
-                .collect::<Vec<_>>()
-        });
+    let named = nodes(blob).into_iter().zip(blob.nodes_with_layers());
+    let dense = named.flat_map(|(name, node)| {
+        let layers = node.layers.iter().enumerate();
+        let dense = layers.filter(|(_, l)| l.is_matrix());
+        dense.map(move |(i, _)| format!("{}.{i}", name.replace(' ', "")))
+    });
     dense.zip(reports).collect()
 }
 
@@ -82,28 +72,28 @@ pub fn gate(runner: &Runner<'_>, number: usize) -> String {
 
 /// The kind of a layer.
 #[must_use]
-pub fn layer_kind(l: &Layer) -> &'static str {
-    l.record().kind().map_or("?", LayerKind::name)
+pub fn layer_kind(l: &LayerRecord) -> &'static str {
+    l.kind().map_or("?", LayerKind::name)
 }
 
 /// A layer's activation.
 #[must_use]
-pub fn activation(l: &Layer) -> &'static str {
-    l.record().activation().map_or("?", ActivationKind::name)
+pub fn activation(l: &LayerRecord) -> &'static str {
+    l.activation().map_or("?", ActivationKind::name)
 }
 
 /// A layer's precision.
 #[must_use]
-pub fn precision(l: &Layer) -> &'static str {
-    l.record().precision().map_or("?", PrecisionKind::name)
+pub fn precision(l: &LayerRecord) -> &'static str {
+    l.precision().map_or("?", PrecisionKind::name)
 }
 
 /// A layer in a few words, such as `dense 64→32 relu`.
 #[must_use]
-pub fn layer(l: &Layer) -> String {
+pub fn layer(l: &LayerRecord) -> String {
     let kind = layer_kind(l);
-    let (inputs, outputs) = (l.inputs, l.outputs);
-    match l.record().activation() {
+    let (inputs, outputs) = (l.inputs.get(), l.outputs.get());
+    match l.activation() {
         Some(ActivationKind::Linear) => format!("{kind} {inputs}→{outputs}"),
         _ => format!("{kind} {inputs}→{outputs} {}", activation(l)),
     }

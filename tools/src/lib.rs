@@ -39,6 +39,7 @@
 //! # }
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 pub mod blob;
 pub mod codegen;
 pub mod convert;

@@ -8,8 +8,7 @@ mod made;
 
 use std::path::PathBuf;
 
-use mmoe_tools::blob::read;
-use mmoe_tools::codegen::{self, About, Source};
+use mmoe_tools::codegen::{self, Source};
 use mmoe_tools::engine::{BlobBytes, Runner};
 
 #[test]
@@ -19,17 +18,8 @@ fn the_written_sources_are_those_that_are_compiled() {
     for (name, bytes) in made::models() {
         let blob = BlobBytes::new(bytes.as_slice());
         let runner = Runner::load(&blob).unwrap();
-        let (header, weights) = read::split(&bytes).unwrap();
-        let id = runner.model.blob().id();
-        let about = About {
-            name: id.name,
-            version: id.version,
-            checksum: id.checksum,
-            bytes: bytes.len(),
-            weights: weights.len(),
-        };
         let path = format!("{name}.mmoe");
-        let (source, mapping) = codegen::source(&header, &about, &Source::Include(&path))
+        let (source, mapping) = codegen::source(runner.model.blob(), &Source::Include(&path))
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         if bless {
             std::fs::write(folder.join(&path), &bytes).unwrap();
@@ -77,9 +67,9 @@ fn what_no_type_spells_is_refused_by_name() {
     m.tower(gates[1], 1, "a", |value| Output::Linear { value });
     m.tower(gates[0], 1, "b", |value| Output::Linear { value });
     let bytes = made::blob(&m.done(), mmoe_tools::convert::Precision::F32);
-    let error = mmoe_tools::rust_type::typed(&read::split(&bytes).unwrap().0)
-        .unwrap_err()
-        .to_string();
+    let bytes = BlobBytes::new(bytes.as_slice());
+    let blob = mmoe::blob::Blob::open(bytes.as_slice()).unwrap();
+    let error = mmoe_tools::rust_type::typed(&blob).unwrap_err().to_string();
     assert!(
         error.starts_with("tower 0 reads value 4, which no family of types says"),
         "{error}"

@@ -4,7 +4,6 @@
 
 #![deny(warnings)]
 
-use mmoe_tools::blob::read;
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::rust_type::typed;
 
@@ -52,11 +51,11 @@ macro_rules! holds {
                 flat.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
                 expected.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
             );
-            let (header, weights) = read::split(blob).unwrap();
-            assert_eq!(module::SCRATCH, typed(&header).unwrap().scratch);
+            let opened = runner.model.blob();
+            assert_eq!(module::SCRATCH, typed(opened).unwrap().scratch);
             assert_eq!(
                 (module::BLOB_BYTES, module::WEIGHT_BYTES),
-                (blob.len(), weights.len())
+                (blob.len(), opened.weights.len())
             );
             assert_eq!(module::TASKS, runner.tasks.len());
         }

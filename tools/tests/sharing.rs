@@ -1,7 +1,6 @@
 //! What sharing saves, as `docs/family.md` has it. `BLESS=1 cargo test -p mmoe-tools --test
 //! sharing` writes the table anew.
 
-use mmoe_tools::blob::read::split;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::Measurements;
 use mmoe_tools::cost::cost;
@@ -78,10 +77,9 @@ fn row(name: &str, graph: &Graph) -> String {
         };
         let bytes = conversion.run(graph).unwrap().bytes();
         let runner = Runner::load(&bytes).unwrap();
-        let cost = cost(bytes.as_slice(), &runner.model).unwrap();
-        let (header, _) = split(bytes.as_slice()).unwrap();
+        let cost = cost(&runner.model);
         instructions = Measurements::built_in()
-            .estimate("m4f", "3", &header, &cost)
+            .estimate("m4f", "3", runner.model.blob(), &cost)
             .unwrap()
             .predict;
         costs.push(cost);

@@ -113,11 +113,14 @@ fn clip(x: f32, low: f32, high: f32) -> f32 {
 ///
 /// The result lies between two neighbouring table entries, so it cannot leave int16.
 #[inline(never)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`i` is at most 255, which the compiler sees"
+)]
 pub fn curve_i16(x: &mut [i16], table: &CurveTable) {
     for x in x {
         let u = (*x as u16) ^ 0x8000;
         let (i, fraction) = (usize::from(u >> 8), i32::from(u & 0xff));
-        // `i` is at most 255, which the compiler sees: no bounds check.
         let (from, to) = (i32::from(table.values[i]), i32::from(table.values[i + 1]));
         *x = (from + (((to - from) * fraction + 128) >> 8)) as i16;
     }

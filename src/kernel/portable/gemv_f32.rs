@@ -15,6 +15,10 @@ panel!(panel1, f32, step, true, 1, 0);
 /// one chain of additions.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constants below the arrays' lengths"
+)]
 fn panel16(w: &[f32], x: &[f32], acc: &[f32; 16]) -> [f32; 16] {
     let (columns, _) = w.as_chunks::<8>();
     let (upper, lower) = columns.split_at(columns.len() / 2);
@@ -31,6 +35,10 @@ fn panel16(w: &[f32], x: &[f32], acc: &[f32; 16]) -> [f32; 16] {
 /// Four panels of 8 side by side, for vectors of 8 numbers.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constants below the arrays' lengths"
+)]
 fn panel32(w: &[f32], x: &[f32], acc: &[f32; 32]) -> [f32; 32] {
     let (columns, _) = w.as_chunks::<8>();
     let (upper, lower) = columns.split_at(columns.len() / 2);
@@ -71,6 +79,10 @@ pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
 /// The same panel of four matrices side by side.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constants below the arrays' lengths"
+)]
 fn panel_of_each<const R: usize>(
     w: [&[f32]; 4],
     x: &[f32],

@@ -28,7 +28,7 @@ pub fn mix_i16(m: &mut [i32], g: u16, h: &[i16]) {
 
 /// The finished mixture at the experts' scale: `m / 2¹⁵`, rounded half up and saturated.
 #[inline(never)]
-pub fn settle_i16(m: &[i32], h: &mut [i16]) {
+pub fn round_mixture_i16(m: &[i32], h: &mut [i16]) {
     let masks = Masks::new();
     let settled = |m: i32| masks.sat16(m.wrapping_add(1 << 14) >> 15);
     let (fours, rest) = h.as_chunks_mut::<4>();

@@ -54,7 +54,7 @@ pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
 pub use gemv_i16::{dense_i16, logits_i16};
 pub use gemv_w8::gemv_w8;
 pub use layer_norm::layer_norm_f32;
-pub use mix::{mix_f32, mix_i16, product_q31, settle_i16};
+pub use mix::{mix_f32, mix_i16, product_q31, round_mixture_i16};
 pub use norm_f32::{rms_norm_f32, unit_norm_f32};
 pub use norm_i16::{NormKind, norm_i16, rsqrt};
 pub use quantize::quantize_f32;

@@ -144,7 +144,7 @@ proptest! {
             mix_i16(&mut m, *g, h);
         }
         let mut y = vec![99; 13];
-        settle_i16(&m, &mut y);
+        round_mixture_i16(&m, &mut y);
         for j in 0..13 {
             let sum = int.iter().map(|(g, h)| *g as i128 * h[j] as i128).sum::<i128>() as i32;
             prop_assert_eq!(m[j], sum);

@@ -1,6 +1,6 @@
 //! The blob's postcard message as any postcard reader sees it. See `docs/format.md`.
 
-use mmoe::blob::{LayerRecord, NodeRecord, TaskRecord};
+use mmoe::blob::LayerRecord;
 use serde::{Deserialize, Serialize};
 
 /// One input.
@@ -104,40 +104,6 @@ pub struct Header {
     pub sections: Vec<(u8, Vec<u8>)>,
 }
 
-impl Node {
-    /// The record as the engine has it, whose methods say what follows from it.
-    #[must_use]
-    pub fn record(&self) -> NodeRecord {
-        NodeRecord {
-            op: self.op,
-            k: self.k,
-            layers: self.layers,
-            src: self.src,
-            first: self.first,
-            reserved: self.reserved,
-            start: self.start.into(),
-            inputs: self.inputs.into(),
-            outputs: self.outputs.into(),
-            sees: self.sees.into(),
-        }
-    }
-}
-
-impl Layer {
-    /// The record as the engine has it, whose methods say what follows from it.
-    #[must_use]
-    pub fn record(&self) -> LayerRecord {
-        LayerRecord {
-            kind: self.kind,
-            activation: self.activation,
-            precision: self.precision,
-            packing: self.packing,
-            inputs: self.inputs.into(),
-            outputs: self.outputs.into(),
-        }
-    }
-}
-
 impl From<LayerRecord> for Layer {
     fn from(l: LayerRecord) -> Self {
         Self {
@@ -148,32 +114,5 @@ impl From<LayerRecord> for Layer {
             inputs: l.inputs.get(),
             outputs: l.outputs.get(),
         }
-    }
-}
-
-impl Task {
-    /// The record as the engine has it, whose methods say what follows from it.
-    #[must_use]
-    pub fn record(&self) -> TaskRecord {
-        TaskRecord {
-            output: self.output,
-            a: self.a,
-            b: self.b,
-            reserved: self.reserved,
-            width: self.width.into(),
-            reserved2: self.reserved2.into(),
-        }
-    }
-}
-
-impl Header {
-    /// Each node with its layers; fewer than it says where the header ends before.
-    pub fn nodes_with_layers(&self) -> impl Iterator<Item = (&Node, &[Layer])> {
-        let mut rest = self.layers.as_slice();
-        self.nodes.iter().map(move |n| {
-            let (own, after) = rest.split_at(usize::from(n.layers).min(rest.len()));
-            rest = after;
-            (n, own)
-        })
     }
 }

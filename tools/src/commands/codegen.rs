@@ -3,8 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mmoe_tools::blob::read;
-use mmoe_tools::codegen::{self, About, Source};
+use mmoe_tools::codegen::{self, Source};
 
 use super::input::{load, read_blob};
 use super::output::{Target, print, print_source};
@@ -37,15 +36,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .transpose()?;
     let blob = read_blob(&args.model)?;
     let runner = load(&args.model, &blob)?;
-    let id = runner.model.blob().id();
-    let (header, weights) = read::split(blob.as_slice())?;
-    let about = About {
-        name: id.name,
-        version: id.version,
-        checksum: id.checksum,
-        bytes: blob.as_slice().len(),
-        weights: weights.len(),
-    };
     let path = match &args.blob_path {
         Some(path) => path.clone(),
         None => way(&args.model, args.output.as_deref())?,
@@ -55,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     } else {
         Source::Include(&path)
     };
-    let (source, mapping) = codegen::source(&header, &about, &from)
+    let (source, mapping) = codegen::source(runner.model.blob(), &from)
         .with_context(|| args.model.display().to_string())?;
     let (Some(target), Some(path)) = (output, &args.output) else {
         return print_source(&source);

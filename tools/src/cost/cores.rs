@@ -14,10 +14,9 @@
 //! so that this error is the smallest (where floats are emulated in software, a few hundred
 //! instructions of an exponential drown in how much a product varies with its operands).
 
-use mmoe::blob::{LayerRecord, PackingKind, PrecisionKind};
+use mmoe::blob::{Blob, LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
-use crate::blob::message::Header;
 use crate::cost::{Cost, Work};
 
 /// Everything measured.
@@ -67,10 +66,10 @@ pub struct Code {
 
 /// The precision of a whole model, as [`Inference::precision`] names it.
 #[must_use]
-pub fn precision_of(header: &Header) -> &'static str {
-    let any = |of: fn(&LayerRecord) -> bool| header.layers.iter().any(|l| of(&l.record()));
+pub fn precision_of(blob: &Blob<'_>) -> &'static str {
+    let any = |of: fn(&LayerRecord) -> bool| blob.layers.iter().any(of);
     if any(LayerRecord::is_integer) {
-        let packing = packing_of(header).unwrap_or_default();
+        let packing = packing_of(blob).unwrap_or_default();
         let named = PACKINGS.iter().find(|(p, _)| *p == packing);
         named.map_or("I8", |(_, name)| name)
     } else if any(|l| l.precision() == Some(PrecisionKind::W8)) {
@@ -82,13 +81,11 @@ pub fn precision_of(header: &Header) -> &'static str {
 
 /// The packing of a model's int8 weights; `None` where it has none.
 #[must_use]
-pub fn packing_of(header: &Header) -> Option<PackingKind> {
-    let mut narrow = header
-        .layers
-        .iter()
-        .map(|l| l.record())
-        .filter(|l| l.precision() == Some(PrecisionKind::I8));
-    narrow.find_map(|l| l.packing())
+pub fn packing_of(blob: &Blob<'_>) -> Option<PackingKind> {
+    let mut layers = blob.layers.iter();
+    layers
+        .find(|l| l.precision() == Some(PrecisionKind::I8))
+        .and_then(LayerRecord::packing)
 }
 
 /// The packings of int8 weights, as [`Inference::precision`] names models in them.
@@ -268,11 +265,11 @@ impl Measurements {
         &self,
         core: &str,
         level: &str,
-        header: &Header,
+        blob: &Blob<'_>,
         cost: &Cost,
     ) -> Option<Estimate> {
-        let precision = precision_of(header);
-        let work = Work::of(header);
+        let precision = precision_of(blob);
+        let work = Work::of(blob);
         let (terms, error) = self.terms(core, level, precision)?;
         let (predict, predict_q) = self.instructions(core, level, precision, work, terms, None)?;
         let shown = |w: &Work| {

@@ -3,10 +3,8 @@
 pub mod cores;
 mod work;
 
-use mmoe::blob::{ActivationKind, LayerKind};
+use mmoe::blob::{ActivationKind, LayerKind, LayerRecord};
 
-use crate::blob::message::Layer;
-use crate::blob::read::{self, ReadError};
 use crate::rust_type;
 
 pub use work::{NodeWork, Work};
@@ -37,41 +35,38 @@ impl Cost {
     }
 }
 
-/// Returns the cost of a blob that loaded as `model`.
-///
-/// # Errors
-///
-/// [`ReadError`], if the bytes do not follow the format.
+/// Returns the cost of a loaded model.
 ///
 /// ```
 /// use mmoe_tools::{cost, engine::{BlobBytes, Runner}};
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/firmware/minimal/src/edge.mmoe");
 /// # let path = std::path::Path::new(path);
 /// let blob = BlobBytes::read(path)?;
-/// let cost = cost::cost(&blob, &Runner::load(&blob)?.model)?;
+/// let cost = cost::cost(&Runner::load(&blob)?.model);
 /// assert_eq!(cost.blob, blob.len());
 /// assert_eq!(cost.typed_ram, Some(776));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn cost(file: &[u8], model: &mmoe::Dynamic<'_>) -> Result<Cost, ReadError> {
-    let (header, weights) = read::split(file)?;
-    Ok(Cost {
-        blob: file.len(),
-        weights: weights.len(),
-        typed_ram: rust_type::typed(&header).ok().map(|t| t.scratch),
+#[must_use]
+pub fn cost(model: &mmoe::Dynamic<'_>) -> Cost {
+    let blob = model.blob();
+    Cost {
+        blob: blob.total_len() as usize,
+        weights: blob.weights.len(),
+        typed_ram: rust_type::typed(blob).ok().map(|t| t.scratch),
         erased_ram: 4 * model.scratch_words(),
         macs: model.macs(),
-        parameters: header.layers.iter().map(parameters).sum(),
-    })
+        parameters: blob.layers.iter().map(parameters).sum(),
+    }
 }
 
 /// Returns how many trained numbers a layer has.
 #[must_use]
-pub fn parameters(l: &Layer) -> u64 {
-    let (i, o) = (u64::from(l.inputs), u64::from(l.outputs));
-    let activation = l.record().activation();
+pub fn parameters(l: &LayerRecord) -> u64 {
+    let (i, o) = (u64::from(l.inputs.get()), u64::from(l.outputs.get()));
+    let activation = l.activation();
     let leaky = activation == Some(ActivationKind::LeakyRelu);
-    match l.record().kind() {
+    match l.kind() {
         Some(LayerKind::Dense | LayerKind::Logits) => i * o + o + u64::from(leaky),
         Some(
             LayerKind::Affine

@@ -1,9 +1,7 @@
 //! What a prediction has to do: all of it, and node by node.
 
-use mmoe::blob::{ActivationKind, LayerKind, LayerRecord, NodeOp, OutputKind, PrecisionKind};
+use mmoe::blob::{ActivationKind, Blob, LayerKind, LayerRecord, NodeOp, OutputKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
-
-use crate::blob::message::Header;
 
 /// What an inference has to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,37 +21,37 @@ pub struct Work {
 }
 
 impl Work {
-    /// That of a header, all experts run.
+    /// That of a blob, all experts run.
     #[must_use]
-    pub fn of(header: &Header) -> Self {
+    pub fn of(blob: &Blob<'_>) -> Self {
         let mut work = Self {
-            inputs: header.inputs.iter().map(|i| u64::from(i.count)).sum(),
+            inputs: blob.input_count().into(),
             ..Self::default()
         };
-        for layer in &header.layers {
-            let record = layer.record();
+        for record in blob.layers {
+            let outputs = u64::from(record.outputs.get());
             work.macs += record.macs();
             if record.precision() == Some(PrecisionKind::I16) {
                 work.wide += record.macs();
             }
             if record.is_matrix() {
-                work.rows += u64::from(layer.outputs);
+                work.rows += outputs;
             }
-            work.exponentials += exponentials(&record);
+            work.exponentials += exponentials(record);
         }
-        for node in &header.nodes {
-            let record = node.record();
+        for record in blob.nodes {
             work.macs += record.mixing_macs();
             work.exponentials += match record.op() {
                 Some(NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw) => record.seen() as u64,
-                Some(NodeOp::TopK | NodeOp::DSelectK) => u64::from(node.k),
+                Some(NodeOp::TopK | NodeOp::DSelectK) => record.k.into(),
                 Some(NodeOp::Hard | NodeOp::Constant | NodeOp::Expert | NodeOp::Tower) | None => 0,
             };
         }
-        for task in &header.tasks {
-            work.outputs += u64::from(task.width);
-            work.exponentials += match task.record().output() {
-                Some(OutputKind::Sigmoid | OutputKind::Softmax) => u64::from(task.width),
+        for task in blob.tasks {
+            let width = u64::from(task.width.get());
+            work.outputs += width;
+            work.exponentials += match task.output() {
+                Some(OutputKind::Sigmoid | OutputKind::Softmax) => width,
                 Some(OutputKind::Linear | OutputKind::Product) | None => 0,
             };
         }
@@ -99,17 +97,16 @@ pub struct NodeWork {
 }
 
 impl NodeWork {
-    /// That of a header.
+    /// That of a blob.
     #[must_use]
-    pub fn of(header: &Header) -> Self {
+    pub fn of(blob: &Blob<'_>) -> Self {
         let mut work = Self {
             fixed: 0,
             experts: Vec::new(),
             mixing: Vec::new(),
         };
-        for (node, layers) in header.nodes_with_layers() {
-            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
-            let node = node.record();
+        for node in blob.nodes_with_layers() {
+            let (own, node) = (node.macs(), node.record);
             if node.is_expert() {
                 work.experts.push(own);
             } else {

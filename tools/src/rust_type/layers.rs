@@ -1,10 +1,11 @@
 //! The types of layers, experts, gates and towers.
 
-use mmoe::blob::{ActivationKind, LayerKind, NodeOp, OutputKind, PackingKind};
+use mmoe::blob::{
+    ActivationKind, LayerKind, LayerRecord, NodeOp, NodeRecord, OutputKind, PackingKind, TaskRecord,
+};
 
 use super::ty::{Arg, Ty};
-use super::{NotTyped, refuse};
-use crate::blob::message::{Header, Layer, Node, Task};
+use super::{NotTyped, Part, refuse};
 
 /// `[T; N]`, or a list of unlike ones; `alias` names a part, with its number where there are
 /// several kinds.
@@ -34,19 +35,17 @@ pub(super) fn side_by_side(
 }
 
 /// The types of a node's layers.
-fn layers(header: &Header, n: usize) -> Result<Vec<Ty>, NotTyped> {
-    let own = header.nodes_with_layers().nth(n).map(|(_, own)| own);
-    own.unwrap_or_default().iter().map(layer).collect()
+fn layers(node: Part<'_>) -> Result<Vec<Ty>, NotTyped> {
+    node.layers.iter().map(layer).collect()
 }
 
-fn layer(l: &Layer) -> Result<Ty, NotTyped> {
-    let (i, o) = (usize::from(l.inputs), usize::from(l.outputs));
-    let record = l.record();
+fn layer(record: &LayerRecord) -> Result<Ty, NotTyped> {
+    let (i, o) = (record.inputs.get().into(), record.outputs.get().into());
     let Some(kind) = record.kind() else {
-        return refuse(format!("layers of kind {} are unknown", l.kind));
+        return refuse(format!("layers of kind {} are unknown", record.kind));
     };
     let Some(precision) = record.precision() else {
-        return refuse(format!("precision {} is unknown", l.precision));
+        return refuse(format!("precision {} is unknown", record.precision));
     };
     let precision = match record.packing() {
         Some(PackingKind::Quad) => Ty::of(precision.name(), [Ty::plain("Quad")]),
@@ -67,7 +66,7 @@ fn layer(l: &Layer) -> Result<Ty, NotTyped> {
     Ok(match kind {
         LayerKind::Dense => {
             let mut dense = with("Dense", &[i, o]);
-            let activation = activation(l)?;
+            let activation = activation(record)?;
             // Relu is what the type takes without being told.
             if let Ty::Named(_, args) = &mut dense
                 && activation != "Relu"
@@ -86,7 +85,7 @@ fn layer(l: &Layer) -> Result<Ty, NotTyped> {
         LayerKind::Pointwise => {
             let mut pointwise = with("Pointwise", &[o]);
             if let Ty::Named(_, args) = &mut pointwise {
-                args.push(Ty::plain(activation(l)?).into());
+                args.push(Ty::plain(activation(record)?).into());
             }
             pointwise
         }
@@ -97,8 +96,8 @@ fn layer(l: &Layer) -> Result<Ty, NotTyped> {
 }
 
 /// The type of an activation.
-fn activation(l: &Layer) -> Result<&'static str, NotTyped> {
-    Ok(match l.record().activation() {
+fn activation(l: &LayerRecord) -> Result<&'static str, NotTyped> {
+    Ok(match l.activation() {
         Some(ActivationKind::Relu) => "Relu",
         Some(ActivationKind::Linear) => "Linear",
         Some(ActivationKind::LeakyRelu) => "LeakyRelu",
@@ -132,55 +131,47 @@ fn sequence(mut parts: Vec<Ty>) -> Option<Ty> {
 }
 
 /// A part that reads what its node does of `width` elements.
-fn sliced(part: Ty, node: &Node, width: usize) -> Ty {
-    if node.start == 0 && usize::from(node.inputs) == width {
+fn sliced(part: Ty, node: &NodeRecord, width: usize) -> Ty {
+    if node.start == 0 && usize::from(node.inputs.get()) == width {
         return part;
     }
-    let start = usize::from(node.start);
+    let start = usize::from(node.start.get());
     Ty::Named("Slice", vec![width.into(), start.into(), part.into()])
 }
 
 /// What passes on so many elements.
-fn identity(node: &Node, integer: bool) -> Ty {
+fn identity(node: &NodeRecord, integer: bool) -> Ty {
     let precision = Ty::plain(if integer { "I16" } else { "F32" });
-    let width = usize::from(node.outputs);
+    let width = usize::from(node.outputs.get());
     Ty::Named("MixtureOutput", vec![width.into(), precision.into()])
 }
 
 /// The type of an expert that reads a value of this width.
-pub(super) fn expert(
-    header: &Header,
-    n: usize,
-    width: usize,
-    integer: bool,
-) -> Result<Ty, NotTyped> {
-    let node = &header.nodes[n];
-    let part = match sequence(layers(header, n)?) {
+pub(super) fn expert(node: Part<'_>, width: usize, integer: bool) -> Result<Ty, NotTyped> {
+    let part = match sequence(layers(node)?) {
         Some(part) => part,
         None if integer => {
             return refuse("an integer model's expert has no layers, which no type spells");
         }
-        None => identity(node, integer),
+        None => identity(node.record, integer),
     };
-    Ok(sliced(part, node, width))
+    Ok(sliced(part, node.record, width))
 }
 
 /// The type of a gate over `experts` experts, of which it sees those in `mask`.
 pub(super) fn gate(
-    header: &Header,
-    n: usize,
+    node: Part<'_>,
     width: usize,
     experts: usize,
     mask: Option<u32>,
 ) -> Result<Ty, NotTyped> {
-    let node = &header.nodes[n];
-    let seen = node.sees.count_ones() as usize;
-    let k = usize::from(node.k);
-    let Some(logits) = sequence(layers(header, n)?) else {
+    let Part { record, .. } = node;
+    let (seen, k) = (record.seen(), usize::from(record.k));
+    let Some(logits) = sequence(layers(node)?) else {
         return refuse("a gate has no layers");
     };
-    let Some(op) = node.record().op() else {
-        return refuse(format!("gates of kind {} are unknown", node.op));
+    let Some(op) = record.op() else {
+        return refuse(format!("gates of kind {} are unknown", record.op));
     };
     let top_k = |logits: Ty, renormalize| {
         Ty::Named(
@@ -202,7 +193,7 @@ pub(super) fn gate(
         }
         (NodeOp::Expert | NodeOp::Tower, _) => return refuse("a gate that is none"),
     };
-    let gate = sliced(gate, node, width);
+    let gate = sliced(gate, record, width);
     Ok(match mask {
         Some(mask) if seen != experts => Ty::Named(
             "MaskedGate",
@@ -214,27 +205,27 @@ pub(super) fn gate(
 
 /// The type of a tower that reads a value of this width.
 pub(super) fn tower(
-    header: &Header,
-    n: usize,
-    task: &Task,
+    node: Part<'_>,
+    task: &TaskRecord,
     width: usize,
     integer: bool,
 ) -> Result<Ty, NotTyped> {
-    let node = &header.nodes[n];
-    let Some(layers) = sequence(layers(header, n)?) else {
-        if node.start != 0 || usize::from(node.inputs) != width {
+    let Part { record, .. } = node;
+    let Some(layers) = sequence(layers(node)?) else {
+        if record.start != 0 || usize::from(record.inputs.get()) != width {
             return refuse("a tower without layers reads a slice, which no type spells");
         }
-        return Ok(identity(node, integer));
+        return Ok(identity(record, integer));
     };
-    let own = header.nodes_with_layers().nth(n).map(|(_, own)| own);
-    let last = own.and_then(|own| own.last()?.record().kind());
-    let kind = match task.record().output() {
+    let last = node.layers.last().and_then(LayerRecord::kind);
+    let kind = match task.output() {
         _ if last != Some(LayerKind::Logits) => "Activated",
         Some(OutputKind::Sigmoid) => "Binary",
         Some(OutputKind::Softmax) => "Multiclass",
-        Some(OutputKind::Linear | OutputKind::Product) | None if node.outputs == 1 => "Regression",
+        Some(OutputKind::Linear | OutputKind::Product) | None if record.outputs == 1 => {
+            "Regression"
+        }
         Some(OutputKind::Linear | OutputKind::Product) | None => "MultiRegression",
     };
-    Ok(Ty::of(kind, [sliced(layers, node, width)]))
+    Ok(Ty::of(kind, [sliced(layers, record, width)]))
 }

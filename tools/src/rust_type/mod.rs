@@ -10,7 +10,8 @@ mod wiring;
 
 use std::ops::Range;
 
-use crate::blob::message::{Header, Node};
+use mmoe::blob::{Blob, LayerRecord, NodeRecord, TaskRecord};
+
 use scratch::{Buffers, Sizes};
 use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
@@ -37,31 +38,29 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, NotTyped> {
     Err(NotTyped(why.into()))
 }
 
-/// Finds the type of the blob with this header.
+/// Finds the type of a blob.
 ///
 /// # Errors
 ///
 /// [`NotTyped`], which names the part of the wiring for which the engine has no type.
-pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
-    let integer = header.layers.iter().any(|l| l.record().is_integer());
+pub fn typed(blob: &Blob<'_>) -> Result<Typed, NotTyped> {
+    let integer = blob.is_integer();
     let number = if integer { 2 } else { 4 };
     let sizes = Sizes {
         act: number,
         gate: number,
     };
-    let trunk = wiring::trunk(header)?;
+    let trunk = wiring::trunk(blob)?;
     let mut spelling = Spelling {
-        header,
+        blob,
+        layers: blob.nodes_with_layers().map(|n| n.layers).collect(),
         integer,
-        inputs: header.inputs.first().map_or(0, |i| i.count as usize),
+        inputs: blob.input_count() as usize,
         aliases: Vec::new(),
     };
     let towers = spelling.towers(&trunk)?;
-    let products: Vec<(usize, usize)> = header
-        .tasks
-        .iter()
-        .filter_map(|t| t.record().factors())
-        .collect();
+    let factors = blob.tasks.iter().filter_map(TaskRecord::factors);
+    let products: Vec<(usize, usize)> = factors.collect();
     let (outputs, tower_scratch) = sizes.towers(&towers, products.len());
     let (model, levels) = spelling.model(&trunk, towers, &products, sizes)?;
     // The levels before the last one run one after the other on the same bytes of the stack, and each
@@ -92,31 +91,40 @@ pub fn typed(header: &Header) -> Result<Typed, NotTyped> {
     })
 }
 
-/// A header on its way to a type, and the names given to parts so far.
-struct Spelling<'h> {
-    header: &'h Header,
+/// A blob on its way to a type, and the names given to parts so far.
+struct Spelling<'b> {
+    blob: &'b Blob<'b>,
+    /// The layers of each node.
+    layers: Vec<&'b [LayerRecord]>,
     integer: bool,
     inputs: usize,
     /// Name, what it is, type.
     aliases: Vec<(String, String, Ty)>,
 }
 
-impl Spelling<'_> {
-    fn node(&self, n: usize) -> &Node {
-        &self.header.nodes[n]
+/// A node and its layers.
+#[derive(Clone, Copy)]
+struct Part<'b> {
+    record: &'b NodeRecord,
+    layers: &'b [LayerRecord],
+}
+
+impl<'b> Spelling<'b> {
+    fn node(&self, n: usize) -> Part<'b> {
+        Part {
+            record: &self.blob.nodes[n],
+            layers: self.layers[n],
+        }
     }
 
     /// Width of value `v`.
     fn width(&self, v: usize) -> usize {
-        match v.checked_sub(1) {
-            None => self.inputs,
-            Some(n) => usize::from(self.node(n).outputs),
-        }
+        self.blob.value_width(v).unwrap_or(0)
     }
 
     /// Width of what node `n` reads.
     fn reads(&self, n: usize) -> usize {
-        self.width(usize::from(self.node(n).src))
+        self.width(usize::from(self.blob.nodes[n].src))
     }
 
     /// A name for a type: `wanted`, unless it has one already or another type is called so.
@@ -145,9 +153,9 @@ impl Spelling<'_> {
     }
 
     fn towers(&mut self, trunk: &Trunk) -> Result<Vec<Ty>, NotTyped> {
-        let nodes = &self.header.nodes;
-        let first = nodes.iter().position(|n| n.record().is_tower());
-        let (base, step) = trunk.streams(self.header);
+        let nodes = self.blob.nodes;
+        let first = nodes.iter().position(NodeRecord::is_tower);
+        let (base, step) = trunk.streams(self.blob);
         let mut towers = Vec::new();
         for (k, n) in (first.unwrap_or(nodes.len())..nodes.len()).enumerate() {
             let src = usize::from(nodes[n].src);
@@ -156,11 +164,11 @@ impl Spelling<'_> {
                     "tower {k} reads value {src}, which no family of types says"
                 ));
             }
-            let Some(task) = self.header.tasks.get(k) else {
+            let Some(task) = self.blob.tasks.get(k) else {
                 return refuse("a tower without a task");
             };
             let width = self.width(src);
-            towers.push(layers::tower(self.header, n, task, width, self.integer)?);
+            towers.push(layers::tower(self.node(n), task, width, self.integer)?);
         }
         let alike = towers.windows(2).all(|pair| pair[0] == pair[1]);
         Ok(towers
@@ -193,7 +201,7 @@ impl Spelling<'_> {
                 vec![sizes.passed_on(self.inputs)],
             ),
             Trunk::Bottom(n) => {
-                let expert = layers::expert(self.header, *n, self.inputs, self.integer)?;
+                let expert = layers::expert(self.node(*n), self.inputs, self.integer)?;
                 let name = self.alias("SharedExpert", "The shared bottom", &expert);
                 (
                     Ty::Named("SharedBottom", vec![name.into(), towers, count]),
@@ -221,8 +229,8 @@ impl Spelling<'_> {
     ) -> Result<Vec<Ty>, NotTyped> {
         range
             .map(|n| {
-                let mask = masked.then(|| self.node(n).sees);
-                layers::gate(self.header, n, self.reads(n), experts, mask)
+                let mask = masked.then(|| self.blob.nodes[n].sees.get());
+                layers::gate(self.node(n), self.reads(n), experts, mask)
             })
             .collect()
     }
@@ -245,14 +253,14 @@ impl Spelling<'_> {
         let experts: Vec<Ty> = level
             .experts
             .clone()
-            .map(|n| layers::expert(self.header, n, self.reads(n), self.integer))
+            .map(|n| layers::expert(self.node(n), self.reads(n), self.integer))
             .collect::<Result<_, _>>()?;
         let all = experts.len();
         let (own, shared, shared_stream) = match level.form {
             Form::Mix => {
                 let e = self.side_by_side(&experts, &number("Expert"), &about("An expert"))?;
                 let whole = (1u64 << all) - 1;
-                let sees_all = |n: usize| u64::from(self.node(n).sees) == whole;
+                let sees_all = |n: usize| u64::from(self.blob.nodes[n].sees.get()) == whole;
                 let masked = !level.gates.clone().all(sees_all);
                 let gates = self.gates(level.gates.clone(), all, masked)?;
                 let g = self.side_by_side(&gates, &number("TaskGate"), &about("A gate"))?;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::{NotTyped, refuse};
-use crate::blob::message::Header;
+use mmoe::blob::Blob;
 
 /// The trunk: everything before the towers.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,16 +79,12 @@ impl Source {
 impl Trunk {
     /// Returns the value that the first tower reads, and the distance from there to the value that the
     /// second one reads: 1 if each has its own mixture, 0 if they share one.
-    pub(super) fn streams(&self, header: &Header) -> (usize, usize) {
+    pub(super) fn streams(&self, blob: &Blob<'_>) -> (usize, usize) {
         match self {
             Self::Through => (0, 0),
             Self::Bottom(n) => (n + 1, 0),
             Self::Levels { levels, one } => {
-                let towers = header
-                    .nodes
-                    .iter()
-                    .filter(|n| n.record().is_tower())
-                    .count();
+                let towers = blob.nodes.iter().filter(|n| n.is_tower()).count();
                 (
                     levels.last().map_or(0, |l| l.gates.start + 1),
                     usize::from(!one && towers > 1),
@@ -99,21 +95,13 @@ impl Trunk {
 }
 
 /// Finds the trunk of a blob.
-pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
-    let nodes = &header.nodes;
+pub(super) fn trunk(blob: &Blob<'_>) -> Result<Trunk, NotTyped> {
+    let nodes = blob.nodes;
     let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     let mut at = 0;
-    while nodes.get(at).is_some_and(|n| !n.record().is_tower()) {
-        let gates = at
-            + nodes[at..]
-                .iter()
-                .take_while(|n| n.record().is_expert())
-                .count();
-        let end = gates
-            + nodes[gates..]
-                .iter()
-                .take_while(|n| n.record().is_gate())
-                .count();
+    while nodes.get(at).is_some_and(|n| !n.is_tower()) {
+        let gates = at + nodes[at..].iter().take_while(|n| n.is_expert()).count();
+        let end = gates + nodes[gates..].iter().take_while(|n| n.is_gate()).count();
         if end == at {
             return refuse(format!("node {at} is neither expert nor gate nor tower"));
         }
@@ -131,7 +119,7 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
         }
         _ => {}
     }
-    let Some(levels) = solve(header, &runs, 0, Source::Input) else {
+    let Some(levels) = solve(blob, &runs, 0, Source::Input) else {
         return refuse(
             "its experts and gates are wired as no family of types (MMoE, CGC, PLE, stacks of \
              these) has it",
@@ -151,7 +139,7 @@ pub(super) fn trunk(header: &Header) -> Result<Trunk, NotTyped> {
 /// next level shows which of them is right, so this tries each and goes back where the rest does not
 /// fit.
 fn solve(
-    header: &Header,
+    blob: &Blob<'_>,
     runs: &[(Range<usize>, Range<usize>)],
     index: usize,
     source: Source,
@@ -160,10 +148,10 @@ fn solve(
         return Some(Vec::new());
     };
     let last = index + 1 == runs.len();
-    forms(header, experts, gates, last)
+    forms(blob, experts, gates, last)
         .into_iter()
         .find_map(|form| {
-            if !reads(header, experts, gates, form, source) {
+            if !reads(blob, experts, gates, form, source) {
                 return None;
             }
             let base = gates.start + 1;
@@ -188,20 +176,20 @@ fn solve(
                 gates: gates.clone(),
                 form,
             }];
-            levels.extend(solve(header, runs, index + 1, next)?);
+            levels.extend(solve(blob, runs, index + 1, next)?);
             Some(levels)
         })
 }
 
 /// Returns the forms that the gates' masks allow, the plainest first, so that a blob gets the type
 /// that a person would write.
-fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bool) -> Vec<Form> {
+fn forms(blob: &Blob<'_>, experts: &Range<usize>, gates: &Range<usize>, last: bool) -> Vec<Form> {
     let all = experts.len();
-    let sees = |g: usize| u64::from(header.nodes[gates.start + g].sees);
+    let sees = |g: usize| u64::from(blob.nodes[gates.start + g].sees.get());
     // Masks count from the level's first expert.
     if gates
         .clone()
-        .any(|n| usize::from(header.nodes[n].first) != experts.start + 1)
+        .any(|n| usize::from(blob.nodes[n].first) != experts.start + 1)
         || all > 32
     {
         return Vec::new();
@@ -244,13 +232,13 @@ fn forms(header: &Header, experts: &Range<usize>, gates: &Range<usize>, last: bo
 
 /// Returns `true` if every expert and gate of the level reads what its form has it read.
 fn reads(
-    header: &Header,
+    blob: &Blob<'_>,
     experts: &Range<usize>,
     gates: &Range<usize>,
     form: Form,
     source: Source,
 ) -> bool {
-    let src = |n: usize| Some(usize::from(header.nodes[n].src));
+    let src = |n: usize| Some(usize::from(blob.nodes[n].src));
     let (expert, tasks): (Box<dyn Fn(usize) -> usize>, usize) = match form {
         Form::Mix => (Box::new(|i| i), gates.len()),
         Form::Cgc { own, .. } => (Box::new(move |i| i / own), gates.len()),

@@ -9,10 +9,10 @@ use crate::peers;
 use crate::ranking;
 use crate::shell::{numbers, output, workspace};
 use anyhow::{Context, Result, ensure};
-use mmoe_tools::blob::message::Header;
-use mmoe_tools::blob::read;
+use mmoe::blob::Blob;
 use mmoe_tools::cost::Work;
 use mmoe_tools::cost::cores::{Code, Inference, Measurements};
+use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::text::grouped;
 use std::fmt::Write as _;
 use std::fs;
@@ -183,12 +183,12 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
 }
 
-/// The header of a measured blob.
-fn header(model: &str, precision: &str) -> Result<Header> {
+/// The bytes of a measured blob.
+fn bytes(model: &str, precision: &str) -> Result<BlobBytes> {
     let name = format!("{model}.{}.mmoe", precision.to_lowercase());
     let bytes = fs::read(workspace(blobs::FOLDER).join(&name))
         .with_context(|| format!("reading {name}"))?;
-    Ok(read::split(&bytes)?.0)
+    Ok(BlobBytes::new(&bytes))
 }
 
 /// One board at one level.
@@ -230,7 +230,7 @@ fn section(
                 .copied()
                 .with_context(|| format!("no `{key}` in: {line}"))
         };
-        let work = Work::of(&header(model, precision)?);
+        let work = Work::of(&Blob::open(bytes(model, precision)?.as_slice())?);
         let n = |key: &str| value(key).map(grouped);
         writeln!(
             text,
@@ -285,12 +285,13 @@ fn gates(
                 .map(|v| *v as f64)
                 .with_context(|| format!("no `{key}` in: {line}"))
         };
-        let header = header(model, "i8")?;
+        let blob = bytes(model, "i8")?;
+        let blob = Blob::open(blob.as_slice())?;
         let (mut fixed, mut expert, mut wide) = (0, 0, 0);
-        for (node, layers) in header.nodes_with_layers() {
-            let own: u64 = layers.iter().map(|l| l.record().macs()).sum();
-            if node.record().is_expert() {
-                (expert, wide) = (own, u64::from(node.outputs));
+        for node in blob.nodes_with_layers() {
+            let own = node.macs();
+            if node.record.is_expert() {
+                (expert, wide) = (own, u64::from(node.record.outputs.get()));
             } else {
                 fixed += own;
             }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mmoe::SkipBelow;
-use mmoe_tools::blob::read;
 use mmoe_tools::cost::{self, Cost, NodeWork};
 use mmoe_tools::data::{Data, Rows};
 use mmoe_tools::engine::{Runner, Task};
@@ -116,12 +115,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         } else {
             &[]
         };
-        let header = read::split(blob.as_slice())?.0;
-        let cost = cost::cost(blob.as_slice(), &runner.model)?;
+        let cost = cost::cost(&runner.model);
         let one = evaluate(
             path,
             cost,
-            &NodeWork::of(&header),
+            &NodeWork::of(runner.model.blob()),
             &mut runner,
             &x,
             (&data, weights.as_deref()),

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use mmoe_tools::blob::message::Header;
-use mmoe_tools::blob::read;
+use mmoe::blob::Blob;
 use mmoe_tools::cost::{self, Cost};
 use mmoe_tools::describe;
 use mmoe_tools::engine::{BlobBytes, Runner};
@@ -21,16 +20,14 @@ use crate::commands::output::{Table, print, print_json};
 /// Shows a blob.
 pub(super) fn inspect(args: &Args, blob: &BlobBytes) -> Result<()> {
     let runner = load(&args.file, blob)?;
-    let (header, weights) = read::split(blob.as_slice())?;
-    let cost = cost::cost(blob.as_slice(), &runner.model)?;
-    let about = Blob {
+    let cost = cost::cost(&runner.model);
+    let about = About {
         path: &args.file,
         runner: &runner,
-        header: &header,
+        blob: runner.model.blob(),
         cost: &cost,
-        weights: weights.len(),
     };
-    let device = Device::new(&args.device, &header, &cost)?;
+    let device = Device::new(&args.device, runner.model.blob(), &cost)?;
     if args.json {
         let mut value = about.json(args.layers);
         if let Some(on) = device.json() {
@@ -43,17 +40,16 @@ pub(super) fn inspect(args: &Args, blob: &BlobBytes) -> Result<()> {
     Ok(device.check()?)
 }
 
-struct Blob<'b> {
+struct About<'b> {
     path: &'b Path,
     runner: &'b Runner<'b>,
-    header: &'b Header,
+    blob: &'b Blob<'b>,
     cost: &'b Cost,
-    weights: usize,
 }
 
-impl Blob<'_> {
+impl About<'_> {
     fn text(&self, layers: bool, device: &Device<'_>) -> String {
-        let id = self.runner.model.blob().id();
+        let id = self.blob.id();
         let mut text = String::new();
         let mut line = |what: &str, value: String| {
             let _ = writeln!(text, "{what:<12} {value}");
@@ -111,11 +107,11 @@ impl Blob<'_> {
             format!(
                 "{} bytes: header {}, weights {}",
                 grouped(c.blob as u64),
-                grouped((c.blob - self.weights) as u64),
-                grouped(self.weights as u64)
+                grouped((c.blob - c.weights) as u64),
+                grouped(c.weights as u64)
             ),
         );
-        match rust_type::typed(self.header) {
+        match rust_type::typed(self.blob) {
             Ok(t) => line(
                 "RAM",
                 format!(
@@ -161,16 +157,18 @@ impl Blob<'_> {
                 "MACs",
             ],
         );
-        let steps = describe::nodes(self.header);
-        for (step, (node, own)) in steps.iter().zip(self.header.nodes_with_layers()) {
+        let steps = describe::nodes(self.blob);
+        for (step, node) in steps.iter().zip(self.blob.nodes_with_layers()) {
+            let (node, own) = (node.record, node.layers);
+            let start = node.start.get();
             let value = match usize::from(node.src).checked_sub(1) {
                 None => "input".to_owned(),
                 Some(n) => steps[n].clone(),
             };
-            let reads = if node.start == 0 {
+            let reads = if start == 0 {
                 value
             } else {
-                format!("{value}[{}..{}]", node.start, node.start + node.inputs)
+                format!("{value}[{start}..{}]", start + node.inputs.get())
             };
             if own.is_empty() {
                 table.row(
@@ -182,8 +180,8 @@ impl Blob<'_> {
             for (i, l) in own.iter().enumerate() {
                 let numbers = [
                     cost::parameters(l),
-                    l.record().weight_bytes().unwrap_or(0) as u64,
-                    l.record().macs(),
+                    l.weight_bytes().unwrap_or(0) as u64,
+                    l.macs(),
                 ]
                 .map(grouped);
                 let first = if i == 0 { step.clone() } else { String::new() };
@@ -206,7 +204,7 @@ impl Blob<'_> {
     }
 
     fn integers(&self) -> String {
-        let reports = describe::quantization(self.runner, self.header);
+        let reports = describe::quantization(self.blob);
         if reports.is_empty() {
             return String::new();
         }
@@ -238,7 +236,7 @@ impl Blob<'_> {
     }
 
     fn json(&self, layers: bool) -> Value {
-        let id = self.runner.model.blob().id();
+        let id = self.blob.id();
         let c = self.cost;
         let tasks = self
             .runner
@@ -259,16 +257,16 @@ impl Blob<'_> {
             "gates": self.runner.gates.len(),
             "tasks": tasks.collect::<Vec<_>>(),
             "parameters": c.parameters,
-            "flash": {"blob": c.blob, "header": c.blob - self.weights, "weights": self.weights},
+            "flash": {"blob": c.blob, "header": c.blob - c.weights, "weights": c.weights},
             "ram": {"typed": c.typed_ram, "erased": c.erased_ram, "erased_words": c.erased_ram / 4},
             "macs": c.macs,
         });
         if layers {
-            let rows = describe::nodes(self.header)
+            let rows = describe::nodes(self.blob)
                 .into_iter()
-                .zip(self.header.nodes_with_layers())
-                .flat_map(|(step, (_, own))| {
-                    own.iter().enumerate().map(move |(i, l)| {
+                .zip(self.blob.nodes_with_layers())
+                .flat_map(|(step, node)| {
+                    node.layers.iter().enumerate().map(move |(i, l)| {
                         json!({
                             "step": step,
                             "layer": i,
@@ -276,15 +274,15 @@ impl Blob<'_> {
                             "activation": describe::activation(l),
                             "precision": describe::precision(l),
                             "packing": l.packing,
-                            "inputs": l.inputs,
-                            "outputs": l.outputs,
+                            "inputs": l.inputs.get(),
+                            "outputs": l.outputs.get(),
                             "parameters": cost::parameters(l),
-                            "bytes": l.record().weight_bytes().unwrap_or(0) as u64,
-                            "macs": l.record().macs(),
+                            "bytes": l.weight_bytes().unwrap_or(0) as u64,
+                            "macs": l.macs(),
                         })
                     })
                 });
-            let quantization = describe::quantization(self.runner, self.header)
+            let quantization = describe::quantization(self.blob)
                 .into_iter()
                 .map(|(layer, r)| {
                     json!({

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use mmoe::blob::PackingKind;
-use mmoe_tools::blob::message::Header;
+use mmoe::blob::{Blob, PackingKind};
 use mmoe_tools::cost::Cost;
 use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements, packing_of};
 use mmoe_tools::text::{grouped, rounded};
@@ -97,7 +96,7 @@ pub(super) struct Device<'a> {
 }
 
 impl<'a> Device<'a> {
-    pub(super) fn new(args: &'a DeviceArgs, header: &Header, cost: &'a Cost) -> Result<Self> {
+    pub(super) fn new(args: &'a DeviceArgs, blob: &Blob<'_>, cost: &'a Cost) -> Result<Self> {
         let core = match &args.core {
             None => None,
             Some(wanted) => {
@@ -105,8 +104,7 @@ impl<'a> Device<'a> {
                     .iter()
                     .find(|(core, _)| core.eq_ignore_ascii_case(wanted));
                 let (core, name) = known.with_context(|| format!("there is no core {wanted}"))?;
-                let estimate =
-                    Measurements::built_in().estimate(core, &args.opt_level, header, cost);
+                let estimate = Measurements::built_in().estimate(core, &args.opt_level, blob, cost);
                 let estimate = estimate
                     .with_context(|| format!("nothing like this model was measured on {core}"))?;
                 Some((*core, *name, estimate))
@@ -114,7 +112,7 @@ impl<'a> Device<'a> {
         };
         let packing = core.and_then(|(core, _, _)| {
             let suits = Measurements::built_in().packing(core)?;
-            Some((suits, packing_of(header)?))
+            Some((suits, packing_of(blob)?))
         });
         Ok(Self {
             args,

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use maud::{Markup, html};
-use mmoe::blob::{NodeOp, OutputKind};
-use mmoe_tools::blob::message::{Header, Layer, Node, Task};
+use mmoe::blob::{Blob, LayerRecord, NodeOp, NodeRecord, OutputKind, TaskRecord};
 use mmoe_tools::describe;
 
 const WIDTH: usize = 170;
@@ -24,31 +23,30 @@ struct Part {
 }
 
 /// What a step's layers make of its input, such as `64→64→32 relu`, or `[6..16]→8` of a part of it.
-fn about(node: &Node, layers: &[Layer], of: u32) -> String {
-    let whole = node.start == 0 && u32::from(node.inputs) == of;
+fn about(node: &NodeRecord, layers: &[LayerRecord], of: usize) -> String {
+    let (start, inputs) = (node.start.get(), node.inputs.get());
+    let whole = start == 0 && usize::from(inputs) == of;
     let mut text = if whole {
-        node.inputs.to_string()
+        inputs.to_string()
     } else {
-        format!(
-            "[{}..{}]",
-            node.start,
-            u32::from(node.start) + u32::from(node.inputs)
-        )
+        format!("[{start}..{}]", u32::from(start) + u32::from(inputs))
     };
     for layer in layers {
-        text += &format!("→{}", layer.outputs);
+        text += &format!("→{}", layer.outputs.get());
     }
     match layers.last() {
         None => text + " as it is",
-        Some(l) if node.record().is_expert() => format!("{text} {}", describe::activation(l)),
+        Some(l) if node.is_expert() => format!("{text} {}", describe::activation(l)),
         Some(_) => text,
     }
 }
 
 /// The columns; a value is the number of its box among all steps plus one, 0 the input, those
 /// behind the steps the products.
-fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
-    let input: u32 = header.inputs.iter().map(|i| i.count).sum();
+fn columns(blob: &Blob<'_>) -> Vec<Vec<(usize, Part)>> {
+    let input = blob.input_count();
+    let text = |name| String::from_utf8_lossy(name).into_owned();
+    let names: Vec<String> = blob.task_names().map(text).collect();
     let part = |class, title: String, about| Part {
         class,
         title,
@@ -60,49 +58,42 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
         0,
         part("input", "input".into(), format!("{input} features")),
     )]];
-    let role = |n: &Node| {
-        if n.record().is_expert() {
+    let role = |n: &NodeRecord| {
+        if n.is_expert() {
             0
-        } else if n.record().is_tower() {
+        } else if n.is_tower() {
             2
         } else {
             1
         }
     };
     let (mut last, mut numbers) = (None, [0; 3]);
-    for (at, (node, layers)) in header.nodes_with_layers().enumerate() {
+    for node in blob.nodes_with_layers() {
+        let (at, node, layers) = (node.index, node.record, node.layers);
         if last != Some(role(node)) {
             columns.push(Vec::new());
             last = Some(role(node));
         }
-        let about = about(node, layers, width(header, usize::from(node.src)));
+        let about = about(node, layers, blob.value_width(node.src.into()).unwrap_or(0));
         let number = numbers[role(node)];
         numbers[role(node)] += 1;
         let mut made = match role(node) {
             0 => part("expert", format!("expert {number}"), about),
             1 => part(
                 "gate",
-                format!(
-                    "gate {number}: {}",
-                    node.record().op().map_or("?", NodeOp::name)
-                ),
-                format!("{about} → mixture of {}", node.outputs),
+                format!("gate {number}: {}", node.op().map_or("?", NodeOp::name)),
+                format!("{about} → mixture of {}", node.outputs.get()),
             ),
             _ => {
-                let task = header
-                    .tasks
-                    .iter()
-                    .position(|t| t.record().tower() == Some(at));
-                let name = task
-                    .and_then(|t| header.task_names.get(t))
-                    .map_or("?", String::as_str);
-                let kind = task.map_or("", |t| kind(&header.tasks[t]));
+                let task = blob.tasks.iter().position(|t| t.tower() == Some(at));
+                let name = task.and_then(|t| names.get(t)).map_or("?", String::as_str);
+                let kind = task.map_or("", |t| kind(&blob.tasks[t]));
                 part("tower", name.to_owned(), format!("{about} {kind}"))
             }
         };
         if role(node) == 1 {
             made.steered_by = Some(usize::from(node.src));
-            made.reads = node.record().seen_values().collect();
+            made.reads = node.seen_values().collect();
         } else {
             made.reads = vec![usize::from(node.src)];
         }
@@ -111,13 +102,13 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
             .expect("pushed above")
             .push((at + 1, made));
     }
-    let products: Vec<(usize, Part)> = (header.tasks.iter().enumerate().zip(&header.task_names))
-        .filter(|((_, t), _)| t.record().factors().is_some())
+    let products: Vec<(usize, Part)> = (blob.tasks.iter().enumerate().zip(&names))
+        .filter(|((_, t), _)| t.factors().is_some())
         .map(|((i, t), name)| {
-            let factor = |task: u8| usize::from(header.tasks[usize::from(task)].a);
+            let factor = |task: u8| usize::from(blob.tasks[usize::from(task)].a);
             let mut made = part("tower", name.clone(), "product".into());
             made.reads = vec![factor(t.a), factor(t.b)];
-            (header.nodes.len() + 1 + i, made)
+            (blob.nodes.len() + 1 + i, made)
         })
         .collect();
     if !products.is_empty() {
@@ -126,20 +117,13 @@ fn columns(header: &Header) -> Vec<Vec<(usize, Part)>> {
     columns
 }
 
-fn width(header: &Header, value: usize) -> u32 {
-    match value.checked_sub(1) {
-        None => header.inputs.iter().map(|i| i.count).sum(),
-        Some(n) => header.nodes.get(n).map_or(0, |n| u32::from(n.outputs)),
-    }
-}
-
-fn kind(task: &Task) -> &'static str {
-    task.record().output().map_or("?", OutputKind::name)
+fn kind(task: &TaskRecord) -> &'static str {
+    task.output().map_or("?", OutputKind::name)
 }
 
 /// The drawing, `role="img"`, with the wiring in words as its description.
-pub(super) fn draw(header: &Header) -> Markup {
-    let columns = columns(header);
+pub(super) fn draw(blob: &Blob<'_>) -> Markup {
+    let columns = columns(blob);
     let tallest = columns.iter().map(Vec::len).max().unwrap_or(1);
     let high = tallest * (HEIGHT + GAP) + GAP;
     let wide = columns.len() * (WIDTH + BETWEEN) - BETWEEN + 2 * GAP;

@@ -7,7 +7,6 @@ mod page;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mmoe_tools::blob::message::Header;
 use mmoe_tools::blob::read::{self, ReadError};
 use mmoe_tools::cost::cores::{CORES, Estimate, Measurements};
 use mmoe_tools::cost::{self, Cost};
@@ -51,7 +50,6 @@ pub(super) struct Args {
 struct Report<'a> {
     path: &'a Path,
     runner: &'a Runner<'a>,
-    header: &'a Header,
     cost: &'a Cost,
     /// How many rows its own self-test has, and whether they pass; `None` without.
     self_test: Option<Result<u32, String>>,
@@ -95,8 +93,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let target = args.target()?;
     let blob = read_blob(&args.model)?;
     let mut runner = load(&args.model, &blob)?;
-    let (header, _) = read::split(blob.as_slice())?;
-    let cost = cost::cost(blob.as_slice(), &runner.model)?;
+    let cost = cost::cost(&runner.model);
     let rows = match args.data.as_ref().or(args.input.as_ref()) {
         Some(path) => {
             let data = Data::read(path)?;
@@ -144,7 +141,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         for (core, name) in CORES {
             estimates.extend(
                 measured
-                    .estimate(core, level, &header, &cost)
+                    .estimate(core, level, runner.model.blob(), &cost)
                     .map(|e| (name, level, e)),
             );
         }
@@ -160,7 +157,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let report = Report {
         path: &args.model,
         runner: &runner,
-        header: &header,
         cost: &cost,
         self_test,
         estimates,

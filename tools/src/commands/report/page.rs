@@ -1,7 +1,7 @@
 //! The page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use mmoe_tools::blob::message::Layer;
+use mmoe::blob::LayerRecord;
 use mmoe_tools::cost;
 use mmoe_tools::describe;
 use mmoe_tools::gate_stats::GateStats;
@@ -35,7 +35,7 @@ pub(super) fn page(r: &Report<'_>) -> Markup {
                         p { (r.path.display()) ": version " (id.version) ", checksum " code { (format!("{:08x}", id.checksum)) } ", " (r.runner.precision()) ", by " (describe::producer(r.runner)) }
                     }
                     (summary(r))
-                    section { h2 { "Architecture" } (drawing::draw(r.header)) }
+                    section { h2 { "Architecture" } (drawing::draw(r.runner.model.blob())) }
                     (cores(r))
                     (quality(r))
                     (gates(r))
@@ -108,7 +108,7 @@ fn worst(a: &Against) -> f64 {
 
 /// Accumulators that are nearly full.
 fn tight(r: &Report<'_>) -> impl Iterator<Item = String> {
-    let reports = describe::quantization(r.runner, r.header)
+    let reports = describe::quantization(r.runner.model.blob())
         .into_iter()
         .filter(|(_, q)| q.margin < 0.5);
     reports.map(|(name, q)| {
@@ -284,7 +284,7 @@ fn levels(gates: &[GateStats]) -> Vec<&[GateStats]> {
 
 /// What the quantizer proved and measured.
 fn integers(r: &Report<'_>) -> Markup {
-    let reports = describe::quantization(r.runner, r.header);
+    let reports = describe::quantization(r.runner.model.blob());
     if reports.is_empty() {
         return html! {};
     }
@@ -314,8 +314,9 @@ fn integers(r: &Report<'_>) -> Markup {
 }
 
 fn layers(r: &Report<'_>) -> Markup {
-    let steps = describe::nodes(r.header);
-    let all = r.header.nodes_with_layers().zip(&steps);
+    let blob = r.runner.model.blob();
+    let steps = describe::nodes(blob);
+    let all = blob.nodes_with_layers().zip(&steps);
     html! {
         section {
             h2 { "Layers" }
@@ -324,8 +325,8 @@ fn layers(r: &Report<'_>) -> Markup {
                     caption { "What each step holds and does, as the blob stores it." }
                     thead { tr { th scope="col" { "step" } th scope="col" class="words" { "layer" } th scope="col" { "precision" } th scope="col" { "parameters" } th scope="col" { "bytes" } th scope="col" { "multiply-accumulates" } } }
                     tbody {
-                        @for ((_, own), step) in all {
-                            @for (i, layer) in own.iter().enumerate() { (row(step, i, layer)) }
+                        @for (node, step) in all {
+                            @for (i, layer) in node.layers.iter().enumerate() { (row(step, i, layer)) }
                         }
                     }
                 }
@@ -354,15 +355,15 @@ fn layers(r: &Report<'_>) -> Markup {
     }
 }
 
-fn row(step: &str, index: usize, layer: &Layer) -> Markup {
+fn row(step: &str, index: usize, layer: &LayerRecord) -> Markup {
     html! {
         tr {
             th scope="row" { @if index == 0 { (step) } }
             td class="words" { (describe::layer(layer)) }
             td { (describe::precision(layer)) }
             td { (grouped(cost::parameters(layer))) }
-            td { (grouped(layer.record().weight_bytes().unwrap_or(0) as u64)) }
-            td { (grouped(layer.record().macs())) }
+            td { (grouped(layer.weight_bytes().unwrap_or(0) as u64)) }
+            td { (grouped(layer.macs())) }
         }
     }
 }
