@@ -10,6 +10,7 @@ mod crc32;
 mod describe;
 mod error;
 mod node;
+mod parts;
 mod reader;
 mod record;
 mod rules;
@@ -22,8 +23,9 @@ pub use codes::{
 pub use crc32::{Crc32, crc32};
 pub(crate) use describe::compare;
 pub use describe::{Check, NodeInfo};
-pub use error::{LoadError, NodeName, Shape, TaskShape};
+pub use error::LoadError;
 pub use node::{Node, Nodes};
+pub use parts::{NodeName, Shape, TaskShape};
 pub use reader::Names;
 pub use record::{InputRecord, LayerRecord, NodeRecord, TaskRecord};
 pub(crate) use rules::LevelNodes;

@@ -93,6 +93,7 @@ pub struct InputScale {
 
 /// What [`quantize_f32`](crate::kernel::quantize_f32) had to force into range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InputCounts {
     /// Features that were not a number, and became 0.
     pub nan: u32,

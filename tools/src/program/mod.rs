@@ -10,7 +10,7 @@
 //!                           └─ run on symbols ─▶ scalars ─▶ vectors ─▶ Plan
 //! ```
 //!
-//! There is one walk over the operations, [`run`](run::run), generic in what stands for a number.
+//! There is one walk over the operations, `run::run`, generic in what stands for a number.
 //! With numbers it is an interpreter. With symbols it yields, for every element of every output,
 //! the formula that makes it from the elements of the input. Whatever only moves elements about
 //! (reshapes, slices, concatenations, shape arithmetic) has vanished by then, and all spellings of

@@ -4,8 +4,8 @@ use crate::seeded;
 use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::{
-    Autoencoder, Census, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8, Small,
-    Subject, Top8, make as golden,
+    Autoencoder, Census, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8,
+    Small, Subject, Top8, make as golden,
 };
 use mmoe::precision::{Pairs, Quad};
 use mmoe::{F32, I8, W8};
@@ -44,8 +44,20 @@ pub(crate) fn committed() -> Result<Vec<Made>> {
         "keras-hub-recsys",
     )?;
     let [small, _] = two_versions()?;
+    let curved = seeded::curved();
     Ok([
         pair::<Small<I8>>("small.i8", small)?,
+        floats::<Curved<F32>, Curved<W8>>(&curved)?,
+        pair::<Curved<I8>>(
+            "curved.i8",
+            tested(
+                &curved,
+                Conversion {
+                    max_loss: Some(1.0),
+                    ..Conversion::new(Precision::I8)
+                },
+            )?,
+        )?,
         floats::<Edge<F32>, Edge<W8>>(&edge.0)?,
         integers::<Edge<I8>, Edge<I8<Quad>>, Edge<I8<Pairs>>>(&edge.0, Some(&edge.1))?,
         floats::<Recsys<F32>, Recsys<W8>>(&recsys.0)?,

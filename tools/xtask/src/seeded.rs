@@ -2,7 +2,9 @@
 //! the values.
 
 use firmware_models::Rng;
-use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
+use mmoe_tools::graph::{
+    Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
+};
 
 /// A dense layer whose outputs stay about as large as its inputs.
 fn dense(rng: &mut Rng, inputs: usize, outputs: usize, activation: Activation) -> Layer {
@@ -195,6 +197,96 @@ pub(crate) fn deep(name: &'static str, gate: GateKind) -> Graph {
         output: linear,
     }
     .graph()
+}
+
+/// Every activation, every norm and both kinds of Dice once: 16 inputs, 2 experts, 2 gates; two
+/// numbers and a probability.
+pub(crate) fn curved() -> Graph {
+    let rng = &mut Rng::new(77);
+    let mut draw = |n: usize, around: f32| -> Vec<f32> {
+        (0..n).map(|_| around + 0.25 * rng.feature()).collect()
+    };
+    let mut norm = |by, n: usize| Layer::Norm {
+        by,
+        gain: draw(n, 1.0),
+        bias: draw(n, 0.0),
+        epsilon: 1e-3,
+    };
+    let groups = [(); 2].map(|()| norm(Normalization::Layer { groups: 2 }, 8));
+    let rms = [(); 2].map(|()| norm(Normalization::Rms, 6));
+    let unit = norm(Normalization::Unit, 4);
+    let dice = [(); 2].map(|()| Layer::Dice {
+        gain: draw(6, 1.5),
+        bias: draw(6, 0.0),
+        alpha: draw(6, 0.25),
+    });
+    let rng = &mut Rng::new(78);
+    let elu = Activation::Elu {
+        depth: 1.7,
+        rate: 1.0,
+        slope: 1.05,
+    };
+    let mut nodes = Vec::new();
+    for ((group, rms), dice) in groups.into_iter().zip(rms).zip(dice) {
+        let silu = Activation::Silu { rate: 1.2 };
+        let layers = vec![
+            dense(rng, 16, 8, Activation::Gelu),
+            group,
+            Layer::Pointwise {
+                activation: silu,
+                width: 8,
+            },
+            dense(rng, 8, 6, Activation::Softsign),
+            rms,
+            dice,
+            dense(rng, 6, 4, elu),
+        ];
+        nodes.push(node(Op::Expert, 0, 16, 4, layers));
+    }
+    for _ in 0..2 {
+        let op = Op::Gate {
+            kind: GateKind::Softmax,
+            sees: vec![1, 2],
+            temperature: 1.0,
+        };
+        let layers = vec![
+            dense(rng, 16, 3, Activation::Mish),
+            dense(rng, 3, 2, Activation::Linear),
+        ];
+        nodes.push(node(op, 0, 16, 4, layers));
+    }
+    let row_dice = Layer::RowDice {
+        width: 5,
+        alpha: 0.25,
+        epsilon: 5e-3,
+    };
+    let first = vec![
+        unit,
+        dense(rng, 4, 5, Activation::HardSwish),
+        row_dice,
+        dense(rng, 5, 2, Activation::Exp),
+    ];
+    let clip = Activation::Clip {
+        low: -0.5,
+        high: 1.0,
+    };
+    let second = vec![
+        dense(rng, 4, 3, clip),
+        dense(rng, 3, 3, Activation::Softplus { rate: 2.0 }),
+        dense(rng, 3, 3, Activation::GeluTanh),
+        dense(rng, 3, 1, Activation::Linear),
+    ];
+    nodes.push(node(Op::Tower, 3, 4, 2, first));
+    nodes.push(node(Op::Tower, 4, 4, 1, second));
+    let task = |name: &str, output| Task {
+        name: name.into(),
+        output,
+    };
+    let tasks = vec![
+        task("numbers", Output::Linear { value: 5 }),
+        task("chance", Output::Sigmoid { value: 6 }),
+    ];
+    graph("curved", 16, nodes, tasks)
 }
 
 /// MLPerf Tiny's anomaly autoencoder: one expert 640→128×4→8→128×4→640 and no layers after it.

@@ -3,7 +3,7 @@
 
 use crate::{Board, Counter, Failed, calibrate, println};
 use firmware_models::{
-    Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill,
+    Curved, Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill,
 };
 use kernel_battery::kernels;
 use mmoe::blob::Blob;
@@ -31,6 +31,9 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     check::<Edge<I8>>("edge.i8", &blobs::EDGE_I8, 1000)?;
     check::<Recsys<I8>>("recsys.i8", &blobs::RECSYS_I8, 1000)?;
     if board.roomy {
+        check::<Curved<F32>>("curved.f32", &blobs::CURVED_F32, rows)?;
+        check::<Curved<W8>>("curved.w8", &blobs::CURVED_W8, rows)?;
+        check::<Curved<I8>>("curved.i8", &blobs::CURVED_I8, 1000)?;
         check::<Edge<I8<Quad>>>("edge.i8-quad", &blobs::EDGE_I8_QUAD, 1000)?;
         check::<Edge<I8<Pairs>>>("edge.i8-pairs", &blobs::EDGE_I8_PAIRS, 1000)?;
         check::<Recsys<I8<Quad>>>("recsys.i8-quad", &blobs::RECSYS_I8_QUAD, 1000)?;

@@ -1,10 +1,16 @@
 //! The models, spelled as types.
 
+use mmoe::layer::{
+    Clip, Dice, Elu, Exp, Gelu, GeluTanh, GroupNorm, HardSwish, Mish, Pointwise, RmsNorm, RowDice,
+    Silu, Softplus, Softsign, UnitNorm,
+};
+use mmoe::precision::Wide;
+use mmoe::tower::Activated;
 use mmoe::{
     Binary, Dense, Gate, Head, I8, I16, Linear, Logits, MixtureOutput, Mmoe, Multiclass,
     Regression, Seq, Seq3, SharedBottom,
-    gate::{DSelectKGate, HardGate, TopKGate},
-    parallel::List3,
+    gate::{DSelectKGate, HardGate, SoftmaxGate, TopKGate},
+    parallel::{List2, List3},
 };
 
 type EdgeExpert<P> = Seq<Dense<64, 64, P>, Dense<64, 32, P>>;
@@ -45,6 +51,24 @@ pub type Census<P> = Mmoe<[Dense<499, 4, P>; 8], [Gate<499, 8, P>; 2], [CensusTo
 type SmallTower<P> = Regression<Seq<Dense<8, 4, P>, Head<4, 1, P>>>;
 /// A model that crosses a serial line quickly: 16 inputs, 3 experts, 2 gates; two real numbers.
 pub type Small<P> = Mmoe<[Dense<16, 8, P>; 3], [Gate<16, 3, P>; 2], [SmallTower<P>; 2]>;
+
+type CurvedExpert<P> = Seq<
+    Seq<Dense<16, 8, P, Gelu>, Seq<GroupNorm<8, 2, P>, Pointwise<8, P, Silu>>>,
+    Seq<Seq3<Dense<8, 6, P, Softsign>, RmsNorm<6, P>, Dice<6, P>>, Dense<6, 4, P, Elu>>,
+>;
+type CurvedNumbers<P> =
+    Seq3<UnitNorm<4, P>, Dense<4, 5, P, HardSwish>, Seq<RowDice<5, P>, Dense<5, 2, Wide<P>, Exp>>>;
+type CurvedChance<P> = Seq<
+    Seq<Dense<4, 3, P, Clip>, Dense<3, 3, P, Softplus>>,
+    Seq<Dense<3, 3, P, GeluTanh>, Head<3, 1, P>>,
+>;
+/// Every activation, every norm and both kinds of Dice once: 16 inputs, 2 experts, 2 gates; two
+/// numbers and a probability.
+pub type Curved<P> = Mmoe<
+    [CurvedExpert<P>; 2],
+    [SoftmaxGate<Seq<Dense<16, 3, P, Mish>, Logits<3, 2, P>>>; 2],
+    List2<Activated<CurvedNumbers<P>>, Binary<CurvedChance<P>>>,
+>;
 
 type Middle<P> = Dense<128, 128, P>;
 type Encoder<P> =
