@@ -35,6 +35,18 @@ pub enum Precision {
     I8,
 }
 
+impl Precision {
+    /// Returns its name, as reports and types have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::W8 => "W8",
+            Self::I8 => "I8",
+        }
+    }
+}
+
 /// What a person may choose about a conversion; the default is plain F32.
 ///
 /// ```
@@ -63,6 +75,8 @@ pub struct Conversion {
     /// I8: refuse, rather than widen a layer, where int8 weights cost more than this share of its
     /// output.
     pub max_loss: Option<f64>,
+    /// I8: the only layers that get 16-bit weights (see [`quantize::Options::widths`]).
+    pub widths: Option<Vec<String>>,
     /// Store this many rows with the exact outputs that a device must give.
     pub self_test: Option<u8>,
     /// What the trained file left open, was assumed, and nobody compared with the framework's
@@ -211,6 +225,7 @@ impl Conversion {
             narrow_heads: self.narrow_heads,
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
+            widths: self.widths.clone(),
         };
         let quantized =
             quantize::fit(&graph, rows.map(|r| (r.data.as_slice(), r.width)), &options)?;
