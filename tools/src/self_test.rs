@@ -169,24 +169,24 @@ pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, Conve
     let mut section = vec![rows];
     let count = |t: &[bool]| t.iter().filter(|t| **t).count();
     for _ in 0..rows {
-        let mut best: Option<(usize, Vec<bool>, Vec<u8>, Vec<u32>)> = None;
+        let mut best: Option<(usize, Vec<bool>, Vec<u8>)> = None;
         for _ in 0..candidates {
             let x = row(&graph.inputs, &mut random);
             let mut with = touched.clone();
             touch(graph, &x, &mut with);
             let score = count(&with);
             if best.as_ref().is_none_or(|b| score > b.0) {
-                let x = stored(&model, &x);
-                let y = answer(&model, &x, &mut scratch);
+                let mut bytes = stored(&model, &x);
+                let y = answer(&model, &bytes, &mut scratch);
                 if not_finite(&model, y.iter().copied()).is_none() {
-                    best = Some((score, with, x, y));
+                    bytes.extend(y.iter().flat_map(|v| v.to_le_bytes()));
+                    best = Some((score, with, bytes));
                 }
             }
         }
-        let (_, with, x, y) = best.ok_or(ConvertError::NoRow)?;
+        let (_, with, bytes) = best.ok_or(ConvertError::NoRow)?;
         touched = with;
-        section.extend(&x);
-        section.extend(y.iter().flat_map(|v| v.to_le_bytes()));
+        section.extend(bytes);
     }
     blob.push_section(SectionTag::SelfTest, section);
     Ok(count(&touched) as f64 / size.max(1) as f64)
