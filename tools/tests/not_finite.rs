@@ -110,7 +110,7 @@ fn a_blob_of_nan_passes_no_check() {
     let rows = fixture("pytorch-edge/test_set.npz");
     let good = place.edge("f32");
     for line in [
-        format!("{bare}"),
+        bare.clone(),
         format!("{bare} {bare}"),
         format!("{good} --reference {bare}"),
     ] {
