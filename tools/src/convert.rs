@@ -118,6 +118,11 @@ pub enum ConvertError {
          fault of mmoe, not of the model; nothing was written"
     )]
     SelfTest(LoadError),
+    #[error(
+        "no self-test row can be stored: on every row tried, an output is NaN or infinite; say in \
+         the spec's [[inputs]] what values the features take"
+    )]
+    NoRow,
     #[error("the weights take {0} bytes; a blob holds less than 4 GB")]
     TooLarge(u64),
 }
@@ -200,7 +205,7 @@ impl Conversion {
         }
         if let Some(rows) = self.self_test {
             let coverage = self_test::add(&done.graph, &mut done.blob, rows);
-            done.coverage = Some(coverage.map_err(ConvertError::SelfTest)?);
+            done.coverage = Some(coverage?);
         }
         Ok(done)
     }

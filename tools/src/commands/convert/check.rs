@@ -44,6 +44,7 @@ pub(super) fn read_back(
     bar.finish_and_clear();
     done.map_err(|e| match e {
         CheckError::Differs { .. }
+        | CheckError::NeverCompared { .. }
         | CheckError::NotFinite { .. }
         | CheckError::Bits { .. }
         | CheckError::Wrapped { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
@@ -117,6 +118,13 @@ fn float_checked(checked: &readback::Checked) -> String {
         let _ = write!(
             text,
             "; on {rows} f32 rounding alone can exceed that, held to its bound"
+        );
+    }
+    if checked.unbounded > 0 {
+        let rows = count(checked.unbounded, "row");
+        let _ = write!(
+            text,
+            "; on {rows} of these it has no bound, and outputs were not compared"
         );
     }
     text
