@@ -35,6 +35,18 @@ pub enum Precision {
     I8,
 }
 
+impl Precision {
+    /// Returns its name, as reports and types have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::W8 => "W8",
+            Self::I8 => "I8",
+        }
+    }
+}
+
 /// What a person may choose about a conversion; the default is plain F32.
 ///
 /// ```
@@ -63,6 +75,8 @@ pub struct Conversion {
     /// I8: refuse, rather than widen a layer, where int8 weights cost more than this share of its
     /// output.
     pub max_loss: Option<f64>,
+    /// I8: the only layers that get 16-bit weights (see [`quantize::Options::widths`]).
+    pub widths: Option<Vec<String>>,
     /// Store this many rows with the exact outputs that a device must give.
     pub self_test: Option<u8>,
     /// What the trained file left open, was assumed, and nobody compared with the framework's
@@ -104,6 +118,11 @@ pub enum ConvertError {
          fault of mmoe, not of the model; nothing was written"
     )]
     SelfTest(LoadError),
+    #[error(
+        "no self-test row can be stored: on every row tried, an output is NaN or infinite; say in \
+         the spec's [[inputs]] what values the features take"
+    )]
+    NoRow,
     #[error("the weights take {0} bytes; a blob holds less than 4 GB")]
     TooLarge(u64),
 }
@@ -186,7 +205,7 @@ impl Conversion {
         }
         if let Some(rows) = self.self_test {
             let coverage = self_test::add(&done.graph, &mut done.blob, rows);
-            done.coverage = Some(coverage.map_err(ConvertError::SelfTest)?);
+            done.coverage = Some(coverage?);
         }
         Ok(done)
     }
@@ -211,6 +230,7 @@ impl Conversion {
             narrow_heads: self.narrow_heads,
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
+            widths: self.widths.clone(),
         };
         let quantized =
             quantize::fit(&graph, rows.map(|r| (r.data.as_slice(), r.width)), &options)?;

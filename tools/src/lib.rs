@@ -54,6 +54,7 @@ pub mod gate_stats;
 pub mod golden;
 pub mod graph;
 pub mod import;
+pub mod like;
 pub mod metrics;
 pub mod model;
 pub mod pack;

@@ -84,11 +84,12 @@ pub fn calibration(predicted: &[f64], observed: &[f64], weights: &[f64]) -> Opti
     (observed != 0.0).then(|| sum(predicted) / observed)
 }
 
-/// Returns the largest and the mean `|a − b|`. A NaN on one side alone is infinitely far away.
+/// Returns the largest and the mean `|a − b|`. A NaN is infinitely far away from every number, and
+/// from another NaN: outputs that are no numbers never agree.
 #[must_use]
 pub fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
     let apart = |(a, b): (&f64, &f64)| match (a - b).abs() {
-        _ if a == b || (a.is_nan() && b.is_nan()) => 0.0,
+        _ if a == b => 0.0,
         d if d.is_nan() => f64::INFINITY,
         d => d,
     };
@@ -279,6 +280,11 @@ mod tests {
         );
         assert_eq!(calibration(&[0.5], &[0.0], &[1.0]), None);
         assert_eq!(difference(&[1.0, 2.0], &[1.5, 2.0]), (0.5, 0.25));
-        assert_eq!(difference(&[f64::NAN], &[0.0]).0, f64::INFINITY);
+        let none = [f64::NAN, 0.0];
+        for (a, b) in [(none, [0.0, 0.0]), ([0.0, 0.0], none), (none, none)] {
+            assert_eq!(difference(&a, &b), (f64::INFINITY, f64::INFINITY));
+        }
+        let infinite = [f64::INFINITY];
+        assert_eq!(difference(&infinite, &infinite), (0.0, 0.0));
     }
 }

@@ -91,6 +91,15 @@ impl Predictions {
             .count()
     }
 
+    /// How many rows of finite features have an output that is NaN or infinite: the model, and not
+    /// the data, is at fault there.
+    #[must_use]
+    pub fn broken(&self, x: &Rows) -> usize {
+        let finite = |v: &[f32]| v.iter().all(|v| v.is_finite());
+        let rows = x.iter().zip(self.each());
+        rows.filter(|(x, y)| finite(x) && !finite(y)).count()
+    }
+
     /// A sum over all rows as a mean of one.
     fn per_row(&self, sum: u64) -> f64 {
         sum as f64 / self.rows.max(1) as f64

@@ -30,6 +30,9 @@ pub struct Checked {
     /// Rows of them whose outputs rounding alone may change by more than the tolerance; these were
     /// held to what rounding can do.
     pub ill_conditioned: usize,
+    /// Rows of them with outputs that were held to nothing, since rounding has no bound there: sums
+    /// on the way may leave the numbers that f32 has.
+    pub unbounded: usize,
     /// Worst difference over `max(1, |y|)` on the other rows.
     pub worst: f64,
 }
@@ -72,6 +75,11 @@ pub enum CheckError {
          the model; nothing was written"
     )]
     Wrapped { row: String },
+    #[error(
+        "task `{task}`, output {output} was compared on no row: on every row that was tried, sums on \
+         the way may leave the numbers that f32 has; nothing was written"
+    )]
+    NeverCompared { task: String, output: usize },
     #[error("the written blob computes {value} for output {output} on {row}; nothing was written")]
     NotFinite {
         output: usize,
@@ -154,7 +162,8 @@ fn high(i: &Input) -> Option<f64> {
 /// # Errors
 ///
 /// A blob that does not load or cannot be read back, or an output that differs by more than
-/// [`TOLERANCE`]`·max(1, |y|)` and by more than f32 rounding can explain. `progress` is told after
+/// [`TOLERANCE`]`·max(1, |y|)` and by more than f32 rounding can explain; one that is no
+/// number on a row within the declared ranges, or that no row could be compared on. `progress` is told after
 /// each row how many of how many are done.
 pub fn float(
     blob: &BlobBytes,
@@ -168,11 +177,22 @@ pub fn float(
     let mut checked = Checked {
         rows: rows.len(),
         ill_conditioned: 0,
+        unbounded: 0,
         worst: 0.0,
     };
+    let tasks = runner.tasks.clone();
+    let mut compared = vec![false; runner.model.outputs()];
     for (n, row) in rows.iter().enumerate() {
-        compare(&graph, &mut runner, row, &mut checked)?;
+        compare(&graph, &mut runner, row, &mut checked, &mut compared)?;
         progress(n + 1, rows.len());
+    }
+    for task in &tasks {
+        if let Some(output) = compared[task.range()].iter().position(|held| !held) {
+            return Err(CheckError::NeverCompared {
+                task: task.name.clone(),
+                output,
+            });
+        }
     }
     Ok(checked)
 }
@@ -366,6 +386,7 @@ fn compare(
     runner: &mut Runner<'_>,
     row: &Row,
     checked: &mut Checked,
+    compared: &mut [bool],
 ) -> Result<(), CheckError> {
     let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
     let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
@@ -377,16 +398,33 @@ fn compare(
     });
     if worst <= TOLERANCE {
         checked.worst = checked.worst.max(worst);
+        compared.fill(true);
         return Ok(());
     }
     // Only now is the bound worth its time.
     let bounds: Vec<f64> = eval::error::bounds(graph, &x).concat();
     checked.ill_conditioned += 1;
+    let mut unbounded = false;
     for task in &tasks {
         for (o, i) in task.range().enumerate() {
             let difference = (f64::from(y[i]) - expected[i]).abs();
             let allowed = (TOLERANCE * expected[i].abs().max(1.0)).max(bounds[i]);
-            if !(difference <= allowed || allowed == f64::INFINITY) {
+            let broken =
+                y[i].is_nan() || (y[i].is_infinite() && expected[i].abs() <= f64::from(f32::MAX));
+            // Where features are usual, no sum may leave the numbers that f32 has.
+            if broken && (row.within || allowed.is_finite()) {
+                return Err(CheckError::NotFinite {
+                    output: i,
+                    row: row.name.clone(),
+                    value: y[i],
+                });
+            }
+            if !allowed.is_finite() {
+                unbounded = true;
+                continue;
+            }
+            compared[i] = true;
+            if difference.is_nan() || difference > allowed {
                 let (engine, expected) = (y[i], expected[i]);
                 return Err(CheckError::Differs {
                     task: task.name.clone(),
@@ -398,5 +436,6 @@ fn compare(
             }
         }
     }
+    checked.unbounded += usize::from(unbounded);
     Ok(())
 }

@@ -5,12 +5,13 @@
 //! are kept that touch the most weights which no earlier row touched.
 
 use crate::blob::Blob;
+use crate::convert::ConvertError;
 use crate::eval::interval::{Interval, Span};
 use crate::eval::{Domain, Exact, Observer, Pass};
 use crate::graph::{Activation, Graph, Input, Layer, Op, Output};
 use crate::random::Random;
 use mmoe::blob::SectionTag;
-use mmoe::{Dynamic, LoadError, SelfTestError};
+use mmoe::{Dynamic, SelfTestError};
 
 /// How many candidates a row is chosen from, for a model whose weights are few enough.
 const CANDIDATES: usize = 64;
@@ -144,8 +145,9 @@ fn touch(graph: &Graph, x: &[f32], touched: &mut [bool]) {
 ///
 /// # Errors
 ///
-/// A blob that the engine does not accept: a fault of ours.
-pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, LoadError> {
+/// A blob that the engine does not accept: a fault of ours. [`ConvertError::NoRow`] where every
+/// candidate gives outputs that are NaN or infinite.
+pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, ConvertError> {
     let size: usize = graph
         .nodes
         .iter()
@@ -160,41 +162,51 @@ pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, LoadE
         .sum();
     let candidates = (WORK / size.max(1) / usize::from(rows.max(1))).clamp(1, CANDIDATES);
     let bytes = blob.bytes();
-    let model = Dynamic::load(&bytes)?;
+    let model = Dynamic::load(&bytes).map_err(ConvertError::SelfTest)?;
     let mut scratch = vec![0; model.scratch_words()];
     let mut random = Random::new(0x5E1F_7E57);
     let mut touched = vec![false; size];
     let mut section = vec![rows];
     let count = |t: &[bool]| t.iter().filter(|t| **t).count();
     for _ in 0..rows {
-        let mut best: Option<(usize, Vec<bool>, Vec<f32>)> = None;
+        let mut best: Option<(usize, Vec<bool>, Vec<u8>)> = None;
         for _ in 0..candidates {
             let x = row(&graph.inputs, &mut random);
             let mut with = touched.clone();
             touch(graph, &x, &mut with);
             let score = count(&with);
             if best.as_ref().is_none_or(|b| score > b.0) {
-                best = Some((score, with, x));
+                let mut bytes = stored(&model, &x);
+                let y = answer(&model, &bytes, &mut scratch);
+                if not_finite(&model, y.iter().copied()).is_none() {
+                    bytes.extend(y.iter().flat_map(|v| v.to_le_bytes()));
+                    best = Some((score, with, bytes));
+                }
             }
         }
-        let Some((_, with, x)) = best else { break };
+        let (_, with, bytes) = best.ok_or(ConvertError::NoRow)?;
         touched = with;
-        let x: Vec<u8> = if model.is_integer() {
-            let mut q = vec![0i16; x.len()];
-            let _ = model.quantize(&x, &mut q);
-            q.iter().flat_map(|v| v.to_le_bytes()).collect()
-        } else {
-            x.iter().flat_map(|v| v.to_le_bytes()).collect()
-        };
-        section.extend(&x);
-        section.extend(
-            answer(&model, &x, &mut scratch)
-                .iter()
-                .flat_map(|v| v.to_le_bytes()),
-        );
+        section.extend(bytes);
     }
     blob.push_section(SectionTag::SelfTest, section);
     Ok(count(&touched) as f64 / size.max(1) as f64)
+}
+
+/// A row as the section holds it.
+fn stored(model: &Dynamic<'_>, x: &[f32]) -> Vec<u8> {
+    if model.is_integer() {
+        let mut q = vec![0i16; x.len()];
+        let _ = model.quantize(x, &mut q);
+        q.iter().flat_map(|v| v.to_le_bytes()).collect()
+    } else {
+        x.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+}
+
+/// The first raw output that is NaN or infinite, and its value. Those of integer models never are.
+fn not_finite(model: &Dynamic<'_>, outputs: impl Iterator<Item = u32>) -> Option<(u32, f32)> {
+    let mut values = (0..).zip(outputs.map(f32::from_bits));
+    values.find(|(_, v)| !model.is_integer() && !v.is_finite())
 }
 
 /// The bits of all outputs for a row as the section holds it.
@@ -222,12 +234,46 @@ fn answer(model: &Dynamic<'_>, x: &[u8], scratch: &mut [u32]) -> Vec<u32> {
     raw
 }
 
+/// Why the rows that a blob carries show that something is wrong, or show nothing.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum CheckError {
+    /// What the engine says on a device too.
+    #[error(transparent)]
+    Engine(#[from] SelfTestError),
+    /// An output that is stored is no number: the model is broken, and computes the same on every
+    /// device.
+    #[error(
+        "self-test row {row}, output {output}: {value} is stored, and no model that is in order \
+         computes that: convert it again"
+    )]
+    NotFinite {
+        /// The number of the row, from 0.
+        row: u32,
+        /// The number of the output in the row, from 0.
+        output: u32,
+        /// The stored output.
+        value: f32,
+    },
+}
+
 /// Runs the rows that a blob carries, as [`Dynamic::self_test`] does on a device. Returns their
 /// number.
 ///
 /// # Errors
 ///
-/// No rows, rows of another model, or an output that is not the stored one.
-pub fn check(model: &Dynamic<'_>) -> Result<u32, SelfTestError> {
-    model.self_test(&mut vec![0; model.self_test_words()])
+/// No rows, rows of another model, or an output that is not the stored one; and, beyond what a device
+/// looks at, a stored output that is NaN or infinite.
+pub fn check(model: &Dynamic<'_>) -> Result<u32, CheckError> {
+    for row in model.blob().self_test()? {
+        let outputs = row.outputs.as_chunks().0.iter();
+        let outputs = outputs.map(|word| u32::from_le_bytes(*word));
+        if let Some((output, value)) = not_finite(model, outputs) {
+            return Err(CheckError::NotFinite {
+                row: row.row,
+                output,
+                value,
+            });
+        }
+    }
+    Ok(model.self_test(&mut vec![0; model.self_test_words()])?)
 }

@@ -721,7 +721,10 @@ fn answers_before_flashing() {
         "what it takes is said before it fails"
     );
     for (bad, says) in [
-        ("--core m7", "possible values: m0, m3, m4f, m33, riscv"),
+        (
+            "--core m7",
+            "possible values: m0, m3, m4f, m33, m33dsp, m55, riscv",
+        ),
         ("--mhz 64", "--core <CORE>"),
         ("--core m0 --mhz -3", "clock"),
         ("--core m0 --opt-level 2", "possible values: 3, s"),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use mmoe::SelfTestError;
 use mmoe_tools::data::Data;
 use mmoe_tools::golden::{self, Outline, What};
-use mmoe_tools::self_test;
+use mmoe_tools::self_test::{self, CheckError};
 use mmoe_tools::text::count;
 
 use super::input::{load, read_blob};
@@ -44,8 +44,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
             args.model.display(),
             count(rows as usize, "row")
         ))?,
-        Err(SelfTestError::Missing) if args.golden.is_some() => {}
-        Err(SelfTestError::Missing) => {
+        Err(CheckError::Engine(SelfTestError::Missing)) if args.golden.is_some() => {}
+        Err(CheckError::Engine(SelfTestError::Missing)) => {
             bail!(
                 "{}: has no self-test rows (convert with --self-test 4); give --golden to compare \
                  with a file",

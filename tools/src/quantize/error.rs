@@ -95,4 +95,15 @@ pub enum QuantizeError {
         /// Why.
         why: &'static str,
     },
+    /// A layer that is narrow in an earlier blob, and cannot be any more.
+    #[error(
+        "`{layer}` has int8 weights in the earlier blob and cannot have them now ({why}): without \
+         `--like` it gets 16-bit weights, which is another Rust type"
+    )]
+    Kept {
+        /// The layer.
+        layer: String,
+        /// Why.
+        why: &'static str,
+    },
 }

@@ -36,6 +36,10 @@ pub struct Options {
     /// Widen nothing by itself; refuse where a layer's rounding error passes this share of its
     /// output.
     pub max_loss: Option<f64>,
+    /// The layers that get 16-bit weights, instead of all that the other options and the rounding
+    /// error would choose: those of an earlier blob, whose type so stays. Names of other models'
+    /// layers count for nothing. A layer that would have to be widened besides is refused.
+    pub widths: Option<Vec<String>>,
 }
 
 /// One integer layer.
@@ -190,6 +194,9 @@ pub fn quantize(
     let names: Vec<(String, (usize, usize))> = dense_layers(graph)
         .map(|(n, l, _)| (layer_name(graph, n, l), (n, l)))
         .collect();
+    for wanted in options.widths.iter().flatten() {
+        wide.extend(names.iter().filter(|(name, _)| name == wanted).map(|n| n.1));
+    }
     for wanted in &options.keep_wide {
         let found = names
             .iter()
@@ -207,7 +214,7 @@ pub fn quantize(
             ));
         }
     }
-    if !options.narrow_heads {
+    if !options.narrow_heads && options.widths.is_none() {
         for (n, node) in graph
             .nodes
             .iter()
@@ -244,6 +251,9 @@ pub fn quantize(
             }
             Err(Stop::Widen(at, why)) => {
                 let layer = layer_name(graph, at.0, at.1);
+                if options.widths.is_some() {
+                    return Err(QuantizeError::Kept { layer, why });
+                }
                 if options.max_loss.is_some() {
                     return Err(QuantizeError::MustWiden { layer, why });
                 }
@@ -291,14 +301,26 @@ pub fn quantize(
                     notes.extend(made.notes);
                     return Ok(Quantized { notes, ..made });
                 }
-                for (at, noise) in noisy {
+                let named = |(at, noise): &((usize, usize), f64)| {
+                    (layer_name(graph, at.0, at.1), -10.0 * noise.log10())
+                };
+                if options.widths.is_some() {
+                    notes.extend(noisy.into_iter().map(named).map(|(layer, room)| {
+                        format!(
+                            "`{layer}` keeps its int8 weights, which leave {room:.0} dB between \
+                             its output and the rounding error; by itself it would get 16-bit ones"
+                        )
+                    }));
+                    notes.extend(made.notes);
+                    return Ok(Quantized { notes, ..made });
+                }
+                for noisy in noisy {
+                    let (layer, room) = named(noisy);
                     notes.push(format!(
-                        "`{}` gets 16-bit weights: int8 would leave {:.0} dB between its output \
-                         and the rounding error",
-                        layer_name(graph, at.0, at.1),
-                        -10.0 * noise.log10()
+                        "`{layer}` gets 16-bit weights: int8 would leave {room:.0} dB between its \
+                         output and the rounding error"
                     ));
-                    wide.insert(*at);
+                    wide.insert(noisy.0);
                 }
             }
         }

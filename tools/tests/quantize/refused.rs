@@ -267,7 +267,7 @@ fn any_layer_can_be_wide_by_name() {
             &Options {
                 keep_wide,
                 narrow_heads,
-                max_loss: None,
+                ..Options::default()
             },
         )
         .unwrap();

@@ -9,9 +9,10 @@ use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::Rows;
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::graph::Graph;
+use mmoe_tools::import;
 use mmoe_tools::model::{Options, build};
 use mmoe_tools::plan::spec::Spec;
-use mmoe_tools::{import, self_test};
+use mmoe_tools::self_test::{self, CheckError};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -126,7 +127,7 @@ fn found(graph: &Graph, conversion: &Conversion) -> Result<(f64, usize)> {
     let made = conversion.details(graph)?;
     let touched = made.coverage.context("no self-test")?;
     let (mut blob, weights) = (made.blob.bytes(), made.blob.weights);
-    let check = |blob: &BlobBytes| -> Result<Result<u32, SelfTestError>> {
+    let check = |blob: &BlobBytes| -> Result<Result<u32, CheckError>> {
         Ok(self_test::check(&Runner::load(blob)?.model))
     };
     if check(&blob)? != Ok(u32::from(ROWS)) {
@@ -138,7 +139,10 @@ fn found(graph: &Graph, conversion: &Conversion) -> Result<(f64, usize)> {
         let change = 1 + (rng.next_u32() % 255) as u8;
         blob[at] ^= change;
         file::seal(&mut blob);
-        found += usize::from(matches!(check(&blob)?, Err(SelfTestError::Row { .. })));
+        found += usize::from(matches!(
+            check(&blob)?,
+            Err(CheckError::Engine(SelfTestError::Row { .. }))
+        ));
         blob[at] ^= change;
     }
     Ok((touched, found))

@@ -1,14 +1,17 @@
 //! What a conversion is held against before it is put in its place.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use mmoe::Blob;
 use mmoe_tools::convert::{Conversion, Converted, Precision};
 use mmoe_tools::data::Data;
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::eval;
 use mmoe_tools::golden::{self, Outline, TOLERANCE, What};
 use mmoe_tools::import::Weights;
+use mmoe_tools::like;
 use mmoe_tools::model::Recognised;
 use mmoe_tools::quantize::Quantized;
 use mmoe_tools::readback::{self, CheckError};
@@ -41,6 +44,7 @@ pub(super) fn read_back(
     bar.finish_and_clear();
     done.map_err(|e| match e {
         CheckError::Differs { .. }
+        | CheckError::NeverCompared { .. }
         | CheckError::NotFinite { .. }
         | CheckError::Bits { .. }
         | CheckError::Wrapped { .. } => anyhow::Error::new(CheckFailed(e.to_string())),
@@ -116,6 +120,13 @@ fn float_checked(checked: &readback::Checked) -> String {
             "; on {rows} f32 rounding alone can exceed that, held to its bound"
         );
     }
+    if checked.unbounded > 0 {
+        let rows = count(checked.unbounded, "row");
+        let _ = write!(
+            text,
+            "; on {rows} of these it has no bound, and outputs were not compared"
+        );
+    }
     text
 }
 
@@ -153,6 +164,24 @@ pub(super) fn imported(
         count(rows, "row"),
         names.join(", ")
     ))
+}
+
+/// Refuses a blob of another Rust type than the one at `path`.
+pub(super) fn alike(old: &Blob<'_>, path: &Path, new: &Blob<'_>) -> Result<()> {
+    /// Lines that a person reads.
+    const SHOWN: usize = 20;
+    let found = like::differences(old, new);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut lines = found[..found.len().min(SHOWN)].join("\n");
+    if found.len() > SHOWN {
+        let _ = write!(lines, "\nand {} more", found.len() - SHOWN);
+    }
+    bail!(
+        "{}: the new model has another Rust type:\n{lines}\nnothing was written",
+        path.display()
+    )
 }
 
 /// Holds the blob itself against the framework's outputs.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use mmoe::Blob;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::{CORES, Measurements};
@@ -17,10 +18,10 @@ use mmoe_tools::graph::Graph;
 use mmoe_tools::plan::open::Question;
 use mmoe_tools::plan::spec::write::write_plan;
 use mmoe_tools::text::count;
-use mmoe_tools::{import, model, quality};
+use mmoe_tools::{import, like, model, quality};
 
 use super::assumed;
-use super::input::{is_blob, read_spec};
+use super::input::{is_blob, load, read_blob, read_spec};
 use super::output::differences::tolerance;
 use super::output::{Target, note, print};
 use report::Report;
@@ -43,6 +44,12 @@ pub(super) struct Args {
     /// How weights are stored and computed.
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     precision: PrecisionArg,
+    /// Keep the Rust type of this earlier blob, so that a program built for it also loads the new
+    /// one: its precision, its packing, and int8 or 16-bit weights layer by layer. Where the new
+    /// model cannot have that type, every difference is named and nothing is written.
+    #[arg(long, value_name = "OLD.mmoe",
+          conflicts_with_all = ["precision", "narrow_heads", "keep_wide", "max_loss", "packing", "core"])]
+    like: Option<PathBuf>,
     /// Rows of features (array `x`, or CSV) that show which values are usual; for i8.
     #[arg(long, value_name = "X.npz")]
     calibration: Option<PathBuf>,
@@ -115,16 +122,6 @@ enum PackingArg {
     Pairs,
 }
 
-impl PrecisionArg {
-    fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "F32",
-            Self::W8 => "W8",
-            Self::I8 => "I8",
-        }
-    }
-}
-
 impl Args {
     /// The packing named, or the one that suits the core named.
     fn packing(&self) -> Packing {
@@ -141,7 +138,13 @@ impl Args {
 
     /// The choices that these arguments make; the calibration rows are read later, when the
     /// features' names are known.
-    fn conversion(&self) -> Conversion {
+    fn conversion(&self, like: Option<&Blob<'_>>) -> Conversion {
+        if let Some(like) = like {
+            return Conversion {
+                self_test: self.self_test,
+                ..like::conversion(like)
+            };
+        }
         Conversion {
             precision: match self.precision {
                 PrecisionArg::F32 => Precision::F32,
@@ -153,6 +156,7 @@ impl Args {
             calibration: None,
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
+            widths: None,
             self_test: self.self_test,
             assumed: Vec::new(),
         }
@@ -193,8 +197,8 @@ impl Args {
     }
 
     /// Refuses options that the precision has no use for.
-    fn check(&self) -> Result<()> {
-        let integer = self.precision == PrecisionArg::I8;
+    fn check(&self, precision: Precision) -> Result<()> {
+        let integer = precision == Precision::I8;
         let given = [
             (self.calibration.is_some(), "--calibration"),
             (!self.keep_wide.is_empty(), "--keep-wide"),
@@ -205,7 +209,7 @@ impl Args {
         match given.iter().find(|(given, _)| *given) {
             Some((_, option)) if !integer => bail!(
                 "{option} is for --precision i8; leave it out for {}",
-                self.precision.name()
+                precision.name()
             ),
             _ => Ok(()),
         }
@@ -213,7 +217,12 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    args.check()?;
+    let file = args.like.as_deref().map(read_blob).transpose()?;
+    let like = args.like.as_deref().zip(file.as_ref());
+    let like = like.map(|(path, file)| load(path, file)).transpose()?;
+    let like = like.as_ref().map(|runner| runner.model.blob());
+    let mut conversion = args.conversion(like);
+    args.check(conversion.precision)?;
     let target = args.target()?;
     let spec = args.spec.as_deref().map(read_spec).transpose()?;
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
@@ -223,7 +232,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .with_context(|| args.weights.display().to_string())?;
     let mut report = Report::new(args, &weights);
     let format = weights.format.clone();
-    let mut conversion = args.conversion();
     let named = || args.weights.display().to_string();
     let mut decided = search::Decided::default();
     let mut found = model::find(&weights, spec.as_ref()).with_context(named)?;
@@ -262,8 +270,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
         conversion.calibration = Some(calibration(&graph, path)?);
     }
     let converted = conversion.details(&graph)?;
+    let bytes = converted.blob.bytes();
+    if let Some((like, path)) = like.zip(args.like.as_deref()) {
+        check::alike(like, path, &Blob::open(&bytes)?)?;
+        report.line("like", &format!("{}: the same Rust type", path.display()));
+    }
     report.converted(&converted, &conversion);
-    let pending = target.pending(&converted.blob.bytes())?;
+    let pending = target.pending(&bytes)?;
     let blob = BlobBytes::read(pending.path()).context("reading the blob back")?;
     report.line(
         "checked",
@@ -275,7 +288,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             &check::engine(&blob, golden, conversion.precision, args.tolerance)?,
         );
     }
-    report.written(&blob, args);
+    report.written(&blob, args, conversion.precision);
     pending.keep()?;
     if let Some((target, text)) = draft {
         target.write(text.as_bytes())?;

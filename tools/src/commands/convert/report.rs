@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mmoe_tools::convert::{Conversion, Converted};
+use mmoe_tools::convert::{Conversion, Converted, Precision};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{Graph, Op};
 use mmoe_tools::import::Weights;
@@ -121,7 +121,7 @@ impl Report {
         }
     }
 
-    pub(super) fn written(&mut self, blob: &BlobBytes, args: &Args) {
+    pub(super) fn written(&mut self, blob: &BlobBytes, args: &Args, precision: Precision) {
         let bytes = blob.as_slice().len() as u64;
         let share = (bytes * 100)
             .checked_div(self.weights_bytes)
@@ -131,7 +131,7 @@ impl Report {
             &format!(
                 "{}: {}, {} bytes{share}",
                 args.output.display(),
-                args.precision.name(),
+                precision.name(),
                 grouped(bytes)
             ),
         );

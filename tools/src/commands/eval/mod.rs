@@ -12,8 +12,10 @@ use mmoe_tools::engine::{Runner, Task};
 use mmoe_tools::metrics;
 use mmoe_tools::predictions::Predictions;
 use mmoe_tools::quality::{self, Quality};
+use mmoe_tools::text::count;
 use same_file::is_same_file;
 
+use super::CheckFailed;
 use super::input::{features, load, note_odd_numbers, read_blob};
 use super::output::{print, print_json, progress};
 
@@ -134,6 +136,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 weights.len(),
                 x.len()
             );
+        }
+        let broken = one.predictions.broken(&x);
+        if broken > 0 {
+            return Err(CheckFailed(format!(
+                "{}: the outputs of {}, whose features are finite, are NaN or infinite; no figure \
+                 would mean anything",
+                path.display(),
+                count(broken, "row")
+            ))
+            .into());
         }
         if first.is_none() {
             note_odd_numbers(&x, &one.predictions);

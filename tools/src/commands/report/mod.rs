@@ -16,7 +16,7 @@ use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
 use mmoe_tools::predictions::Predictions;
 use mmoe_tools::quality::{self, Apart};
-use mmoe_tools::self_test;
+use mmoe_tools::self_test::{self, CheckError};
 use mmoe_tools::text::shown;
 
 use super::input::{features, load, note_odd_numbers, read_blob};
@@ -147,7 +147,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     let self_test = match self_test::check(&runner.model) {
-        Err(mmoe::SelfTestError::Missing) => None,
+        Err(CheckError::Engine(mmoe::SelfTestError::Missing)) => None,
         other => Some(other.map_err(|e| e.to_string())),
     };
     let gating = rows
