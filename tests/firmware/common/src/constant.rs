@@ -4,7 +4,10 @@ use crate::{Board, Counter, Failed, println};
 use core::hint::black_box;
 use firmware_models::{Census, Edge, Recsys, Rng, Subject, blobs, fill};
 use mmoe::zerocopy::FromZeros;
-use mmoe::{I8, precision::{Pairs, Quad}};
+use mmoe::{
+    I8,
+    precision::{Pairs, Quad},
+};
 
 /// So many calls, that one instruction more in one call is more than what two totals may differ by.
 const CALLS: u32 = 128;

@@ -1,14 +1,19 @@
 //! What an inference costs on this core. Every line `measured …` becomes a row of
 //! `docs/measurements.md`.
 
-use crate::{Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking, sparse};
+use crate::{
+    Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking, sparse,
+};
 use core::hint::black_box;
 use firmware_models::{
     Autoencoder, Census, Deep, DeepOf, Edge, Golden, Hard8, Numbers, Recsys, RecsysOf, RecsysWide,
     Rng, Select8, Small, Subject, Top8, blobs, fill,
 };
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, W8, precision::{Pairs, Quad}};
+use mmoe::{
+    F32, I8, W8,
+    precision::{Pairs, Quad},
+};
 
 /// Measures a model in every precision.
 macro_rules! all {

@@ -3,7 +3,10 @@
 use crate::{Counter, Failed, println};
 use core::hint::black_box;
 use firmware_models::{Edge, Golden, Rng, Subject, blobs, fill};
-use mmoe::{F32, I8, LoadError, W8, rank::{Best, Ranked}};
+use mmoe::{
+    F32, I8, LoadError, W8,
+    rank::{Best, Ranked},
+};
 
 /// Features that all candidates share, and features of each.
 const CONTEXT: usize = 48;

@@ -8,7 +8,10 @@ use firmware_models::{
 use kernel_battery::kernels;
 use mmoe::blob::Blob;
 use mmoe::zerocopy::FromZeros;
-use mmoe::{F32, I8, W8, precision::{Pairs, Quad}};
+use mmoe::{
+    F32, I8, W8,
+    precision::{Pairs, Quad},
+};
 
 /// Checks every blob that fits the board.
 ///
