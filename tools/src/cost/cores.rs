@@ -5,18 +5,19 @@
 //! optimization level and a precision the instructions of an inference are
 //!
 //! ```text
-//! a·multiply-accumulates + b·rows + c·exponentials
+//! a·multiply-accumulates + b·rows + c·layers + d·exponentials
 //! ```
 //!
-//! with a, b and c ≥ 0 that fit the measured models best; wide layers add their measured difference
+//! with a to d ≥ 0 that fit the measured models best; wide layers add their measured difference
 //! per multiply-accumulate. The error that an estimate states is the largest that comes out when
-//! each measured model is estimated from the others; which of the three terms there are is chosen
+//! each measured model is estimated from the others; which of the four terms there are is chosen
 //! so that this error is the smallest (where floats are emulated in software, a few hundred
 //! instructions of an exponential drown in how much a product varies with its operands).
 
 use mmoe::blob::{Blob, LayerRecord, PackingKind, PrecisionKind};
 use serde::{Deserialize, Serialize};
 
+use crate::cost::work::TERMS;
 use crate::cost::{Cost, Work};
 
 /// Everything measured.
@@ -208,7 +209,7 @@ impl Measurements {
         if known.is_empty() {
             return None;
         }
-        let inner: Vec<([f64; 3], f64)> = known
+        let inner: Vec<([f64; TERMS], f64)> = known
             .iter()
             .map(|i| {
                 (
@@ -248,7 +249,7 @@ impl Measurements {
             });
             errors.reduce(f64::max)
         };
-        (1..1 << 3)
+        (1..1 << TERMS)
             .filter_map(|terms| Some((terms, error(terms)?)))
             .min_by(|a, b| a.1.total_cmp(&b.1))
     }
@@ -303,7 +304,7 @@ fn dot<const N: usize>(a: [f64; N], b: [f64; N]) -> f64 {
 /// smallest sum of squares.
 ///
 /// A negative price of an operation would make no sense and would spoil estimates of larger models,
-/// so the coefficients are bounded. There are at most three, so every set of coefficients that may
+/// so the coefficients are bounded. There are at most four, so every set of coefficients that may
 /// differ from 0 is solved without the bound, and the best solution that happens to keep it wins. The
 /// optimum under the bound is always among them.
 fn fit<const N: usize>(points: &[([f64; N], f64)], terms: u32) -> [f64; N] {

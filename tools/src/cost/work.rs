@@ -12,6 +12,8 @@ pub struct Work {
     pub wide: u64,
     /// Outputs of all dense layers.
     pub rows: u64,
+    /// How many dense layers there are.
+    pub layers: u64,
     /// Exponentials of gates, outputs and activations.
     pub exponentials: u64,
     /// Features.
@@ -19,6 +21,9 @@ pub struct Work {
     /// Outputs.
     pub outputs: u64,
 }
+
+/// How many terms an estimate has.
+pub(super) const TERMS: usize = 4;
 
 impl Work {
     /// That of a blob, all experts run.
@@ -36,6 +41,7 @@ impl Work {
             }
             if record.is_matrix() {
                 work.rows += outputs;
+                work.layers += 1;
             }
             work.exponentials += exponentials(record);
         }
@@ -59,8 +65,8 @@ impl Work {
     }
 
     /// What an estimate is linear in.
-    pub(super) fn features(self) -> [f64; 3] {
-        [self.macs, self.rows, self.exponentials].map(|n| n as f64)
+    pub(super) fn features(self) -> [f64; TERMS] {
+        [self.macs, self.rows, self.layers, self.exponentials].map(|n| n as f64)
     }
 }
 
