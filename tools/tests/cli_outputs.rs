@@ -277,10 +277,12 @@ fn numbers_that_are_none_are_counted() {
     );
     let labels = place.write("l.csv", "a,b,c,d,y\n1,2,3,4,NaN\n");
     // A missing label drops its row; where all are missing there is nothing to say.
-    fails(
-        &format!("eval {blob} --data {labels}"),
-        2,
-        &["labels of `y`: all are NaN"],
+    let done = run(&format!("eval {blob} --data {labels}"));
+    assert_eq!(done.code, 2, "{}", done.out);
+    assert!(
+        done.err.contains("error: labels of `y`: all are NaN"),
+        "{}",
+        done.err
     );
 }
 
