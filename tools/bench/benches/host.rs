@@ -381,6 +381,7 @@ fn wide() -> Graph {
         name: "wide".into(),
         version: 0,
         inputs,
+        front: None,
         feature_names: vec![],
         nodes,
         tasks,
