@@ -193,6 +193,8 @@ pub enum Makes {
         first: u32,
         /// How many columns belong to it.
         columns: u32,
+        /// Of a list: whether every item counts, also one whose code an earlier one has.
+        count: bool,
     },
     /// Rows of a table.
     Rows {
@@ -206,30 +208,38 @@ pub enum Makes {
 /// What happens to a number before it is standardized.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
+    /// What a missing number counts as; NaN where the model knows none.
+    pub missing: f32,
+    /// The bounds at which a number is cut off, before the logarithm.
+    pub clip: Option<(f32, f32)>,
     /// A logarithm.
     pub transform: Transform,
-    /// What a missing number counts as, before the logarithm; NaN where the model knows none.
-    pub missing: f32,
 }
 
 impl Default for Number {
     fn default() -> Self {
         Self {
-            transform: Transform::Identity,
             missing: f32::NAN,
+            clip: None,
+            transform: Transform::Identity,
         }
     }
 }
 
 /// The function that a number passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Transform {
     /// The number as it is.
     Identity,
     /// `ln(1 + x)`.
     Log1p,
-    /// `log10(x)`.
-    Log10,
+    /// `log10(x)` above the threshold.
+    Log10 {
+        /// Numbers up to here have no logarithm.
+        threshold: f32,
+        /// What they become.
+        below: f32,
+    },
 }
 
 /// How the rows of a list become elements of the vector.
@@ -396,8 +406,14 @@ impl Front {
         let width = feature.width(self);
         match &feature.makes {
             Makes::Number(_) => None,
-            Makes::Slot { first, .. } => {
-                let hot = codes.iter().map(|c| f64::from(c.saturating_add(*first)));
+            Makes::Slot { first, count, .. } => {
+                let again = |(i, c): (usize, &u32)| !count && codes[..i].contains(c);
+                let codes =
+                    codes
+                        .iter()
+                        .enumerate()
+                        .map(|(i, c)| if again((i, c)) { NONE } else { *c });
+                let hot = codes.map(|c| f64::from(c.saturating_add(*first)));
                 let none = std::iter::repeat(f64::from(NONE));
                 Some(hot.chain(none).take(width).collect())
             }
@@ -445,11 +461,17 @@ impl Number {
             Value::Int(x) => *x as f32,
             _ => return None,
         };
+        let x = match self.clip {
+            Some((low, high)) if x < low => low.min(high),
+            Some((_, high)) if x > high => high,
+            _ => x,
+        };
         let x = f64::from(x);
         Some(match self.transform {
             Transform::Identity => x,
             Transform::Log1p => x.ln_1p(),
-            Transform::Log10 => x.log10(),
+            Transform::Log10 { threshold, .. } if x > f64::from(threshold) => x.log10(),
+            Transform::Log10 { below, .. } => f64::from(below),
         })
     }
 }

@@ -53,6 +53,7 @@ fn front() -> Front {
                 makes: Makes::Number(Number {
                     transform: Transform::Log1p,
                     missing: 0.0,
+                    clip: None,
                 }),
             },
         ],
