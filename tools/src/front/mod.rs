@@ -408,11 +408,10 @@ impl Front {
             Makes::Number(_) => None,
             Makes::Slot { first, count, .. } => {
                 let again = |(i, c): (usize, &u32)| !count && codes[..i].contains(c);
-                let codes =
-                    codes
-                        .iter()
-                        .enumerate()
-                        .map(|(i, c)| if again((i, c)) { NONE } else { *c });
+                let codes = codes
+                    .iter()
+                    .enumerate()
+                    .map(|(i, c)| if again((i, c)) { NONE } else { *c });
                 let hot = codes.map(|c| f64::from(c.saturating_add(*first)));
                 let none = std::iter::repeat(f64::from(NONE));
                 Some(hot.chain(none).take(width).collect())
