@@ -212,6 +212,8 @@ codes! {
         Temperature = 10, "temperature";
         /// What the conversion assumed and nobody compared.
         Assumed = 12, "assumed";
+        /// How the trained model's vector with one-hot columns becomes numbers and codes.
+        Vector = 16, "vector";
     }
 }
 
