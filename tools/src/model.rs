@@ -65,7 +65,7 @@ pub fn build(
 /// As [`build`], as far as names and shapes tell. An exported graph must have been resolved
 /// ([`Weights::resolve`]).
 pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError> {
-    let found = match spec {
+    let mut found = match spec {
         Some(spec) if !spec.is_partial() => {
             let mut found = Found::by_spec(spec.plan(&weights.tensors)?);
             spec.answer(&mut found)?;
@@ -83,6 +83,20 @@ pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError>
             found
         }
     };
+    // Who describes the vector starts the blob there.
+    if !found.plan.inputs.is_empty() {
+        found.record = None;
+    } else if let Some(unread) = found.unread.take() {
+        return Err(ModelError::Unsupported {
+            place: unread.place,
+            what: unread.what,
+            remedy: format!(
+                "{}; or describe the vector that enters the experts with [[inputs]], for a blob \
+                 that starts there",
+                unread.remedy
+            ),
+        });
+    }
     // Of a file that was recognised a tensor too many says that it is another model; a spec's own
     // mistakes, such as a wrong name, come first.
     if found.framework != Found::SPEC {
@@ -131,8 +145,12 @@ pub fn make(
             Some(format!("`{n}` {shape:?}: {why}"))
         })
         .collect();
+    let mut graph = assembled.graph;
+    if let Some(record) = found.record {
+        record.put_before(&mut graph, options.fold_standardization)?;
+    }
     Ok(Recognised {
-        graph: assembled.graph,
+        graph,
         plan: found.plan,
         framework: found.framework.into(),
         assumptions: found.assumptions,

@@ -60,6 +60,8 @@ pub struct Weights {
     /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras
     /// 3 weights): `layers/dense_2` → `income`.
     pub layer_names: IndexMap<String, String>,
+    /// Path in the file → what stands there as text: the vocabularies that Keras' look-ups learned.
+    pub assets: IndexMap<String, String>,
     /// Path of a module in the model → what it is, where the file is a whole PyTorch model and not
     /// only its state dict. The model itself has the empty path.
     pub modules: IndexMap<String, Module>,

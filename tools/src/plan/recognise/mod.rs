@@ -22,6 +22,7 @@ mod wiring;
 use std::collections::HashSet;
 
 use crate::error::ModelError;
+use crate::front::build::Record;
 use crate::import::Weights;
 use crate::plan::Plan;
 use crate::plan::open::{Habits, Question, questions};
@@ -47,6 +48,21 @@ pub struct Found {
     pub tables: HashSet<String>,
     /// The same in words.
     pub embeddings: Option<String>,
+    /// What makes the model's input of a record of raw fields, where the file says all of it.
+    pub record: Option<Record>,
+    /// What keeps the file from saying it, where it means to.
+    pub unread: Option<Unread>,
+}
+
+/// Why a part of what makes the model's input of raw fields is not read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unread {
+    /// Where it stands.
+    pub place: String,
+    /// What it is that is not read.
+    pub what: String,
+    /// What to do instead.
+    pub remedy: String,
 }
 
 impl Found {

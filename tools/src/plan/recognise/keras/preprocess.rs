@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::layer;
-use super::record::{self, Kind, Source, Unread, Walk};
+use super::record::{self, Kind, Source, Walk};
 use crate::front::build::{Keys, Lookup};
 use crate::front::{By, Coder, Given, Item};
-use crate::graph::Activation;
+use crate::plan::recognise::Unread;
 
 type Read<T> = Result<T, Unread>;
 

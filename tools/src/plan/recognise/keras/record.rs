@@ -3,6 +3,7 @@
 //! Layers are followed from the inputs on. Whatever depends on one code alone (look-ups, embeddings,
 //! one-hot encodings, dense layers behind an embedding) is a table of rows, one for each code.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -13,18 +14,8 @@ use super::preprocess::{self, Layers};
 use crate::front::build::{Builder, Keys, Lookup, Record, Rows, Scaling};
 use crate::front::{Bounds, By, Field, Given, List, Number, Pool, Transform};
 use crate::graph::rules::MAX_WIDTH;
+use crate::plan::recognise::Unread;
 use crate::plan::recognise::names::Names;
-
-/// Why a layer in front of the vector is not read.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Unread {
-    /// The layer's name.
-    pub(super) layer: String,
-    /// What it is that is not read.
-    pub(super) what: String,
-    /// What to do instead.
-    pub(super) remedy: String,
-}
 
 /// The classes of layers that say that a model takes raw records, and not ids that somebody counted.
 pub(super) const PREPROCESSING: &[&str] = &[
@@ -137,7 +128,7 @@ pub(super) fn read(names: &Names<'_>, model: &Model<'_>, base: &str) -> Read<Rec
         }
     }
     let unmade = || Unread {
-        layer: base.into(),
+        place: format!("layer `{base}`"),
         what: "a graph that does not reach it from the inputs".into(),
         remedy: "save the model again".into(),
     };
@@ -149,6 +140,20 @@ pub(super) fn read(names: &Names<'_>, model: &Model<'_>, base: &str) -> Read<Rec
     finish(walk.pieces(part)?).map_err(|e| walk.unread(&e.to_string(), "correct the model"))
 }
 
+/// Names of the layers that the output of the layer `base` depends on, itself among them.
+pub(super) fn before(model: &Model<'_>, base: &str) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let mut left = vec![base.to_owned()];
+    while let Some(name) = left.pop() {
+        let layer = model.layer(&name);
+        if names.insert(name) {
+            let calls = layer.iter().flat_map(|l| l.calls.iter().flatten());
+            left.extend(calls.map(|(source, _, _)| source.clone()));
+        }
+    }
+    names
+}
+
 /// One layer, to be read.
 pub(super) struct Walk<'w, 'a> {
     pub(super) names: &'w Names<'a>,
@@ -158,7 +163,7 @@ pub(super) struct Walk<'w, 'a> {
 impl Walk<'_, '_> {
     pub(super) fn unread(&self, what: &str, remedy: &str) -> Unread {
         Unread {
-            layer: self.layer.name.clone(),
+            place: format!("layer `{}`", self.layer.name),
             what: what.into(),
             remedy: remedy.into(),
         }
