@@ -8,7 +8,7 @@ use crate::import::Weights;
 use crate::plan::Plan;
 use crate::plan::open::Question;
 use crate::plan::recognise::{self, Found, leftovers};
-use crate::plan::spec::Spec;
+use crate::plan::spec::{RecordWord, Spec};
 
 /// What happens on the way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,20 +83,7 @@ pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError>
             found
         }
     };
-    // Who describes the vector starts the blob there.
-    if !found.plan.inputs.is_empty() {
-        found.record = None;
-    } else if let Some(unread) = found.unread.take() {
-        return Err(ModelError::Unsupported {
-            place: unread.place,
-            what: unread.what,
-            remedy: format!(
-                "{}; or describe the vector that enters the experts with [[inputs]], for a blob \
-                 that starts there",
-                unread.remedy
-            ),
-        });
-    }
+    take_record(&mut found, weights, spec)?;
     // Of a file that was recognised a tensor too many says that it is another model; a spec's own
     // mistakes, such as a wrong name, come first.
     if found.framework != Found::SPEC {
@@ -104,6 +91,47 @@ pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError>
         leftovers::refuse(&leftovers::unread(weights, &found), &found, ignored)?;
     }
     Ok(found)
+}
+
+/// Settles whether the blob takes records: as the file has it, unless the spec says otherwise.
+fn take_record(
+    found: &mut Found,
+    weights: &Weights,
+    spec: Option<&Spec>,
+) -> Result<(), ModelError> {
+    let says = spec.map(Spec::record).transpose()?.flatten();
+    let describes = !found.plan.inputs.is_empty();
+    let unread = found.unread.take();
+    if says == Some(RecordWord::File) && found.framework == Found::SPEC {
+        let of_file = recognise::recognise(weights)?;
+        found.plan.record = of_file.plan.record;
+        found.tables = of_file.tables;
+    }
+    if let Some(record) = &weights.record {
+        if describes || says.is_some() {
+            return Err(ModelError::Invalid {
+                place: "the spec".into(),
+                what: "it says where the blob starts, and so does the file of features".into(),
+                remedy: "keep one of them".into(),
+            });
+        }
+        found.tables.extend(record.tensors.iter().cloned());
+        found.assumptions.extend(record.notes.iter().cloned());
+        found.plan.record = Some(record.clone());
+    } else if describes || says == Some(RecordWord::Vector) {
+        found.plan.record = None;
+    } else if let Some(unread) = unread {
+        return Err(ModelError::Unsupported {
+            place: unread.place,
+            what: unread.what,
+            remedy: format!(
+                "{}; or write record = \"vector\" in a spec, for a blob that starts at the vector \
+                 that enters the experts",
+                unread.remedy
+            ),
+        });
+    }
+    Ok(())
 }
 
 /// The second half of [`build`]: the model that a plan and the tensors make.
@@ -146,7 +174,7 @@ pub fn make(
         })
         .collect();
     let mut graph = assembled.graph;
-    if let Some(record) = found.record {
+    if let Some(record) = found.plan.record.clone() {
         record.put_before(&mut graph, options.fold_standardization)?;
     }
     Ok(Recognised {

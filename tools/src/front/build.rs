@@ -4,7 +4,9 @@
 //! wherever they like. A [`Builder`] takes tables and vocabularies as they stand there, and makes what a
 //! blob holds of them: rows in the order in which a device looks its keys up, the special ones last.
 
-use super::{Bounds, By, Coder, Feature, Field, Front, FrontError, Makes, NONE, Number, Pool, Table};
+use super::{
+    Bounds, By, Coder, Feature, Field, Front, FrontError, Makes, NONE, Number, Pool, Table,
+};
 use crate::error::ModelError;
 use crate::graph::{Dense, Graph, Input, Layer};
 
@@ -112,6 +114,10 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// What a person should know about it, a line each.
     pub notes: Vec<String>,
+    /// The tensors that it is made of, where they are not the names of its tables.
+    pub tensors: Vec<String>,
+    /// Whether the file of the weights says it, and no other.
+    pub of_weights: bool,
     /// Per element of the front end's vector: the elements of the framework's that it stands for, and
     /// their weights.
     columns: Vec<Vec<(usize, f64)>>,
@@ -143,6 +149,11 @@ impl Builder {
         if !self.record.notes.contains(&note) {
             self.record.notes.push(note);
         }
+    }
+
+    /// Notes that a tensor became a part of it.
+    pub fn reads(&mut self, tensor: &str) {
+        self.record.tensors.push(tensor.into());
     }
 
     /// The next elements of the framework's vector: a number.
@@ -180,7 +191,9 @@ impl Builder {
         let places = self.wide..self.wide + width;
         self.wide += width;
         self.record.columns.extend(places.map(|at| vec![(at, 1.0)]));
-        self.record.inputs.push(Input::new(&self.name(field), width));
+        self.record
+            .inputs
+            .push(Input::new(&self.name(field), width));
         let makes = Makes::Rows { table, pool };
         self.record.front.features.push(Feature { field, makes });
         Ok(())
@@ -192,8 +205,10 @@ impl Builder {
     ///
     /// As [`Front::check`].
     pub fn finish(self) -> Result<Record, FrontError> {
-        self.record.front.check()?;
-        Ok(self.record)
+        let mut record = self.record;
+        record.order(|field| field.candidate);
+        record.front.check()?;
+        Ok(record)
     }
 
     fn name(&self, field: usize) -> String {
@@ -202,12 +217,7 @@ impl Builder {
     }
 
     /// A table with its coder; one that is there already serves twice.
-    fn table(
-        &mut self,
-        field: usize,
-        lookup: &Lookup,
-        rows: &Rows,
-    ) -> Result<usize, FrontError> {
+    fn table(&mut self, field: usize, lookup: &Lookup, rows: &Rows) -> Result<usize, FrontError> {
         let wrong = |what: String| FrontError::Field {
             field: self.name(field),
             what,
@@ -257,7 +267,9 @@ impl Builder {
                 let other = code_of(lookup.other, keys.len());
                 let (mut coder, order) = Coder::ids(&keys, other)?;
                 coder.missing = lookup.missing.map(|row| code_of(row, keys.len()));
-                order.iter().try_for_each(|at| push(&mut data, ids[*at].1))?;
+                order
+                    .iter()
+                    .try_for_each(|at| push(&mut data, ids[*at].1))?;
                 coder
             }
             Keys::Texts(texts) => {
@@ -267,7 +279,9 @@ impl Builder {
                 let other = code_of(lookup.other, keys.len());
                 let (mut coder, order) = Coder::tokens(keys, other, exact)?;
                 coder.missing = lookup.missing.map(|row| code_of(row, texts.len()));
-                order.iter().try_for_each(|at| push(&mut data, texts[*at].1))?;
+                order
+                    .iter()
+                    .try_for_each(|at| push(&mut data, texts[*at].1))?;
                 coder
             }
             Keys::Buckets(bounds) => {
@@ -295,7 +309,9 @@ impl Builder {
                 Coder { by, missing }
             }
         };
-        special.iter().try_for_each(|row| push(&mut data, Some(*row)))?;
+        special
+            .iter()
+            .try_for_each(|row| push(&mut data, Some(*row)))?;
         let table = Table {
             name: rows.name.clone(),
             coder,
@@ -311,6 +327,32 @@ impl Builder {
 }
 
 impl Record {
+    /// Puts the features into the order of this key of their fields, and the fields into that of the
+    /// features; what has one key stays in order.
+    fn order<K: Ord>(&mut self, key: impl Fn(&Field) -> K) {
+        let front = &self.front;
+        let mut order: Vec<usize> = (0..front.features.len()).collect();
+        order.sort_by_key(|f| front.fields.get(front.features[*f].field).map(&key));
+        let places = front.places();
+        let columns = order.iter().flat_map(|f| places[*f].clone());
+        self.columns = columns.map(|at| self.columns[at].clone()).collect();
+        self.inputs = order.iter().map(|f| self.inputs[*f].clone()).collect();
+        let mut read: Vec<usize> = Vec::new();
+        let mut features = Vec::with_capacity(order.len());
+        for at in order {
+            let mut feature = front.features[at].clone();
+            let place = read.iter().position(|f| *f == feature.field);
+            feature.field = place.unwrap_or_else(|| {
+                read.push(self.front.features[at].field);
+                read.len() - 1
+            });
+            features.push(feature);
+        }
+        let fields = read.iter().filter_map(|f| front.fields.get(*f).cloned());
+        self.front.fields = fields.collect();
+        self.front.features = features;
+    }
+
     /// How many elements the framework's vector has.
     #[must_use]
     pub fn wide(&self) -> usize {
@@ -334,8 +376,7 @@ impl Record {
                     "its fields make {} elements and the layers read {width}",
                     self.wide()
                 ),
-                remedy: "every field of the model must be there, in the order of its vector"
-                    .into(),
+                remedy: "every field of the model must be there, in the order of its vector".into(),
             });
         }
         let mut inputs = self.inputs;
@@ -357,9 +398,10 @@ impl Record {
                     _ => {
                         return Err(ModelError::Unsupported {
                             place: "the record".into(),
-                            what: "numbers that are scaled in front of a part of the vector, or of \
+                            what:
+                                "numbers that are scaled in front of a part of the vector, or of \
                                    a norm,"
-                                .into(),
+                                    .into(),
                             remedy: "every expert and gate must read the whole vector through a \
                                      dense layer"
                                 .into(),

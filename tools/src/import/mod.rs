@@ -42,6 +42,7 @@ pub use bounded::read_bounded;
 pub use error::{ImportError, Reason};
 use sniff::Kind;
 
+use crate::front::build::Record;
 use crate::plan::recognise::Found;
 use crate::program::Program;
 
@@ -68,6 +69,9 @@ pub struct Weights {
     /// What the file computes, where it is an exported graph: its weights stand in there, and
     /// [`Weights::tensors`] is empty until a model is recognised in it.
     pub program: Option<Program>,
+    /// What makes the model's input of a record of raw fields, where a file beside this one says it
+    /// ([`features::read`](crate::features::read)).
+    pub record: Option<Record>,
     /// What was recognised in the program ([`Weights::resolve`]).
     pub recognised: Option<Found>,
     /// What the reader did that a person should know, a line each: which of several copies it

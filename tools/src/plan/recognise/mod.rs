@@ -22,7 +22,6 @@ mod wiring;
 use std::collections::HashSet;
 
 use crate::error::ModelError;
-use crate::front::build::Record;
 use crate::import::Weights;
 use crate::plan::Plan;
 use crate::plan::open::{Habits, Question, questions};
@@ -48,9 +47,7 @@ pub struct Found {
     pub tables: HashSet<String>,
     /// The same in words.
     pub embeddings: Option<String>,
-    /// What makes the model's input of a record of raw fields, where the file says all of it.
-    pub record: Option<Record>,
-    /// What keeps the file from saying it, where it means to.
+    /// What keeps the file from saying how its input is made of raw fields, where it means to.
     pub unread: Option<Unread>,
 }
 

@@ -164,7 +164,7 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
                 let read = record::before(&model, &wired.input);
                 tables(&|name| read.contains(name));
                 found.assumptions.extend(record.notes.iter().cloned());
-                found.record = Some(record);
+                found.plan.record = Some(record);
             }
             Err(unread) if before.iter().any(prepares) => found.unread = Some(unread),
             Err(unread) => {

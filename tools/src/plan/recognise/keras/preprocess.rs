@@ -71,20 +71,27 @@ impl Layers<'_, '_> {
             Some(Value::String(mask)) if mask.is_empty() && source.kind == Kind::Text => true,
             Some(mask) => {
                 let what = format!("a Hashing with the mask_value {mask}");
-                return Err(self.walk.unread(&what, "leave it out, or mask the empty text"));
+                return Err(self
+                    .walk
+                    .unread(&what, "leave it out, or mask the empty text"));
             }
         };
         let first = usize::from(masked);
         let left = bins.checked_sub(first).filter(|n| *n > 0);
         let buckets = left.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
-            self.walk.unread("a Hashing of no or too many bins", "correct num_bins")
+            self.walk
+                .unread("a Hashing of no or too many bins", "correct num_bins")
         })?;
         let key = |v: &Value| v.as_u64();
         let by = match self.config("salt") {
             None => By::Farm(buckets),
             Some(Value::Array(pair)) => match pair.iter().map(key).collect::<Option<Vec<_>>>() {
                 Some(pair) if pair.len() == 2 => By::Sip(buckets, [pair[0], pair[1]]),
-                _ => return Err(self.walk.unread("a salt that is no pair of numbers", "give one")),
+                _ => {
+                    return Err(self
+                        .walk
+                        .unread("a salt that is no pair of numbers", "give one"));
+                }
             },
             Some(one) => match key(one) {
                 Some(salt) => By::Sip(buckets, [salt, salt]),
@@ -141,9 +148,8 @@ impl Layers<'_, '_> {
         let count = first + tokens.len();
         let masked = as_codes.then_some(0);
         let other = (unknown == 1).then_some(first - unknown);
-        let mut keys: Vec<(String, Option<usize>)> = (tokens.into_iter())
-            .zip((first..).map(Some))
-            .collect();
+        let mut keys: Vec<(String, Option<usize>)> =
+            (tokens.into_iter()).zip((first..).map(Some)).collect();
         let row_of = |keys: &[(String, Option<usize>)], token: &str| {
             let found = keys.iter().find(|(text, _)| text == token);
             match (&mask, found) {
@@ -254,7 +260,10 @@ pub(super) fn function(walk: &Walk<'_, '_>) -> Read<fn(f64) -> f64> {
         Some("tanh") => f64::tanh,
         Some("sigmoid") => |x| 1.0 / (1.0 + (-x).exp()),
         other => {
-            let what = format!("a Dense with {} behind an embedding", other.unwrap_or("a function"));
+            let what = format!(
+                "a Dense with {} behind an embedding",
+                other.unwrap_or("a function")
+            );
             return Err(walk.unread(&what, "use linear, relu, tanh or sigmoid"));
         }
     })

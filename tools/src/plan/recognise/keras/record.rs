@@ -137,7 +137,10 @@ pub(super) fn read(names: &Names<'_>, model: &Model<'_>, base: &str) -> Read<Rec
         names,
         layer: model.layer(base).ok_or_else(unmade)?,
     };
-    finish(walk.pieces(part)?).map_err(|e| walk.unread(&e.to_string(), "correct the model"))
+    let record = finish(walk.pieces(part)?);
+    let mut record = record.map_err(|e| walk.unread(&e.to_string(), "correct the model"))?;
+    record.of_weights = true;
+    Ok(record)
 }
 
 /// Names of the layers that the output of the layer `base` depends on, itself among them.
@@ -201,7 +204,10 @@ impl Walk<'_, '_> {
                 Ok(Part::Mask(sources.first().cloned().unwrap_or(this)))
             }
             ("Normalization" | "Rescaling" | "Log1p", part) => self.numbers(part),
-            ("Discretization" | "StringLookup" | "IntegerLookup" | "Hashing", Part::Input(s, _)) => {
+            (
+                "Discretization" | "StringLookup" | "IntegerLookup" | "Hashing",
+                Part::Input(s, _),
+            ) => {
                 let layers = Layers { walk: self };
                 let lookup = match class {
                     "Discretization" => layers.discretization(&s)?,
@@ -266,7 +272,10 @@ impl Walk<'_, '_> {
         let count = self.layer.config.get(key).and_then(Value::as_u64);
         let count = count.and_then(|n| usize::try_from(n).ok());
         count.filter(|n| *n > 0).ok_or_else(|| {
-            self.unread(&format!("a layer without a `{key}`"), "save the model again")
+            self.unread(
+                &format!("a layer without a `{key}`"),
+                "save the model again",
+            )
         })
     }
 
@@ -282,16 +291,21 @@ impl Walk<'_, '_> {
 
     fn input(&self) -> Read<Source> {
         let config = self.layer.config;
-        let shape = config.get("batch_shape").or(config.get("batch_input_shape"));
+        let shape = config
+            .get("batch_shape")
+            .or(config.get("batch_input_shape"));
         let shape = shape.and_then(Value::as_array).map_or(&[][..], |s| &s[..]);
         let items = match shape {
             [] | [_] => 1,
-            [_, items] => items.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
-                self.unread(
-                    "an input of any length",
-                    "say how long a list may be: keras.Input((20,), …)",
-                )
-            })?,
+            [_, items] => items
+                .as_u64()
+                .and_then(|n| usize::try_from(n).ok())
+                .ok_or_else(|| {
+                    self.unread(
+                        "an input of any length",
+                        "say how long a list may be: keras.Input((20,), …)",
+                    )
+                })?,
             _ => return Err(self.unread("an input of several dimensions", "flatten it")),
         };
         let dtype = config.get("dtype");
@@ -441,7 +455,10 @@ impl Walk<'_, '_> {
             for out in 0..outputs {
                 let start = bias.and_then(|b| b.get(out)).map_or(0.0, |b| f64::from(*b));
                 let column = kernel.iter().skip(out).step_by(outputs.max(1));
-                let products = row.iter().zip(column).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                let products = row
+                    .iter()
+                    .zip(column)
+                    .map(|(x, w)| f64::from(*x) * f64::from(*w));
                 #[expect(clippy::cast_possible_truncation, reason = "rows are f32")]
                 data.push(activation(products.fold(start, |sum, p| sum + p)) as f32);
             }
@@ -613,7 +630,10 @@ fn finish(pieces: Vec<Piece>) -> Result<Record, crate::front::FrontError> {
 
 /// Bounds for what an input is given in.
 pub(super) fn bounds(kind: Kind, bounds: &[f64]) -> Bounds {
-    #[expect(clippy::cast_possible_truncation, reason = "TensorFlow's bounds are f32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "TensorFlow's bounds are f32"
+    )]
     match kind {
         Kind::Int(_) => Bounds::I32(bounds.iter().map(|b| b.ceil() as i32).collect()),
         _ => Bounds::F32(bounds.iter().map(|b| *b as f32).collect()),
