@@ -116,3 +116,13 @@ fn a_pipeline_config_is_read() {
     );
     matches(&made.unwrap(), "torcheasyrec-mmoe/rows.csv", 9);
 }
+
+#[test]
+fn every_setting_of_keras_layers_codes_as_keras_does() {
+    let rows = Records::read("keras-facts/rows.csv");
+    assert_eq!(rows.count, 300);
+    let made = build(read("keras-facts/model.keras"), None, Options::default());
+    let made = made.unwrap_or_else(|e| panic!("{e}"));
+    let worst = rows.worst(&made.graph);
+    assert!(worst <= CLOSE, "{worst}");
+}

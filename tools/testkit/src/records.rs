@@ -8,7 +8,8 @@ use mmoe_tools::graph::Graph;
 
 use crate::fixtures::fixture;
 
-/// The rows of a `rows.csv`: each column by its name.
+/// The rows of a `rows.csv`, each column by its name.
+#[derive(Debug)]
 pub struct Records {
     columns: HashMap<String, Vec<String>>,
     /// How many rows there are.
