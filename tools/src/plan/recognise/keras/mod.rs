@@ -159,14 +159,17 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
             let layer = model.layer(name);
             layer.is_some_and(|l| record::PREPROCESSING.contains(&l.class))
         };
+        let all = record::before(&model, &wired.input);
         match record::read(&names, &model, &wired.input) {
             Ok(record) => {
-                let read = record::before(&model, &wired.input);
-                tables(&|name| read.contains(name));
+                tables(&|name| all.contains(name));
                 found.assumptions.extend(record.notes.iter().cloned());
                 found.plan.record = Some(record);
             }
-            Err(unread) if before.iter().any(prepares) => found.unread = Some(unread),
+            Err(unread) if before.iter().any(prepares) => {
+                tables(&|name| all.contains(name));
+                found.unread = Some(unread);
+            }
             Err(unread) => {
                 found.embeddings = Some(format!("{starts} ({}: {})", unread.place, unread.what));
             }
