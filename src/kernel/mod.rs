@@ -29,10 +29,10 @@ mod arm_vfp;
 mod fours;
 #[cfg(mmoe_rv32im)]
 mod rv32im;
-#[cfg(mmoe_x86_64)]
+#[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
 #[allow(unsafe_code, reason = "vector instructions; every block has its proof")]
 mod tiles;
-#[cfg(mmoe_x86_64)]
+#[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
 #[doc(hidden)]
 pub mod x86_64;
 

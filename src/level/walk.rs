@@ -47,7 +47,7 @@ pub(crate) fn walk<
 ) -> u32 {
     const {
         assert!(
-            R >= 1 && R <= 32,
+            R >= 1 && R <= crate::rows::MOST,
             "a mask names the rows that need an expert"
         )
     };
