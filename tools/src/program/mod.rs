@@ -214,6 +214,11 @@ pub enum Op {
     },
     /// Sums of products by an equation of letters.
     Einsum(String),
+    /// A convolution whose kernel has size 1: `x` (batch, channels, places), weights, and bias.
+    Pointwise {
+        /// How many groups of channels know nothing of each other.
+        groups: usize,
+    },
     /// Along an axis.
     Softmax {
         /// Which.
@@ -238,6 +243,13 @@ pub enum Op {
         epsilon: f64,
         /// No mean is taken off: an RMS norm.
         rms: bool,
+    },
+    /// `x`, gain, bias: groups of channels are normalised by themselves.
+    GroupNorm {
+        /// How many; `None`: each channel is one.
+        groups: Option<usize>,
+        /// Added to the variance.
+        epsilon: f64,
     },
     /// `x`, gain, bias, mean, variance.
     BatchNorm {
@@ -333,6 +345,19 @@ pub enum Op {
     /// The largest `k` (the second input) and where they stand.
     TopK {
         /// Along which axis.
+        axis: i64,
+    },
+    /// Where the largest stands.
+    ArgMax {
+        /// Along which axis.
+        axis: i64,
+        /// The axis stays, of size 1.
+        keep: bool,
+    },
+    /// Indices become rows that hold one number there and another elsewhere: indices, how long a
+    /// row is, and the numbers, elsewhere first.
+    OneHot {
+        /// Where the rows lie in the result.
         axis: i64,
     },
     /// `x` with updates put where indices say: `x`, indices, updates.

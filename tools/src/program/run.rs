@@ -281,6 +281,18 @@ impl<D: Domain> Walk<'_, D> {
                 }
                 y
             }
+            Op::GroupNorm { groups, epsilon } => {
+                self.group_norm(input(0)?, [input(1)?, input(2)?], *groups, *epsilon)?
+            }
+            Op::Pointwise { groups } => {
+                let mut y = self.pointwise(input(0)?, input(1)?, *groups)?;
+                if has(2) {
+                    let mut bias = input(2)?.clone();
+                    bias.shape.resize(y.shape.len() - 1, 1);
+                    y = self.binary(Binary::Add, &y, &bias)?;
+                }
+                y
+            }
             Op::BatchNorm {
                 epsilon,
                 axis: along,
@@ -486,6 +498,49 @@ impl<D: Domain> Walk<'_, D> {
                     },
                 ]);
             }
+            Op::ArgMax { axis: along, keep } => {
+                let x = input(0)?;
+                let along = axis(*along, x.shape.len())?;
+                let (_, size, inner) = layout::around(&x.shape, along);
+                if inner != 1 || size == 0 {
+                    return Err("takes the largest along an axis that is not the last".into());
+                }
+                let mut data = Vec::with_capacity(x.data.len() / size);
+                for group in x.data.chunks_exact(size) {
+                    data.extend(self.domain.top_k(group, 1)?.indices);
+                }
+                let mut shape = x.shape.clone();
+                shape[along] = 1;
+                let y = Array { shape, data };
+                if *keep {
+                    y
+                } else {
+                    layout::squeeze(&y, &[along as i64])?
+                }
+            }
+            Op::OneHot { axis: along } => {
+                let (at, depth, values) = (input(0)?, list(1)?, input(2)?);
+                let along = axis(*along, at.shape.len() + 1)?;
+                let size = sizes(&depth)?.first().copied().unwrap_or(0);
+                let [off, on] = values.data[..] else {
+                    return Err("needs two numbers: one for elsewhere and one for the place".into());
+                };
+                if along != at.shape.len() {
+                    return Err("makes rows along an axis that is not the last".into());
+                }
+                let shape = [&at.shape[..], &[size]].concat();
+                let mut data = Vec::with_capacity(volume(&shape)?);
+                for index in &at.data {
+                    let row = vec![off; size];
+                    let inside = |i: f64| i >= -(size as f64) && i < size as f64;
+                    if D::known(*index).is_none_or(inside) {
+                        data.extend(self.domain.scatter(&row, &[*index], &[on])?);
+                    } else {
+                        data.extend(row);
+                    }
+                }
+                Array { shape, data }
+            }
             Op::Scatter { axis: along } => {
                 let (x, at, new) = (input(0)?, input(1)?, input(2)?);
                 let along = axis(*along, x.shape.len())?;
@@ -529,7 +584,7 @@ impl<D: Domain> Walk<'_, D> {
         })
     }
 
-    fn binary(
+    pub(super) fn binary(
         &mut self,
         f: Binary,
         a: &Array<D::Number>,

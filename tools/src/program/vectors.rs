@@ -307,6 +307,14 @@ impl<'p> Vectors<'p> {
                     logits,
                     index,
                 ),
+                Formula::IsLargest(group, 1, index) => {
+                    // The largest weight has the largest logit.
+                    let logits = match super::gates::softmax_of(self.symbols, &group) {
+                        Some((logits, true)) => logits,
+                        _ => group,
+                    };
+                    (GateKindPlan::Hard, logits, index)
+                }
                 Formula::Function(Unary::Sigmoid, logit) => {
                     sigmoids.push((logit, *gate));
                     continue;
@@ -387,7 +395,7 @@ impl<'p> Vectors<'p> {
         let is_weight = |id: Id| {
             matches!(
                 self.symbols.formula(id),
-                Formula::Softmax(..) | Formula::TopK { .. }
+                Formula::Softmax(..) | Formula::TopK { .. } | Formula::IsLargest(_, 1, _)
             )
         };
         let is_sigmoid = |id: Id| {
