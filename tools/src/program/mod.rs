@@ -29,6 +29,7 @@ mod recognise;
 mod resolve;
 mod rewrite;
 mod run;
+mod selectors;
 mod sums;
 mod symbol;
 mod vectors;
@@ -158,6 +159,8 @@ pub enum Unary {
     Not,
     /// `x^p`.
     Power(f64),
+    /// 0 up to −½, 1 from ½ on, between them `−2x³ + 1.5x + ½`.
+    SmoothStep,
 }
 
 /// A function of two numbers; what compares yields 1 or 0.
@@ -191,6 +194,7 @@ pub enum Reduction {
     Min,
     Product,
     L2,
+    SumOfSquares,
 }
 
 /// What a [`Node`] does. Axes may be negative: counted from the last. Those that are `None` are an

@@ -15,6 +15,8 @@ pub(super) trait Domain {
     fn constant(v: f64) -> Self::Number;
     /// Its value where it does not depend on the input.
     fn known(x: Self::Number) -> Option<f64>;
+    /// Without what follows the point; `None` where that cannot be said.
+    fn truncate(&mut self, x: Self::Number) -> Option<Self::Number>;
     fn unary(&mut self, f: Unary, x: Self::Number) -> Result<Self::Number, String>;
     fn binary(
         &mut self,
@@ -210,15 +212,10 @@ impl<D: Domain> Walk<'_, D> {
             Op::Other => return Err("is an operation that mmoe does not know".into()),
             Op::Unary(f) => self.unary(*f, input(0)?)?,
             Op::Truncate => {
-                let truncated = |x: &D::Number| match D::known(*x) {
-                    Some(v) => Ok(D::constant(v.trunc())),
-                    None => Err("makes whole numbers of the input's values"),
-                };
-                let data = input(0)?
-                    .data
-                    .iter()
-                    .map(truncated)
-                    .collect::<Result<_, _>>()?;
+                let why = "makes whole numbers of the input's values";
+                let data = input(0)?.data.iter();
+                let data = data.map(|x| self.domain.truncate(*x).ok_or(why));
+                let data = data.collect::<Result<_, _>>()?;
                 Array {
                     shape: input(0)?.shape.clone(),
                     data,

@@ -206,7 +206,12 @@ impl<D: Domain> Walk<'_, D> {
                 let first = b * channels + o / (outputs / groups) * inputs;
                 for place in 0..size {
                     let pairs: Vec<_> = (0..*inputs)
-                        .map(|i| (x.data[(first + i) * size + place], weight.data[o * inputs + i]))
+                        .map(|i| {
+                            (
+                                x.data[(first + i) * size + place],
+                                weight.data[o * inputs + i],
+                            )
+                        })
                         .collect();
                     data.push(self.domain.dot(&pairs)?);
                 }
@@ -287,10 +292,14 @@ impl<D: Domain> Walk<'_, D> {
                     let pairs: Vec<_> = group.iter().map(|x| (*x, one)).collect();
                     self.domain.dot(&pairs)?
                 }
-                Reduction::L2 => {
+                Reduction::L2 | Reduction::SumOfSquares => {
                     let pairs: Vec<_> = group.iter().map(|x| (*x, *x)).collect();
                     let squares = self.domain.dot(&pairs)?;
-                    self.domain.unary(Unary::Power(0.5), squares)?
+                    if by == Reduction::L2 {
+                        self.domain.unary(Unary::Power(0.5), squares)?
+                    } else {
+                        squares
+                    }
                 }
                 Reduction::Max | Reduction::Min | Reduction::Product => {
                     let f = match by {

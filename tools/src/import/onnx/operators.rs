@@ -235,6 +235,7 @@ fn operator(
         "ReduceMin" => reduce(Reduction::Min),
         "ReduceProd" => reduce(Reduction::Product),
         "ReduceL2" => reduce(Reduction::L2),
+        "ReduceSumSquare" => reduce(Reduction::SumOfSquares),
         "LayerNormalization" => Some(Op::LayerNorm {
             axis: axis(-1),
             epsilon: epsilon(int_epsilon),
