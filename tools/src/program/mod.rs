@@ -255,6 +255,8 @@ pub enum Op {
         /// Added to the variance.
         epsilon: f64,
     },
+    /// The mean over all axes behind the second, which stay.
+    PlaceMean,
     /// `x`, gain, bias, mean, variance.
     BatchNorm {
         /// Added to the variance.

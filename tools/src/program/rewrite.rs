@@ -317,6 +317,15 @@ fn hard_sigmoid(s: &mut Symbols, x: Id) -> Option<(f64, Value)> {
 
 /// A maximum, a minimum or a comparison.
 pub(super) fn pair(s: &mut Symbols, f: Binary, a: Value, b: Value) -> Option<Value> {
+    // The place of the largest, compared with one place.
+    if let (Binary::Equal, Value::Of(place), Value::Known(at))
+    | (Binary::Equal, Value::Known(at), Value::Of(place)) = (f, a, b)
+        && let Formula::Place(group, 1, 0) = s.formula(place).clone()
+        && at.fract() == 0.0
+        && (0.0..group.len() as f64).contains(&at)
+    {
+        return Some(s.make(Formula::IsLargest(group, 1, at as u32)));
+    }
     let (Value::Of(a), Value::Of(b)) = (a, b) else {
         return None;
     };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::layout::{self, axes, axis, filled, sizes, split, strided, volume};
 use super::sums::turned;
-use super::{Array, Binary, Node, Op, Program, Refusal, Unary};
+use super::{Array, Binary, Node, Op, Program, Reduction, Refusal, Unary};
 
 /// What stands for a number, and the functions of it. Errors are sentences about the operation that
 /// asked: `mixes the rows of the batch`.
@@ -277,6 +277,13 @@ impl<D: Domain> Walk<'_, D> {
                     y = self.binary(Binary::Add, &y, input(2)?)?;
                 }
                 y
+            }
+            Op::PlaceMean => {
+                let axes: Vec<i64> = (2..input(0)?.shape.len() as i64).collect();
+                if axes.is_empty() {
+                    return Err("averages places where there are none".into());
+                }
+                self.reduce(Reduction::Mean, input(0)?, &axes, true)?
             }
             Op::GroupNorm { groups, epsilon } => {
                 self.group_norm(input(0)?, [input(1)?, input(2)?], *groups, *epsilon)?

@@ -98,8 +98,11 @@ fn codes(s: &Symbols, gate: Id, mixing: &mut Option<Rc<[Id]>>) -> Option<Codes> 
     };
     let mut found: Codes = Vec::new();
     for (term, factor) in terms.iter() {
-        let (mut bits, mut selector, mut sign) = (Vec::new(), None, 1.0);
-        let mut open = vec![*term];
+        let (product, inner, 0.0) = s.affine(*term) else {
+            return None;
+        };
+        let (mut bits, mut selector, mut sign) = (Vec::new(), None, inner);
+        let mut open = vec![product];
         while let Some(id) = open.pop() {
             match s.formula(id) {
                 Formula::Product(a, b) if bits.len() <= MOST_BITS => open.extend([*a, *b]),

@@ -113,6 +113,17 @@ impl<'p> Vectors<'p> {
             if let Some(features) = self.features(&at) {
                 break self.add(at, Vector::Features(features));
             }
+            // A mixture that is scaled is a mixture of scaled experts as well, and not the one that
+            // others read.
+            if let Some((step, from)) = self.scale(&at)
+                && from.iter().all(|id| {
+                    matches!(self.symbols.formula(*id), Formula::Sum(terms, _) if terms.len() > 1)
+                })
+            {
+                chain.push((at, Rc::new(step)));
+                at = from;
+                continue;
+            }
             if let Some((kind, logits, experts)) = self.mixture(&at)? {
                 let logits = self.of(logits, depth + 1)?;
                 let experts = experts.into_iter().map(|e| self.of(e, depth + 1));

@@ -187,10 +187,17 @@ def model_case(name, k, make, writers=WRITERS, **facts):
 ACTIVATIONS = ["relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "sigmoid",
                "hard_sigmoid", "hard_silu", "relu6", "leaky_relu", "mish"]
 SPREAD = [("saved", "onnx"), ("tflite", "saved"), ("onnx", "tflite")]
+
+
+def spread(at, name):
+    """Two of the three; the exact gelu of Keras has no ONNX (Erfc)."""
+    return [w for w in SPREAD[at % 3] if (name, w) != ("gelu", "onnx")]
+
+
 for at, name in enumerate(ACTIVATIONS):
-    model_case(f"keras-act-{name}", keras, lambda k, name=name: m.mmoe(k, act=name), SPREAD[at % 3])
+    model_case(f"keras-act-{name}", keras, lambda k, name=name: m.mmoe(k, act=name), spread(at, name))
 for at, name in enumerate(["relu", "elu", "selu", "gelu", "swish", "softplus", "tanh", "hard_sigmoid"]):
-    model_case(f"tfkeras-act-{name}", tf_keras, lambda k, name=name: m.mmoe(k, act=name), SPREAD[at % 3])
+    model_case(f"tfkeras-act-{name}", tf_keras, lambda k, name=name: m.mmoe(k, act=name), spread(at, name))
 for k, short in ((keras, "keras"), (tf_keras, "tfkeras")):
     model_case(f"{short}-prelu", k, lambda k: m.mmoe(k, act=lambda: k.layers.PReLU()))
     model_case(f"{short}-batch-norm", k, lambda k: m.mmoe(k, norm=lambda: k.layers.BatchNormalization()))

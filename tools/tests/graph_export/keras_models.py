@@ -121,7 +121,7 @@ def esmm(k):
 
 def bottom(k):
     x = k.Input((10,), name="x")
-    h = dense(k, dense(k, x, 9, "gelu"), 7, "gelu")
+    h = dense(k, dense(k, x, 9, "silu" if k.__name__ == "keras" else "swish"), 7, "tanh")
     return k.Model(x, heads(k, [h, h, h], ("sigmoid", "linear", "softmax")))
 
 

@@ -18,7 +18,7 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
 
-def export(folder, model, inputs=10, *, dynamo, opset, batch=None, names=None, shape=None, then=None):
+def export(folder, model, inputs=10, *, dynamo, opset, batch=None, names=None, shape=None, then=None, **more):
     """One ONNX file. `inputs`: features, or sizes by input; `shape`: how one input lies."""
     model = m.trained(model)
     x = rows(inputs if isinstance(inputs, int) else sum(inputs.values()))
@@ -39,7 +39,12 @@ def export(folder, model, inputs=10, *, dynamo, opset, batch=None, names=None, s
             size = torch.export.Dim("batch")
             facts["dynamic_shapes"] = tuple({0: size} for _ in args)
         torch.onnx.export(model, example, folder / "model.onnx", dynamo=True, verbose=False,
-                          external_data=False, **facts)
+                          external_data=False, **facts, **more)
+        # Where in the Python code each node came from is most of such a file.
+        written = onnx.load(folder / "model.onnx")
+        for node in written.graph.node:
+            del node.metadata_props[:]
+        onnx.save(written, folder / "model.onnx")
     else:
         if not batch:
             facts["dynamic_axes"] = {n: {0: "batch"} for n in [*given, *names]}
@@ -86,6 +91,10 @@ both("torch-stem", "PyTorch", lambda: m.MMoE(stem=9, act=nn.SiLU))
 both("torch-joined-outputs", "PyTorch",
      lambda: m.MMoE(join=True, tasks=("sigmoid", "linear", "relu")), names=["y"])
 both("torch-classes", "PyTorch", lambda: m.MMoE(tasks=("softmax", "sigmoid")))
+for name in ("loop", "broadcast", "sum0"):
+    both(f"torch-unoptimized-{name}", "PyTorch", lambda name=name: m.MMoE(mixing=name), legacy=False,
+         optimize=False)
+both("torch-unoptimized-sequences", "PyTorch", m.Chunks, legacy=False, optimize=False)
 for levels in (1, 2, 3):
     both(f"torch-ple{levels}", "PyTorch", lambda levels=levels: m.PLE(levels=levels))
 both("torch-ple2-three-tasks", "PyTorch", lambda: m.PLE(tasks=3, own=1, act=nn.Tanh))

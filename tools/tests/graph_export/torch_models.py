@@ -312,6 +312,24 @@ class Slices(nn.Module):
         return tuple(t(weigh("broadcast", F.softmax(g(x), 1), e)) for g, t in zip(self.gates, self.towers))
 
 
+class Chunks(nn.Module):
+    """Experts by unbind and chunk, which exporters write as sequences of arrays."""
+
+    def __init__(self, inputs=10, experts=3, units=6):
+        super().__init__()
+        self.expert = nn.Linear(inputs, experts * units)
+        self.gate = nn.Linear(inputs, experts)
+        self.towers = nn.ModuleList(nn.Linear(units, 1) for _ in range(2))
+        self.experts, self.units = experts, units
+
+    def forward(self, x):
+        e = F.relu(self.expert(x)).chunk(self.experts, dim=1)
+        g = F.softmax(self.gate(x), -1).split(1, dim=1)
+        y = sum(a * b for a, b in zip(g, e))
+        rows = torch.stack([y, y * 2], 1).unbind(1)
+        return tuple(t(r) for t, r in zip(self.towers, rows))
+
+
 class Sequence(nn.Module):
     """Steps of a sequence enter; their mean, or all of them in a row, is what the model reads."""
 

@@ -7,7 +7,7 @@ use crate::program::build::{Builder, Label};
 use crate::program::{Array, Binary, Op, Reduction, Unary};
 
 /// Attributes of a node, by name.
-struct Attributes<'n>(&'n Node);
+pub(super) struct Attributes<'n>(pub(super) &'n Node);
 
 impl Attributes<'_> {
     fn find(&self, name: &str) -> Option<&Attribute> {
@@ -19,7 +19,7 @@ impl Attributes<'_> {
         found.map_or(default, shortest)
     }
 
-    fn int(&self, name: &str, default: i64) -> i64 {
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
         self.find(name).and_then(|a| a.int).unwrap_or(default)
     }
 
@@ -246,6 +246,7 @@ fn operator(
             epsilon: epsilon(int_epsilon),
             rms: true,
         }),
+        "GlobalAveragePool" => Some(Op::PlaceMean),
         "InstanceNormalization" => Some(Op::GroupNorm {
             groups: None,
             epsilon: epsilon(int_epsilon),

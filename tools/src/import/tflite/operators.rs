@@ -157,6 +157,14 @@ pub(super) fn translate(
     let name = outputs.first().map_or("", |o| names[*o].as_str());
     let label = Label { kind, name };
     let options = Options(operator.table(field::operator::OPTIONS));
+    // Weights of another type are as known as they were before.
+    if label.kind == "DEQUANTIZE"
+        && let (&[Some(from)], &[to]) = (&inputs[..], &outputs[..])
+        && let Some(array) = b.known(from).cloned()
+    {
+        b.know(to, array);
+        return Ok(());
+    }
     let made = known(b, label, options, &inputs, outputs.len());
     match made {
         Some(Made::Value(value)) => b.node(Op::Identity, label, &[Some(value)], outputs),
