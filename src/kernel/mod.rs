@@ -11,6 +11,7 @@
 //! core itself.
 
 mod active;
+mod hot;
 mod order;
 pub mod portable;
 mod row;
@@ -58,6 +59,8 @@ pub use x86_64::avx512::{
 };
 
 pub use active::{Active, ActiveColumns};
+pub use hot::HotInput;
+pub(crate) use hot::one_of;
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{

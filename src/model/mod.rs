@@ -404,7 +404,7 @@ where
         );
         let to = Buffers {
             weights,
-            stream: &mut *stream,
+            stream: &mut stream,
             mixtures: mixtures.each_mut(),
         };
         let run = self.trunk.last::<M, F, R>(x, streams, request, to);

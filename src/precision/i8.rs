@@ -2,7 +2,7 @@
 
 use super::{I16, Matrix, Packing, Panels, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel::{self, ActiveColumns, Row};
+use crate::kernel::{self, ActiveColumns, HotInput, Row};
 use crate::number::Q16;
 use crate::rows;
 use core::marker::PhantomData;
@@ -56,6 +56,17 @@ impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN,
             .map(|z| -> &mut [i32] { zerocopy::transmute_mut!(&mut **z) });
         let mut z = rows::collect::<_, { rows::MOST }>(z);
         K::logits_rows(self.weights.as_flattened(), &self.rows, x, &mut z);
+    }
+    fn hot(&self, x: HotInput<'_, i16>, y: &mut [i16], relu: bool) {
+        K::hot(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
+    }
+    fn hot_logits(&self, x: HotInput<'_, i16>, z: &mut [Q16]) {
+        K::hot_logits(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
     }
     type Partial = i32;
     fn begin(&self, x: &[i16], sums: &mut [i32]) {

@@ -1,7 +1,7 @@
 //! Packings: orders in which int8 weights are stored.
 
 use crate::blob::PackingKind;
-use crate::kernel::{self, ActiveColumns, Row};
+use crate::kernel::{self, ActiveColumns, HotInput, Row};
 
 /// A packing: an order in which the int8 weights of a layer are stored, with the kernels that read it.
 pub trait Packing: 'static {
@@ -23,6 +23,10 @@ pub trait Packing: 'static {
             Self::logits(w, rows, x, z);
         }
     }
+    /// Computes activations from numbers and codes.
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16);
+    /// Computes logits from numbers and codes.
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]);
     /// Adds the columns from `from` on, of `total`, to the rows' sums.
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
     /// Adds the columns that are not zero, of `total`, to the rows' sums.
@@ -58,6 +62,12 @@ impl Packing for Panels {
     fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
         kernel::logits_rows_i8(w, rows, x, z);
     }
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
+        kernel::hot_dense_i8(w, rows, x, y, floor);
+    }
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]) {
+        kernel::hot_logits_i8(w, rows, x, z);
+    }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8(w, total, from, x, sums);
     }
@@ -80,6 +90,12 @@ impl Packing for Quad {
     fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
         kernel::logits_rows_i8_quad(w, rows, x, z);
     }
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
+        kernel::hot_dense_i8_quad(w, rows, x, y, floor);
+    }
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]) {
+        kernel::hot_logits_i8_quad(w, rows, x, z);
+    }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_quad(w, total, from, x, sums);
     }
@@ -95,6 +111,12 @@ impl Packing for Pairs {
     }
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8_pairs(w, rows, x, z);
+    }
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
+        kernel::hot_dense_i8_pairs(w, rows, x, y, floor);
+    }
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]) {
+        kernel::hot_logits_i8_pairs(w, rows, x, z);
     }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_pairs(w, total, from, x, sums);

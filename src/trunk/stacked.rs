@@ -122,7 +122,7 @@ fn rounded<M: Math, F: ExpertFilter, L: Trunk<Act = A>, A: Element, const R: usi
     );
     let to = Buffers {
         weights,
-        stream: &mut *stream,
+        stream: &mut stream,
         mixtures: mixtures.each_mut(),
     };
     let run = trunk.last::<M, F, R>(x, before, request, to);

@@ -467,11 +467,10 @@ impl<F: Finish> Work<'_, '_, '_, F> {
             for (i, sums) in sums.into_iter().enumerate() {
                 let y = self.y.get_unchecked_mut(b + i).as_mut_ptr();
                 for (k, sums) in sums.into_iter().enumerate() {
-                    let sum = if S == 1 {
-                        sums[0]
-                    } else {
-                        U::add(sums[0], sums[S - 1])
-                    };
+                    let mut sum = U::zero();
+                    for part in sums {
+                        sum = U::add(sum, part);
+                    }
                     let row = 4 * (p + k);
                     let rows = self.rows.as_ptr().add(row);
                     self.finish.four(U::rows(sum), rows, y.add(row));
@@ -528,8 +527,13 @@ unsafe fn step<U: Unit, const QUAD: bool, const P: usize, const B: usize, const 
         for (sums, x) in sums.iter_mut().zip(x) {
             let [first, second] = U::inputs(x.add(j), len);
             for (sums, [a, b]) in sums.iter_mut().zip(&columns) {
-                sums[0] = U::dot(sums[0], *a, first);
-                sums[S - 1] = U::dot(sums[S - 1], *b, second);
+                // The first and the last chain, which are one where `S` is 1.
+                if let Some(sum) = sums.first_mut() {
+                    *sum = U::dot(*sum, *a, first);
+                }
+                if let Some(sum) = sums.last_mut() {
+                    *sum = U::dot(*sum, *b, second);
+                }
             }
         }
     }
