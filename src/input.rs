@@ -1,6 +1,6 @@
 //! Input stages: how the features that a caller has become the activations that a trunk reads.
 
-use crate::blob::{Check, InputRecord};
+use crate::blob::{Check, FeatureCheck, InputRecord};
 use crate::bytes::InPlace;
 use crate::kernel;
 use crate::number::Element;
@@ -28,8 +28,12 @@ pub trait InputStage: InPlace {
     type Out;
     /// Bytes of the buffer that it needs.
     const SCRATCH: usize;
+    /// Whether it is a front end, whose features the blob describes.
+    const RECORD: bool = false;
     /// Appends its record to the description that `load` compares with the blob.
     fn describe(to: &mut Check<'_>);
+    /// Compares the features of a front end with those of the blob.
+    fn features(_: &mut FeatureCheck<'_>) {}
     /// Calls `f` with the trunk's input, and with how many features were NaN or out of range where
     /// the stage counts that.
     fn with<R>(&self, x: Self::From<'_>, f: impl FnOnce(&Self::Out, InputCounts) -> R) -> R;

@@ -110,6 +110,9 @@ where
         T: Towers<Act = A, In = L::Stream, Count = L::Count>,
     {
         blob::compare(blob, Self::describe::<A, I>, size_of::<Self>())?;
+        if S::RECORD {
+            blob::compare_features(blob, S::features)?;
+        }
         let weights = blob.weights;
         Self::try_ref_from_bytes(weights).map_err(|_| LoadError::Alignment {
             offset: weights.as_ptr() as usize as u32 & 63,
@@ -233,7 +236,11 @@ where
         self.traced(x, skip)
     }
 
-    fn traced<F: ExpertFilter>(&self, x: S::From<'_>, filter: F) -> Traced<T::Shown, L::GateWeights> {
+    fn traced<F: ExpertFilter>(
+        &self,
+        x: S::From<'_>,
+        filter: F,
+    ) -> Traced<T::Shown, L::GateWeights> {
         self.input.with(x, |q, input| {
             let (mut raw, mut gates) = (T::Out::new_zeroed(), L::GateWeights::new_zeroed());
             let request = Request {
