@@ -152,6 +152,7 @@ pub fn wide() -> Graph {
         name: "wide".into(),
         version: 0,
         inputs,
+        front: None,
         feature_names: vec![],
         nodes,
         tasks,
