@@ -3,5 +3,6 @@
 
 pub mod machine;
 pub mod models;
+pub mod page;
 pub mod plain;
 pub mod race;

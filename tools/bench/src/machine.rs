@@ -81,9 +81,23 @@ macro_rules! peak {
 }
 
 #[cfg(target_arch = "x86_64")]
-peak!(fma_256, "avx2,fma", x86_64, _mm256_set1_ps, _mm256_fmadd_ps, 12);
+peak!(
+    fma_256,
+    "avx2,fma",
+    x86_64,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps,
+    12
+);
 #[cfg(target_arch = "x86_64")]
-peak!(fma_512, "avx512f", x86_64, _mm512_set1_ps, _mm512_fmadd_ps, 12);
+peak!(
+    fma_512,
+    "avx512f",
+    x86_64,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps,
+    12
+);
 #[cfg(target_arch = "aarch64")]
 peak!(fma_128, "neon", aarch64, vdupq_n_f32, vfmaq_f32, 16);
 
