@@ -1,0 +1,1 @@
+//! One front end of every feature, typed and shape-erased.
