@@ -1,7 +1,8 @@
 //! Random front ends, shape-erased.
 
 use super::assert_elements;
-use mmoe::{Dynamic, RunError, Value};
+use mmoe::{Dynamic, RunError, Value, kernel};
+use std::collections::HashMap;
 use testkit::Rng;
 use testkit::fronts::{self, Naive, with_values};
 
@@ -49,6 +50,50 @@ fn front_ends(seed: u64, rounds: usize, rows: usize) -> usize {
 #[test]
 fn a_front_end_makes_what_maps_and_vectors_make() {
     assert!(front_ends(1, 400, 30) > 100_000);
+}
+
+/// Ids and texts, looked up among sorted ones and in maps. `LOOK_UPS=10000000` runs more of them.
+#[test]
+fn look_ups_find_what_maps_find() {
+    let wanted = std::env::var("LOOK_UPS").map_or(400_000, |n| n.parse().unwrap());
+    let mut rng = Rng::new(5);
+    let (mut done, mut found) = (0, 0);
+    while done < wanted {
+        let n = rng.within(1, 6000);
+        let seed = rng.bits() as u32;
+        // Half of the tables have keys close together, so that neighbours are looked up too.
+        let mask = rng.pick(&[u32::MAX, 4 * n as u32]);
+        let mut keys: Vec<u32> = (0..n).map(|_| rng.bits() as u32 & mask).collect();
+        keys.extend((0..n / 2).map(|i| kernel::token(seed, i.to_string().as_bytes())));
+        keys.sort_unstable();
+        keys.dedup();
+        let map: HashMap<u32, u32> = (0..).zip(&keys).map(|(i, k)| (*k, i)).collect();
+        let mut floats: Vec<f32> = keys.iter().map(|k| f32::from_bits(*k)).collect();
+        floats.retain(|x| !x.is_nan());
+        floats.sort_by(f32::total_cmp);
+        for _ in 0..4000 {
+            let key = match rng.below(4) {
+                0 => rng.bits() as u32,
+                1 => kernel::token(seed, rng.below(n).to_string().as_bytes()),
+                _ => rng
+                    .pick(&keys)
+                    .wrapping_add(rng.below(3) as u32)
+                    .wrapping_sub(1),
+            };
+            let code = kernel::find(&keys, key);
+            assert_eq!(code, map.get(&key).copied(), "{key} of {n} keys");
+            found += usize::from(code.is_some());
+            let x = f32::from_bits(key);
+            let below = if x.is_nan() {
+                floats.len()
+            } else {
+                floats.partition_point(|b| *b <= x)
+            };
+            assert_eq!(kernel::bucket_f32(&floats, x), below as u32, "{x}");
+            done += 2;
+        }
+    }
+    assert!(found > wanted / 8, "{found} of {wanted} found");
 }
 
 #[test]
