@@ -45,12 +45,11 @@ pub(crate) fn walk<M: Math, F: ExpertFilter, L: Level + ?Sized, X: Inputs<L::In>
     } = to;
     let asked = request.tasks;
     let none = <L::Act as Element>::NONE;
-    let threshold = request.filter.threshold::<L::Act>();
     // The weight that counts for a gate and an expert, or `None` where the expert is left out.
     // `F::SKIPS` is a constant: without a filter the comparison with the threshold is not compiled.
     let weight = |weights: &L::GateWeights, gate: usize, expert: usize| {
         let g = level.weight(weights, gate, expert);
-        let skipped = if F::SKIPS && g < threshold {
+        let skipped = if F::SKIPS && request.filter.leaves_out::<L::Act>(g) {
             true
         } else {
             g == none && !level.always(gate, expert)

@@ -133,6 +133,7 @@ const TRUTH: &[(&str, &[&str])] = &[
         "rechub-ple-2-2-1-leakyrelu.pt",
         &["hidden layers: leaky_relu(0.01)"],
     ),
+    ("rechub-aitm-3.pt", &["hidden layers: relu"]),
     ("rechub-mmoe-act-relu6.pt", &["hidden layers: relu6"]),
     (
         "tz-mmoe-act-nn.LeakyReLU-no.pt",
@@ -201,6 +202,44 @@ fn the_search_takes_what_is_true_or_nothing() {
             }
             Outcome::Undecided { why, .. } => panic!("{file}: {why}"),
         }
+    }
+}
+
+/// Files that state all that matters, of kinds that had to be put together: towers that read the
+/// towers before them, and gates without a softmax.
+#[test]
+fn files_that_leave_nothing_open_give_the_frameworks_outputs() {
+    for file in [
+        "mtreclib-aitm-0.pt",
+        "keras-k3-packed-gact-linear.keras",
+        "keras-k3-tf2-gact-linear.keras",
+    ] {
+        let place = Place::new();
+        let base = format!("open-questions/{}", file.rsplit_once('.').unwrap().0);
+        let at = |end: &str| fixture(&format!("{base}{end}")).display().to_string();
+        let weights = fixture(&format!("open-questions/{file}"))
+            .display()
+            .to_string();
+        let (tasks, golden) = (at(".tasks.toml"), at(".golden.npz"));
+        let blob = place.at("m.mmoe");
+        ok(&format!("convert {weights} --spec {tasks} -o {blob}"));
+        ok(&format!("verify {blob} --golden {golden} --tolerance 1e-5"));
+        // The spec that describes it says as much.
+        let spec = place.at("s.toml");
+        ok(&format!(
+            "inspect {weights} --spec {tasks} --write-spec {spec}"
+        ));
+        let again = place.at("again.mmoe");
+        ok(&format!("convert {weights} --spec {spec} -o {again}"));
+        ok(&format!(
+            "verify {again} --golden {golden} --tolerance 1e-5"
+        ));
+        // In integers too.
+        let line = format!("--precision i8 --calibration {golden} -o {blob}");
+        ok(&format!("convert {weights} --spec {tasks} {line}"));
+        ok(&format!(
+            "verify {blob} --golden {golden} --tolerance 2.5e-2"
+        ));
     }
 }
 

@@ -368,13 +368,7 @@ impl Assembler {
             GateKindPlan::TopK { k, renormalise } => GateKind::TopK { k, renormalise },
             GateKindPlan::DSelectK { k } => GateKind::DSelectK { k },
             GateKindPlan::Constant(_) => GateKind::Constant,
-            GateKindPlan::Linear => {
-                return Err(ModelError::Unsupported {
-                    place: name.clone(),
-                    what: "a gate whose weights are its logits (`linear`)".into(),
-                    remedy: "gates are softmax, sigmoid, hard, top_k, dselect_k or constant".into(),
-                });
-            }
+            GateKindPlan::Linear => GateKind::Linear,
         };
         if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind
             && (k == 0 || k > order.len())
@@ -488,7 +482,8 @@ impl Assembler {
         if !dselect {
             last.select(order);
         }
-        if last.is_constant() {
+        // What does not depend on the input is stored; a linear gate's weights might not fit.
+        if last.is_constant() && kind != GateKind::Linear {
             let weights = eval::gate_weights(kind, order.len(), &last.bias);
             self.folded.push(format!(
                 "{name}: its kernel `{}` is zero, so its weights are the same for every input → a \
@@ -588,7 +583,10 @@ impl Assembler {
             };
             *width = rows.outputs;
             steps.push(Step::Dense(Matrix::new(
-                weight.parts()[0].name.clone(),
+                weight
+                    .parts()
+                    .first()
+                    .map_or_else(|| "blocks".into(), |part| part.name.clone()),
                 rows.inputs,
                 rows.outputs,
                 rows.data,
@@ -823,6 +821,7 @@ fn pointwise(function: Pointwise) -> (Option<(f64, f64)>, Activation) {
         Pointwise::Mish => Activation::Mish,
         Pointwise::Softsign => Activation::Softsign,
         Pointwise::Exp => Activation::Exp,
+        Pointwise::Square => Activation::Square,
     };
     (None, plain)
 }

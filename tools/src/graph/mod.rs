@@ -177,6 +177,8 @@ pub enum GateKind {
     Softmax,
     /// Each weight `sigmoid(z_i)`, not normalised.
     Sigmoid,
+    /// Each weight `z_i` itself.
+    Linear,
     /// Weight 1 for the largest logit, 0 for the rest; ties to the lowest index.
     Hard,
     /// The `k` largest logits; ties to the lowest index.
@@ -371,6 +373,8 @@ pub enum Activation {
     },
     /// `e^x`.
     Exp,
+    /// `x²`.
+    Square,
 }
 
 impl Activation {
@@ -394,6 +398,7 @@ impl Activation {
             Self::HardSwish => plain(ActivationKind::HardSwish),
             Self::Clip { low, high } => (ActivationKind::Clip, [low, high, 0.0]),
             Self::Exp => plain(ActivationKind::Exp),
+            Self::Square => plain(ActivationKind::Square),
         }
     }
 
@@ -435,7 +440,8 @@ impl Activation {
             | Self::Mish
             | Self::Softsign
             | Self::HardSwish
-            | Self::Exp => true,
+            | Self::Exp
+            | Self::Square => true,
         }
     }
 }
