@@ -127,8 +127,8 @@ pub use dynamic::{Dynamic, GateInfo, RunError, Task};
 pub use gate::Gate;
 pub use input::Raw;
 pub use layer::{
-    Clip, Dense, Elu, Exp, Gelu, GeluTanh, HardSwish, Head, LeakyRelu, Linear, Logits, Mish, Relu,
-    Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Square, Tanh,
+    Clip, Dense, Elu, Exp, Gelu, GeluTanh, HardSwish, Head, Hot, LeakyRelu, Linear, Logits, Mish,
+    Relu, Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Square, Tanh,
 };
 pub use level::{CgcLevel, ExtractionLevel, MmoeLevel, SkipBelow, TaskMask};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, Run, SharedBottom, Traced};

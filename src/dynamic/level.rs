@@ -1,11 +1,12 @@
 //! A prediction of the shape-erased model: the walk over the levels of its blob.
 
-use super::element::{Erased, constant, copy, layer};
+use super::element::{Erased, Read, constant, copy, layer};
 use super::scratch::{At, Buffers, Layout, Work, gate_weights as stored_weights};
 use super::{RunError, required_towers};
 use crate::blob::{
     Blob, LayerKind, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord,
 };
+use crate::kernel::HotInput;
 use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
 use crate::math::{Libm, Math};
 use zerocopy::{FromBytes, IntoBytes};
@@ -112,7 +113,7 @@ impl ErasedLevel<'_, '_> {
         x: &[A],
         a: &mut [A],
         b: &mut [A],
-        last: impl FnOnce(Option<&LayerRecord>, &[u8], &[A]) -> Option<()>,
+        last: impl FnOnce(Option<&LayerRecord>, &[u8], Read<'_, A>) -> Option<()>,
     ) -> Option<()> {
         let mut weights = self.blob.weights.get(at.weights as usize..)?;
         let layers = self
@@ -120,6 +121,16 @@ impl ErasedLevel<'_, '_> {
             .layers
             .get(at.layer as usize..)?
             .get(..n.layers as usize)?;
+        let (x, layers) = match layers {
+            [hot, fed, ..] if hot.kind() == Some(LayerKind::Hot) => {
+                let (columns, dense) = (fed.inputs.get(), hot.outputs.get());
+                let (one, rest) = u32::ref_from_prefix(weights).ok()?;
+                weights = rest;
+                let x = HotInput::new(columns.into(), dense.into(), *one, x)?;
+                (Read::Hot(x), layers.get(1..)?)
+            }
+            layers => (Read::All(x), layers),
+        };
         let Some((end, before)) = layers.split_last() else {
             return last(None, weights, x);
         };
@@ -135,7 +146,7 @@ impl ErasedLevel<'_, '_> {
                 if first {
                     x
                 } else {
-                    src.get(..l.inputs.get() as usize)?
+                    Read::All(src.get(..l.inputs.get() as usize)?)
                 },
                 y,
             )?;
@@ -149,7 +160,7 @@ impl ErasedLevel<'_, '_> {
             if first {
                 x
             } else {
-                src.get(..end.inputs.get() as usize)?
+                Read::All(src.get(..end.inputs.get() as usize)?)
             },
         )
     }
@@ -203,7 +214,7 @@ impl ErasedLevel<'_, '_> {
         self.layers::<A, M>(n, place, Self::input(n, x)?, a, b, |l, w, x| match l {
             Some(l) => layer::<A, M>(l, w, x, h),
             None => {
-                copy(x, h);
+                copy(x.all()?, h);
                 Some(())
             }
         })
@@ -411,7 +422,7 @@ fn towers<A: Erased, M: Math>(
             }
             None => {
                 activations = true;
-                copy(x, h);
+                copy(x.all()?, h);
                 Some(())
             }
         })?;

@@ -11,6 +11,7 @@
 //! core itself.
 
 mod active;
+mod hot;
 mod order;
 pub mod portable;
 mod row;
@@ -47,6 +48,8 @@ pub use arm_vfp::{accumulate_f32, gemv_f32};
 pub use rv32im::{accumulate_i8, dense_i8, logits_i8};
 
 pub use active::{Active, ActiveColumns};
+pub use hot::HotInput;
+pub(crate) use hot::one_of;
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{

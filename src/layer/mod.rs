@@ -7,6 +7,7 @@
 
 mod activation;
 mod dense;
+mod hot;
 mod norm;
 mod pointwise;
 mod prefixed;
@@ -19,6 +20,7 @@ pub use activation::{
     Silu, Softplus, Softsign, Square, Tanh,
 };
 pub use dense::{Dense, Head, Logits};
+pub use hot::{Hot, HotColumns};
 pub use norm::{
     Centred, GroupNorm, Grouped, LayerNorm, Length, MeanSquare, Norm, NormRule, RmsNorm, UnitNorm,
 };

@@ -24,6 +24,23 @@ impl Element for f32 {
     const CONVERTS: bool = false;
     type Scales<const N: usize> = [f32; 0];
 
+    fn from_code(code: u32) -> f32 {
+        // Up to here every whole number is an f32.
+        if code <= 1 << 24 { code as f32 } else { -1.0 }
+    }
+    fn column(self) -> usize {
+        // The cast saturates and drops fractions, and makes 0 of NaN: none of these comes back.
+        let code = self as u32;
+        if code as f32 == self {
+            code as usize
+        } else {
+            usize::MAX
+        }
+    }
+    fn hot(_: i16) -> f32 {
+        1.0
+    }
+
     fn with_features<const N: usize, R>(
         _: &[f32; 0],
         x: &[f32; N],

@@ -27,6 +27,17 @@ impl Element for i16 {
     const CONVERTS: bool = true;
     type Scales<const N: usize> = [InputScale; N];
 
+    fn from_code(code: u32) -> i16 {
+        if code < 0x7fff { code as i16 + 1 } else { 0 }
+    }
+    fn column(self) -> usize {
+        // What is not above 0 wraps to beyond every column.
+        (self as isize as usize).wrapping_sub(1)
+    }
+    fn hot(one: i16) -> i16 {
+        one
+    }
+
     fn with_features<const N: usize, R>(
         scales: &[InputScale; N],
         x: &[f32; N],

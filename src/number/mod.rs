@@ -56,6 +56,18 @@ pub trait Element: Pod + Default {
     /// Whether features need a buffer to become activations.
     const CONVERTS: bool;
 
+    /// The activation that stands for a code in front of a [`Hot`](crate::layer::Hot) layer: in a
+    /// float model the number itself, in an integer model one more, since 0 is what NaN becomes.
+    /// A code that does not fit becomes one that names no column.
+    #[must_use]
+    fn from_code(code: u32) -> Self;
+    /// The hot column that an activation names; beyond every column where it names none.
+    #[must_use]
+    fn column(self) -> usize;
+    /// What a hot column counts: 1, in integer models as the layer stores it.
+    #[doc(hidden)]
+    fn hot(one: i16) -> Self;
+
     /// Calls `f` with the features as activations, and with how many were NaN or out of range
     /// (integers count them).
     fn with_features<const N: usize, R>(

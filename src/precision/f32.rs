@@ -2,7 +2,7 @@
 
 use super::{Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
-use crate::kernel::{self, ActiveColumns};
+use crate::kernel::{self, ActiveColumns, HotInput};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// f32 weights and f32 arithmetic.
@@ -56,6 +56,15 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
     }
     fn logits(&self, x: &[f32], z: &mut [f32]) {
         kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, z);
+    }
+    fn hot(&self, x: HotInput<'_, f32>, y: &mut [f32], relu: bool) {
+        self.hot_logits(x, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn hot_logits(&self, x: HotInput<'_, f32>, z: &mut [f32]) {
+        kernel::hot_f32(self.weights.as_flattened(), &self.bias, x, z);
     }
     #[cfg(not(target_os = "none"))]
     fn dense4(group: [&Self; 4], x: &[f32], mut y: [&mut [f32]; 4], relu: bool) -> bool {

@@ -34,7 +34,7 @@ pub use w8::{MatrixW8, W8};
 
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::bytes::{InPlace, Pod};
-use crate::kernel::ActiveColumns;
+use crate::kernel::{ActiveColumns, HotInput};
 use crate::number::Element;
 
 /// The weights of one dense layer as they lie in flash.
@@ -45,6 +45,10 @@ pub trait Matrix<A: Element>: InPlace {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// Computes `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
+    /// Computes what [`dense`](Self::dense) computes, from numbers and codes.
+    fn hot(&self, x: HotInput<'_, A>, y: &mut [A], relu: bool);
+    /// Computes what [`logits`](Self::logits) computes, from numbers and codes.
+    fn hot_logits(&self, x: HotInput<'_, A>, z: &mut [A::Logit]);
     /// Does what [`dense`](Self::dense) does for four layers on one input, side by side. Returns
     /// `false`, and has done nothing, where that is no faster.
     #[doc(hidden)]

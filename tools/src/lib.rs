@@ -13,6 +13,7 @@
 //!   in the names.
 //! - [`convert`] turns a graph into a blob, and is the only way to do so: it quantizes where the
 //!   precision asks for it, packs the weights, and adds self-test rows.
+//! - [`front`] is the part of a graph that makes its vector of a record of raw fields.
 //! - [`eval`] evaluates a graph slowly and without the engine, and [`fixed_point`] does so for
 //!   integers. [`readback`] compares every new blob with them.
 //! - [`engine`] runs blobs as firmware does. [`data`] reads rows for it, and [`golden`] compares its
@@ -50,6 +51,7 @@ pub mod engine;
 pub mod error;
 pub mod eval;
 pub mod fixed_point;
+pub mod front;
 pub mod gate_stats;
 pub mod golden;
 pub mod graph;

@@ -42,6 +42,7 @@ fn valid() -> Graph {
         name: "m".into(),
         version: 0,
         inputs: vec![Input::new("x", 3)],
+        front: None,
         feature_names: Vec::new(),
         nodes: vec![
             node(Op::Expert, 0, 3, 4, vec![dense(3, 4)]),

@@ -12,7 +12,11 @@ panel!(panel4, i8, step, true, 4, 0 1 2 3);
 panel!(panel1, i8, step, true, 1, 0);
 
 #[inline(always)]
-fn scaled<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) -> [f32; N] {
+pub(super) fn scaled<const N: usize>(
+    mut acc: [f32; N],
+    scale: &[f32; N],
+    bias: &[f32; N],
+) -> [f32; N] {
     for ((acc, scale), bias) in acc.iter_mut().zip(scale).zip(bias) {
         *acc = *acc * scale + bias;
     }

@@ -15,6 +15,7 @@ pub(super) mod gemv_i8;
 pub(super) mod gemv_i8_pairs;
 mod gemv_i8_quad;
 mod gemv_w8;
+mod hot;
 mod layer_norm;
 mod mix;
 mod norm_f32;
@@ -53,6 +54,10 @@ pub use gemv_i8_pairs::{dense_i8_pairs, logits_i8_pairs};
 pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
 pub use gemv_i16::{dense_i16, logits_i16};
 pub use gemv_w8::gemv_w8;
+pub use hot::{
+    hot_dense_i8, hot_dense_i8_pairs, hot_dense_i8_quad, hot_dense_i16, hot_f32, hot_logits_i8,
+    hot_logits_i8_pairs, hot_logits_i8_quad, hot_logits_i16, hot_w8,
+};
 pub use layer_norm::layer_norm_f32;
 pub use mix::{mix_f32, mix_i16, product_q31, round_mixture_i16, signed_q15};
 pub use norm_f32::{rms_norm_f32, unit_norm_f32};

@@ -28,4 +28,18 @@ fn a_wrong_kernel_is_found() {
         y.iter_mut().for_each(|y| *y += 0.0);
     };
     assert!(!run(&wrong, &mut |_| {}));
+    let mut wrong = kernels!(mmoe::kernel::portable);
+    wrong.hot[1].1 = mmoe::kernel::portable::hot_dense_i8;
+    assert!(!run(&wrong, &mut |_| {}));
+    let mut wrong = kernels!(mmoe::kernel::portable);
+    wrong.hot_f32 = |w, bias, x, y| {
+        // The codes in another order.
+        let backwards: Vec<f32> = x.codes.iter().rev().copied().collect();
+        let x = mmoe::kernel::HotInput {
+            codes: &backwards,
+            ..x
+        };
+        mmoe::kernel::portable::hot_f32(w, bias, x, y);
+    };
+    assert!(!run(&wrong, &mut |_| {}));
 }

@@ -4,21 +4,15 @@
 //! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
 //! model and writes nothing.
 
-use mmoe::parallel::List3;
-use mmoe::{Binary, Multiclass, Dense, F32, Gate, Head, I8, Mmoe, Regression, Seq, W8};
-use mmoe_tools::convert::{Conversion, Precision};
-use mmoe_tools::data::Rows;
-use mmoe_tools::graph::{
-    Activation, Dense as Layer, GateKind, Graph, Input, Layer as Any, Node, Op, Output, Task,
-};
-use mmoe_tools::model::{Options, build};
-use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::{eval, import, plan::spec::Spec};
+use mmoe::{F32, I8, W8};
+use mmoe_bench::models::{B, C, W, blobs, census, edge, fixture, rows, wide};
+use mmoe_bench::plain::Plain;
+use mmoe_bench::race::{Contestant, race};
+use mmoe_tools::eval;
+use mmoe_tools::graph::Graph;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 use tract_onnx::prelude::*;
 
 const METHOD: &str = "\
@@ -46,37 +40,6 @@ same run over that of the contestant: above 1 is faster. A call is one row (batc
 - *tract*: tract-onnx running the ONNX file that the framework exported of the same weights; its \
                       outputs are held against ours (1e-4) before the race.
 ";
-
-type Contestant<'a> = (&'static str, Box<dyn FnMut() + 'a>);
-
-/// Fastest µs per call of each, taking turns.
-fn race(mut contestants: Vec<Contestant<'_>>) -> Vec<(&'static str, f64)> {
-    let counts: Vec<u32> = contestants
-        .iter_mut()
-        .map(|(_, f)| {
-            f();
-            let t = Instant::now();
-            f();
-            (Duration::from_millis(2).as_secs_f64() / t.elapsed().as_secs_f64().max(1e-8))
-                .clamp(1.0, 1e5) as u32
-        })
-        .collect();
-    let mut best = vec![f64::INFINITY; contestants.len()];
-    for _ in 0..40 {
-        for ((best, count), (_, f)) in best.iter_mut().zip(&counts).zip(&mut contestants) {
-            let t = Instant::now();
-            for _ in 0..*count {
-                f();
-            }
-            *best = best.min(t.elapsed().as_secs_f64() * 1e6 / f64::from(*count));
-        }
-    }
-    contestants
-        .iter()
-        .map(|(name, _)| *name)
-        .zip(best)
-        .collect()
-}
 
 fn rows_of_table(text: &mut String, model: &str, batch: usize, raced: &[(&'static str, f64)]) {
     let plain = raced[0].1;
@@ -240,168 +203,6 @@ fn main() {
     println!("{page}");
 }
 
-// The models: types, graphs, blobs and rows.
-
-type Tower<P> = Seq<Dense<32, 16, P>, Head<16, 1, P>>;
-type B<P> = Mmoe<
-    [Dense<499, 4, P>; 8],
-    [Gate<499, 8, P>; 2],
-    [Multiclass<Seq<Dense<4, 8, P>, Head<8, 2, P>>>; 2],
->;
-type C<P> = Mmoe<
-    [Seq<Dense<64, 64, P>, Dense<64, 32, P>>; 4],
-    [Gate<64, 4, P>; 3],
-    List3<Binary<Tower<P>>, Binary<Tower<P>>, Regression<Tower<P>>>,
->;
-type W<P> = Mmoe<
-    [Seq<Dense<512, 256, P>, Dense<256, 128, P>>; 8],
-    [Gate<512, 8, P>; 4],
-    [Regression<Seq<Dense<128, 64, P>, Head<64, 1, P>>>; 4],
->;
-
-fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/fixtures")
-        .join(path)
-}
-
-/// A linear congruential generator (Knuth's MMIX constants).
-struct Random(u64);
-
-impl Random {
-    /// −1 to 1.
-    fn next(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    }
-}
-
-fn rows<const N: usize>(count: usize) -> Vec<[f32; N]> {
-    let mut random = Random(99);
-    (0..count)
-        .map(|_| std::array::from_fn(|_| random.next()))
-        .collect()
-}
-
-fn census() -> Graph {
-    build(
-        import::read(&fixture("keras-mmoe-census/model_keras3.keras")).expect("reads"),
-        None,
-        Options::default(),
-    )
-    .expect("builds")
-    .graph
-}
-
-fn edge() -> Graph {
-    let spec =
-        Spec::parse(&std::fs::read_to_string(fixture("pytorch-edge/spec.toml")).expect("reads"))
-            .expect("parses");
-    build(
-        import::read(&fixture("pytorch-edge/model.safetensors")).expect("reads"),
-        Some(&spec),
-        Options::default(),
-    )
-    .expect("builds")
-    .graph
-}
-
-/// Seeded weights of about the size that training leaves.
-fn wide() -> Graph {
-    let mut random = Random(7);
-    let mut layers = |widths: &[usize], last: Activation| -> Vec<Any> {
-        let layer = |(i, w): (usize, &[usize])| {
-            let size = (3.0 / w[0] as f32).sqrt();
-            Any::Dense(Layer {
-                name: String::new(),
-                inputs: w[0],
-                outputs: w[1],
-                weight: (0..w[0] * w[1]).map(|_| random.next() * size).collect(),
-                bias: (0..w[1]).map(|_| random.next() * 0.1).collect(),
-                activation: if i + 2 == widths.len() {
-                    last
-                } else {
-                    Activation::Relu
-                },
-            })
-        };
-        widths.windows(2).enumerate().map(layer).collect()
-    };
-    let mut nodes = Vec::new();
-    for _ in 0..8 {
-        nodes.push(Node {
-            op: Op::Expert,
-            src: 0,
-            start: 0,
-            inputs: 512,
-            outputs: 128,
-            layers: layers(&[512, 256, 128], Activation::Relu),
-        });
-    }
-    for _ in 0..4 {
-        let op = Op::Gate {
-            kind: GateKind::Softmax,
-            sees: (1..=8).collect(),
-            temperature: 1.0,
-        };
-        nodes.push(Node {
-            op,
-            src: 0,
-            start: 0,
-            inputs: 512,
-            outputs: 128,
-            layers: layers(&[512, 8], Activation::Linear),
-        });
-    }
-    for t in 0..4 {
-        nodes.push(Node {
-            op: Op::Tower,
-            src: 9 + t,
-            start: 0,
-            inputs: 128,
-            outputs: 1,
-            layers: layers(&[128, 64, 1], Activation::Linear),
-        });
-    }
-    let tasks = (0..4)
-        .map(|t| Task {
-            name: format!("t{t}"),
-            output: Output::Linear { value: 13 + t },
-        })
-        .collect();
-    let inputs = vec![Input {
-        min: Some(-1.0),
-        max: Some(1.0),
-        ..Input::new("x", 512)
-    }];
-    Graph {
-        name: "wide".into(),
-        version: 0,
-        inputs,
-        feature_names: vec![],
-        nodes,
-        tasks,
-    }
-}
-
-/// The model in F32, W8 and I8, calibrated on `rows`.
-fn blobs(graph: &Graph, rows: &[f32]) -> [BlobBytes; 3] {
-    let calibration = Rows {
-        data: rows.to_vec(),
-        width: graph.width(0),
-    };
-    [Precision::F32, Precision::W8, Precision::I8].map(|precision| {
-        let conversion = Conversion {
-            calibration: Some(calibration.clone()),
-            ..Conversion::new(precision)
-        };
-        conversion.run(graph).expect("converts").bytes()
-    })
-}
-
 // What the engine is held against.
 
 /// Where peers stood on another machine, by the same plain loops.
@@ -420,83 +221,6 @@ for B, C and W at batch 1, 4,744, 3,571 and 259,638 µs at batch 256; as ratios 
 TFLite uses fused multiply-adds and hand-written kernels, and sums in whatever order is fast; here \
                      every result has the same bits on every machine.
 ";
-
-/// Plain loops over a graph, with all buffers made beforehand.
-struct Plain<'g> {
-    graph: &'g Graph,
-    /// Every dense layer as `w[out][in]`, node by node.
-    weights: Vec<Vec<Vec<Vec<f32>>>>,
-    /// The output of every layer of every node.
-    made: Vec<Vec<Vec<f32>>>,
-    /// The input, and what every node makes.
-    values: Vec<Vec<f32>>,
-}
-
-impl<'g> Plain<'g> {
-    fn new(graph: &'g Graph) -> Self {
-        let dense = |l: &'g Any| {
-            if let Any::Dense(d) = l {
-                d
-            } else {
-                unreachable!("these models have dense layers only")
-            }
-        };
-        let weights = graph.nodes.iter().map(|n| {
-            n.layers
-                .iter()
-                .map(dense)
-                .map(|d| d.weight.chunks(d.inputs).map(<[f32]>::to_vec).collect())
-                .collect()
-        });
-        let made = graph.nodes.iter().map(|n| {
-            n.layers
-                .iter()
-                .map(dense)
-                .map(|d| vec![0.0; d.outputs])
-                .collect()
-        });
-        let values = (0..=graph.nodes.len()).map(|v| vec![0.0; graph.width(v)]);
-        Self {
-            graph,
-            weights: weights.collect(),
-            made: made.collect(),
-            values: values.collect(),
-        }
-    }
-
-    fn run(&mut self, x: &[f32]) {
-        self.values[0].copy_from_slice(x);
-        for (n, node) in self.graph.nodes.iter().enumerate() {
-            for (l, layer) in node.layers.iter().enumerate() {
-                let Any::Dense(d) = layer else { continue };
-                let (before, here) = self.made[n].split_at_mut(l);
-                let x = before.last().unwrap_or(&self.values[node.src]);
-                let (y, w, b) = (&mut here[0], &self.weights[n][l], &d.bias);
-                for o in 0..y.len() {
-                    y[o] = b[o] + w[o].iter().zip(x).map(|(w, x)| w * x).sum::<f32>();
-                }
-                if d.activation == Activation::Relu {
-                    y.iter_mut().for_each(|y| *y = y.max(0.0));
-                }
-            }
-            let (before, here) = self.values.split_at_mut(n + 1);
-            let (made, y) = (self.made[n].last_mut().expect("a layer"), &mut here[0]);
-            if let Op::Gate { sees, .. } = &node.op {
-                made.iter_mut().for_each(|z| *z = z.exp());
-                let sum: f32 = made.iter().sum();
-                y.fill(0.0);
-                for (e, v) in made.iter().zip(sees) {
-                    y.iter_mut()
-                        .zip(&before[*v])
-                        .for_each(|(y, h)| *y += e / sum * h);
-                }
-            } else {
-                y.copy_from_slice(made);
-            }
-        }
-        black_box(&self.values);
-    }
-}
 
 type Runnable = std::sync::Arc<TypedRunnableModel>;
 

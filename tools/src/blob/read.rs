@@ -223,6 +223,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
         name: String::new(),
         version: 0,
         inputs: inputs.collect(),
+        front: None,
         feature_names: header.feature_names.clone(),
         nodes,
         tasks,

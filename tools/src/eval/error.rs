@@ -297,6 +297,7 @@ mod tests {
             name: String::new(),
             version: 0,
             inputs: vec![input],
+            front: None,
             feature_names: Vec::new(),
             nodes: vec![node],
             tasks: vec![Task {

@@ -375,6 +375,7 @@ impl Evaluation {
 ///     name: "identity".into(),
 ///     version: 0,
 ///     inputs: vec![Input { mean: Some(1.0), std: Some(2.0), ..Input::new("x", 1) }],
+///     front: None,
 ///     feature_names: vec![],
 ///     nodes: vec![Node { op: Op::Tower, src: 0, start: 0, inputs: 1, outputs: 1, layers: vec![] }],
 ///     tasks: vec![Task { name: "y".into(), output: Output::Linear { value: 1 } }],

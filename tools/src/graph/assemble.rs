@@ -58,6 +58,7 @@ pub(crate) fn assemble(
     let mut graph = Graph {
         name: plan.name.clone(),
         version: plan.version,
+        front: None,
         feature_names: feature_names(&inputs),
         inputs,
         nodes: Vec::new(),

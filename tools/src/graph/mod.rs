@@ -30,6 +30,7 @@
 //!     name: "sum".into(),
 //!     version: 1,
 //!     inputs: vec![Input::new("x", 2)],
+//!     front: None,
 //!     feature_names: Vec::new(),
 //!     nodes: vec![
 //!         node(Op::Expert, 0, 2, 1, layer("expert", vec![1.0, 1.0], 1, Activation::Relu)),
@@ -53,6 +54,8 @@ use std::fmt;
 
 use mmoe::blob::ActivationKind;
 
+use crate::front::Front;
+
 /// A model: wiring and f32 weights, whatever file they came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -62,7 +65,10 @@ pub struct Graph {
     pub version: u32,
     /// The inputs, in order; their counts add up to the width of value 0.
     pub inputs: Vec<Input>,
-    /// One name per input feature, or empty.
+    /// Where the model takes records of raw fields: what makes value 0 of one. There is then one input
+    /// per feature of it.
+    pub front: Option<Front>,
+    /// One name per input feature, or per field of the record, or empty.
     pub feature_names: Vec<String>,
     /// The nodes, in order.
     pub nodes: Vec<Node>,

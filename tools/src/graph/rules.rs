@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use crate::front::FrontError;
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Normalization, Op, Output};
 
 /// Most tasks a model may have.
@@ -201,6 +202,13 @@ pub enum GraphError {
     Input { name: String, what: String },
     #[error("there are {found} feature names for {expected} features: name all or none")]
     FeatureNames { found: usize, expected: usize },
+    #[error(transparent)]
+    Front(#[from] FrontError),
+    #[error(
+        "the features of the record make {found} elements, the inputs have {expected}: give the \
+         graph `Front::inputs`"
+    )]
+    FrontWidth { found: usize, expected: usize },
 }
 
 fn named(tensor: &str) -> String {
@@ -307,10 +315,24 @@ impl Graph {
                 return bad("std must be above 0: leave a constant feature unscaled");
             }
         }
-        if !self.feature_names.is_empty() && self.feature_names.len() != width {
+        let names = match &self.front {
+            None => width,
+            Some(front) => {
+                front.check()?;
+                let widths = front.features.iter().map(|f| f.width(front));
+                if !widths.eq(self.inputs.iter().map(|i| i.count)) {
+                    return Err(GraphError::FrontWidth {
+                        found: front.width(),
+                        expected: width,
+                    });
+                }
+                front.fields.len()
+            }
+        };
+        if !self.feature_names.is_empty() && self.feature_names.len() != names {
             return Err(GraphError::FeatureNames {
                 found: self.feature_names.len(),
-                expected: width,
+                expected: names,
             });
         }
         Ok(())

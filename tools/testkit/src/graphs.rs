@@ -215,6 +215,7 @@ pub fn graph(inputs: usize, nodes: Vec<Node>, outputs: &[Output]) -> Graph {
         name: "test".into(),
         version: 7,
         inputs: vec![Input::new("x", inputs)],
+        front: None,
         feature_names: Vec::new(),
         nodes,
         tasks,

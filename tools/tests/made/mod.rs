@@ -19,6 +19,7 @@ impl Maker {
             name: name.into(),
             version: 3,
             inputs: vec![input],
+            front: None,
             feature_names: Vec::new(),
             nodes: Vec::new(),
             tasks: Vec::new(),

@@ -214,6 +214,7 @@ fn sums_that_rows_say_nothing_of_do_not_wrap() {
             name: "wide open".into(),
             version: 1,
             inputs: vec![x; 4],
+            front: None,
             feature_names: vec![],
             nodes,
             tasks: vec![Task {

@@ -262,6 +262,7 @@ pub(crate) fn graph(r: &mut Rng) -> Graph {
         name: "random".into(),
         version: 1,
         inputs: (0..inputs).map(input).collect(),
+        front: None,
         feature_names: vec![],
         nodes,
         tasks: outputs

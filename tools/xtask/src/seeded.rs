@@ -60,6 +60,7 @@ fn graph(name: &str, inputs: usize, nodes: Vec<Node>, tasks: Vec<Task>) -> Graph
         name: name.into(),
         version: 0,
         inputs: vec![input],
+        front: None,
         feature_names: Vec::new(),
         nodes,
         tasks,

@@ -1,1 +1,0 @@
-//! Nothing: see `benches/host.rs`.
