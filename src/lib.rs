@@ -117,6 +117,8 @@ pub mod number;
 pub mod parallel;
 pub mod precision;
 pub mod rank;
+#[doc(hidden)]
+pub mod rows;
 mod self_test;
 pub mod tower;
 pub mod trunk;

@@ -9,6 +9,7 @@ use crate::blob::{
 use crate::kernel::HotInput;
 use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
 use crate::math::{Libm, Math};
+use crate::rows::Rows;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The values that the requested towers need, directly or through other nodes: one bit each.
@@ -235,15 +236,17 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     fn gates(&self) -> usize {
         self.0.level.end - self.0.level.gates
     }
-    fn gate<M: Math, S: Inputs<[A]> + ?Sized>(
+    fn gate<M: Math, S: Inputs<[A]> + ?Sized, const R: usize>(
         &self,
         o: usize,
-        x: &S,
-        rows: &mut [A::Gate],
-        work: &mut Work<'a, A>,
+        x: &[&S],
+        rows: &mut [&mut [A::Gate]],
+        work: &mut [Work<'a, A>; R],
     ) {
-        // `None` cannot happen: loading checked every index.
-        let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
+        for ((x, rows), work) in x.iter().zip(rows).zip(work) {
+            // `None` cannot happen: loading checked every index.
+            let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
+        }
     }
     fn always(&self, o: usize, i: usize) -> bool {
         let bit = |n: &NodeRecord| (self.0.level.experts + 1 + i).checked_sub(n.first as usize);
@@ -268,8 +271,15 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         };
         find().unwrap_or(A::NONE)
     }
-    fn expert<M: Math, S: Inputs<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut Work<'a, A>) {
-        let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
+    fn expert<M: Math, S: Inputs<[A]> + ?Sized, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&S],
+        h: &mut [Work<'a, A>; R],
+    ) {
+        for (x, h) in x.iter().zip(h) {
+            let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
+        }
     }
     fn output<'h>(&self, i: usize, h: &'h Work<'a, A>) -> &'h [A] {
         let n = self
@@ -351,11 +361,12 @@ pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
             // The walk adds to the mixtures, so they start at zero at each level.
             m.as_mut_bytes().fill(0);
             let buffers = level::Buffers {
-                weights: &mut *rows,
-                stream: &mut work,
-                mixtures: &mut *m,
+                weights: [&mut *rows],
+                stream: core::array::from_mut(&mut work),
+                mixtures: [&mut *m],
             };
-            run += walk::<M, F, _, _>(&typed, &values, request.of(gates), buffers);
+            let x = Rows::one(&values);
+            run += walk::<M, F, _, _, 1>(&typed, x, request.of(gates), buffers);
             let streams = (to - from) * w;
             A::round_mixture(m.get(..streams)?, after.get_mut(..streams)?);
         }

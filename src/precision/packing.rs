@@ -11,6 +11,18 @@ pub trait Packing: 'static {
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16);
     /// Computes logits.
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
+    /// Computes activations of several inputs.
+    fn dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+        for (x, y) in x.iter().zip(y) {
+            Self::dense(w, rows, x, y, floor);
+        }
+    }
+    /// Computes logits of several inputs.
+    fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+        for (x, z) in x.iter().zip(z) {
+            Self::logits(w, rows, x, z);
+        }
+    }
     /// Computes activations from numbers and codes.
     fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16);
     /// Computes logits from numbers and codes.
@@ -44,6 +56,12 @@ impl Packing for Panels {
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8(w, rows, x, z);
     }
+    fn dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+        kernel::dense_rows_i8(w, rows, x, y, floor);
+    }
+    fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+        kernel::logits_rows_i8(w, rows, x, z);
+    }
     fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
         kernel::hot_dense_i8(w, rows, x, y, floor);
     }
@@ -65,6 +83,12 @@ impl Packing for Quad {
     }
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8_quad(w, rows, x, z);
+    }
+    fn dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+        kernel::dense_rows_i8_quad(w, rows, x, y, floor);
+    }
+    fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+        kernel::logits_rows_i8_quad(w, rows, x, z);
     }
     fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
         kernel::hot_dense_i8_quad(w, rows, x, y, floor);

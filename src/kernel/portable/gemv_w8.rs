@@ -36,3 +36,11 @@ pub fn gemv_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) 
     panels!(1, w, x, y, [scale bias], out => *out = scaled(panel1(w, x, [0.0; 1]), scale, bias));
     let _ = y;
 }
+
+/// [`gemv_w8`] of several inputs.
+#[inline(never)]
+pub fn gemm_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[&[f32]], y: &mut [&mut [f32]]) {
+    for (x, y) in x.iter().zip(y) {
+        gemv_w8(w, scale, bias, x, y);
+    }
+}

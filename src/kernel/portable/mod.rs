@@ -46,14 +46,12 @@ pub use d_select_k::{d_select_k_f32, d_select_k_q15};
 pub use dice::{dice_f32, dice_i16, row_dice_f32, row_dice_i16};
 pub use exp::{exp_neg, recip};
 pub use gate::{hard_f32, hard_q15, linear_gate_q15, sigmoid_gate_f32, sigmoid_gate_q15};
-pub use gemv_f32::gemv_f32;
-#[cfg(not(target_os = "none"))]
-pub use gemv_f32::gemv4_f32;
-pub use gemv_i8::{dense_i8, logits_i8};
+pub use gemv_f32::{gemm_f32, gemv_f32};
+pub use gemv_i8::{dense_i8, dense_rows_i8, logits_i8, logits_rows_i8};
 pub use gemv_i8_pairs::{dense_i8_pairs, logits_i8_pairs};
-pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
+pub use gemv_i8_quad::{dense_i8_quad, dense_rows_i8_quad, logits_i8_quad, logits_rows_i8_quad};
 pub use gemv_i16::{dense_i16, logits_i16};
-pub use gemv_w8::gemv_w8;
+pub use gemv_w8::{gemm_w8, gemv_w8};
 pub use hot::{
     hot_dense_i8, hot_dense_i8_pairs, hot_dense_i8_quad, hot_dense_i16, hot_f32, hot_logits_i8,
     hot_logits_i8_pairs, hot_logits_i8_quad, hot_logits_i16, hot_w8,

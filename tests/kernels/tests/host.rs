@@ -15,6 +15,11 @@ battery! {
     portable_kernels: mmoe::kernel::portable;
     kernels_of_this_target: mmoe::kernel;
 }
+#[cfg(target_arch = "x86_64")]
+battery! {
+    kernels_with_avx2: mmoe::kernel::x86_64::avx2;
+    kernels_with_avx512: mmoe::kernel::x86_64::avx512;
+}
 
 /// The battery notices a kernel that computes something else.
 #[test]
