@@ -47,6 +47,7 @@
 
 pub(crate) mod assemble;
 mod fold;
+mod residual;
 pub mod rules;
 pub(crate) mod tensors;
 

@@ -155,8 +155,11 @@ pub struct LayerPlan {
     pub activation: ActivationPlan,
     /// Behind the activation.
     pub after: Option<Norm>,
-    /// Whether the layer's input is added to all of that.
+    /// Whether what the layer reads is added to all of that.
     pub residual: bool,
+    /// Over how many layers, this one being the last, where not over this one alone: what is added
+    /// is what the first of them reads.
+    pub spans: usize,
     /// What the file does not settle about it.
     pub open: Open,
 }

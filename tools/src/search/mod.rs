@@ -164,7 +164,11 @@ pub fn search(
     if questions(plan, habits).is_empty() {
         return Ok(None);
     }
-    to_depth(plan, habits, weights, data, DEEPEST, step)
+    if habits.one_activation {
+        return to_depth(plan, habits, weights, data, DEEPEST, step);
+    }
+    let plan = doubt::with_residuals(plan, weights);
+    to_depth(&plan, habits, weights, data, DEEPEST, step)
 }
 
 /// What would have to be otherwise for a plan that says everything to give the golden outputs, in

@@ -46,6 +46,7 @@ pub(super) fn expand(
         bias,
         layout: layout(layer.layout.or(ex.spec.raw.layout)),
         residual: layer.residual || words.residual == Some(true),
+        spans: layer.residual_layers.unwrap_or(0),
         open: doubts(&layer.open),
         ..LayerPlan::default()
     };

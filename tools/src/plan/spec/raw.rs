@@ -262,6 +262,8 @@ pub(super) struct Layer {
     pub(super) dice: Option<Spanned<Dice>>,
     #[serde(default)]
     pub(super) residual: bool,
+    /// Over how many layers it goes, this one being the last.
+    pub(super) residual_layers: Option<usize>,
     /// What is not answered yet.
     #[serde(default)]
     pub(super) open: Vec<Spanned<Doubt>>,

@@ -292,6 +292,9 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     if layer.residual {
         keys.push("residual = true".into());
     }
+    if layer.spans > 1 {
+        keys.push(format!("residual_layers = {}", layer.spans));
+    }
     keys.extend(doubts(layer));
     keys
 }
