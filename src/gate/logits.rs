@@ -125,7 +125,7 @@ gate!(
     /// gate.forward::<Libm>(&[1.0], &mut weights);
     /// assert_eq!(weights, [1.5, -0.25]);
     /// ```
-    LinearGate<L>, NodeOp::Linear, 0, |z, y, M| A::gate_linear(&z, y)
+    LinearGate<L>, NodeOp::Linear, 0, |z, y, M| A::gate_linear(z, y)
 );
 gate!(
     /// A gate that gives the expert with the largest logit the weight 1 and every other expert the

@@ -563,7 +563,9 @@ impl Assembler {
             self.layer(layer, &place, &mut width, &mut steps)?;
             if layer.residual {
                 let of = layer.spans.max(1);
-                let first = (l + 1).checked_sub(of).and_then(|first| starts.get_mut(first));
+                let first = (l + 1)
+                    .checked_sub(of)
+                    .and_then(|first| starts.get_mut(first));
                 let Some((start, reads)) = first.and_then(|first| *first) else {
                     return Err(ModelError::Invalid {
                         place,
