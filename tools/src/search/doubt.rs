@@ -32,10 +32,11 @@ fn hidden(layers: &mut [LayerPlan], weights: &Weights) {
     }
 }
 
-/// The plan in which experts that a user wrote may also add what they read, as a whole. People who
+/// The plan in which experts may also add what they read, as a whole, where any can. People who
 /// answer by themselves are not asked that.
-pub(super) fn with_residuals(plan: &Plan, weights: &Weights) -> Plan {
+pub(super) fn with_residuals(plan: &Plan, weights: &Weights) -> Option<Plan> {
     let mut plan = plan.clone();
+    let mut any = false;
     for unit in plan.levels.iter_mut().flat_map(|l| &mut l.experts) {
         let ends = [unit.layers.first(), unit.layers.last()];
         let [Some(first), Some(last)] = ends.map(|l| shape(l?, weights)) else {
@@ -51,9 +52,10 @@ pub(super) fn with_residuals(plan: &Plan, weights: &Weights) -> Plan {
         {
             end.open.residual = true;
             end.spans = depth;
+            any = true;
         }
     }
-    plan
+    any.then_some(plan)
 }
 
 /// Rows and columns of a layer's matrix where it is one tensor.
