@@ -129,7 +129,8 @@ pub struct Gate {
     pub experts: Vec<usize>,
 }
 
-/// A loaded blob together with the buffers to run it.
+/// A loaded blob together with the buffers to run it. A clone has buffers of its own, so that
+/// another thread can run the same blob.
 ///
 /// ```
 /// use mmoe_tools::engine::{BlobBytes, Runner};
@@ -141,7 +142,7 @@ pub struct Gate {
 /// assert_eq!((outputs.len(), run.experts), (3, 4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Runner<'a> {
     /// The engine's view.
     pub model: Dynamic<'a>,

@@ -12,6 +12,7 @@ pub mod spec;
 
 use std::borrow::Cow;
 
+use crate::front::build::Record;
 use crate::graph::Input;
 
 pub use activation::{ActivationPlan, Dice, Pointwise, SPEC_NAMES};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub version: u32,
     /// The inputs; empty: one, as wide as the first layers say.
     pub inputs: Vec<Input>,
+    /// What makes the input of a record of raw fields, where files say all of it.
+    pub record: Option<Record>,
     /// Layers between the model's raw input and what experts and gates read.
     pub front: Option<Front>,
     /// Experts and gates, level by level; none for independent towers.
