@@ -61,7 +61,9 @@ impl FieldsPlan {
         for (input, known) in inputs.iter_mut().zip(&self.scaling) {
             input.mean = known.mean;
             input.std = known.std;
-            (input.min, input.max) = known.range.unzip();
+            if let Some((low, high)) = known.range {
+                (input.min, input.max) = (Some(low), Some(high));
+            }
         }
         inputs
     }
