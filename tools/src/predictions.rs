@@ -6,7 +6,7 @@ use mmoe::blob::NodeOp;
 use mmoe::{RunError, SkipBelow};
 
 use crate::cost::NodeWork;
-use crate::data::Rows;
+use crate::data::Samples;
 use crate::describe;
 use crate::engine::{Runner, Task};
 use crate::gate_stats::{GateStats, Gating};
@@ -39,7 +39,7 @@ impl Predictions {
     /// [`RunError`], if the rows have another width than the model takes.
     pub fn make(
         runner: &mut Runner<'_>,
-        x: &Rows,
+        x: &Samples,
         skip: Option<SkipBelow>,
         mut progress: impl FnMut(),
     ) -> Result<Self, RunError> {
@@ -54,10 +54,7 @@ impl Predictions {
             saturated: 0,
         };
         for row in x.iter() {
-            let (y, run) = match skip {
-                Some(skip) => runner.predict_skipping(row, skip)?,
-                None => runner.predict(row)?,
-            };
+            let (y, run) = runner.predict_sample(row, skip)?;
             made.outputs.extend(y);
             made.experts += u64::from(run.experts);
             made.nan += u64::from(run.input.nan);
@@ -94,10 +91,10 @@ impl Predictions {
     /// How many rows of finite features have an output that is NaN or infinite: the model, and not
     /// the data, is at fault there.
     #[must_use]
-    pub fn broken(&self, x: &Rows) -> usize {
+    pub fn broken(&self, x: &Samples) -> usize {
         let finite = |v: &[f32]| v.iter().all(|v| v.is_finite());
         let rows = x.iter().zip(self.each());
-        rows.filter(|(x, y)| finite(x) && !finite(y)).count()
+        rows.filter(|(x, y)| x.is_finite() && !finite(y)).count()
     }
 
     /// A sum over all rows as a mean of one.

@@ -42,10 +42,12 @@
 
 mod check;
 mod coder;
+mod tally;
 mod value;
 
 pub use check::FrontError;
 pub use coder::{Bounds, By, Coder, FNV_SEED, token_hash};
+pub use tally::{FieldTally, Tally};
 pub use value::{Item, RecordError, Value};
 
 use crate::graph::Input;
