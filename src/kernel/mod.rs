@@ -50,8 +50,8 @@ pub use active::{Active, ActiveColumns};
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{
-    Affine32, AffineRow, CURVE_KNOTS, CurveTable, Dice32, DiceRow, InputCounts, InputScale, Norm32,
-    NormEnergy, NormRows, Row, RowDice32, RowDiceQ, WideRow,
+    Affine32, AffineRow, CURVE_KNOTS, CurveTable, Dice32, DiceRow, InputCounts, InputScale,
+    IntScale, Norm32, NormEnergy, NormRows, Row, RowDice32, RowDiceQ, WideRow,
 };
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{Affine32, Element};
 use crate::blob::{ActivationKind, PrecisionKind};
+use crate::features::FloatRows;
 use crate::kernel::{self, Dice32, InputCounts, Norm32, NormKind, RowDice32};
 use crate::math::Math;
 
@@ -23,6 +24,8 @@ impl Element for f32 {
     const PRECISION: PrecisionKind = PrecisionKind::F32;
     const CONVERTS: bool = false;
     type Scales<const N: usize> = [f32; 0];
+    type IntScale = [f32; 0];
+    type Cells<'a> = FloatRows<'a>;
 
     fn with_features<const N: usize, R>(
         _: &[f32; 0],
@@ -34,9 +37,21 @@ impl Element for f32 {
     fn zero_is_zero<const N: usize>(_: &[f32; 0]) -> bool {
         true
     }
-    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
+    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) -> InputCounts {
         for (y, x) in y.iter_mut().zip(x) {
             *y = *x;
+        }
+        InputCounts::default()
+    }
+    fn from_int(_: &[f32; 0], x: i32) -> (f32, bool) {
+        (x as f32, false)
+    }
+    fn from_column(column: u32) -> f32 {
+        // Every integer up to 2²⁴ is an f32.
+        if column <= 1 << 24 {
+            column as f32
+        } else {
+            -1.0
         }
     }
 

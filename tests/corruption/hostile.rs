@@ -376,7 +376,7 @@ fn sections_of_even_tags_are_skipped_and_odd_ones_refused() {
 #[test]
 fn an_input_of_an_unknown_kind_is_refused_by_types_too() {
     let edits: [Edit; 4] = [
-        |h| h.inputs[0].kind = 1,
+        |h| h.inputs[0].kind = 2,
         |h| h.inputs[0].flags = 1,
         |h| h.inputs[0].reserved = 1,
         |h| h.inputs.push(h.inputs[0].clone()),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod documented;
+mod front;
 mod hostile;
 mod rules;
 
