@@ -260,8 +260,31 @@ impl<'a> Runner<'a> {
     ///
     /// A record of another length, or a value of the wrong kind.
     pub fn predict_record(&mut self, record: &[Value]) -> Result<(&[f32], mmoe::Run), RunError> {
-        let _ = record;
-        Err(RunError::Element)
+        // The engine borrows texts, and lists of them, from slices.
+        let texts: Vec<Vec<&[u8]>> = record
+            .iter()
+            .map(|value| match value {
+                Value::Texts(texts) => texts.iter().map(|t| t.as_bytes()).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        let values: Vec<mmoe::Value<'_>> = record
+            .iter()
+            .zip(&texts)
+            .map(|(value, texts)| match value {
+                Value::Missing => mmoe::Value::Missing,
+                Value::Number(x) => mmoe::Value::Number(*x),
+                Value::Int(x) => mmoe::Value::Integer(*x),
+                Value::Id(id) => mmoe::Value::Id(*id),
+                Value::Text(text) => mmoe::Value::Text(text.as_bytes()),
+                Value::Ids(ids) => mmoe::Value::Ids(ids),
+                Value::Texts(_) => mmoe::Value::Texts(texts),
+            })
+            .collect();
+        let run = self
+            .model
+            .predict_record(&values, &mut self.scratch, &mut self.y)?;
+        Ok((&self.y, run))
     }
 
     /// All outputs for one row of features.

@@ -98,17 +98,15 @@ fn front(graph: &Graph, stored: features::Stored<'_>, to: &mut Encoder) -> Vec<u
     records
 }
 
-const RECORD_INPUT: u8 = 1;
-
 /// Says in the header that the model takes records.
 fn push_front(graph: &Graph, records: Vec<u8>, blob: &mut Blob) {
     let Some(front) = &graph.front else { return };
     for input in &mut blob.header.inputs {
-        input.kind = RECORD_INPUT;
+        input.kind = InputKind::Record.code();
     }
-    blob.header.sections.push((1, records));
+    blob.push_section(SectionTag::Features, records);
     let texts = postcard::to_stdvec(&vocabulary::of(front)).unwrap_or_default();
-    blob.header.sections.push((14, texts));
+    blob.push_section(SectionTag::Vocabulary, texts);
 }
 
 /// Packs an integer model. `graph` must be the one that `quantized` was made of.

@@ -453,7 +453,7 @@ impl Front {
             }]);
         }
         match value {
-            Value::Missing => coder.missing.map(|code| vec![code]),
+            Value::Missing => Some(Vec::new()),
             Value::Ids(ids) => {
                 let kept = field.kept(ids).iter();
                 kept.map(|id| coder.code(Item::Id(*id))).collect()
