@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use mmoe::blob::{Blob, OutputKind, TaskRecord};
 
-use crate::rust_type::{NotTyped, typed};
+use crate::rust_type::{NotTyped, RecordType, typed};
 use crate::text::shown_in_line;
 
 /// How names became identifiers, where they had to change: name, identifier.
@@ -119,6 +119,9 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
         out.line(format_args!("/// {about}."));
         out.line(format_args!("pub type {name} = {text};"));
     }
+    for record in &typed.records {
+        out.record(record, &feature_names, &features);
+    }
     out.towers(blob, &task_names, &tasks);
     out.line(format_args!(""));
     out.line(format_args!(
@@ -166,7 +169,7 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
         }
     }
     out.constants(blob);
-    if !features.is_empty() {
+    if !features.is_empty() && typed.records.is_empty() {
         out.line(format_args!(""));
         out.line(format_args!("/// Where each feature stands in the input."));
         out.line(format_args!("pub mod feature {{"));
@@ -191,13 +194,50 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
     mapping.extend(
         changed(&feature_names, &features)
             .into_iter()
-            .map(|(n, i)| (n, format!("feature::{}", i.to_ascii_uppercase()))),
+            .map(|(n, i)| match typed.records.as_slice() {
+                [] => (n, format!("feature::{}", i.to_ascii_uppercase())),
+                _ => (n, i),
+            }),
     );
     Ok((out.0, mapping))
 }
 
 /// The engine's modules, and the types in them that its root does not repeat.
-const MODULES: [(&str, &[&str]); 5] = [
+const MODULES: [(&str, &[&str]); 6] = [
+    (
+        "features",
+        &[
+            "Bag",
+            "Both",
+            "Buckets",
+            "Clipped",
+            "Direct",
+            "Embed",
+            "Exact",
+            "Farm",
+            "Int",
+            "Last",
+            "Log10",
+            "Log1p",
+            "Lookup",
+            "Max",
+            "Maybe",
+            "MaybeInt",
+            "Mean",
+            "Murmur",
+            "Number",
+            "Pooled",
+            "Repeated",
+            "Row",
+            "SideBySide",
+            "Sip",
+            "Slot",
+            "Slots",
+            "Sorted",
+            "Sum",
+            "Texts",
+        ],
+    ),
     (
         "gate",
         &[
@@ -262,6 +302,38 @@ impl Writer {
             .filter(|n| home(n).is_none())
             .collect();
         self.line(format_args!("use mmoe::{{{}}};", root.join(", ")));
+    }
+
+    /// A record and its stage. `names` and `ids` are those of all fields.
+    fn record(&mut self, record: &RecordType, names: &[String], ids: &[String]) {
+        let unnamed = |field: usize| format!("field{field}");
+        let id = |field: usize| ids.get(field).cloned().unwrap_or_else(|| unnamed(field));
+        let life = if record.borrows() { "<'a>" } else { "" };
+        self.line(format_args!(""));
+        self.line(format_args!("mmoe::features! {{"));
+        self.line(format_args!("    /// {}", record.about));
+        self.line(format_args!(
+            "    pub struct {}{life} => {}<P>[{}] {{",
+            record.name, record.stage, record.width
+        ));
+        for field in &record.fields {
+            let id = id(field.field);
+            if let Some(name) = names.get(field.field).filter(|name| **name != id) {
+                self.line(format_args!("        /// Called {}.", doc(name)));
+            }
+            let table = field.table.map(|t| {
+                let name = ids.get(t).cloned().unwrap_or_else(|| unnamed(t));
+                format!(" as {name}")
+            });
+            self.line(format_args!(
+                "        {id}: {} = {}{},",
+                field.given,
+                field.feature,
+                table.unwrap_or_default()
+            ));
+        }
+        self.line(format_args!("    }}"));
+        self.line(format_args!("}}"));
     }
 
     /// The struct of towers.
@@ -329,7 +401,11 @@ impl Writer {
     fn constants(&mut self, blob: &Blob<'_>) {
         let inputs = blob.input_count();
         self.line(format_args!(""));
-        self.line(format_args!("/// Features of one row."));
+        let inputs_are = match blob.features() {
+            [] => "Features of one row",
+            _ => "Elements of the vector that a record makes",
+        };
+        self.line(format_args!("/// {inputs_are}."));
         self.line(format_args!("pub const INPUTS: usize = {inputs};"));
         self.line(format_args!("/// Tasks."));
         self.line(format_args!(
