@@ -42,6 +42,7 @@ fn main() {
         "mmoe_narrow_products",
         "mmoe_saturates",
         "mmoe_vector_floats",
+        "mmoe_x86_64",
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
     }
@@ -66,7 +67,14 @@ fn main() {
 
     // `MMOE_PORTABLE=1` leaves the portable kernels alone in place, for tests and comparisons.
     let portable = env::var("MMOE_PORTABLE").is_ok_and(|v| !v.is_empty() && v != "0");
-    if portable || env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+    if portable {
+        return;
+    }
+    // Hosts choose among the kernels of their architecture when the program runs.
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+        if is(&["x86_64"]) {
+            set("mmoe_x86_64");
+        }
         return;
     }
     if is(&["thumbv8m"]) {

@@ -119,6 +119,8 @@ pub mod number;
 pub mod parallel;
 pub mod precision;
 pub mod rank;
+#[doc(hidden)]
+pub mod rows;
 mod self_test;
 pub mod tower;
 pub mod trunk;
@@ -129,8 +131,8 @@ pub use dynamic::{Dynamic, GateInfo, RunError, Task, Value};
 pub use gate::Gate;
 pub use input::Raw;
 pub use layer::{
-    Clip, Dense, Elu, Exp, Gelu, GeluTanh, HardSwish, Head, LeakyRelu, Linear, Logits, Mish, Relu,
-    Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Tanh,
+    Clip, Dense, Elu, Exp, Gelu, GeluTanh, HardSwish, Head, Hot, LeakyRelu, Linear, Logits, Mish,
+    Relu, Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Tanh,
 };
 pub use level::{CgcLevel, ExtractionLevel, MmoeLevel, SkipBelow, TaskMask};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, Run, SharedBottom, Traced};

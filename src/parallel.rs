@@ -48,13 +48,13 @@ pub trait Parallel: InPlace {
     fn describe(to: &mut Check<'_>, i: usize, role: &Role);
     /// Runs item `i`.
     fn run<M: Math>(&self, i: usize, x: &Self::In, y: &mut Self::Out);
-    /// Runs items `i` to `i + 3` on one input, side by side. Returns `false` where that is no
-    /// faster; nothing was done then.
-    #[doc(hidden)]
-    fn run4<M: Math>(&self, i: usize, x: &Self::In, y: &mut [Self::Out; 4]) -> bool {
-        let _ = (i, x, y);
-        false
-    }
+    /// Runs item `i` on several rows, at most `R`.
+    fn run_rows<M: Math, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&Self::In],
+        y: &mut [&mut Self::Out],
+    );
 }
 
 /// The place of an expert or a gate in the wiring, as its node record needs it.
@@ -135,9 +135,10 @@ impl<L: Layer, const N: usize> Parallel for [L; N] {
             l.forward::<M>(x, y);
         }
     }
-    fn run4<M: Math>(&self, i: usize, x: &L::In, y: &mut [L::Out; 4]) -> bool {
-        let group = self.get(i..).and_then(<[L]>::first_chunk::<4>);
-        group.is_some_and(|group| L::forward4::<M>(group.each_ref(), x, y))
+    fn run_rows<M: Math, const R: usize>(&self, i: usize, x: &[&L::In], y: &mut [&mut L::Out]) {
+        if let Some(l) = self.get(i) {
+            l.forward_rows::<M, R>(x, y);
+        }
     }
 }
 
@@ -214,6 +215,9 @@ macro_rules! list {
             }
             fn run<M: Math>(&self, i: usize, x: &X, y: &mut Y) {
                 match i { $($i => self.$i.forward::<M>(x, y),)+ _ => {} }
+            }
+            fn run_rows<M: Math, const R: usize>(&self, i: usize, x: &[&X], y: &mut [&mut Y]) {
+                match i { $($i => self.$i.forward_rows::<M, R>(x, y),)+ _ => {} }
             }
         }
 

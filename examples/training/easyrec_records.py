@@ -103,7 +103,7 @@ feature_configs {
         feature_name: "spend"
         expression: "user:spend"
         normalizer: "method=log10,threshold=1e-2,default=-3"
-        default_value: "-3.5"
+        default_value: "-1.5"
     }
 }
 feature_configs {
@@ -241,7 +241,7 @@ def encode(record):
         "tags": bags([[TAGS.get(tag, 1) for tag in row] for row in record["tags"]]),
         "price": bags([[] if math.isnan(v) else [bisect.bisect_right([np.float32(b) for b in BOUNDARIES], v)] for v in record["price"]]),
         "age": numbers(record["age"], lambda x: (x - 40.0) / 12.5, 0.0),
-        "spend": numbers(record["spend"], lambda x: math.log10(x) if x > 1e-2 else -3.0, -3.5),
+        "spend": numbers(record["spend"], lambda x: math.log10(x) if x > 1e-2 else -3.0, -1.5),
         "score": numbers(record["score"], lambda x: (x + 2.0) / 5.0, 0.5),
     }
 

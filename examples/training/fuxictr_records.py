@@ -49,7 +49,7 @@ def draw(rng, count, odd, unknown=False):
 
     items = [f"i{i:03}" for i in range(ITEMS)]
     return {
-        "item": some(records.zipf(rng, items, count), "", new=["i999", "__PAD__"]),
+        "item": some(records.zipf(rng, items, count), "", new=["i999"]),
         "brand": some(records.zipf(rng, range(BRANDS), count), None, new=[77, -3]),
         "city": some(records.zipf(rng, CITIES + ["Rare"], count, 2.5), "", new=["Oslo", "berlin"]),
         "age": some(rng.integers(18, 80, count).astype("float32"), np.float32(np.nan)),

@@ -41,8 +41,8 @@ def draw(rng, count, odd):
     bounds = [0.0, 1.5, 1.5 + 2**-23, 10.0, 40.0]
     record = {
         "age": rng.normal(40, 12, count).clip(0).astype("float32"),
-        "speed": rng.normal(3, 2, count).astype("float32"),
-        "load": rng.normal(-100, 30, count).astype("float32"),
+        "motion_0": rng.normal(3, 2, count).astype("float32"),
+        "motion_1": rng.normal(-100, 30, count).astype("float32"),
         "clicks": rng.exponential(30, count).astype("float32"),
         "price": rng.uniform(1, 255, count).astype("float32"),
         "income": np.float32(some(rng.lognormal(10, 0.6, count), [np.nan])),
@@ -65,7 +65,7 @@ def draw(rng, count, odd):
         return np.array([row + [pad] * (length - len(row)) for row in record[name]], dtype=object if pad == "" else "int64")
 
     column = {k: np.array(v, dtype=object if isinstance(v[0], str) else None).reshape(-1, 1) for k, v in record.items() if not isinstance(v[0], list)}
-    column["motion"] = np.concatenate([column.pop("speed"), column.pop("load")], 1)
+    column["motion"] = np.concatenate([column.pop("motion_0"), column.pop("motion_1")], 1)
     column |= {"tags": padded("tags", 4, ""), "interests": padded("interests", 5, ""), "history": padded("history", HISTORY, 0)}
     return record, {k: tf.constant(v.tolist(), tf.string) if v.dtype == object else tf.constant(v) for k, v in column.items()}
 
@@ -116,7 +116,7 @@ def labels(rng, record):
     length = lambda name: np.array([len(v) for v in record[name]])
     first = np.array([row[0] for row in record["history"]])
     taste = (record["age"] - 40) / 20 + code("country") * 0.4 + np.nan_to_num(np.log(record["income"])) * 0.3 - 3 + np.sin(first) + 0.3 * code("device")
-    need = code("campaign") * 0.3 + code("site") * 0.3 + (length("tags") - 2) * 0.5 + np.cos(np.array(record["item"])) + record["speed"] * 0.3 - 1
+    need = code("campaign") * 0.3 + code("site") * 0.3 + (length("tags") - 2) * 0.5 + np.cos(np.array(record["item"])) + record["motion_0"] * 0.3 - 1
     chance = lambda z: (rng.random(len(z)) < 1 / (1 + np.exp(-z))).astype("float32")
     return {"click": chance(taste + need * 0.5), "buy": chance(need - np.log1p(record["clicks"]) * 0.3 + taste * 0.2)}
 
@@ -128,7 +128,6 @@ def main():
     rng = np.random.default_rng(51)
     _, feed = draw(rng, 4000, 0.0)
     model = build(feed)
-    # No learning from a missing number: Normalization would make it NaN for all weights.
     record, x = draw(rng, 12_000, 0.05)
     y = labels(rng, record)
     model.compile(keras.optimizers.Adam(5e-3), loss={task: "binary_crossentropy" for task in y})

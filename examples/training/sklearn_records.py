@@ -29,7 +29,7 @@ def draw(rng, count, odd):
         return [other[rng.integers(len(other))] if s else v for s, v in zip(rng.random(count) < odd, values)]
 
     return {
-        "shop": some(records.zipf(rng, SHOPS, count), None, "shop z"),
+        "shop": some(records.zipf(rng, SHOPS, count), np.nan, "shop z"),
         "grade": some(records.zipf(rng, GRADES, count), "E"),
         "mode": some(records.zipf(rng, MODES, count), "off", " run"),
         "line": some(records.zipf(rng, LINES, count), 4),
@@ -41,8 +41,8 @@ def draw(rng, count, odd):
 
 
 def columns(record, *names):
-    """The named columns as scikit-learn takes them; a missing text is None."""
-    one = lambda values: np.array([None if v is None else v for v in values], object if isinstance(values[0], str) else None)
+    """The named columns as scikit-learn takes them; a missing text is NaN, as pandas has it."""
+    one = lambda values: np.array(values, object if any(isinstance(v, str) for v in values) else None)
     return np.array([one(record[name]) for name in names]).T
 
 
@@ -76,7 +76,7 @@ def labels(rng, record):
 def describe(encoder, columns, embedding=None):
     """What a fitted scikit-learn encoder knows, an object per column. `embedding` names the tensor that its codes look up."""
     one = lambda v: None if isinstance(v, type) or v != v else v.item() if isinstance(v, np.generic) else v
-    plain = lambda v: [one(x) for x in v] if isinstance(v, (list, np.ndarray)) else one(v)
+    plain = lambda v: [{"missing": "nan"} if x != x else one(x) for x in v] if isinstance(v, np.ndarray) else one(v)
     fitted = {"categories_": "categories", "bin_edges_": "edges", "mean_": "mean", "scale_": "scale", "min_": "min"}
     lists = {key: getattr(encoder, name) for name, key in fitted.items() if getattr(encoder, name, None) is not None}
     lists |= {"categories": [encoder.classes_]} if hasattr(encoder, "classes_") else {}

@@ -107,6 +107,8 @@ codes! {
         Dice = 10, "dice";
         /// The same with the row's deviation, divided by its length, under the sigmoid.
         RowDice = 11, "row dice";
+        /// Codes in place of one-hot columns, for the matrix that follows.
+        Hot = 12, "hot";
     }
 }
 
@@ -318,7 +320,8 @@ impl LayerKind {
             | Self::UnitNorm
             | Self::GroupNorm
             | Self::Dice
-            | Self::RowDice => false,
+            | Self::RowDice
+            | Self::Hot => false,
         }
     }
 }

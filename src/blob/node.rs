@@ -29,10 +29,18 @@ impl Node<'_> {
         last == Some(LayerKind::Logits)
     }
 
-    /// Returns the multiply-accumulates of its layers.
+    /// Returns the multiply-accumulates of its layers. Of a layer behind codes only the columns count
+    /// that one input has: those of the numbers, and one for each code.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        self.layers.iter().map(LayerRecord::macs).sum()
+        match self.layers {
+            [hot, fed, rest @ ..] if hot.kind() == Some(LayerKind::Hot) => {
+                let columns = u64::from(hot.inputs.get());
+                columns * u64::from(fed.outputs.get())
+                    + rest.iter().map(LayerRecord::macs).sum::<u64>()
+            }
+            layers => layers.iter().map(LayerRecord::macs).sum(),
+        }
     }
 }
 

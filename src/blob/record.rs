@@ -336,6 +336,13 @@ impl LayerRecord {
         ) else {
             return None;
         };
+        if let LayerKind::Hot = kind {
+            // It may have no numbers, and must have a code.
+            let plain = matches!(activation, ActivationKind::Linear)
+                && matches!(packing, PackingKind::Panels)
+                && matches!(precision, PrecisionKind::F32 | PrecisionKind::I16);
+            return if plain && i > o { Some(4) } else { None };
+        }
         if i == 0 || o == 0 || !packing.fits(precision) {
             return None;
         }
@@ -401,7 +408,8 @@ impl LayerRecord {
             | LayerKind::UnitNorm
             | LayerKind::GroupNorm
             | LayerKind::Dice
-            | LayerKind::RowDice => None,
+            | LayerKind::RowDice
+            | LayerKind::Hot => None,
             LayerKind::PRelu if !square => None,
             LayerKind::PRelu | LayerKind::Constant => match precision {
                 PrecisionKind::F32 => padded(o, 4),

@@ -65,6 +65,8 @@ fn fits(kind: Option<LayerKind>, op: NodeOp, last: bool, only: bool) -> bool {
             | LayerKind::RowDice,
         )
         | None => !ends || op == NodeOp::Tower,
+        // Its own rule says where it stands.
+        Some(LayerKind::Hot) => true,
     }
 }
 
@@ -169,6 +171,7 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
             return Err(record(at, 6));
         }
         let mut have = reads;
+        let mut hot = false;
         for index in 0..n.layers {
             let Some((l, rest)) = layers.split_first() else {
                 return Err(record(at, 7));
@@ -177,7 +180,15 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
             let fits = fits(l.kind(), op, index + 1 == n.layers, n.layers == 1);
             // What is unknown breaks the next rule.
             let element = l.precision().is_none_or(|p| p.is_integer() == integer);
-            if !fits || !element || l.inputs.get() as usize != have {
+            let takes = l.inputs.get() as usize;
+            // A layer behind codes has columns for them, beside those of the numbers.
+            let before = core::mem::replace(&mut hot, l.kind() == Some(LayerKind::Hot));
+            if (before && (!l.is_matrix() || takes <= have))
+                || (hot && (index > 0 || n.layers == 1))
+            {
+                return Err(record(at, 17));
+            }
+            if !fits || !element || (!before && takes != have) {
                 return Err(record(at, 8));
             }
             let Some(more) = l.weight_bytes().and_then(|b| bytes.checked_add(b)) else {

@@ -1,11 +1,30 @@
 //! From a layer's record to the kernel that it names.
 
 use crate::blob::{ActivationKind, LayerKind, LayerRecord, PackingKind, PrecisionKind};
-use crate::kernel::{self, NormEnergy, NormKind, Row, WideRow};
+use crate::kernel::{self, HotInput, NormEnergy, NormKind, Row, WideRow};
 use crate::math::Math;
 use crate::number::{Element, norm_f32};
 use crate::precision::floor;
 use zerocopy::FromBytes;
+
+/// What a layer reads.
+#[derive(Clone, Copy)]
+pub(super) enum Read<'x, A> {
+    /// An activation for each column.
+    All(&'x [A]),
+    /// Numbers and codes.
+    Hot(HotInput<'x, A>),
+}
+
+impl<'x, A> Read<'x, A> {
+    /// The activations, of a layer that no codes feed.
+    pub(super) fn all(self) -> Option<&'x [A]> {
+        match self {
+            Self::All(x) => Some(x),
+            Self::Hot(_) => None,
+        }
+    }
+}
 
 /// An element whose layers can be run from their records.
 pub(super) trait Erased: Element {
@@ -13,12 +32,12 @@ pub(super) trait Erased: Element {
     fn dense<'w>(
         l: &LayerRecord,
         w: &'w [u8],
-        x: &[Self],
+        x: Read<'_, Self>,
         y: &mut [Self],
         relu: bool,
     ) -> Option<&'w [u8]>;
     /// `z = W x + b` of a logits layer.
-    fn logits(l: &LayerRecord, w: &[u8], x: &[Self], z: &mut [Self::Logit]) -> Option<()>;
+    fn logits(l: &LayerRecord, w: &[u8], x: Read<'_, Self>, z: &mut [Self::Logit]) -> Option<()>;
     /// A normalization of so many groups of units.
     fn erased_norm<M: Math>(
         kind: NormKind,
@@ -47,7 +66,7 @@ impl Erased for f32 {
     fn dense<'w>(
         l: &LayerRecord,
         w: &'w [u8],
-        x: &[f32],
+        x: Read<'_, f32>,
         y: &mut [f32],
         relu: bool,
     ) -> Option<&'w [u8]> {
@@ -56,13 +75,19 @@ impl Erased for f32 {
         let rest = match l.precision()? {
             PrecisionKind::F32 => {
                 let (weights, rest) = part::<f32>(w, i * o)?;
-                kernel::gemv_f32(weights, bias, x, y);
+                match x {
+                    Read::All(x) => kernel::gemv_f32(weights, bias, x, y),
+                    Read::Hot(x) => kernel::hot_f32(weights, bias, x, y),
+                }
                 rest
             }
             PrecisionKind::W8 => {
                 let (scale, w) = part::<f32>(w, o)?;
                 let (weights, _) = part::<i8>(w, i * o)?;
-                kernel::gemv_w8(weights, scale, bias, x, y);
+                match x {
+                    Read::All(x) => kernel::gemv_w8(weights, scale, bias, x, y),
+                    Read::Hot(x) => kernel::hot_w8(weights, scale, bias, x, y),
+                }
                 padded::<i8>(w, i * o)?
             }
             PrecisionKind::I8 | PrecisionKind::I16 => return None,
@@ -72,7 +97,7 @@ impl Erased for f32 {
         }
         Some(rest)
     }
-    fn logits(l: &LayerRecord, w: &[u8], x: &[f32], z: &mut [f32]) -> Option<()> {
+    fn logits(l: &LayerRecord, w: &[u8], x: Read<'_, f32>, z: &mut [f32]) -> Option<()> {
         Self::dense(l, w, x, z, false).map(|_| ())
     }
     fn erased_norm<M: Math>(
@@ -97,7 +122,7 @@ impl Erased for i16 {
     fn dense<'w>(
         l: &LayerRecord,
         w: &'w [u8],
-        x: &[i16],
+        x: Read<'_, i16>,
         y: &mut [i16],
         relu: bool,
     ) -> Option<&'w [u8]> {
@@ -106,37 +131,74 @@ impl Erased for i16 {
             PrecisionKind::I8 => {
                 let (rows, w) = part::<Row>(w, o)?;
                 let weights = part(w, i * o)?.0;
-                match l.packing()? {
-                    PackingKind::Panels => kernel::dense_i8(weights, rows, x, y, floor(relu)),
-                    PackingKind::Quad => kernel::dense_i8_quad(weights, rows, x, y, floor(relu)),
-                    PackingKind::Pairs => kernel::dense_i8_pairs(weights, rows, x, y, floor(relu)),
+                let floor = floor(relu);
+                match (l.packing()?, x) {
+                    (PackingKind::Panels, Read::All(x)) => {
+                        kernel::dense_i8(weights, rows, x, y, floor);
+                    }
+                    (PackingKind::Quad, Read::All(x)) => {
+                        kernel::dense_i8_quad(weights, rows, x, y, floor);
+                    }
+                    (PackingKind::Pairs, Read::All(x)) => {
+                        kernel::dense_i8_pairs(weights, rows, x, y, floor);
+                    }
+                    (PackingKind::Panels, Read::Hot(x)) => {
+                        kernel::hot_dense_i8(weights, rows, x, y, floor);
+                    }
+                    (PackingKind::Quad, Read::Hot(x)) => {
+                        kernel::hot_dense_i8_quad(weights, rows, x, y, floor);
+                    }
+                    (PackingKind::Pairs, Read::Hot(x)) => {
+                        kernel::hot_dense_i8_pairs(weights, rows, x, y, floor);
+                    }
                 }
                 padded::<i8>(w, i * o)
             }
             PrecisionKind::I16 => {
                 let (rows, w) = part::<WideRow>(w, o)?;
-                kernel::dense_i16(part(w, i * o)?.0, rows, x, y, floor(relu));
+                let weights = part(w, i * o)?.0;
+                match x {
+                    Read::All(x) => kernel::dense_i16(weights, rows, x, y, floor(relu)),
+                    Read::Hot(x) => kernel::hot_dense_i16(weights, rows, x, y, floor(relu)),
+                }
                 padded::<i16>(w, i * o)
             }
             PrecisionKind::F32 | PrecisionKind::W8 => None,
         }
     }
-    fn logits(l: &LayerRecord, w: &[u8], x: &[i16], z: &mut [crate::Q16]) -> Option<()> {
+    fn logits(l: &LayerRecord, w: &[u8], x: Read<'_, i16>, z: &mut [crate::Q16]) -> Option<()> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
         let z: &mut [i32] = zerocopy::transmute_mut!(z);
         match l.precision()? {
             PrecisionKind::I8 => {
                 let (rows, w) = part::<Row>(w, o)?;
                 let weights = part(w, i * o)?.0;
-                match l.packing()? {
-                    PackingKind::Panels => kernel::logits_i8(weights, rows, x, z),
-                    PackingKind::Quad => kernel::logits_i8_quad(weights, rows, x, z),
-                    PackingKind::Pairs => kernel::logits_i8_pairs(weights, rows, x, z),
+                match (l.packing()?, x) {
+                    (PackingKind::Panels, Read::All(x)) => kernel::logits_i8(weights, rows, x, z),
+                    (PackingKind::Quad, Read::All(x)) => {
+                        kernel::logits_i8_quad(weights, rows, x, z);
+                    }
+                    (PackingKind::Pairs, Read::All(x)) => {
+                        kernel::logits_i8_pairs(weights, rows, x, z);
+                    }
+                    (PackingKind::Panels, Read::Hot(x)) => {
+                        kernel::hot_logits_i8(weights, rows, x, z);
+                    }
+                    (PackingKind::Quad, Read::Hot(x)) => {
+                        kernel::hot_logits_i8_quad(weights, rows, x, z);
+                    }
+                    (PackingKind::Pairs, Read::Hot(x)) => {
+                        kernel::hot_logits_i8_pairs(weights, rows, x, z);
+                    }
                 }
             }
             PrecisionKind::I16 => {
                 let (rows, w) = part::<WideRow>(w, o)?;
-                kernel::logits_i16(part(w, i * o)?.0, rows, x, z);
+                let weights = part(w, i * o)?.0;
+                match x {
+                    Read::All(x) => kernel::logits_i16(weights, rows, x, z),
+                    Read::Hot(x) => kernel::hot_logits_i16(weights, rows, x, z),
+                }
             }
             PrecisionKind::F32 | PrecisionKind::W8 => return None,
         }
@@ -163,15 +225,16 @@ impl Erased for i16 {
 pub(super) fn layer<A: Erased, M: Math>(
     l: &LayerRecord,
     w: &[u8],
-    x: &[A],
+    x: Read<'_, A>,
     y: &mut [A],
 ) -> Option<()> {
+    if l.kind()? == LayerKind::Dense {
+        let activation = l.activation()?;
+        let rest = A::dense(l, w, x, y, activation == ActivationKind::Relu)?;
+        return activate::<A, M>(activation, rest, y);
+    }
+    let x = x.all()?;
     match l.kind()? {
-        LayerKind::Dense => {
-            let activation = l.activation()?;
-            let rest = A::dense(l, w, x, y, activation == ActivationKind::Relu)?;
-            activate::<A, M>(activation, rest, y)?;
-        }
         LayerKind::Pointwise => {
             let activation = l.activation()?;
             copy(x, y);
@@ -201,7 +264,7 @@ pub(super) fn layer<A: Erased, M: Math>(
             copy(x, y);
             A::row_dice::<M>(y, A::RowDice::ref_from_prefix(w).ok()?.0);
         }
-        LayerKind::Logits | LayerKind::Constant => return None,
+        LayerKind::Dense | LayerKind::Logits | LayerKind::Constant | LayerKind::Hot => return None,
     }
     Some(())
 }

@@ -1,13 +1,15 @@
 //! A prediction of the shape-erased model: the walk over the levels of its blob.
 
-use super::element::{Erased, constant, copy, layer};
+use super::element::{Erased, Read, constant, copy, layer};
 use super::scratch::{At, Buffers, Layout, Work, gate_weights as stored_weights};
 use super::{RunError, required_towers};
 use crate::blob::{
     Blob, LayerKind, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord,
 };
+use crate::kernel::HotInput;
 use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
 use crate::math::{Libm, Math};
+use crate::rows::Rows;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The values that the requested towers need, directly or through other nodes: one bit each.
@@ -112,7 +114,7 @@ impl ErasedLevel<'_, '_> {
         x: &[A],
         a: &mut [A],
         b: &mut [A],
-        last: impl FnOnce(Option<&LayerRecord>, &[u8], &[A]) -> Option<()>,
+        last: impl FnOnce(Option<&LayerRecord>, &[u8], Read<'_, A>) -> Option<()>,
     ) -> Option<()> {
         let mut weights = self.blob.weights.get(at.weights as usize..)?;
         let layers = self
@@ -120,6 +122,16 @@ impl ErasedLevel<'_, '_> {
             .layers
             .get(at.layer as usize..)?
             .get(..n.layers as usize)?;
+        let (x, layers) = match layers {
+            [hot, fed, ..] if hot.kind() == Some(LayerKind::Hot) => {
+                let (columns, dense) = (fed.inputs.get(), hot.outputs.get());
+                let (one, rest) = u32::ref_from_prefix(weights).ok()?;
+                weights = rest;
+                let x = HotInput::new(columns.into(), dense.into(), *one, x)?;
+                (Read::Hot(x), layers.get(1..)?)
+            }
+            layers => (Read::All(x), layers),
+        };
         let Some((end, before)) = layers.split_last() else {
             return last(None, weights, x);
         };
@@ -135,7 +147,7 @@ impl ErasedLevel<'_, '_> {
                 if first {
                     x
                 } else {
-                    src.get(..l.inputs.get() as usize)?
+                    Read::All(src.get(..l.inputs.get() as usize)?)
                 },
                 y,
             )?;
@@ -149,7 +161,7 @@ impl ErasedLevel<'_, '_> {
             if first {
                 x
             } else {
-                src.get(..end.inputs.get() as usize)?
+                Read::All(src.get(..end.inputs.get() as usize)?)
             },
         )
     }
@@ -202,7 +214,7 @@ impl ErasedLevel<'_, '_> {
         self.layers::<A, M>(n, place, Self::input(n, x)?, a, b, |l, w, x| match l {
             Some(l) => layer::<A, M>(l, w, x, h),
             None => {
-                copy(x, h);
+                copy(x.all()?, h);
                 Some(())
             }
         })
@@ -223,15 +235,17 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     fn gates(&self) -> usize {
         self.0.level.end - self.0.level.gates
     }
-    fn gate<M: Math, S: Inputs<[A]> + ?Sized>(
+    fn gate<M: Math, S: Inputs<[A]> + ?Sized, const R: usize>(
         &self,
         o: usize,
-        x: &S,
-        rows: &mut [A::Gate],
-        work: &mut Work<'a, A>,
+        x: &[&S],
+        rows: &mut [&mut [A::Gate]],
+        work: &mut [Work<'a, A>; R],
     ) {
-        // `None` cannot happen: loading checked every index.
-        let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
+        for ((x, rows), work) in x.iter().zip(rows).zip(work) {
+            // `None` cannot happen: loading checked every index.
+            let _ = self.0.run_gate::<A, M, S>(o, x, rows, work);
+        }
     }
     fn always(&self, o: usize, i: usize) -> bool {
         let bit = |n: &NodeRecord| (self.0.level.experts + 1 + i).checked_sub(n.first as usize);
@@ -256,8 +270,15 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         };
         find().unwrap_or(A::NONE)
     }
-    fn expert<M: Math, S: Inputs<[A]> + ?Sized>(&self, i: usize, x: &S, h: &mut Work<'a, A>) {
-        let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
+    fn expert<M: Math, S: Inputs<[A]> + ?Sized, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&S],
+        h: &mut [Work<'a, A>; R],
+    ) {
+        for (x, h) in x.iter().zip(h) {
+            let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
+        }
     }
     fn output<'h>(&self, i: usize, h: &'h Work<'a, A>) -> &'h [A] {
         let n = self
@@ -339,11 +360,12 @@ pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
             // The walk adds to the mixtures, so they start at zero at each level.
             m.as_mut_bytes().fill(0);
             let buffers = level::Buffers {
-                weights: &mut *rows,
-                stream: &mut work,
-                mixtures: &mut *m,
+                weights: [&mut *rows],
+                stream: core::array::from_mut(&mut work),
+                mixtures: [&mut *m],
             };
-            run += walk::<M, F, _, _>(&typed, &values, request.of(gates), buffers);
+            let x = Rows::one(&values);
+            run += walk::<M, F, _, _, 1>(&typed, x, request.of(gates), buffers);
             let streams = (to - from) * w;
             A::round_mixture(m.get(..streams)?, after.get_mut(..streams)?);
         }
@@ -410,7 +432,7 @@ fn towers<A: Erased, M: Math>(
             }
             None => {
                 activations = true;
-                copy(x, h);
+                copy(x.all()?, h);
                 Some(())
             }
         })?;

@@ -105,9 +105,9 @@ pub(crate) fn slots<A: Element>(
     codes: impl Iterator<Item = u32>,
     y: &mut [A],
 ) {
-    y.fill(A::from_column(u32::MAX));
+    y.fill(A::from_code(u32::MAX));
     for (i, code) in codes.enumerate() {
-        let column = A::from_column(base.saturating_add(code));
+        let column = A::from_code(base.saturating_add(code));
         let Some((earlier, rest)) = y.split_at_mut_checked(i) else {
             return;
         };

@@ -9,6 +9,7 @@ use crate::blob::{Check, NodeInfo, NodeOp};
 use crate::layer::{Layer, Logits, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// The gate of the literature: `softmax(W x + b)` over `N` experts, on `IN` inputs, in precision
@@ -40,9 +41,24 @@ macro_rules! gate {
                 L::describe(to);
             }
             fn forward<$M: Math>(&self, x: &[A; IN], $y: &mut [A::Gate; N]) {
-                let mut $z = <[A::Logit; N]>::new_zeroed();
-                self.0.forward::<$M>(x, &mut $z);
+                let mut z = <[A::Logit; N]>::new_zeroed();
+                self.0.forward::<$M>(x, &mut z);
+                let $z = &mut z;
                 $run
+            }
+            fn forward_rows<$M: Math, const R: usize>(
+                &self,
+                x: &[&[A; IN]],
+                y: &mut [&mut [A::Gate; N]],
+            ) {
+                let mut z = <[[A::Logit; N]; R]>::new_zeroed();
+                let mut rows = rows::collect::<_, R>(z.iter_mut().zip(x).map(|(z, _)| z));
+                self.0.forward_rows::<$M, R>(x, &mut rows);
+                drop(rows);
+                for (z, y) in z.iter_mut().zip(y) {
+                    let ($z, $y) = (z, &mut **y);
+                    $run
+                }
             }
         }
 
@@ -55,8 +71,9 @@ macro_rules! gate {
                 self.0.begin(x, partial);
             }
             fn resume<$M: Math>(&self, partial: &L::Partial, rest: Rest<'_, A>, $y: &mut [A::Gate; N]) {
-                let mut $z = <[A::Logit; N]>::new_zeroed();
-                self.0.resume::<$M>(partial, rest, &mut $z);
+                let mut z = <[A::Logit; N]>::new_zeroed();
+                self.0.resume::<$M>(partial, rest, &mut z);
+                let $z = &mut z;
                 $run
             }
             fn exact_without_zeros(&self) -> bool {
@@ -78,7 +95,7 @@ gate!(
     /// gate.forward::<Libm>(&[1.0], &mut weights);
     /// assert_eq!(weights, [0.5, 0.5, 0.0]);
     /// ```
-    SoftmaxGate<L>, NodeOp::Softmax, 0, |z, y, M| A::gate_softmax::<M>(&mut z, y)
+    SoftmaxGate<L>, NodeOp::Softmax, 0, |z, y, M| A::gate_softmax::<M>(z, y)
 );
 gate!(
     /// A gate whose weights are `sigmoid(z)` of each logit by itself. They are not normalized: their
@@ -92,7 +109,7 @@ gate!(
     /// gate.forward::<Libm>(&[1.0], &mut weights);
     /// assert_eq!(weights, [0.5, 0.5]);
     /// ```
-    SigmoidGate<L>, NodeOp::Sigmoid, 0, |z, y, M| A::gate_sigmoid::<M>(&mut z, y)
+    SigmoidGate<L>, NodeOp::Sigmoid, 0, |z, y, M| A::gate_sigmoid::<M>(z, y)
 );
 gate!(
     /// A gate that gives the expert with the largest logit the weight 1 and every other expert the
@@ -108,7 +125,7 @@ gate!(
     /// gate.forward::<Libm>(&[1.0], &mut weights);
     /// assert_eq!(weights, [0.0, 1.0, 0.0]);
     /// ```
-    HardGate<L>, NodeOp::Hard, 0, |z, y, M| A::gate_hard(&z, y)
+    HardGate<L>, NodeOp::Hard, 0, |z, y, M| A::gate_hard(z, y)
 );
 gate!(
     /// A gate that uses the `K` experts with the largest logits. Of equal logits the one with the
@@ -134,5 +151,5 @@ gate!(
     TopKGate<L, const K: usize, const RENORMALISE: bool>,
     if RENORMALISE { NodeOp::TopK } else { NodeOp::TopKRaw },
     { assert!(K >= 1 && K <= N, "TopKGate: K must lie in 1 ..= the number of experts"); K as u8 },
-    |z, y, M| A::gate_top_k::<M>(K, RENORMALISE, &mut z, y)
+    |z, y, M| A::gate_top_k::<M>(K, RENORMALISE, z, y)
 );

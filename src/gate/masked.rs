@@ -4,6 +4,7 @@ use crate::blob::{Check, NodeInfo};
 use crate::layer::{Layer, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// A gate that sees only some of the level's `N` experts.
@@ -55,6 +56,15 @@ where
         let mut seen = [A::NONE; S];
         self.0.forward::<M>(x, &mut seen);
         Self::spread(&seen, y);
+    }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; IN]], y: &mut [&mut [A::Gate; N]]) {
+        let mut seen = [[A::NONE; S]; R];
+        let mut rows = rows::collect::<_, R>(seen.iter_mut().zip(x).map(|(seen, _)| seen));
+        self.0.forward_rows::<M, R>(x, &mut rows);
+        drop(rows);
+        for (seen, y) in seen.iter().zip(y) {
+            Self::spread(seen, *y);
+        }
     }
 }
 

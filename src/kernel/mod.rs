@@ -11,6 +11,7 @@
 //! core itself.
 
 mod active;
+mod hot;
 mod order;
 pub mod portable;
 mod row;
@@ -29,6 +30,12 @@ mod arm_vfp;
 mod fours;
 #[cfg(mmoe_rv32im)]
 mod rv32im;
+#[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
+#[allow(unsafe_code, reason = "vector instructions; every block has its proof")]
+mod tiles;
+#[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
+#[doc(hidden)]
+pub mod x86_64;
 
 // A name that is imported by itself stands before one that comes with `portable::*`.
 #[cfg(mmoe_arm_dsp)]
@@ -45,8 +52,15 @@ pub use arm_v7m::{accumulate_i8_quad, dense_i8_quad, logits_i8_quad};
 pub use arm_vfp::{accumulate_f32, gemv_f32};
 #[cfg(mmoe_rv32im)]
 pub use rv32im::{accumulate_i8, dense_i8, logits_i8};
+#[cfg(mmoe_x86_64)]
+pub use x86_64::avx512::{
+    dense_i8, dense_i8_quad, dense_rows_i8, dense_rows_i8_quad, gemm_f32, gemm_w8, gemv_f32,
+    gemv_w8, logits_i8, logits_i8_quad, logits_rows_i8, logits_rows_i8_quad,
+};
 
 pub use active::{Active, ActiveColumns};
+pub use hot::HotInput;
+pub(crate) use hot::one_of;
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{

@@ -5,6 +5,7 @@ use crate::blob::{ActivationKind, Check, LayerKind, LayerRecord};
 use crate::math::Math;
 use crate::number::Element;
 use crate::precision::{Matrix, Precision, Wide};
+use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// A dense layer, `F(W x + b)`, from `IN` to `OUT` values, in precision `P` and with the activation
@@ -72,19 +73,13 @@ impl<const IN: usize, const OUT: usize, P: Precision, F: Activation> Layer
         self.matrix.dense(x, y, F::RELU);
         F::apply::<P::Act, M>(&self.activation, y);
     }
-    fn forward4<M: Math>(group: [&Self; 4], x: &[P::Act; IN], y: &mut [[P::Act; OUT]; 4]) -> bool {
-        let done = Matrix::dense4(
-            group.map(|l| &l.matrix),
-            x,
-            y.each_mut().map(|y| y.as_mut_slice()),
-            F::RELU,
-        );
-        if done {
-            for (l, y) in group.into_iter().zip(y) {
-                F::apply::<P::Act, M>(&l.activation, y);
-            }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&Self::In], y: &mut [&mut Self::Out]) {
+        let x = rows::collect::<_, R>(x.iter().map(|x| x.as_slice()));
+        let mut y = rows::collect::<_, R>(y.iter_mut().map(|y| y.as_mut_slice()));
+        self.matrix.dense_rows(&x, &mut y, F::RELU);
+        for y in &mut y {
+            F::apply::<P::Act, M>(&self.activation, y);
         }
-        done
     }
 }
 
@@ -107,6 +102,11 @@ impl<const IN: usize, const OUT: usize, P: Precision> Layer for Logits<IN, OUT, 
     }
     fn forward<M: Math>(&self, x: &[P::Act; IN], z: &mut Self::Out) {
         self.matrix.logits(x, z);
+    }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&Self::In], z: &mut [&mut Self::Out]) {
+        let x = rows::collect::<_, R>(x.iter().map(|x| x.as_slice()));
+        let mut z = rows::collect::<_, R>(z.iter_mut().map(|z| z.as_mut_slice()));
+        self.matrix.logits_rows(&x, &mut z);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod activation;
 mod dense;
+mod hot;
 mod norm;
 mod pointwise;
 mod prefixed;
@@ -19,6 +20,7 @@ pub use activation::{
     Silu, Softplus, Softsign, Tanh,
 };
 pub use dense::{Dense, Head, Logits};
+pub use hot::{Hot, HotColumns};
 pub use norm::{
     Centred, GroupNorm, Grouped, LayerNorm, Length, MeanSquare, Norm, NormRule, RmsNorm, UnitNorm,
 };
@@ -64,15 +66,12 @@ pub trait Layer: InPlace {
     fn describe(to: &mut Check<'_>);
     /// Runs it: writes every element of `y`.
     fn forward<M: Math>(&self, x: &Self::In, y: &mut Self::Out);
-    /// Runs four of them on one input, side by side, with the same bits. Returns `false` where that
-    /// is no faster; nothing was done then.
-    #[doc(hidden)]
-    fn forward4<M: Math>(group: [&Self; 4], x: &Self::In, y: &mut [Self::Out; 4]) -> bool
-    where
-        Self: Sized,
-    {
-        let _ = (group, x, y);
-        false
+    /// Runs it on several rows, at most `R`, with the same bits: writes every element of each `y`. The
+    /// layers of this crate share their weights among the rows; a layer of your own need not.
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&Self::In], y: &mut [&mut Self::Out]) {
+        for (x, y) in x.iter().zip(y) {
+            self.forward::<M>(x, y);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Layer, Prefixed, Rest, max};
 use crate::blob::{Check, NodeInfo};
 use crate::bytes::Word;
 use crate::math::Math;
+use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// Two layers in sequence: `B` reads what `A` returns.
@@ -44,6 +45,13 @@ impl<A: Layer, B: Layer<Act = A::Act, In = A::Out>> Layer for Seq<A, B> {
         let mut t = Word::<A::Out>::new_zeroed();
         self.0.forward::<M>(x, &mut t);
         self.1.forward::<M>(&t, y);
+    }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&A::In], y: &mut [&mut B::Out]) {
+        let mut t = Word::<[A::Out; R]>::new_zeroed();
+        let mut between = rows::collect::<_, R>(t.iter_mut().zip(x).map(|(t, _)| t));
+        self.0.forward_rows::<M, R>(x, &mut between);
+        let between = rows::collect::<_, R>(between.iter().map(|t| &**t));
+        self.1.forward_rows::<M, R>(&between, y);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::blob::{Check, NodeInfo};
 use crate::bytes::Buffer;
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// An expert or a gate that reads only a part of the input: the layer `E` on the elements from
@@ -64,5 +65,10 @@ impl<
         if let Some(x) = x.get(START..).and_then(|s| s.first_chunk()) {
             self.0.forward::<M>(x, y);
         }
+    }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; IN]], y: &mut [&mut E::Out]) {
+        let part = x.iter().filter_map(|x| x.get(START..)?.first_chunk());
+        let x = rows::collect::<_, R>(part);
+        self.0.forward_rows::<M, R>(&x, y);
     }
 }

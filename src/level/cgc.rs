@@ -1,11 +1,12 @@
 //! The levels of CGC and PLE: experts of each task beside shared ones.
 
-use super::{Inputs, Level, LevelGates, TaskMask, TaskStreams, TypedLevel};
+use super::{Inputs, Level, LevelGates, TaskMask, TaskStreams, TypedLevel, streams};
 use crate::blob::Check;
 use crate::layer::{Layer, max};
 use crate::math::Math;
 use crate::number::Element;
 use crate::parallel::{self, Parallel, Role};
+use crate::rows;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// The level of CGC (Tang et al., RecSys 2020): experts `T` for each of `K` tasks, shared experts
@@ -78,15 +79,20 @@ where
     fn gates(&self) -> usize {
         K
     }
-    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
         &self,
         o: usize,
-        x: &X,
-        weights: &mut Self::GateWeights,
-        _: &mut [A; H],
+        x: &[&X],
+        weights: &mut [&mut Self::GateWeights],
+        _: &mut [[A; H]; R],
     ) {
-        if let (Some(g), Some(x), Some(r)) = (self.gates.get(o), x.stream(o), weights.get_mut(o)) {
-            g.forward::<M>(x, r);
+        if let Some(g) = self.gates.get(o) {
+            rows::each::<_, _, R>(
+                streams(x, o),
+                weights.iter_mut().filter_map(|w| w.get_mut(o)),
+                |x, y| g.forward::<M>(x, y),
+                |x, y| g.forward_rows::<M, R>(x, y),
+            );
         }
     }
     fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
@@ -96,21 +102,37 @@ where
     fn always(&self, o: usize, i: usize) -> bool {
         seen::<NT, K>(o, i).is_some_and(|j| super::weighs_always(G::NODE.op, G::NODE.sees, j))
     }
-    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&X],
+        h: &mut [[A; H]; R],
+    ) {
         const {
             assert!(
                 X::STREAMS > K || (NS == 0 && X::STREAMS == K),
                 "CgcLevel: the level before has no stream for each task and the shared experts"
             )
         };
+        let h = h.iter_mut();
         if i >= NT * K {
-            if let Some(x) = x.stream(K) {
-                self.shared.run::<M>(i - NT * K, x, h);
-            }
+            let (i, experts) = (i - NT * K, &self.shared);
+            rows::each::<_, _, R>(
+                streams(x, K),
+                h,
+                |x, h| experts.run::<M>(i, x, h),
+                |x, h| experts.run_rows::<M, R>(i, x, h),
+            );
         } else if let Some(k) = i.checked_div(NT)
-            && let (Some(t), Some(x)) = (self.tasks.get(k), x.stream(k))
+            && let Some(experts) = self.tasks.get(k)
         {
-            t.run::<M>(i - k * NT, x, h);
+            let i = i - k * NT;
+            rows::each::<_, _, R>(
+                streams(x, k),
+                h,
+                |x, h| experts.run::<M>(i, x, h),
+                |x, h| experts.run_rows::<M, R>(i, x, h),
+            );
         }
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
@@ -245,17 +267,23 @@ where
     fn gates(&self) -> usize {
         K + 1
     }
-    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
         &self,
         o: usize,
-        x: &X,
-        weights: &mut Self::GateWeights,
-        work: &mut [A; H],
+        x: &[&X],
+        weights: &mut [&mut Self::GateWeights],
+        work: &mut [[A; H]; R],
     ) {
         if o < K {
-            self.cgc.gate::<M, X>(o, x, &mut weights.0, work);
-        } else if let Some(x) = x.stream(K) {
-            self.shared_gate.forward::<M>(x, &mut weights.1);
+            let mut weights = rows::collect::<_, R>(weights.iter_mut().map(|w| &mut w.0));
+            self.cgc.gate::<M, X, R>(o, x, &mut weights, work);
+        } else {
+            rows::each::<_, _, R>(
+                streams(x, K),
+                weights.iter_mut().map(|w| &mut w.1),
+                |x, y| self.shared_gate.forward::<M>(x, y),
+                |x, y| self.shared_gate.forward_rows::<M, R>(x, y),
+            );
         }
     }
     fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
@@ -272,8 +300,13 @@ where
             super::weighs_always(Q::NODE.op, Q::NODE.sees, i)
         }
     }
-    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
-        self.cgc.expert::<M, X>(i, x, h);
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&X],
+        h: &mut [[A; H]; R],
+    ) {
+        self.cgc.expert::<M, X, R>(i, x, h);
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h

@@ -1,11 +1,12 @@
 //! The level of MMoE: experts that all tasks share, and one gate per output stream.
 
-use super::{Inputs, Level, TypedLevel};
+use super::{Inputs, Level, TypedLevel, streams};
 use crate::blob::Check;
 use crate::layer::max;
 use crate::math::Math;
 use crate::number::Element;
 use crate::parallel::{Parallel, Role};
+use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// The level of MMoE: experts `B`, and gates `G` that each weigh all of them.
@@ -48,12 +49,12 @@ where
     fn gates(&self) -> usize {
         K
     }
-    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized>(
+    fn gate<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
         &self,
         o: usize,
-        x: &X,
-        weights: &mut Self::GateWeights,
-        _: &mut [A; H],
+        x: &[&X],
+        weights: &mut [&mut Self::GateWeights],
+        _: &mut [[A; H]; R],
     ) {
         const {
             assert!(
@@ -61,9 +62,12 @@ where
                 "MmoeLevel: more gates than the level before has mixtures: gate k reads mixture k"
             )
         };
-        if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
-            self.gates.run::<M>(o, x, row);
-        }
+        rows::each::<_, _, R>(
+            streams(x, o),
+            weights.iter_mut().filter_map(|w| w.get_mut(o)),
+            |x, y| self.gates.run::<M>(o, x, y),
+            |x, y| self.gates.run_rows::<M, R>(o, x, y),
+        );
     }
     fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
         weights
@@ -76,35 +80,24 @@ where
         let gate = G::node(o);
         super::weighs_always(gate.op, gate.sees, i)
     }
-    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized>(&self, i: usize, x: &X, h: &mut [A; H]) {
+    fn expert<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&X],
+        h: &mut [[A; H]; R],
+    ) {
         const {
             assert!(
                 N <= X::STREAMS,
                 "MmoeLevel: more experts than the level before has mixtures: expert i reads mixture i"
             )
         };
-        if let Some(x) = x.stream(i) {
-            self.experts.run::<M>(i, x, h);
-        }
-    }
-    fn expert4<M: Math, X: Inputs<[A; I]> + ?Sized>(
-        &self,
-        i: usize,
-        x: &X,
-        each: &mut dyn FnMut(usize, &[A]),
-    ) -> bool {
-        let Some(first) = x.stream(i) else {
-            return false;
-        };
-        // Side by side pays only where one input is loaded once for all four, so they must read the
-        // same stream: the pointers tell, since a level has one buffer per stream.
-        let mut h = [[A::default(); H]; 4];
-        let one = (i..i + 4).all(|i| x.stream(i).is_some_and(|x| core::ptr::eq(x, first)));
-        let done = one && self.experts.run4::<M>(i, first, &mut h);
-        if done {
-            h.iter().enumerate().for_each(|(j, h)| each(i + j, h));
-        }
-        done
+        rows::each::<_, _, R>(
+            streams(x, i),
+            h.iter_mut(),
+            |x, h| self.experts.run::<M>(i, x, h),
+            |x, h| self.experts.run_rows::<M, R>(i, x, h),
+        );
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
         h

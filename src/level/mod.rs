@@ -18,6 +18,7 @@ pub use request::{ExpertFilter, Request, RunAll};
 pub use request::{SkipBelow, TaskMask};
 #[doc(hidden)]
 pub use streams::Inputs;
+pub(crate) use streams::streams;
 pub use streams::{LevelGates, TaskStreams};
 #[doc(hidden)]
 pub use walk::Buffers;
@@ -42,7 +43,7 @@ pub trait Level {
     /// The weights of all gates.
     type GateWeights: ?Sized;
     /// One expert's output. In an erased level, the buffers between its layers as well.
-    type Stream: ?Sized;
+    type Stream;
     /// One mixture per output stream.
     type Mixtures: ?Sized;
     /// `[(); K]` for `K` tasks: a number that bounds can compare.
@@ -54,13 +55,13 @@ pub trait Level {
     fn experts(&self) -> usize;
     /// Returns how many gates there are, which is also the number of output streams.
     fn gates(&self) -> usize;
-    /// Computes the weights of a gate.
-    fn gate<M: Math, X: Inputs<Self::In> + ?Sized>(
+    /// Computes the weights of a gate for each of the rows, of which there are at most `R`.
+    fn gate<M: Math, X: Inputs<Self::In> + ?Sized, const R: usize>(
         &self,
         gate: usize,
-        x: &X,
-        weights: &mut Self::GateWeights,
-        work: &mut Self::Stream,
+        x: &[&X],
+        weights: &mut [&mut Self::GateWeights],
+        work: &mut [Self::Stream; R],
     );
     /// Returns the weight that a gate gives an expert, or `NONE` where the gate does not see it.
     fn weight(
@@ -73,26 +74,14 @@ pub trait Level {
     /// expert is run even when its weight rounds to zero, so that execution time does not depend on
     /// the input.
     fn always(&self, gate: usize, expert: usize) -> bool;
-    /// Runs an expert.
-    fn expert<M: Math, X: Inputs<Self::In> + ?Sized>(
+    /// Runs an expert on each of the rows, of which there are at most `R`. They are those that need
+    /// it; the output of the first of them comes first.
+    fn expert<M: Math, X: Inputs<Self::In> + ?Sized, const R: usize>(
         &self,
         expert: usize,
-        x: &X,
-        stream: &mut Self::Stream,
+        x: &[&X],
+        stream: &mut [Self::Stream; R],
     );
-    /// Computes experts `first` to `first + 3` side by side, and passes the number and the output
-    /// of every one of them to `each`. Returns `false` where that is no faster; nothing was done
-    /// then. Only hosts ask for it.
-    #[doc(hidden)]
-    fn expert4<M: Math, X: Inputs<Self::In> + ?Sized>(
-        &self,
-        first: usize,
-        x: &X,
-        each: &mut dyn FnMut(usize, &[Self::Act]),
-    ) -> bool {
-        let _ = (first, x, each);
-        false
-    }
     /// Returns the output of the expert that ran last.
     fn output<'s>(&self, expert: usize, stream: &'s Self::Stream) -> &'s [Self::Act];
     /// Returns the accumulators of a gate's mixture.

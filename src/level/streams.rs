@@ -17,6 +17,15 @@ pub trait Inputs<In: ?Sized> {
     fn value(base: u8, k: usize) -> u8;
 }
 
+/// What expert or gate `k` reads of each row.
+#[inline(always)]
+pub(crate) fn streams<'s, 'x: 's, In: ?Sized + 'x, X: Inputs<In> + ?Sized>(
+    rows: &'s [&'x X],
+    k: usize,
+) -> impl Iterator<Item = &'x In> + 's {
+    rows.iter().filter_map(move |x| x.stream(k))
+}
+
 /// One input that every expert and gate reads.
 impl<T: Element, const N: usize> Inputs<[T; N]> for [T; N] {
     fn stream(&self, _: usize) -> Option<&[T; N]> {

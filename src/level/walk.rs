@@ -6,43 +6,57 @@
 use super::{ExpertFilter, Inputs, Level, Request};
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows::Rows;
 
-/// The buffers of one level. Its caller owns them, so that the caller decides in which stack frame
-/// (or in which part of the scratch) they lie.
+/// The buffers of one level, for each row of a block. Its caller owns them, so that the caller decides
+/// in which stack frame (or in which part of the scratch) they lie.
 #[derive(Debug)]
-pub struct Buffers<'b, G: ?Sized, S: ?Sized, M: ?Sized> {
+pub struct Buffers<'b, G: ?Sized, S, M: ?Sized, const R: usize> {
     /// The gate weights.
-    pub weights: &'b mut G,
+    pub weights: [&'b mut G; R],
     /// One expert's output.
-    pub stream: &'b mut S,
+    pub stream: &'b mut [S; R],
     /// One mixture per output stream. They must be zero.
-    pub mixtures: &'b mut M,
+    pub mixtures: [&'b mut M; R],
 }
 
 /// Computes the gates that are asked for, then runs the experts one by one and adds each to the
-/// mixtures. Returns the number of experts that ran.
+/// mixtures. Returns the number of experts that ran, added up over the rows.
 ///
 /// Gates come first because they decide which experts are needed at all. Each expert is added to
 /// every mixture at once, so that the output of one expert is all that has to be kept in memory.
 ///
-/// An expert is not run if every requested gate gives it a structural zero, which is a zero of a
-/// hard, top-k, DSelect-k or constant gate, or of a gate that does not see it. A softmax or a sigmoid
-/// that rounds to zero is not a structural zero, so that the work of such models is the same for
-/// every input.
+/// An expert is not run on a row if every requested gate gives it a structural zero there, which is a
+/// zero of a hard, top-k, DSelect-k or constant gate, or of a gate that does not see it. A softmax or
+/// a sigmoid that rounds to zero is not a structural zero, so that the work of such models is the same
+/// for every input.
 // Never inlined: the walk's own registers are spilled in its frame and not in that of `finish`,
 // which holds the level's buffers while the towers run.
 #[inline(never)]
-pub(crate) fn walk<M: Math, F: ExpertFilter, L: Level + ?Sized, X: Inputs<L::In> + ?Sized>(
+pub(crate) fn walk<
+    M: Math,
+    F: ExpertFilter,
+    L: Level + ?Sized,
+    X: Inputs<L::In> + ?Sized,
+    const R: usize,
+>(
     level: &L,
-    x: &X,
+    x: Rows<'_, X, R>,
     request: Request<F>,
-    to: Buffers<'_, L::GateWeights, L::Stream, L::Mixtures>,
+    to: Buffers<'_, L::GateWeights, L::Stream, L::Mixtures, R>,
 ) -> u32 {
+    const {
+        assert!(
+            R >= 1 && R <= crate::rows::MOST,
+            "a mask names the rows that need an expert"
+        )
+    };
     let Buffers {
-        weights,
+        mut weights,
         stream,
-        mixtures,
+        mut mixtures,
     } = to;
+    let rows = x.len();
     let asked = request.tasks;
     let none = <L::Act as Element>::NONE;
     let threshold = request.filter.threshold::<L::Act>();
@@ -59,19 +73,15 @@ pub(crate) fn walk<M: Math, F: ExpertFilter, L: Level + ?Sized, X: Inputs<L::In>
     };
     for gate in 0..level.gates() {
         if asked.contains(gate) {
-            level.gate::<M, X>(gate, x, weights, stream);
+            let (weights, _) = weights.split_at_mut(rows);
+            level.gate::<M, X, R>(gate, x.as_slice(), weights, stream);
         }
     }
     let needed = |weights: &L::GateWeights, expert: usize| {
         (0..level.gates()).any(|g| asked.contains(g) && weight(weights, g, expert).is_some())
     };
-    let mut run = 0u32;
-    // Experts below this number have run in a group of four, which only hosts do: on a
-    // microcontroller four outputs at once are RAM, and nothing is faster for it.
-    #[cfg(not(target_os = "none"))]
-    let mut grouped = 0;
-    for expert in 0..level.experts() {
-        let mut add = |expert: usize, h: &[L::Act]| {
+    let add =
+        |weights: &L::GateWeights, mixtures: &mut L::Mixtures, expert: usize, h: &[L::Act]| {
             for gate in 0..level.gates() {
                 if asked.contains(gate)
                     && let Some(g) = weight(weights, gate, expert)
@@ -80,28 +90,33 @@ pub(crate) fn walk<M: Math, F: ExpertFilter, L: Level + ?Sized, X: Inputs<L::In>
                 }
             }
         };
-        #[cfg(not(target_os = "none"))]
-        {
-            if expert < grouped {
-                continue;
-            }
-            // All four must be needed: a group runs as a whole, and one that nobody needs would
-            // change the number of experts that ran.
-            if expert + 4 <= level.experts()
-                && (expert..expert + 4).all(|i| needed(weights, i))
-                && level.expert4::<M, X>(expert, x, &mut add)
-            {
-                grouped = expert + 4;
-                run = run.wrapping_add(4);
-                continue;
-            }
+    let mut run = 0u32;
+    for expert in 0..level.experts() {
+        // One bit for each row whose gates need the expert.
+        let mut rows = 0u32;
+        for (r, weights) in weights.iter().take(x.len()).enumerate() {
+            rows |= u32::from(needed(weights, expert)) << (r & 31);
         }
-        if !needed(weights, expert) {
+        if rows == 0 {
             continue;
         }
-        run = run.wrapping_add(1);
-        level.expert::<M, X>(expert, x, stream);
-        add(expert, level.output(expert, stream));
+        run = run.wrapping_add(rows.count_ones());
+        let chosen = |r: usize| R == 1 || rows >> (r & 31) & 1 != 0;
+        if R == 1 {
+            level.expert::<M, X, R>(expert, x.as_slice(), stream);
+        } else {
+            let these = x.as_slice().iter().enumerate().filter(|(r, _)| chosen(*r));
+            let these = crate::rows::collect::<_, R>(these.map(|(_, x)| *x));
+            level.expert::<M, X, R>(expert, &these, stream);
+        }
+        let mut streams = stream.iter();
+        for (r, (weights, mixtures)) in weights.iter().zip(mixtures.iter_mut()).enumerate() {
+            if chosen(r)
+                && let Some(stream) = streams.next()
+            {
+                add(weights, mixtures, expert, level.output(expert, stream));
+            }
+        }
     }
     run
 }

@@ -13,6 +13,7 @@ use crate::layer::max;
 use crate::level::{Buffers, ExpertFilter, Request, RunAll, SkipBelow, TaskMask};
 use crate::math::{Libm, Math};
 use crate::number::Element;
+use crate::rows::{self, Rows};
 use crate::tower::Towers;
 use crate::trunk::{LevelOutputs, Trunk};
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
@@ -168,7 +169,7 @@ where
         self.input.with(x, |q, _| {
             let mut raw = T::Out::new_zeroed();
             let mut weights = L::GateWeights::new_zeroed();
-            self.run::<M, _>(q, Request::tasks(TaskMask::ALL), &mut weights, &mut raw);
+            self.one::<M, _>(q, Request::tasks(TaskMask::ALL), &mut weights, &mut raw);
             self.towers.show(&raw)
         })
     }
@@ -184,14 +185,57 @@ where
     /// assert_eq!(outputs[1], model.predict(&rows[1]));
     /// # Ok::<(), mmoe::SelfTestError>(())
     /// ```
-    // Row by row: a kernel's panel of rows fills a host's vector units at batch 1 already.
     pub fn predict_batch<'a>(
         &self,
         rows: impl IntoIterator<Item = S::From<'a>>,
         outputs: &mut [T::Shown],
     ) {
+        // The rows of a block share each weight that is loaded. The block is as large as a limit on
+        // its buffers lets it be; a microcontroller has no room for any.
+        #[cfg(not(target_os = "none"))]
+        {
+            const BLOCK: usize = 128 << 10;
+            let row = const { Self::SCRATCH + size_of::<[A; I]>() };
+            if row * 32 <= BLOCK {
+                return self.blocks::<_, 32>(rows.into_iter(), outputs);
+            }
+            if row * 8 <= BLOCK {
+                return self.blocks::<_, 8>(rows.into_iter(), outputs);
+            }
+        }
         for (x, y) in rows.into_iter().zip(outputs) {
             *y = self.predict(x);
+        }
+    }
+
+    /// A batch in blocks of `R` rows.
+    #[cfg(not(target_os = "none"))]
+    fn blocks<'a, X, const R: usize>(&self, mut rows: X, outputs: &mut [T::Shown])
+    where
+        X: Iterator<Item = S::From<'a>>,
+    {
+        let mut x = Word::<[[A; I]; R]>::new_zeroed();
+        for outputs in outputs.chunks_mut(R) {
+            let mut len = 0;
+            // The rows come last, so that none is taken that the block has no room for.
+            for (x, row) in x.iter_mut().take(outputs.len()).zip(&mut rows) {
+                self.input.with(row, |q, _| *x = *q);
+                len += 1;
+            }
+            if len == 0 {
+                return;
+            }
+            let mut weights = <[L::GateWeights; R]>::new_zeroed();
+            let mut raw = <[T::Out; R]>::new_zeroed();
+            self.run::<Libm, RunAll, R>(
+                Rows::first(&x, len),
+                Request::tasks(TaskMask::ALL),
+                weights.each_mut(),
+                raw.each_mut(),
+            );
+            for (y, raw) in outputs.iter_mut().zip(&raw).take(len) {
+                *y = self.towers.show(raw);
+            }
         }
     }
 
@@ -247,7 +291,7 @@ where
                 tasks: TaskMask::ALL,
                 filter,
             };
-            let experts = self.run::<Libm, F>(q, request, &mut gates, &mut raw);
+            let experts = self.one::<Libm, F>(q, request, &mut gates, &mut raw);
             Traced {
                 tasks: self.towers.show(&raw),
                 gates,
@@ -276,7 +320,7 @@ where
         self.input.with(x, |q, input| {
             let mut raw = T::Out::new_zeroed();
             let mut weights = L::GateWeights::new_zeroed();
-            let experts = self.run::<Libm, _>(q, Request::tasks(tasks), &mut weights, &mut raw);
+            let experts = self.one::<Libm, _>(q, Request::tasks(tasks), &mut weights, &mut raw);
             self.towers.show_tasks(tasks, &raw, y);
             Run { experts, input }
         })
@@ -303,7 +347,7 @@ where
     pub fn predict_q(&self, x: &[A; I]) -> T::Out {
         let mut raw = T::Out::new_zeroed();
         let mut weights = L::GateWeights::new_zeroed();
-        self.run::<Libm, _>(x, Request::tasks(TaskMask::ALL), &mut weights, &mut raw);
+        self.one::<Libm, _>(x, Request::tasks(TaskMask::ALL), &mut weights, &mut raw);
         raw
     }
 
@@ -321,51 +365,76 @@ where
         })
     }
 
+    /// A prediction for one row.
+    #[inline(always)]
+    pub(crate) fn one<M: Math, F: ExpertFilter>(
+        &self,
+        x: &[A; I],
+        request: Request<F>,
+        weights: &mut L::GateWeights,
+        raw: &mut T::Out,
+    ) -> u32 {
+        self.run::<M, F, 1>(Rows::one(x), request, [weights], [raw])
+    }
+
     // A prediction is split into two functions so that it has two stack frames. The buffers of the
     // earlier levels and those of the last level are never alive at the same time, but the compiler
     // gives every local of one function its own bytes. `finish` is entered only after the frame of
     // `Trunk::streams` is gone, so the two share the stack and `SCRATCH` is their maximum.
-    pub(crate) fn run<M: Math, F: ExpertFilter>(
+    fn run<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &[A; I],
+        x: Rows<'_, [A; I], R>,
         request: Request<F>,
-        weights: &mut L::GateWeights,
-        raw: &mut T::Out,
+        mut weights: [&mut L::GateWeights; R],
+        raw: [&mut T::Out; R],
     ) -> u32 {
         let request = request.of(T::needs(request.tasks));
-        let mut streams = Word::<L::Streams>::new_zeroed();
-        let run = self
-            .trunk
-            .streams::<M, F>(x, request, weights, &mut streams);
-        run.wrapping_add(self.finish::<M, F>(x, &streams, request, weights, raw))
+        let mut streams = Word::<[L::Streams; R]>::new_zeroed();
+        let now = weights.each_mut().map(|w| &mut **w);
+        let run = self.trunk.streams::<M, F, R>(x, request, now, &mut streams);
+        run.wrapping_add(self.finish::<M, F, R>(x, &streams, request, weights, raw))
     }
 
     /// Runs the last level and then the towers that are asked for.
     #[inline(never)]
-    fn finish<M: Math, F: ExpertFilter>(
+    fn finish<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &[A; I],
-        streams: &L::Streams,
+        x: Rows<'_, [A; I], R>,
+        streams: &[L::Streams; R],
         request: Request<F>,
-        weights: &mut L::GateWeights,
-        raw: &mut T::Out,
+        weights: [&mut L::GateWeights; R],
+        mut raw: [&mut T::Out; R],
     ) -> u32 {
-        let (mut stream, mut mixtures) =
-            (Word::<L::Stream>::new_zeroed(), L::Mixtures::new_zeroed());
+        let (mut stream, mut mixtures) = (
+            Word::<[L::Stream; R]>::new_zeroed(),
+            <[L::Mixtures; R]>::new_zeroed(),
+        );
         let to = Buffers {
             weights,
-            stream: &mut *stream,
-            mixtures: &mut mixtures,
+            stream: &mut stream,
+            mixtures: mixtures.each_mut(),
         };
-        let run = self.trunk.last::<M, F>(x, streams, request, to);
+        let run = self.trunk.last::<M, F, R>(x, streams, request, to);
+        let (raw, _) = raw.split_at_mut(x.len());
         for k in 0..T::COUNT {
             if request.tasks.contains(k) {
-                // The expert's buffer is free now, and becomes the tower's input.
-                mixtures.round_one(k, &mut stream);
-                self.towers.run::<M>(k, &stream, raw);
+                // The expert's buffer is free now, and becomes the tower's input. Where all towers
+                // read one mixture, that is mixture 0.
+                let mixture = if L::STREAM_STRIDE == 0 { 0 } else { k };
+                for (mixtures, stream) in mixtures.iter().zip(stream.iter_mut()).take(x.len()) {
+                    mixtures.round_one(mixture, stream);
+                }
+                rows::each::<_, _, R>(
+                    stream.iter().take(x.len()),
+                    raw.iter_mut().map(|raw| &mut **raw),
+                    |x, raw| self.towers.run::<M>(k, x, raw),
+                    |x, raw| self.towers.run_rows::<M, R>(k, x, raw),
+                );
             }
         }
-        T::combine(raw);
+        for raw in raw {
+            T::combine(raw);
+        }
         run
     }
 }

@@ -27,6 +27,23 @@ impl Element for f32 {
     type IntScale = [f32; 0];
     type Cells<'a> = FloatRows<'a>;
 
+    fn from_code(code: u32) -> f32 {
+        // Up to here every whole number is an f32.
+        if code <= 1 << 24 { code as f32 } else { -1.0 }
+    }
+    fn column(self) -> usize {
+        // The cast saturates and drops fractions, and makes 0 of NaN: none of these comes back.
+        let code = self as u32;
+        if code as f32 == self {
+            code as usize
+        } else {
+            usize::MAX
+        }
+    }
+    fn hot(_: i16) -> f32 {
+        1.0
+    }
+
     fn with_features<const N: usize, R>(
         _: &[f32; 0],
         x: &[f32; N],
@@ -45,14 +62,6 @@ impl Element for f32 {
     }
     fn from_int(_: &[f32; 0], x: i32) -> (f32, bool) {
         (x as f32, false)
-    }
-    fn from_column(column: u32) -> f32 {
-        // Every integer up to 2²⁴ is an f32.
-        if column <= 1 << 24 {
-            column as f32
-        } else {
-            -1.0
-        }
     }
 
     fn gate_softmax<M: Math>(z: &mut [f32], g: &mut [f32]) {

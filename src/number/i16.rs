@@ -31,6 +31,17 @@ impl Element for i16 {
     type IntScale = IntScale;
     type Cells<'a> = IntRows<'a>;
 
+    fn from_code(code: u32) -> i16 {
+        if code < 0x7fff { code as i16 + 1 } else { 0 }
+    }
+    fn column(self) -> usize {
+        // What is not above 0 wraps to beyond every column.
+        (self as isize as usize).wrapping_sub(1)
+    }
+    fn hot(one: i16) -> i16 {
+        one
+    }
+
     fn with_features<const N: usize, R>(
         scales: &[InputScale; N],
         x: &[f32; N],
@@ -54,9 +65,6 @@ impl Element for i16 {
     }
     fn from_int(scale: &IntScale, x: i32) -> (i16, bool) {
         kernel::quantize_i32(x, scale)
-    }
-    fn from_column(column: u32) -> i16 {
-        i16::try_from(column).unwrap_or(-1)
     }
 
     fn gate_softmax<M: Math>(z: &mut [Q16], g: &mut [Q15]) {

@@ -61,6 +61,18 @@ pub trait Element: Pod + Default {
     /// Whether features need a buffer to become activations.
     const CONVERTS: bool;
 
+    /// The activation that stands for a code in front of a [`Hot`](crate::layer::Hot) layer: in a
+    /// float model the number itself, in an integer model one more, since 0 is what NaN becomes.
+    /// A code that does not fit becomes one that names no column.
+    #[must_use]
+    fn from_code(code: u32) -> Self;
+    /// The hot column that an activation names; beyond every column where it names none.
+    #[must_use]
+    fn column(self) -> usize;
+    /// What a hot column counts: 1, in integer models as the layer stores it.
+    #[doc(hidden)]
+    fn hot(one: i16) -> Self;
+
     /// Calls `f` with the features as activations, and with how many were NaN or out of range
     /// (integers count them).
     fn with_features<const N: usize, R>(
@@ -78,9 +90,6 @@ pub trait Element: Pod + Default {
     ) -> InputCounts;
     /// Converts an integer, and returns whether it was out of range.
     fn from_int(scale: &Self::IntScale, x: i32) -> (Self, bool);
-    /// The activation that names a one-hot column; one that is no column where the number has no
-    /// activation.
-    fn from_column(column: u32) -> Self;
     /// Whether the feature 0 is the activation 0, in every column.
     fn zero_is_zero<const N: usize>(scales: &Self::Scales<N>) -> bool;
     /// Writes the `softmax` of gate logits. The logits are scratch afterwards.

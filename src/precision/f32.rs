@@ -3,7 +3,7 @@
 use super::{Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::features::RowsF32;
-use crate::kernel::{self, ActiveColumns};
+use crate::kernel::{self, ActiveColumns, HotInput};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// f32 weights and f32 arithmetic.
@@ -59,22 +59,23 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixF32<IN, OUT> {
     fn logits(&self, x: &[f32], z: &mut [f32]) {
         kernel::gemv_f32(self.weights.as_flattened(), &self.bias, x, z);
     }
-    #[cfg(not(target_os = "none"))]
-    fn dense4(group: [&Self; 4], x: &[f32], mut y: [&mut [f32]; 4], relu: bool) -> bool {
-        // A matrix of more rows fills a host's vector units by itself.
-        if OUT > 8 {
-            return false;
-        }
-        kernel::gemv4_f32(
-            group.map(|m| m.weights.as_flattened()),
-            group.map(|m| m.bias.as_slice()),
-            x,
-            y.each_mut().map(|y| &mut **y),
-        );
+    fn hot(&self, x: HotInput<'_, f32>, y: &mut [f32], relu: bool) {
+        self.hot_logits(x, y);
         if relu {
-            y.into_iter().for_each(kernel::relu_f32);
+            kernel::relu_f32(y);
         }
-        true
+    }
+    fn hot_logits(&self, x: HotInput<'_, f32>, z: &mut [f32]) {
+        kernel::hot_f32(self.weights.as_flattened(), &self.bias, x, z);
+    }
+    fn dense_rows(&self, x: &[&[f32]], y: &mut [&mut [f32]], relu: bool) {
+        self.logits_rows(x, y);
+        if relu {
+            y.iter_mut().for_each(|y| kernel::relu_f32(y));
+        }
+    }
+    fn logits_rows(&self, x: &[&[f32]], z: &mut [&mut [f32]]) {
+        kernel::gemm_f32(self.weights.as_flattened(), &self.bias, x, z);
     }
     type Partial = f32;
     fn begin(&self, x: &[f32], sums: &mut [f32]) {

@@ -3,7 +3,7 @@
 use super::{Matrix, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::features::RowsI16;
-use crate::kernel::{self, ActiveColumns, WideRow};
+use crate::kernel::{self, ActiveColumns, HotInput, WideRow};
 use crate::number::Q16;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -38,6 +38,17 @@ impl<const IN: usize, const OUT: usize> Matrix<i16> for MatrixI16<IN, OUT> {
     }
     fn logits(&self, x: &[i16], z: &mut [Q16]) {
         kernel::logits_i16(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
+    }
+    fn hot(&self, x: HotInput<'_, i16>, y: &mut [i16], relu: bool) {
+        kernel::hot_dense_i16(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
+    }
+    fn hot_logits(&self, x: HotInput<'_, i16>, z: &mut [Q16]) {
+        kernel::hot_logits_i16(
             self.weights.as_flattened(),
             &self.rows,
             x,

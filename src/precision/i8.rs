@@ -3,8 +3,9 @@
 use super::{I16, Matrix, Packing, Panels, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::features::RowsI8;
-use crate::kernel::{self, ActiveColumns, Row};
+use crate::kernel::{self, ActiveColumns, HotInput, Row};
 use crate::number::Q16;
+use crate::rows;
 use core::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -42,6 +43,27 @@ impl<const IN: usize, const OUT: usize, K: Packing> Matrix<i16> for MatrixI8<IN,
     }
     fn logits(&self, x: &[i16], z: &mut [Q16]) {
         K::logits(
+            self.weights.as_flattened(),
+            &self.rows,
+            x,
+            zerocopy::transmute_mut!(z),
+        );
+    }
+    fn dense_rows(&self, x: &[&[i16]], y: &mut [&mut [i16]], relu: bool) {
+        K::dense_rows(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
+    }
+    fn logits_rows(&self, x: &[&[i16]], z: &mut [&mut [Q16]]) {
+        let z = z
+            .iter_mut()
+            .map(|z| -> &mut [i32] { zerocopy::transmute_mut!(&mut **z) });
+        let mut z = rows::collect::<_, { rows::MOST }>(z);
+        K::logits_rows(self.weights.as_flattened(), &self.rows, x, &mut z);
+    }
+    fn hot(&self, x: HotInput<'_, i16>, y: &mut [i16], relu: bool) {
+        K::hot(self.weights.as_flattened(), &self.rows, x, y, floor(relu));
+    }
+    fn hot_logits(&self, x: HotInput<'_, i16>, z: &mut [Q16]) {
+        K::hot_logits(
             self.weights.as_flattened(),
             &self.rows,
             x,

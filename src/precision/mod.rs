@@ -35,7 +35,7 @@ pub use w8::{MatrixW8, W8};
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::bytes::{InPlace, Pod};
 use crate::features::Table;
-use crate::kernel::ActiveColumns;
+use crate::kernel::{ActiveColumns, HotInput};
 use crate::number::Element;
 
 /// The weights of one dense layer as they lie in flash.
@@ -46,15 +46,21 @@ pub trait Matrix<A: Element>: InPlace {
     fn dense(&self, x: &[A], y: &mut [A], relu: bool);
     /// Computes `z = W x + b` as logits.
     fn logits(&self, x: &[A], z: &mut [A::Logit]);
-    /// Does what [`dense`](Self::dense) does for four layers on one input, side by side. Returns
-    /// `false`, and has done nothing, where that is no faster.
-    #[doc(hidden)]
-    fn dense4(group: [&Self; 4], x: &[A], y: [&mut [A]; 4], relu: bool) -> bool
-    where
-        Self: Sized,
-    {
-        let _ = (group, x, y, relu);
-        false
+    /// Computes what [`dense`](Self::dense) computes, from numbers and codes.
+    fn hot(&self, x: HotInput<'_, A>, y: &mut [A], relu: bool);
+    /// Computes what [`logits`](Self::logits) computes, from numbers and codes.
+    fn hot_logits(&self, x: HotInput<'_, A>, z: &mut [A::Logit]);
+    /// Does what [`dense`](Self::dense) does, for the rows of a block, at most 32.
+    fn dense_rows(&self, x: &[&[A]], y: &mut [&mut [A]], relu: bool) {
+        for (x, y) in x.iter().zip(y) {
+            self.dense(x, y, relu);
+        }
+    }
+    /// Does what [`logits`](Self::logits) does, for the rows of a block, at most 32.
+    fn logits_rows(&self, x: &[&[A]], z: &mut [&mut [A::Logit]]) {
+        for (x, z) in x.iter().zip(z) {
+            self.logits(x, z);
+        }
     }
     /// The sum of one row over some of the columns.
     type Partial: Pod + Default;

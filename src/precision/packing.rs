@@ -1,7 +1,7 @@
 //! Packings: orders in which int8 weights are stored.
 
 use crate::blob::PackingKind;
-use crate::kernel::{self, ActiveColumns, Row};
+use crate::kernel::{self, ActiveColumns, HotInput, Row};
 
 /// A packing: an order in which the int8 weights of a layer are stored, with the kernels that read it.
 pub trait Packing: 'static {
@@ -11,6 +11,22 @@ pub trait Packing: 'static {
     fn dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16);
     /// Computes logits.
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]);
+    /// Computes activations of several inputs.
+    fn dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+        for (x, y) in x.iter().zip(y) {
+            Self::dense(w, rows, x, y, floor);
+        }
+    }
+    /// Computes logits of several inputs.
+    fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+        for (x, z) in x.iter().zip(z) {
+            Self::logits(w, rows, x, z);
+        }
+    }
+    /// Computes activations from numbers and codes.
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16);
+    /// Computes logits from numbers and codes.
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]);
     /// Adds the columns from `from` on, of `total`, to the rows' sums.
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]);
     /// Adds the columns that are not zero, of `total`, to the rows' sums.
@@ -40,6 +56,18 @@ impl Packing for Panels {
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8(w, rows, x, z);
     }
+    fn dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+        kernel::dense_rows_i8(w, rows, x, y, floor);
+    }
+    fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+        kernel::logits_rows_i8(w, rows, x, z);
+    }
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
+        kernel::hot_dense_i8(w, rows, x, y, floor);
+    }
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]) {
+        kernel::hot_logits_i8(w, rows, x, z);
+    }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8(w, total, from, x, sums);
     }
@@ -56,6 +84,18 @@ impl Packing for Quad {
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8_quad(w, rows, x, z);
     }
+    fn dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+        kernel::dense_rows_i8_quad(w, rows, x, y, floor);
+    }
+    fn logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+        kernel::logits_rows_i8_quad(w, rows, x, z);
+    }
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
+        kernel::hot_dense_i8_quad(w, rows, x, y, floor);
+    }
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]) {
+        kernel::hot_logits_i8_quad(w, rows, x, z);
+    }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_quad(w, total, from, x, sums);
     }
@@ -71,6 +111,12 @@ impl Packing for Pairs {
     }
     fn logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
         kernel::logits_i8_pairs(w, rows, x, z);
+    }
+    fn hot(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, y: &mut [i16], floor: i16) {
+        kernel::hot_dense_i8_pairs(w, rows, x, y, floor);
+    }
+    fn hot_logits(w: &[i8], rows: &[Row], x: HotInput<'_, i16>, z: &mut [i32]) {
+        kernel::hot_logits_i8_pairs(w, rows, x, z);
     }
     fn add(w: &[i8], total: usize, from: usize, x: &[i16], sums: &mut [i32]) {
         kernel::accumulate_i8_pairs(w, total, from, x, sums);

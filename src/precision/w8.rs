@@ -3,7 +3,7 @@
 use super::{F32, Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::features::RowsW8;
-use crate::kernel::{self, ActiveColumns};
+use crate::kernel::{self, ActiveColumns, HotInput};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// int8 weights with one f32 scale per row, and f32 arithmetic.
@@ -52,6 +52,24 @@ impl<const IN: usize, const OUT: usize> Matrix<f32> for MatrixW8<IN, OUT> {
     }
     fn logits(&self, x: &[f32], z: &mut [f32]) {
         kernel::gemv_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, z);
+    }
+    fn dense_rows(&self, x: &[&[f32]], y: &mut [&mut [f32]], relu: bool) {
+        self.logits_rows(x, y);
+        if relu {
+            y.iter_mut().for_each(|y| kernel::relu_f32(y));
+        }
+    }
+    fn logits_rows(&self, x: &[&[f32]], z: &mut [&mut [f32]]) {
+        kernel::gemm_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, z);
+    }
+    fn hot(&self, x: HotInput<'_, f32>, y: &mut [f32], relu: bool) {
+        self.hot_logits(x, y);
+        if relu {
+            kernel::relu_f32(y);
+        }
+    }
+    fn hot_logits(&self, x: HotInput<'_, f32>, z: &mut [f32]) {
+        kernel::hot_w8(self.weights.as_flattened(), &self.scale, &self.bias, x, z);
     }
     type Partial = f32;
     fn begin(&self, x: &[f32], sums: &mut [f32]) {

@@ -9,8 +9,10 @@ use crate::math::{Libm, Math};
 use crate::model::Model;
 use crate::number::Element;
 use crate::parallel::PrefixedParallel;
+use crate::rows::Rows;
 use crate::tower::Towers;
 use crate::trunk::LevelOutputs;
+use core::array;
 use zerocopy::FromZeros;
 
 /// The shared first `C` features of many inputs, taken in already.
@@ -67,17 +69,19 @@ where
     fn gates(&self) -> usize {
         K
     }
-    fn gate<M: Math, S: Inputs<Rest<'a, A>> + ?Sized>(
+    fn gate<M: Math, S: Inputs<Rest<'a, A>> + ?Sized, const R: usize>(
         &self,
         o: usize,
-        x: &S,
-        weights: &mut Self::GateWeights,
-        _: &mut [A; H],
+        x: &[&S],
+        weights: &mut [&mut Self::GateWeights],
+        _: &mut [[A; H]; R],
     ) {
-        if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
-            self.level
-                .gates
-                .resume::<M>(o, &self.context.gates, *x, row);
+        for (x, weights) in x.iter().zip(weights) {
+            if let (Some(x), Some(row)) = (x.stream(o), weights.get_mut(o)) {
+                self.level
+                    .gates
+                    .resume::<M>(o, &self.context.gates, *x, row);
+            }
         }
     }
     fn weight(&self, weights: &Self::GateWeights, o: usize, i: usize) -> A::Gate {
@@ -86,11 +90,18 @@ where
     fn always(&self, o: usize, i: usize) -> bool {
         self.level.always(o, i)
     }
-    fn expert<M: Math, S: Inputs<Rest<'a, A>> + ?Sized>(&self, i: usize, x: &S, h: &mut [A; H]) {
-        if let Some(x) = x.stream(i) {
-            self.level
-                .experts
-                .resume::<M>(i, &self.context.experts, *x, h);
+    fn expert<M: Math, S: Inputs<Rest<'a, A>> + ?Sized, const R: usize>(
+        &self,
+        i: usize,
+        x: &[&S],
+        h: &mut [[A; H]; R],
+    ) {
+        for (x, h) in x.iter().zip(h) {
+            if let Some(x) = x.stream(i) {
+                self.level
+                    .experts
+                    .resume::<M>(i, &self.context.experts, *x, h);
+            }
         }
     }
     fn output<'h>(&self, _: usize, h: &'h [A; H]) -> &'h [A] {
@@ -221,11 +232,12 @@ where
             <[[A::Gate; N]; K]>::new_zeroed(),
         );
         let to = Buffers {
-            weights: &mut weights,
-            stream: &mut *stream,
-            mixtures: &mut mixtures,
+            weights: [&mut weights],
+            stream: array::from_mut(&mut *stream),
+            mixtures: [&mut mixtures],
         };
-        walk::<Libm, _, _, _>(&level, &rest, Request::tasks(TaskMask::ALL), to);
+        let x = Rows::one(&rest);
+        walk::<Libm, _, _, _, 1>(&level, x, Request::tasks(TaskMask::ALL), to);
         for k in 0..K {
             LevelOutputs::<A>::round_one(&mixtures, k, &mut stream);
             self.towers.run::<Libm>(k, &stream, &mut raw);

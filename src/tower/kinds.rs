@@ -6,6 +6,7 @@ use crate::layer::Layer;
 use crate::math::Math;
 use crate::number::Element;
 use crate::precision::Precision;
+use crate::rows;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// A tower for a binary task: one probability, the `sigmoid` of the layers' one logit.
@@ -155,6 +156,16 @@ impl<const H: usize, P: Precision> core::fmt::Debug for MixtureOutput<H, P> {
     }
 }
 
+/// The logits of several rows.
+fn logits<M: Math, A: Element, L: Layer<Act = A>, const R: usize>(
+    layers: &L,
+    x: &[&L::In],
+    z: &mut [L::Out; R],
+) {
+    let mut z = rows::collect::<_, R>(z.iter_mut().zip(x).map(|(z, _)| z));
+    layers.forward_rows::<M, R>(x, &mut z);
+}
+
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Layer
     for Binary<L>
 {
@@ -172,6 +183,13 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
         self.0.forward::<M>(x, &mut z);
         let [z] = z;
         *y = A::sigmoid::<M>(z);
+    }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; I]], y: &mut [&mut A::Prob]) {
+        let mut z = <[[A::Logit; 1]; R]>::new_zeroed();
+        logits::<M, _, _, R>(&self.0, x, &mut z);
+        for ([z], y) in z.iter().zip(y) {
+            **y = A::sigmoid::<M>(*z);
+        }
     }
 }
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
@@ -211,6 +229,13 @@ impl<
         self.0.forward::<M>(x, &mut z);
         A::softmax::<M>(&z, y);
     }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; I]], y: &mut [&mut [A::Prob; N]]) {
+        let mut z = <[[A::Logit; N]; R]>::new_zeroed();
+        logits::<M, _, _, R>(&self.0, x, &mut z);
+        for (z, y) in z.iter().zip(y) {
+            A::softmax::<M>(z, *y);
+        }
+    }
 }
 impl<
     A: Element,
@@ -247,6 +272,13 @@ impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit;
         let [z] = z;
         *y = z;
     }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; I]], y: &mut [&mut A::Logit]) {
+        let mut z = <[[A::Logit; 1]; R]>::new_zeroed();
+        logits::<M, _, _, R>(&self.layers, x, &mut z);
+        for ([z], y) in z.iter().zip(y) {
+            **y = *z;
+        }
+    }
 }
 impl<A: Element, const I: usize, L: Layer<Act = A, In = [A; I], Out = [A::Logit; 1]>> Tower
     for Regression<L>
@@ -280,6 +312,9 @@ impl<
     fn forward<M: Math>(&self, x: &[A; I], y: &mut [A::Logit; N]) {
         self.layers.forward::<M>(x, y);
     }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; I]], y: &mut [&mut [A::Logit; N]]) {
+        self.layers.forward_rows::<M, R>(x, y);
+    }
 }
 impl<
     A: Element,
@@ -312,6 +347,9 @@ impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], 
     }
     fn forward<M: Math>(&self, x: &[A; I], y: &mut [A; N]) {
         self.layers.forward::<M>(x, y);
+    }
+    fn forward_rows<M: Math, const R: usize>(&self, x: &[&[A; I]], y: &mut [&mut [A; N]]) {
+        self.layers.forward_rows::<M, R>(x, y);
     }
 }
 impl<A: Element, const I: usize, const N: usize, L: Layer<Act = A, In = [A; I], Out = [A; N]>> Tower

@@ -100,6 +100,17 @@ pub trait Towers: InPlace {
     }
     /// Runs tower `k`.
     fn run<M: Math>(&self, k: usize, x: &Self::In, out: &mut Self::Out);
+    /// Runs tower `k` on several rows, at most `R`.
+    fn run_rows<M: Math, const R: usize>(
+        &self,
+        k: usize,
+        x: &[&Self::In],
+        out: &mut [&mut Self::Out],
+    ) {
+        for (x, out) in x.iter().zip(out) {
+            self.run::<M>(k, x, out);
+        }
+    }
     /// Computes the outputs that are made of other outputs, after all towers have run.
     fn combine(out: &mut Self::Out) {
         let _ = out;

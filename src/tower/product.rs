@@ -5,6 +5,7 @@ use crate::blob::{Check, OutputKind};
 use crate::level::TaskMask;
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows;
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 
 /// Towers with one more output: the product of the probabilities of towers `A` and `B`, such as
@@ -76,6 +77,15 @@ impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
     }
     fn run<M: Math>(&self, k: usize, x: &T::In, out: &mut Self::Out) {
         self.0.run::<M>(k, x, &mut out.towers);
+    }
+    fn run_rows<M: Math, const R: usize>(
+        &self,
+        k: usize,
+        x: &[&T::In],
+        out: &mut [&mut Self::Out],
+    ) {
+        let mut out = rows::collect::<_, R>(out.iter_mut().map(|out| &mut out.towers));
+        self.0.run_rows::<M, R>(k, x, &mut out);
     }
     fn combine(out: &mut Self::Out) {
         T::combine(&mut out.towers);

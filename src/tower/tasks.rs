@@ -11,6 +11,7 @@ use crate::level::TaskMask;
 use crate::math::Math;
 use crate::number::Element;
 use crate::parallel::mask;
+use crate::rows;
 use zerocopy::{FromBytes, FromZeros};
 
 impl<T: Tower, const N: usize> Towers for [T; N]
@@ -39,6 +40,17 @@ where
     fn run<M: Math>(&self, k: usize, x: &T::In, out: &mut Self::Out) {
         if let (Some(t), Some(y)) = (self.get(k), out.get_mut(k)) {
             t.forward::<M>(x, y);
+        }
+    }
+    fn run_rows<M: Math, const R: usize>(
+        &self,
+        k: usize,
+        x: &[&T::In],
+        out: &mut [&mut Self::Out],
+    ) {
+        if let Some(t) = self.get(k) {
+            let mut y = rows::collect::<_, R>(out.iter_mut().filter_map(|out| out.get_mut(k)));
+            t.forward_rows::<M, R>(x, &mut y);
         }
     }
     fn show(&self, out: &Self::Out) -> Self::Shown {
@@ -116,6 +128,23 @@ macro_rules! __towers {
                 $(
                     if k == at {
                         self.$field.forward::<M>(x, &mut out.$field);
+                    }
+                    at += 1;
+                )+
+                let _ = at;
+            }
+            fn run_rows<M: $crate::math::Math, const R: usize>(
+                &self,
+                k: usize,
+                x: &[&In],
+                out: &mut [&mut Self::Out],
+            ) {
+                let mut at = 0;
+                $(
+                    if k == at {
+                        let y = out.iter_mut().map(|out| &mut out.$field);
+                        let mut y = $crate::rows::collect::<_, R>(y);
+                        self.$field.forward_rows::<M, R>(x, &mut y);
                     }
                     at += 1;
                 )+

@@ -11,7 +11,7 @@ mod stacked;
 
 pub use passthrough::Passthrough;
 pub use shared_expert::{Broadcast, SharedExpert};
-pub use single_gate::{FirstMixture, SingleGate};
+pub use single_gate::SingleGate;
 pub use stacked::Stacked;
 
 use crate::blob::Check;
@@ -19,6 +19,7 @@ use crate::bytes::{Buffer, InPlace};
 use crate::level::{Buffers, ExpertFilter, Request, TaskStreams, TypedLevel, walk};
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows::Rows;
 use zerocopy::FromZeros;
 
 /// The mixtures that a typed level leaves, and their rounding to activations.
@@ -99,25 +100,26 @@ pub trait Trunk: InPlace {
     /// Appends the records of all nodes and layers to the description that `load` compares with the
     /// blob. Returns the value that the first tower reads.
     fn describe(to: &mut Check<'_>) -> u8;
-    /// Runs all levels but the last, and writes what the last one reads. Returns the number of
-    /// experts that ran. A trunk of one level has nothing to do here.
-    fn streams<M: Math, F: ExpertFilter>(
+    /// Runs all levels but the last on a block of rows, and writes what the last one reads. Returns
+    /// the number of experts that ran, added up over the rows. A trunk of one level has nothing to do
+    /// here.
+    fn streams<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &Self::In,
+        x: Rows<'_, Self::In, R>,
         request: Request<F>,
-        weights: &mut Self::GateWeights,
-        streams: &mut Self::Streams,
+        weights: [&mut Self::GateWeights; R],
+        streams: &mut [Self::Streams; R],
     ) -> u32 {
         let _ = (x, request, weights, streams);
         0
     }
-    /// Runs the last level. Returns the number of experts that ran.
-    fn last<M: Math, F: ExpertFilter>(
+    /// Runs the last level. Returns the number of experts that ran, added up over the rows.
+    fn last<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &Self::In,
-        streams: &Self::Streams,
+        x: Rows<'_, Self::In, R>,
+        streams: &[Self::Streams; R],
         request: Request<F>,
-        to: Buffers<'_, Self::GateWeights, Self::Stream, Self::Mixtures>,
+        to: Buffers<'_, Self::GateWeights, Self::Stream, Self::Mixtures, R>,
     ) -> u32;
 }
 
@@ -125,7 +127,7 @@ pub trait Trunk: InPlace {
 /// the intermediate values of the expert or gate that needs most.
 const fn level_scratch<L>() -> usize
 where
-    L: TypedLevel<Stream: Sized, Mixtures: Sized, GateWeights: Sized>,
+    L: TypedLevel<Mixtures: Sized, GateWeights: Sized>,
 {
     size_of::<L::Stream>()
         + size_of::<L::Mixtures>()
@@ -139,7 +141,7 @@ where
         + TypedLevel<
             Act = A,
             In = [A; I],
-            Stream: FromZeros + Sized,
+            Stream: FromZeros,
             Mixtures: Sized + LevelOutputs<A, Stream = L::Stream>,
             GateWeights: FromZeros + Sized,
         >,
@@ -155,13 +157,13 @@ where
     fn describe(to: &mut Check<'_>) -> u8 {
         <L as TypedLevel>::describe::<[A; I]>(to, 0)
     }
-    fn last<M: Math, F: ExpertFilter>(
+    fn last<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &[A; I],
-        _: &[A; 0],
+        x: Rows<'_, [A; I], R>,
+        _: &[[A; 0]; R],
         request: Request<F>,
-        to: Buffers<'_, L::GateWeights, L::Stream, L::Mixtures>,
+        to: Buffers<'_, L::GateWeights, L::Stream, L::Mixtures, R>,
     ) -> u32 {
-        walk::<M, F, L, [A; I]>(self, x, request, to)
+        walk::<M, F, L, [A; I], R>(self, x, request, to)
     }
 }

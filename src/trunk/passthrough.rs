@@ -6,6 +6,7 @@ use crate::bytes::InPlace;
 use crate::level::{Buffers, ExpertFilter, Request};
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows::Rows;
 use core::marker::PhantomData;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
@@ -36,14 +37,16 @@ where
     fn describe(_: &mut Check<'_>) -> u8 {
         0
     }
-    fn last<M: Math, F: ExpertFilter>(
+    fn last<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &[A; I],
-        _: &[A; 0],
+        x: Rows<'_, [A; I], R>,
+        _: &[[A; 0]; R],
         _: Request<F>,
-        to: Buffers<'_, [A; 0], [A; I], Broadcast<[A; I]>>,
+        to: Buffers<'_, [A; 0], [A; I], Broadcast<[A; I]>, R>,
     ) -> u32 {
-        to.mixtures.0 = *x;
+        for (to, x) in to.mixtures.into_iter().zip(x.as_slice()) {
+            to.0 = **x;
+        }
         0
     }
 }

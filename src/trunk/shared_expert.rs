@@ -7,6 +7,7 @@ use crate::level::{Buffers, ExpertFilter, Request};
 use crate::math::Math;
 use crate::number::Element;
 use crate::parallel::{self, Role};
+use crate::rows::{self, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout, TryFromBytes};
 
 /// A trunk of one expert and no gate, whose output all `K` towers read.
@@ -62,17 +63,22 @@ where
         parallel::describe::<E>(to, &Role::Expert(0));
         value
     }
-    fn last<M: Math, F: ExpertFilter>(
+    fn last<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &[A; I],
-        _: &[A; 0],
+        x: Rows<'_, [A; I], R>,
+        _: &[[A; 0]; R],
         request: Request<F>,
-        to: Buffers<'_, [A; 0], [A; H], Broadcast<[A; H]>>,
+        to: Buffers<'_, [A; 0], [A; H], Broadcast<[A; H]>, R>,
     ) -> u32 {
         if request.tasks.is_empty() {
             return 0;
         }
-        self.0.forward::<M>(x, &mut to.mixtures.0);
-        1
+        rows::each::<_, _, R>(
+            x.as_slice().iter().copied(),
+            to.mixtures.into_iter().map(|m| &mut m.0),
+            |x, y| self.0.forward::<M>(x, y),
+            |x, y| self.0.forward_rows::<M, R>(x, y),
+        );
+        x.len() as u32
     }
 }

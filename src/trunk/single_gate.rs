@@ -1,11 +1,11 @@
 //! The trunk of one gate, whose mixture all towers read.
 
-use super::{LevelOutputs, Trunk};
+use super::Trunk;
 use crate::blob::Check;
 use crate::level::{Buffers, ExpertFilter, Request, TaskMask};
 use crate::math::Math;
-use crate::number::Element;
-use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, TryFromBytes};
+use crate::rows::Rows;
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// A trunk with one gate, whose mixture all `K` towers read. The trunk of [`Omoe`](crate::Omoe) is
 /// `SingleGate<MmoeLevel<[E; N], [G; 1]>, K>`.
@@ -42,7 +42,7 @@ impl<L: Trunk, const K: usize> Trunk for SingleGate<L, K> {
     type Act = L::Act;
     type In = L::In;
     type Stream = L::Stream;
-    type Mixtures = FirstMixture<L::Mixtures>;
+    type Mixtures = L::Mixtures;
     type GateWeights = L::GateWeights;
     type Count = [(); K];
     type Streams = L::Streams;
@@ -52,48 +52,24 @@ impl<L: Trunk, const K: usize> Trunk for SingleGate<L, K> {
     fn describe(to: &mut Check<'_>) -> u8 {
         L::describe(to)
     }
-    fn streams<M: Math, F: ExpertFilter>(
+    fn streams<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &L::In,
+        x: Rows<'_, L::In, R>,
         request: Request<F>,
-        weights: &mut L::GateWeights,
-        streams: &mut L::Streams,
+        weights: [&mut L::GateWeights; R],
+        streams: &mut [L::Streams; R],
     ) -> u32 {
         self.0
-            .streams::<M, F>(x, Self::request(request), weights, streams)
+            .streams::<M, F, R>(x, Self::request(request), weights, streams)
     }
-    fn last<M: Math, F: ExpertFilter>(
+    fn last<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &L::In,
-        streams: &L::Streams,
+        x: Rows<'_, L::In, R>,
+        streams: &[L::Streams; R],
         request: Request<F>,
-        to: Buffers<'_, L::GateWeights, L::Stream, FirstMixture<L::Mixtures>>,
+        to: Buffers<'_, L::GateWeights, L::Stream, L::Mixtures, R>,
     ) -> u32 {
-        let to = Buffers {
-            weights: to.weights,
-            stream: to.stream,
-            mixtures: &mut to.mixtures.0,
-        };
-        self.0.last::<M, F>(x, streams, Self::request(request), to)
-    }
-}
-
-/// Mixtures of a single-gate level: every tower reads mixture 0.
-#[doc(hidden)]
-#[derive(Debug, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct FirstMixture<X>(X);
-
-impl<A: Element, X: LevelOutputs<A>> LevelOutputs<A> for FirstMixture<X>
-where
-    FirstMixture<X>: FromZeros,
-{
-    type Stream = X::Stream;
-    type Rounded = X::Rounded;
-    fn round_all(&self, to: &mut X::Rounded) {
-        self.0.round_all(to);
-    }
-    fn round_one(&self, _: usize, to: &mut X::Stream) {
-        self.0.round_one(0, to);
+        self.0
+            .last::<M, F, R>(x, streams, Self::request(request), to)
     }
 }

@@ -7,6 +7,7 @@ use crate::layer::max;
 use crate::level::{Buffers, ExpertFilter, Inputs, LevelGates, Request, TypedLevel, walk};
 use crate::math::Math;
 use crate::number::Element;
+use crate::rows::Rows;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
 /// The trunk `L1`, and the level `L2` on the mixtures that it leaves. Three levels are
@@ -42,7 +43,7 @@ where
     L2: InPlace
         + TypedLevel<
             Act = A,
-            Stream: FromZeros + Sized,
+            Stream: FromZeros,
             Mixtures: Sized + LevelOutputs<A, Stream = L2::Stream>,
             GateWeights: FromZeros + Sized,
         >,
@@ -65,14 +66,14 @@ where
     // Not inlined, so that it has a stack frame of its own, which is gone before the buffers of the
     // last level are made.
     #[inline(never)]
-    fn streams<M: Math, F: ExpertFilter>(
+    fn streams<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        x: &L1::In,
+        x: Rows<'_, L1::In, R>,
         request: Request<F>,
-        weights: &mut Self::GateWeights,
-        streams: &mut Self::Streams,
+        weights: [&mut Self::GateWeights; R],
+        streams: &mut [Self::Streams; R],
     ) -> u32 {
-        let mut before = Word::<L1::Streams>::new_zeroed();
+        let mut before = Word::<[L1::Streams; R]>::new_zeroed();
         // A request for no task must not run anything. `required_inputs` would add the shared
         // stream to it.
         let request = if request.tasks.is_empty() {
@@ -80,25 +81,26 @@ where
         } else {
             request.of(L2::required_inputs(request.tasks))
         };
-        let weights = &mut weights.0;
-        let run = self.0.streams::<M, F>(x, request, weights, &mut before);
-        run.wrapping_add(rounded::<M, F, L1, A>(
+        let mut weights = weights.map(|w| &mut w.0);
+        let now = weights.each_mut().map(|w| &mut **w);
+        let run = self.0.streams::<M, F, R>(x, request, now, &mut before);
+        run.wrapping_add(rounded::<M, F, L1, A, R>(
             &self.0, x, &before, request, weights, streams,
         ))
     }
-    fn last<M: Math, F: ExpertFilter>(
+    fn last<M: Math, F: ExpertFilter, const R: usize>(
         &self,
-        _: &L1::In,
-        streams: &Self::Streams,
+        x: Rows<'_, L1::In, R>,
+        streams: &[Self::Streams; R],
         request: Request<F>,
-        to: Buffers<'_, Self::GateWeights, L2::Stream, L2::Mixtures>,
+        to: Buffers<'_, Self::GateWeights, L2::Stream, L2::Mixtures, R>,
     ) -> u32 {
         let to = Buffers {
-            weights: &mut to.weights.1,
+            weights: to.weights.map(|w| &mut w.1),
             stream: to.stream,
             mixtures: to.mixtures,
         };
-        walk::<M, F, L2, _>(&self.1, streams, request, to)
+        walk::<M, F, L2, _, R>(&self.1, Rows::first(streams, x.len()), request, to)
     }
 }
 
@@ -106,21 +108,26 @@ where
 // Not inlined, so that it has a stack frame of its own. It is entered after the frame of the earlier
 // levels is gone, and takes the same bytes: the stack holds the buffers of one level at a time.
 #[inline(never)]
-fn rounded<M: Math, F: ExpertFilter, L: Trunk<Act = A>, A: Element>(
+fn rounded<M: Math, F: ExpertFilter, L: Trunk<Act = A>, A: Element, const R: usize>(
     trunk: &L,
-    x: &L::In,
-    before: &L::Streams,
+    x: Rows<'_, L::In, R>,
+    before: &[L::Streams; R],
     request: Request<F>,
-    weights: &mut L::GateWeights,
-    streams: &mut <L::Mixtures as LevelOutputs<A>>::Rounded,
+    weights: [&mut L::GateWeights; R],
+    streams: &mut [<L::Mixtures as LevelOutputs<A>>::Rounded; R],
 ) -> u32 {
-    let (mut stream, mut mixtures) = (Word::<L::Stream>::new_zeroed(), L::Mixtures::new_zeroed());
+    let (mut stream, mut mixtures) = (
+        Word::<[L::Stream; R]>::new_zeroed(),
+        <[L::Mixtures; R]>::new_zeroed(),
+    );
     let to = Buffers {
         weights,
-        stream: &mut *stream,
-        mixtures: &mut mixtures,
+        stream: &mut stream,
+        mixtures: mixtures.each_mut(),
     };
-    let run = trunk.last::<M, F>(x, before, request, to);
-    mixtures.round_all(streams);
+    let run = trunk.last::<M, F, R>(x, before, request, to);
+    for (mixtures, streams) in mixtures.iter().zip(streams).take(x.len()) {
+        mixtures.round_all(streams);
+    }
     run
 }

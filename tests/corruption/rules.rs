@@ -119,7 +119,8 @@ const BREAKS: &[Break] = &[
     (9, 0, |h| h.layers[0].packing = 3),
     (9, 0, |h| h.layers[0].activation = 15),
     (9, 4, |h| gate_layer(h).activation = 1),
-    (9, 0, |h| h.layers[0].kind = 12),
+    (9, 0, |h| h.layers[0].kind = 13),
+    (9, 0, |h| h.layers[0].kind = LayerKind::Hot.code()),
     (9, 0, |h| {
         (h.layers[0].kind, h.layers[0].activation) = (LayerKind::Pointwise.code(), 2)
     }),
@@ -160,7 +161,17 @@ const BREAKS: &[Break] = &[
     (15, 4, |h| h.tasks[4].b = 4),
     (15, 4, |h| h.tasks[4].width = 2),
     (15, 4, |h| h.tasks[4].output = 1),
+    // As many columns behind the codes as there are numbers.
+    (17, 0, |h| hot(&mut h.layers[0])),
+    (17, 0, |h| hot(&mut h.layers[1])),
+    (17, 3, |h| hot(&mut h.layers[4])),
+    (17, 4, |h| hot(gate_layer(h))),
 ];
+
+/// Codes in place of a layer.
+fn hot(layer: &mut Layer) {
+    (layer.kind, layer.activation) = (LayerKind::Hot.code(), 0);
+}
 
 /// The one layer of the first gate.
 fn gate_layer(h: &mut Header) -> &mut Layer {
@@ -232,6 +243,7 @@ fn each_broken_rule_is_named() {
 pub(super) fn numbers() -> Vec<u32> {
     let breaks = BREAKS.iter().chain(super::front::BREAKS);
     let mut numbers: Vec<u32> = breaks.map(|(rule, ..)| *rule).collect();
+    numbers.sort_unstable();
     numbers.dedup();
     numbers
 }

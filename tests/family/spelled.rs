@@ -112,6 +112,8 @@ pub(crate) trait Spelled {
     fn run(bytes: &[u8], x: &[f32], way: &Way) -> Ran;
     /// The words of `predict_q` on the quantized row.
     fn words(bytes: &[u8], x: &[f32]) -> Vec<u32>;
+    /// The bits of the outputs of each row of a batch.
+    fn batch(bytes: &[u8], x: &[Vec<f32>]) -> Vec<Vec<u32>>;
 }
 
 impl<S, L, T, A: Element, const I: usize> Spelled for Model<S, L, T>
@@ -169,6 +171,19 @@ where
         model.predict(x).flat(&mut plain);
         assert_eq!(bits(&shown), bits(&plain));
         words
+    }
+
+    fn batch(bytes: &[u8], x: &[Vec<f32>]) -> Vec<Vec<u32>> {
+        let model = Self::load(bytes).unwrap_or_else(|e| panic!("{e}"));
+        let x: Vec<[f32; I]> = x.iter().map(|x| x[..].try_into().unwrap()).collect();
+        let mut y: Vec<T::Shown> = x.iter().map(|_| model.predict(&[0.0; I])).collect();
+        model.predict_batch(&x, &mut y);
+        let row = |y: &T::Shown| {
+            let mut outputs = vec![];
+            y.flat(&mut outputs);
+            bits(&outputs)
+        };
+        y.iter().map(row).collect()
     }
 }
 
@@ -278,9 +293,10 @@ fn agrees<M: Spelled>(bytes: &BlobBytes, oracle: Option<&Graph>, rng: &mut Rng) 
         scratch: vec![0x7fc0_dead; model.scratch_words()],
     };
     let tasks = model.tasks().count();
-    let mut seen = Vec::new();
+    let (mut seen, mut rows) = (Vec::new(), Vec::new());
     for row in 0..20 {
         let x = rng.row(model.inputs());
+        rows.push(x.clone());
         for mask in masks(tasks, rng) {
             same::<M>(bytes, &mut erased, &x, &Way::Tasks(mask, 7.0));
         }
@@ -318,6 +334,13 @@ fn agrees<M: Spelled>(bytes: &BlobBytes, oracle: Option<&Graph>, rng: &mut Rng) 
             }
         }
         seen.push(all.outputs);
+    }
+    // A whole block of rows, a part of one, and all lengths of a short one.
+    let lengths = [1, 2, 3, 5, 8, 39].map(|n| (0..n).map(|i| i % 20));
+    for at in lengths {
+        let x: Vec<_> = at.clone().map(|i| rows[i].clone()).collect();
+        let alone: Vec<_> = at.map(|i| seen[i].clone()).collect();
+        assert_eq!(M::batch(bytes, &x), alone, "a batch of {}", x.len());
     }
     seen.dedup();
     assert!(

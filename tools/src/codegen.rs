@@ -74,6 +74,14 @@ fn identifiers(names: &[String]) -> Vec<String> {
     names.iter().map(&mut make).collect()
 }
 
+/// A name with single underscores where it has what no identifier may have, as the compiler wants
+/// fields to be called.
+fn snake(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|w| !w.is_empty()).collect();
+    words.join("_")
+}
+
 /// Text for a doc comment: one line, no links by accident, and nothing that turns it around, which
 /// the compiler refuses in comments.
 fn doc(text: &str) -> String {
@@ -90,7 +98,10 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
     let id = blob.id();
     let (task_names, feature_names) = (text(blob.task_names()), text(blob.feature_names()));
     let tasks = identifiers(&task_names);
-    let features = identifiers(&feature_names);
+    let features = match typed.records.as_slice() {
+        [] => identifiers(&feature_names),
+        _ => identifiers(&feature_names.iter().map(|n| snake(n)).collect::<Vec<_>>()),
+    };
     let mut out = Writer(String::new());
     out.line(format_args!(
         "//! {}, version {}: the type of its blob (checksum {:08x}).",

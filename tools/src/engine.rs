@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::Arc;
 
 use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
@@ -132,7 +133,8 @@ pub struct Gate {
     pub experts: Vec<usize>,
 }
 
-/// A loaded blob together with the buffers to run it.
+/// A loaded blob together with the buffers to run it. A clone has buffers of its own, so that
+/// another thread can run the same blob.
 ///
 /// ```
 /// use mmoe_tools::engine::{BlobBytes, Runner};
@@ -144,7 +146,7 @@ pub struct Gate {
 /// assert_eq!((outputs.len(), run.experts), (3, 4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Runner<'a> {
     /// The engine's view.
     pub model: Dynamic<'a>,
@@ -156,7 +158,7 @@ pub struct Runner<'a> {
     pub experts: Vec<usize>,
     /// What makes the vector of a record, where the blob takes records, and how its numbers are
     /// scaled.
-    pub front: Option<read::Stored>,
+    pub front: Option<Arc<read::Stored>>,
     scratch: Vec<u32>,
     y: Vec<f32>,
 }
@@ -224,7 +226,7 @@ impl<'a> Runner<'a> {
             tasks,
             gates,
             experts,
-            front: read::front(blob.as_slice()).ok().flatten(),
+            front: read::front(blob.as_slice()).ok().flatten().map(Arc::new),
             scratch,
             y,
         })

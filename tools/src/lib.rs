@@ -13,6 +13,7 @@
 //!   in the names.
 //! - [`convert`] turns a graph into a blob, and is the only way to do so: it quantizes where the
 //!   precision asks for it, packs the weights, and adds self-test rows.
+//! - [`features`] reads the files in which frameworks describe features.
 //! - [`front`] is the part of a graph that makes its vector of a record of raw fields.
 //! - [`eval`] evaluates a graph slowly and without the engine, and [`fixed_point`] does so for
 //!   integers. [`readback`] compares every new blob with them.
@@ -50,6 +51,7 @@ pub mod describe;
 pub mod engine;
 pub mod error;
 pub mod eval;
+pub mod features;
 pub mod fixed_point;
 pub mod front;
 pub mod gate_stats;

@@ -8,7 +8,7 @@ use crate::import::Weights;
 use crate::plan::Plan;
 use crate::plan::open::Question;
 use crate::plan::recognise::{self, Found, leftovers};
-use crate::plan::spec::Spec;
+use crate::plan::spec::{RecordWord, Spec};
 
 /// What happens on the way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,7 +65,7 @@ pub fn build(
 /// As [`build`], as far as names and shapes tell. An exported graph must have been resolved
 /// ([`Weights::resolve`]).
 pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError> {
-    let found = match spec {
+    let mut found = match spec {
         Some(spec) if !spec.is_partial() => {
             let mut found = Found::by_spec(spec.plan(&weights.tensors)?);
             spec.answer(&mut found)?;
@@ -83,6 +83,7 @@ pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError>
             found
         }
     };
+    take_record(&mut found, weights, spec)?;
     // Of a file that was recognised a tensor too many says that it is another model; a spec's own
     // mistakes, such as a wrong name, come first.
     if found.framework != Found::SPEC {
@@ -90,6 +91,47 @@ pub fn find(weights: &Weights, spec: Option<&Spec>) -> Result<Found, ModelError>
         leftovers::refuse(&leftovers::unread(weights, &found), &found, ignored)?;
     }
     Ok(found)
+}
+
+/// Settles whether the blob takes records: as the file has it, unless the spec says otherwise.
+fn take_record(
+    found: &mut Found,
+    weights: &Weights,
+    spec: Option<&Spec>,
+) -> Result<(), ModelError> {
+    let says = spec.map(Spec::record).transpose()?.flatten();
+    let describes = !found.plan.inputs.is_empty();
+    let unread = found.unread.take();
+    if says == Some(RecordWord::File) && found.framework == Found::SPEC {
+        let of_file = recognise::recognise(weights)?;
+        found.plan.record = of_file.plan.record;
+        found.tables = of_file.tables;
+    }
+    if let Some(record) = &weights.record {
+        if describes || says.is_some() {
+            return Err(ModelError::Invalid {
+                place: "the spec".into(),
+                what: "it says where the blob starts, and so does the file of features".into(),
+                remedy: "keep one of them".into(),
+            });
+        }
+        found.tables.extend(record.tensors.iter().cloned());
+        found.assumptions.extend(record.notes.iter().cloned());
+        found.plan.record = Some(record.clone());
+    } else if describes || says == Some(RecordWord::Vector) {
+        found.plan.record = None;
+    } else if let Some(unread) = unread {
+        return Err(ModelError::Unsupported {
+            place: unread.place,
+            what: unread.what,
+            remedy: format!(
+                "{}; or write record = \"vector\" in a spec, for a blob that starts at the vector \
+                 that enters the experts",
+                unread.remedy
+            ),
+        });
+    }
+    Ok(())
 }
 
 /// The second half of [`build`]: the model that a plan and the tensors make.
@@ -131,8 +173,12 @@ pub fn make(
             Some(format!("`{n}` {shape:?}: {why}"))
         })
         .collect();
+    let mut graph = assembled.graph;
+    if let Some(record) = found.plan.record.clone() {
+        record.put_before(&mut graph, options.fold_standardization)?;
+    }
     Ok(Recognised {
-        graph: assembled.graph,
+        graph,
         plan: found.plan,
         framework: found.framework.into(),
         assumptions: found.assumptions,

@@ -4,12 +4,16 @@
 
 use mmoe::blob::NodeOp;
 use mmoe::{RunError, SkipBelow};
+use rayon::prelude::*;
 
 use crate::cost::NodeWork;
-use crate::data::Samples;
+use crate::data::{Sample, Samples};
 use crate::describe;
 use crate::engine::{Runner, Task};
 use crate::gate_stats::{GateStats, Gating};
+
+/// A core takes so many rows at a time: enough that sharing them out costs nothing beside them.
+const ROWS_AT_ONCE: usize = 256;
 
 /// The outputs of a model for many rows, and how they came about.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,30 +35,69 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// Predicts every row, with `skip` without the experts that no gate weighs that much. `progress` is
-    /// called after each row.
+    /// Predicts every row on all cores, with `skip` without the experts that no gate weighs that
+    /// much. What is made stands in the order of the rows, and has the same bits on any number of cores.
+    /// `progress` is called with the number of rows that a core has just finished.
     ///
     /// # Errors
     ///
     /// [`RunError`], if the rows have another width than the model takes.
     pub fn make(
-        runner: &mut Runner<'_>,
+        runner: &Runner<'_>,
         x: &Samples,
         skip: Option<SkipBelow>,
-        mut progress: impl FnMut(),
+        progress: impl Fn(u64) + Sync,
     ) -> Result<Self, RunError> {
-        let width = runner.model.outputs();
-        let mut made = Self {
-            rows: x.len(),
-            width,
-            outputs: Vec::with_capacity(x.len() * width),
+        let starts: Vec<usize> = (0..x.len()).step_by(ROWS_AT_ONCE).collect();
+        let parts: Vec<Self> = starts
+            .into_par_iter()
+            .map_init(
+                || runner.clone(),
+                |runner, start| {
+                    let end = x.len().min(start + ROWS_AT_ONCE);
+                    let part = Self::part(runner, (start..end).map(|row| x.row(row)), skip)?;
+                    progress(part.rows as u64);
+                    Ok(part)
+                },
+            )
+            .collect::<Result<_, _>>()?;
+        let mut made = Self::none(runner);
+        for part in parts {
+            made.rows += part.rows;
+            made.outputs.extend(part.outputs);
+            for (all, weights) in made.gates.iter_mut().zip(part.gates) {
+                all.extend(weights);
+            }
+            made.experts += part.experts;
+            made.nan += part.nan;
+            made.saturated += part.saturated;
+        }
+        Ok(made)
+    }
+
+    /// Of no rows.
+    fn none(runner: &Runner<'_>) -> Self {
+        Self {
+            rows: 0,
+            width: runner.model.outputs(),
+            outputs: Vec::new(),
             gates: vec![Vec::new(); runner.gates.len()],
             experts: 0,
             nan: 0,
             saturated: 0,
-        };
-        for row in x.iter() {
+        }
+    }
+
+    /// Of these rows, one after the other.
+    fn part<'r>(
+        runner: &mut Runner<'_>,
+        rows: impl Iterator<Item = Sample<'r>>,
+        skip: Option<SkipBelow>,
+    ) -> Result<Self, RunError> {
+        let mut made = Self::none(runner);
+        for row in rows {
             let (y, run) = runner.predict_sample(row, skip)?;
+            made.rows += 1;
             made.outputs.extend(y);
             made.experts += u64::from(run.experts);
             made.nan += u64::from(run.input.nan);
@@ -62,7 +105,6 @@ impl Predictions {
             for (gate, weights) in made.gates.iter_mut().enumerate() {
                 weights.extend(runner.gate_weights(gate));
             }
-            progress();
         }
         Ok(made)
     }

@@ -48,10 +48,7 @@ fn the_written_sources_are_those_that_are_compiled() {
             ];
             assert_eq!(shown, expected);
         } else if name.starts_with("records") {
-            assert_eq!(
-                mapping,
-                [("Price (k$)".to_owned(), "price__k__".to_owned())]
-            );
+            assert_eq!(mapping, [("Price (k$)".to_owned(), "price_k".to_owned())]);
         } else {
             assert!(mapping.is_empty(), "{mapping:?}");
         }

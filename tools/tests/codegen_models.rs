@@ -140,7 +140,7 @@ macro_rules! holds_records {
                     country,
                     history,
                     item,
-                    price__k__: price,
+                    price_k: price,
                     age,
                     count,
                     tag,

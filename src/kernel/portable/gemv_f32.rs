@@ -76,63 +76,52 @@ pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let _ = y;
 }
 
-/// The same panel of four matrices side by side.
-#[cfg(not(target_os = "none"))]
-#[inline(always)]
-#[expect(
-    clippy::indexing_slicing,
-    reason = "constants below the arrays' lengths"
-)]
-fn panel_of_each<const R: usize>(
-    w: [&[f32]; 4],
-    x: &[f32],
-    mut acc: [[f32; R]; 4],
-) -> [[f32; R]; 4] {
-    let [a, b, c, d] = w.map(|w| w.as_chunks::<R>().0);
-    for ((((a, b), c), d), &x) in a.iter().zip(b).zip(c).zip(d).zip(x) {
-        for r in 0..R {
-            acc[0][r] = step(acc[0][r], a[r], x);
-            acc[1][r] = step(acc[1][r], b[r], x);
-            acc[2][r] = step(acc[2][r], c[r], x);
-            acc[3][r] = step(acc[3][r], d[r], x);
-        }
+/// [`gemv_f32`] of several inputs, with the same bits: each weight is loaded once for four of them.
+///
+/// Every `x` has as many numbers as the matrix has columns, every `y` as many as it has rows. Where
+/// lengths differ, less is done.
+#[inline(never)]
+pub fn gemm_f32(w: &[f32], bias: &[f32], x: &[&[f32]], y: &mut [&mut [f32]]) {
+    let (x, x_rest) = x.as_chunks::<4>();
+    let (y, y_rest) = y.as_chunks_mut::<4>();
+    for (x, y) in x.iter().zip(y) {
+        gemv_of_four(w, bias, x, y);
     }
-    acc
+    for (x, y) in x_rest.iter().zip(y_rest) {
+        gemv_f32(w, bias, x, y);
+    }
 }
 
-/// [`gemv_f32`] of four matrices of one size on one input: a host's vector units are filled where
-/// the matrices have few rows.
-#[cfg(not(target_os = "none"))]
-#[inline(never)]
-pub fn gemv4_f32(w: [&[f32]; 4], bias: [&[f32]; 4], x: &[f32], y: [&mut [f32]; 4]) {
-    let (mut w, mut bias, [mut y0, mut y1, mut y2, mut y3]) = (w, bias, y);
-    macro_rules! rows {
-        ($rows:literal) => {
-            let ((c0, r0), (c1, r1)) = (y0.as_chunks_mut::<$rows>(), y1.as_chunks_mut::<$rows>());
-            let ((c2, r2), (c3, r3)) = (y2.as_chunks_mut::<$rows>(), y3.as_chunks_mut::<$rows>());
-            (y0, y1, y2, y3) = (r0, r1, r2, r3);
-            for (((o0, o1), o2), o3) in c0.iter_mut().zip(c1).zip(c2).zip(c3) {
-                let mut panels: [&[f32]; 4] = [&[]; 4];
-                let mut acc = [[0.0; $rows]; 4];
-                for ((w, panel), (bias, acc)) in w
-                    .iter_mut()
-                    .zip(&mut panels)
-                    .zip(bias.iter_mut().zip(&mut acc))
-                {
-                    let Some((head, rest)) = w.split_at_checked(x.len().wrapping_mul($rows)) else {
-                        return;
-                    };
-                    let Some((start, more)) = bias.split_first_chunk::<$rows>() else {
-                        return;
-                    };
-                    (*panel, *w, *acc, *bias) = (head, rest, *start, more);
-                }
-                [*o0, *o1, *o2, *o3] = panel_of_each(panels, x, acc);
-            }
+/// Four inputs at a time: panels of 8, and what is left of the matrix input by input.
+#[inline(always)]
+fn gemv_of_four(w: &[f32], bias: &[f32], x: &[&[f32]; 4], y: &mut [&mut [f32]; 4]) {
+    let [x0, x1, x2, x3] = x;
+    let mut w = w;
+    let (panels, bias) = bias.as_chunks::<8>();
+    for (p, start) in panels.iter().enumerate() {
+        let Some((panel, rest)) = w.split_at_checked(x0.len().wrapping_mul(8)) else {
+            return;
         };
+        w = rest;
+        let mut acc = [*start; 4];
+        let (columns, _) = panel.as_chunks::<8>();
+        let inputs = x0.iter().zip(*x1).zip(x2.iter().zip(*x3));
+        for (column, ((a, b), (c, d))) in columns.iter().zip(inputs) {
+            for (acc, x) in acc.iter_mut().zip([*a, *b, *c, *d]) {
+                for (acc, w) in acc.iter_mut().zip(column) {
+                    *acc = step(*acc, *w, x);
+                }
+            }
+        }
+        for (y, acc) in y.iter_mut().zip(acc) {
+            if let Some(y) = y.get_mut(p * 8..).and_then(<[f32]>::first_chunk_mut) {
+                *y = acc;
+            }
+        }
     }
-    rows!(8);
-    rows!(4);
-    rows!(1);
-    let _ = (y0, y1, y2, y3);
+    for (x, y) in x.iter().zip(y) {
+        if let Some(y) = y.get_mut(panels.len() * 8..) {
+            gemv_f32(w, bias, x, y);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::requantize::{wide_hidden, wide_logits};
 use crate::kernel::WideRow;
 
 #[inline(always)]
-fn step(acc: i64, w: i16, x: i16) -> i64 {
+pub(super) fn step(acc: i64, w: i16, x: i16) -> i64 {
     acc.wrapping_add((w as i32 * x as i32) as i64)
 }
 

@@ -72,3 +72,19 @@ pub fn dense_i8_quad(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i1
 pub fn logits_i8_quad(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
     gemv(w, rows, x, z, panel(x), logits);
 }
+
+/// [`dense_i8_quad`] of several inputs.
+#[inline(never)]
+pub fn dense_rows_i8_quad(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+    for (x, y) in x.iter().zip(y) {
+        dense_i8_quad(w, rows, x, y, floor);
+    }
+}
+
+/// [`logits_i8_quad`] of several inputs.
+#[inline(never)]
+pub fn logits_rows_i8_quad(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+    for (x, z) in x.iter().zip(z) {
+        logits_i8_quad(w, rows, x, z);
+    }
+}

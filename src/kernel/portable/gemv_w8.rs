@@ -12,7 +12,11 @@ panel!(panel4, i8, step, true, 4, 0 1 2 3);
 panel!(panel1, i8, step, true, 1, 0);
 
 #[inline(always)]
-fn scaled<const N: usize>(mut acc: [f32; N], scale: &[f32; N], bias: &[f32; N]) -> [f32; N] {
+pub(super) fn scaled<const N: usize>(
+    mut acc: [f32; N],
+    scale: &[f32; N],
+    bias: &[f32; N],
+) -> [f32; N] {
     for ((acc, scale), bias) in acc.iter_mut().zip(scale).zip(bias) {
         *acc = *acc * scale + bias;
     }
@@ -31,4 +35,12 @@ pub fn gemv_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) 
     panels!(4, w, x, y, [scale bias], out => *out = scaled(panel4(w, x, [0.0; 4]), scale, bias));
     panels!(1, w, x, y, [scale bias], out => *out = scaled(panel1(w, x, [0.0; 1]), scale, bias));
     let _ = y;
+}
+
+/// [`gemv_w8`] of several inputs.
+#[inline(never)]
+pub fn gemm_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[&[f32]], y: &mut [&mut [f32]]) {
+    for (x, y) in x.iter().zip(y) {
+        gemv_w8(w, scale, bias, x, y);
+    }
 }

@@ -16,6 +16,7 @@ pub(super) mod gemv_i8_pairs;
 mod gemv_i8_quad;
 mod gemv_w8;
 mod hash;
+mod hot;
 mod layer_norm;
 mod lookup;
 mod mix;
@@ -48,15 +49,17 @@ pub use d_select_k::{d_select_k_f32, d_select_k_q15};
 pub use dice::{dice_f32, dice_i16, row_dice_f32, row_dice_i16};
 pub use exp::{exp_neg, recip};
 pub use gate::{hard_f32, hard_q15, sigmoid_gate_f32, sigmoid_gate_q15};
-pub use gemv_f32::gemv_f32;
-#[cfg(not(target_os = "none"))]
-pub use gemv_f32::gemv4_f32;
-pub use gemv_i8::{dense_i8, logits_i8};
+pub use gemv_f32::{gemm_f32, gemv_f32};
+pub use gemv_i8::{dense_i8, dense_rows_i8, logits_i8, logits_rows_i8};
 pub use gemv_i8_pairs::{dense_i8_pairs, logits_i8_pairs};
-pub use gemv_i8_quad::{dense_i8_quad, logits_i8_quad};
+pub use gemv_i8_quad::{dense_i8_quad, dense_rows_i8_quad, logits_i8_quad, logits_rows_i8_quad};
 pub use gemv_i16::{dense_i16, logits_i16};
-pub use gemv_w8::gemv_w8;
+pub use gemv_w8::{gemm_w8, gemv_w8};
 pub use hash::{decimal, farm64, modulo, murmur_bucket, murmur3, sip24};
+pub use hot::{
+    hot_dense_i8, hot_dense_i8_pairs, hot_dense_i8_quad, hot_dense_i16, hot_f32, hot_logits_i8,
+    hot_logits_i8_pairs, hot_logits_i8_quad, hot_logits_i16, hot_w8,
+};
 pub use layer_norm::layer_norm_f32;
 pub use lookup::{bucket_f32, bucket_i32, exact, find, token};
 pub use mix::{mix_f32, mix_i16, product_q31, round_mixture_i16};

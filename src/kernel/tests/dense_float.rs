@@ -111,18 +111,6 @@ proptest! {
     }
 
     #[test]
-    fn four_matrices_side_by_side_are_each_as_alone((rows, cols, w, bias, other, x) in layer(wild, wild)) {
-        let turned: Vec<f32> = w.iter().rev().copied().collect();
-        let (ws, biases) = ([&w, &turned, &w, &turned], [&bias, &bias, &other, &other]);
-        let packed = ws.map(|w| pack(Order::Eights, rows, cols, w));
-        let mut y = [(); 4].map(|()| vec![f32::NAN; rows]);
-        gemv4_f32(packed.each_ref().map(|w| &w[..]), biases.map(|b| &b[..]), &x, y.each_mut().map(|y| &mut y[..]));
-        for ((y, w), bias) in y.iter().zip(ws).zip(biases) {
-            assert_same(y, &strict_f32(w, bias, &x));
-        }
-    }
-
-    #[test]
     fn gemv_f32_is_near_f64((rows, cols, w, bias, _, x) in layer(tame, tame)) {
         let mut y = vec![f32::NAN; rows];
         gemv_f32(&pack(Order::Eights, rows, cols, &w), &bias, &x, &mut y);

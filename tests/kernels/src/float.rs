@@ -3,11 +3,11 @@
 use crate::random::Random;
 use crate::{Kernels, Report};
 
-const COLUMNS: usize = 70;
-const ROWS: usize = 21;
+pub(crate) const COLUMNS: usize = 70;
+pub(crate) const ROWS: usize = 21;
 
 /// Where the weight of a row and a column lies: panels of 8 rows, then one of 4, then single rows.
-fn at(rows: usize, columns: usize, r: usize, c: usize) -> usize {
+pub(crate) fn at(rows: usize, columns: usize, r: usize, c: usize) -> usize {
     let (eights, fours) = (rows / 8 * 8, rows / 8 * 8 + (rows % 8) / 4 * 4);
     let (first, height) = match r {
         _ if r < eights => (r / 8 * 8, 8),
@@ -18,7 +18,7 @@ fn at(rows: usize, columns: usize, r: usize, c: usize) -> usize {
 }
 
 /// The strict sum of a row over the columns from `from` on.
-fn sum(
+pub(crate) fn sum(
     start: f32,
     w: &[f32],
     (rows, columns): (usize, usize),
@@ -35,7 +35,7 @@ fn sum(
 }
 
 /// The same bits, or NaN both.
-fn same(a: f32, b: f32) -> bool {
+pub(crate) fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 

@@ -6,25 +6,25 @@ use mmoe::kernel::{Active, ActiveColumns, Row};
 use mmoe::zerocopy::IntoBytes;
 
 /// The most columns and rows of a case.
-const COLUMNS: usize = 640;
-const ROWS: usize = 9;
+pub(crate) const COLUMNS: usize = 640;
+pub(crate) const ROWS: usize = 9;
 /// What is written into outputs before, and must stand behind them afterwards.
-const PAINT: i16 = 0x5aa5;
+pub(crate) const PAINT: i16 = 0x5aa5;
 
 /// What a layer is made of, where its weights lie on a word boundary. The bytes are any bytes: what
 /// no converter writes must give the same numbers too.
-struct Layer {
+pub(crate) struct Layer {
     words: [u32; COLUMNS * ROWS / 4],
-    rows: [Row; ROWS],
-    x: Inputs,
+    pub(crate) rows: [Row; ROWS],
+    pub(crate) x: Inputs,
 }
 
 /// One more than there are columns, so that they can start behind a word boundary.
 #[repr(C, align(4))]
-struct Inputs([i16; COLUMNS + 1]);
+pub(crate) struct Inputs(pub(crate) [i16; COLUMNS + 1]);
 
 impl Layer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             words: [0; COLUMNS * ROWS / 4],
             rows: [Row::default(); ROWS],
@@ -32,7 +32,7 @@ impl Layer {
         }
     }
 
-    fn fill(&mut self, random: &mut Random, bytes: usize) {
+    pub(crate) fn fill(&mut self, random: &mut Random, bytes: usize) {
         // Now and then everything at its largest: what an accumulator has to bear.
         let extreme = match random.below(6) {
             0 => Some((0x8080_8080, i16::MIN)),
@@ -56,14 +56,21 @@ impl Layer {
         }
     }
 
-    fn weights(&self, len: usize) -> &[i8] {
+    pub(crate) fn weights(&self, len: usize) -> &[i8] {
         let bytes = &self.words.as_bytes()[..len];
         mmoe::zerocopy::transmute_ref!(bytes)
     }
 }
 
 /// The weight of a row and a column, by the format's description.
-fn weight(packing: Packing, w: &[i8], rows: usize, columns: usize, r: usize, c: usize) -> i64 {
+pub(crate) fn weight(
+    packing: Packing,
+    w: &[i8],
+    rows: usize,
+    columns: usize,
+    r: usize,
+    c: usize,
+) -> i64 {
     let panel = r / 4 * 4 * columns;
     if r >= rows / 4 * 4 {
         return i64::from(w[panel + (r % 4) * columns + c]);
@@ -93,7 +100,7 @@ fn weight(packing: Packing, w: &[i8], rows: usize, columns: usize, r: usize, c: 
 }
 
 /// Σ w·x of a row over the columns from `from` on, wrapping.
-fn sum(
+pub(crate) fn sum(
     packing: Packing,
     w: &[i8],
     (rows, columns): (usize, usize),
@@ -112,7 +119,7 @@ fn rounded(acc: i32, row: &Row, s: u32) -> i64 {
     (i64::from(acc) * i64::from(row.mult as i16) + (1 << (s - 1))) >> s
 }
 
-fn hidden(sum: i32, row: &Row, floor: i16) -> i16 {
+pub(crate) fn hidden(sum: i32, row: &Row, floor: i16) -> i16 {
     let v = rounded(
         row.bias.wrapping_add(sum),
         row,
@@ -121,7 +128,7 @@ fn hidden(sum: i32, row: &Row, floor: i16) -> i16 {
     (v.clamp(-32768, 32767) as i16).max(floor)
 }
 
-fn logit(sum: i32, row: &Row) -> i32 {
+pub(crate) fn logit(sum: i32, row: &Row) -> i32 {
     rounded(
         row.bias.wrapping_add(sum),
         row,

@@ -7,11 +7,12 @@
 #![no_std]
 
 mod float;
+mod hot;
 mod int8;
 mod random;
 
 use core::fmt::Arguments;
-use mmoe::kernel::{ActiveColumns, Row};
+use mmoe::kernel::{ActiveColumns, HotInput, Row};
 
 /// A hidden layer: weights, rows, x, y, the lowest result.
 pub type Dense = fn(&[i8], &[Row], &[i16], &mut [i16], i16);
@@ -21,6 +22,12 @@ pub type Logits = fn(&[i8], &[Row], &[i16], &mut [i32]);
 pub type Accumulate = fn(&[i8], usize, usize, &[i16], &mut [i32]);
 /// Sums over the active columns: weights, all columns, x, sums.
 pub type AccumulateActive = fn(&[i8], usize, ActiveColumns<'_, i16>, &mut [i32]);
+/// A hidden layer from numbers and codes: weights, rows, x, y, the lowest result.
+pub type HotDense = fn(&[i8], &[Row], HotInput<'_, i16>, &mut [i16], i16);
+/// A layer of logits from numbers and codes: weights, rows, x, z.
+pub type HotLogits = fn(&[i8], &[Row], HotInput<'_, i16>, &mut [i32]);
+/// A layer in f32 from numbers and codes: weights, bias, x, y.
+pub type HotF32 = fn(&[f32], &[f32], HotInput<'_, f32>, &mut [f32]);
 /// A layer in f32: weights, bias, x, y.
 pub type GemvF32 = fn(&[f32], &[f32], &[f32], &mut [f32]);
 /// Sums in f32 over some columns: weights, all columns, the first one, x, sums.
@@ -43,6 +50,10 @@ pub struct Kernels {
     pub int8: [(Packing, Dense, Logits, Accumulate); 3],
     /// The same on active columns alone.
     pub active: [(Packing, AccumulateActive); 3],
+    /// Layers from numbers and codes.
+    pub hot: [(Packing, HotDense, HotLogits); 3],
+    /// A layer in f32 from numbers and codes: weights, bias, x, y.
+    pub hot_f32: HotF32,
     /// A layer in f32: weights, bias, x, y.
     pub gemv_f32: GemvF32,
     /// Sums in f32 over some columns: weights, all columns, the first one, x, sums.
@@ -65,6 +76,12 @@ macro_rules! kernels {
                 ($crate::Packing::Quad, of::accumulate_active_i8_quad),
                 ($crate::Packing::Pairs, of::accumulate_active_i8_pairs),
             ],
+            hot: [
+                ($crate::Packing::Panels, of::hot_dense_i8, of::hot_logits_i8),
+                ($crate::Packing::Quad, of::hot_dense_i8_quad, of::hot_logits_i8_quad),
+                ($crate::Packing::Pairs, of::hot_dense_i8_pairs, of::hot_logits_i8_pairs),
+            ],
+            hot_f32: of::hot_f32,
             gemv_f32: of::gemv_f32,
             accumulate_f32: of::accumulate_f32,
         }
@@ -114,9 +131,11 @@ pub fn run(kernels: &Kernels, say: &mut dyn FnMut(Arguments<'_>)) -> bool {
     int8::parts(kernels, &mut report);
     int8::active(kernels, &mut report);
     int8::short_slices(kernels, &mut report);
+    hot::layers(kernels, &mut report);
+    hot::floats(kernels, &mut report);
     float::layers(kernels, &mut report);
     float::parts(kernels, &mut report);
     let Report { cases, wrong, say } = report;
     say(format_args!("kernels: {cases} cases, {wrong} wrong"));
-    wrong == 0 && cases > 32_000
+    wrong == 0 && cases > 42_000
 }

@@ -1,11 +1,13 @@
-//! `cargo bench` in this folder: the engine beside plain loops and beside tract, in one run on one
-//! thread. Writes `docs/host.md`.
+//! `cargo bench --bench host` in this folder: the engine beside plain loops and beside tract, in one run on
+//! one thread. Writes its part of `docs/host.md`.
 //!
-//! The method stands at the head of that page ([`METHOD`]). `cargo bench -- --only W` runs one
+//! The method stands at the head of that part ([`METHOD`]). `cargo bench -- --only W` runs one
 //! model and writes nothing.
 
 use mmoe::{F32, I8, W8};
+use mmoe_bench::machine::processor;
 use mmoe_bench::models::{B, C, W, blobs, census, edge, fixture, rows, wide};
+use mmoe_bench::page;
 use mmoe_bench::plain::Plain;
 use mmoe_bench::race::{Contestant, race};
 use mmoe_tools::eval;
@@ -16,10 +18,7 @@ use std::process::Command;
 use tract_onnx::prelude::*;
 
 const METHOD: &str = "\
-# Speed on a host
-
-This page is for whoever scores rows on a server, and wants to know how the engine compares with other
-ways there. `cargo bench` in `tools/bench` writes it; do not edit it. The benchmark runs itself twice:
+`cargo bench --bench host` in `tools/bench` writes this part; do not edit it. It runs itself twice:
 compiled for the baseline instruction set, and for `x86-64-v3` (AVX2).
 
 Each figure is the fastest of 40 rounds of as many calls as fill 2 ms, in µs per call, on one \
@@ -144,15 +143,6 @@ fn first_line(command: &str, argument: &str) -> String {
         .unwrap_or_else(|| "unknown".into())
 }
 
-fn processor() -> String {
-    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    about
-        .lines()
-        .find_map(|l| l.strip_prefix("model name"))
-        .and_then(|l| l.split_once(':'))
-        .map_or("unknown".into(), |(_, n)| n.trim().to_owned())
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|a| a == "--only") {
@@ -183,7 +173,16 @@ fn main() {
             "target/avx2"
         };
         let out = Command::new("cargo")
-            .args(["bench", "--quiet", "--target-dir", target, "--", "--table"])
+            .args([
+                "bench",
+                "--bench",
+                "host",
+                "--quiet",
+                "--target-dir",
+                target,
+                "--",
+                "--table",
+            ])
             .env("RUSTFLAGS", flags)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(std::process::Stdio::inherit())
@@ -192,35 +191,16 @@ fn main() {
         assert!(out.status.success(), "the benchmark failed");
         writeln!(
             page,
-            "\n## {title}\n\n{}",
+            "\n### {title}\n\n{}",
             String::from_utf8_lossy(&out.stdout).trim()
         )
         .expect("a string takes all");
     }
-    page += PEERS;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/host.md");
-    std::fs::write(path, &page).expect("docs/host.md is written");
+    page::put("races", &page);
     println!("{page}");
 }
 
 // What the engine is held against.
-
-/// Where peers stood on another machine, by the same plain loops.
-const PEERS: &str = "
-## Beside TFLite
-
-Not in this run. On another x86-64 machine (AVX2, FMA; ai-edge-litert from PyPI, one thread, \
-                     XNNPACK) the same plain loops in Rust took 18.4, 13.8 and 998 µs
-for B, C and W at batch 1, 4,744, 3,571 and 259,638 µs at batch 256; as ratios to those:
-
-| | B, 1 | C, 1 | W, 1 | B, 256 | C, 256 | W, 256 |
-|---|---|---|---|---|---|---|
-| TFLite f32 | 5.8 | 4.7 | 15.5 | 20.9 | 16.6 | 37.3 |
-| TFLite full int8 | 9.8 | 6.0 | 39.1 | 57.9 | 25.5 | 117.5 |
-
-TFLite uses fused multiply-adds and hand-written kernels, and sums in whatever order is fast; here \
-                     every result has the same bits on every machine.
-";
 
 type Runnable = std::sync::Arc<TypedRunnableModel>;
 

@@ -3,15 +3,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use mmoe_tools::data::Data;
 use mmoe_tools::engine::{Gate, Runner};
 use mmoe_tools::gate_stats::{GateStats, Gating};
-use mmoe_tools::predictions::Predictions;
 use mmoe_tools::text::count;
 use serde_json::{Value, json};
 
-use super::input::{features, load, note_odd_numbers, read_blob};
+use super::input::{features, load, note_odd_numbers, predict, read_blob};
 use super::output::{Table, print, print_json};
 
 /// Shows how each task's gate uses the experts on given rows.
@@ -30,12 +29,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let blob = read_blob(&args.model)?;
-    let mut runner = load(&args.model, &blob)?;
+    let runner = load(&args.model, &blob)?;
     if runner.gates.is_empty() {
         bail!("{}: has no gates", args.model.display());
     }
     let x = features(&runner, &Data::read(&args.data)?)?;
-    let made = Predictions::make(&mut runner, &x, None, || ()).context("prediction")?;
+    let made = predict(&runner, &x)?;
     let (gating, average) = (made.gating(&runner), made.experts_run());
     note_odd_numbers(&x, &made);
     if args.json {

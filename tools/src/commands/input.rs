@@ -13,7 +13,7 @@ use mmoe_tools::predictions::Predictions;
 use mmoe_tools::quality;
 use mmoe_tools::text::count;
 
-use super::output::note;
+use super::output::{note, progress};
 
 /// Reads a blob's bytes.
 pub(super) fn read_blob(path: &Path) -> Result<BlobBytes> {
@@ -66,6 +66,15 @@ fn note_fields(runner: &Runner<'_>, x: &Samples) {
         let tally = Tally::of(stored, records);
         tally.lines().iter().for_each(|line| note(line));
     }
+}
+
+/// Predicts all rows, and shows how far it is.
+pub(super) fn predict(runner: &Runner<'_>, x: &Samples) -> Result<Predictions> {
+    let bar = progress("predicting");
+    bar.set_length(x.len() as u64);
+    let made = Predictions::make(runner, x, None, |rows| bar.inc(rows)).context("prediction");
+    bar.finish_and_clear();
+    made
 }
 
 /// Notes of numbers that are none: they pass through a model without a sound.

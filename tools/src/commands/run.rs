@@ -3,13 +3,12 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use mmoe_tools::data::Data;
-use mmoe_tools::predictions::Predictions;
 use mmoe_tools::text::short;
 use npyz::WriterBuilder;
 
-use super::input::{features, load, note_odd_numbers, read_blob};
+use super::input::{features, load, note_odd_numbers, predict, read_blob};
 use super::output::{Table, Target, print, print_source};
 
 /// Computes the outputs for rows of features, with the same code that firmware runs.
@@ -44,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let output = args.output.as_deref().map(|path| Output::new(path, args));
     let output = output.transpose()?;
     let blob = read_blob(&args.model)?;
-    let mut runner = load(&args.model, &blob)?;
+    let runner = load(&args.model, &blob)?;
     let gates = if args.gates {
         runner.gate_names()
     } else {
@@ -54,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         bail!("{}: has no gates; leave --gates out", args.model.display());
     }
     let x = features(&runner, &Data::read(&args.data)?)?;
-    let made = Predictions::make(&mut runner, &x, None, || ()).context("prediction")?;
+    let made = predict(&runner, &x)?;
     let tasks = runner.tasks.iter().map(|t| Block {
         name: t.name.clone(),
         width: t.width,

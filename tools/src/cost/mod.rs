@@ -77,7 +77,7 @@ pub fn parameters(l: &LayerRecord) -> u64 {
         ) => 2 * o,
         Some(LayerKind::Dice) => 3 * o,
         Some(LayerKind::RowDice) => 1,
-        Some(LayerKind::Pointwise) => 0,
+        Some(LayerKind::Pointwise | LayerKind::Hot) => 0,
         Some(LayerKind::PRelu | LayerKind::Constant) | None => o,
     }
 }

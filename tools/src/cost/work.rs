@@ -33,11 +33,20 @@ impl Work {
             inputs: blob.input_count().into(),
             ..Self::default()
         };
+        let mut fed = None;
         for record in blob.layers {
             let outputs = u64::from(record.outputs.get());
-            work.macs += record.macs();
+            // Behind codes only the columns of one input count, as in `Node::macs`.
+            let macs = match fed.take() {
+                Some(columns) => columns * outputs,
+                None => record.macs(),
+            };
+            if record.kind() == Some(LayerKind::Hot) {
+                fed = Some(u64::from(record.inputs.get()));
+            }
+            work.macs += macs;
             if record.precision() == Some(PrecisionKind::I16) {
-                work.wide += record.macs();
+                work.wide += macs;
             }
             if record.is_matrix() {
                 work.rows += outputs;

@@ -45,13 +45,23 @@ impl Samples {
 
     /// Returns the rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = Sample<'_>> {
-        (0..self.len()).map(|row| match self {
+        (0..self.len()).map(|row| self.row(row))
+    }
+
+    /// Returns one row.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Sample<'_> {
+        match self {
             Self::Vectors(rows) => {
                 let start = row * rows.width;
                 Sample::Vector(&rows.data[start..start + rows.width])
             }
             Self::Records(records) => Sample::Record(&records[row]),
-        })
+        }
     }
 
     /// Returns how many numbers are NaN or infinite, and how many rows have such a number. A number

@@ -11,6 +11,8 @@ use super::{Reason, Weights, hdf5, json};
 
 /// The members that make an archive a Keras model.
 pub(super) const CONFIG: &str = "config.json";
+/// Where vocabularies stand that look-ups learned.
+const ASSETS: &str = "assets/";
 /// See [`CONFIG`].
 pub(super) const WEIGHTS: &str = "model.weights.h5";
 
@@ -25,8 +27,18 @@ pub(super) fn read(archive: &mut Archive<'_>, mut budget: Budget) -> Result<Weig
     let config = archive.read(CONFIG, &mut budget)?;
     let config = json::parse(&config, "its config.json", &mut budget)?;
     refuse_quantized(&config)?;
+    let mut assets = IndexMap::new();
+    for name in archive.names().to_vec() {
+        if name.starts_with(ASSETS) && name.ends_with(".txt") {
+            let text = archive.read(&name, &mut budget)?;
+            let text = String::from_utf8(text)
+                .map_err(|_| Reason::damaged("Keras", format!("`{name}` is no UTF-8 text")))?;
+            assets.insert(name, text);
+        }
+    }
     let file = archive.read(WEIGHTS, &mut budget)?;
     let mut weights = hdf5::read(file, budget)?;
+    weights.assets = assets;
     weights.format = "Keras .keras".to_owned();
     // Keras 3.6 and later write the names; before, they follow from the order of the layers.
     if weights.layer_names.is_empty() {

@@ -43,6 +43,7 @@ pub use error::{ImportError, Reason};
 pub use numpy::{Cells, Items};
 use sniff::Kind;
 
+use crate::front::build::Record;
 use crate::plan::recognise::Found;
 use crate::program::Program;
 
@@ -61,12 +62,17 @@ pub struct Weights {
     /// Path of a layer in the file → the layer's own name, where the file tells them apart (Keras
     /// 3 weights): `layers/dense_2` → `income`.
     pub layer_names: IndexMap<String, String>,
+    /// Path in the file → what stands there as text: the vocabularies that Keras' look-ups learned.
+    pub assets: IndexMap<String, String>,
     /// Path of a module in the model → what it is, where the file is a whole PyTorch model and not
     /// only its state dict. The model itself has the empty path.
     pub modules: IndexMap<String, Module>,
     /// What the file computes, where it is an exported graph: its weights stand in there, and
     /// [`Weights::tensors`] is empty until a model is recognised in it.
     pub program: Option<Program>,
+    /// What makes the model's input of a record of raw fields, where a file beside this one says it
+    /// ([`features::read`](crate::features::read)).
+    pub record: Option<Record>,
     /// What was recognised in the program ([`Weights::resolve`]).
     pub recognised: Option<Found>,
     /// What the reader did that a person should know, a line each: which of several copies it

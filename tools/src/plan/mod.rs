@@ -13,6 +13,7 @@ pub mod spec;
 
 use std::borrow::Cow;
 
+use crate::front::build::Record;
 use crate::graph::Input;
 
 pub use activation::{ActivationPlan, Dice, Pointwise, SPEC_NAMES};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// What makes the inputs of a record of raw fields, where the blob takes records.
     pub fields: Option<fields::FieldsPlan>,
+    /// What makes the input of a record of raw fields, where files say all of it.
+    pub record: Option<Record>,
     /// Layers between the model's raw input and what experts and gates read.
     pub front: Option<Front>,
     /// Experts and gates, level by level; none for independent towers.

@@ -18,6 +18,10 @@ impl Domain for Exact {
         Some(x)
     }
 
+    fn truncate(&mut self, x: f64) -> Option<f64> {
+        Some(x.trunc())
+    }
+
     fn unary(&mut self, f: Unary, x: f64) -> Result<f64, String> {
         Ok(unary(f, x))
     }
@@ -121,6 +125,9 @@ pub(super) fn unary(f: Unary, x: f64) -> f64 {
         Unary::Floor => x.floor(),
         Unary::Not => f64::from(x == 0.0),
         Unary::Power(p) => x.powf(p),
+        Unary::SmoothStep if x <= -0.5 => 0.0,
+        Unary::SmoothStep if x >= 0.5 => 1.0,
+        Unary::SmoothStep => -2.0 * x.powi(3) + 1.5 * x + 0.5,
     }
 }
 

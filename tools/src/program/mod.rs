@@ -29,6 +29,7 @@ mod recognise;
 mod resolve;
 mod rewrite;
 mod run;
+mod selectors;
 mod sums;
 mod symbol;
 mod vectors;
@@ -158,6 +159,8 @@ pub enum Unary {
     Not,
     /// `x^p`.
     Power(f64),
+    /// 0 up to −½, 1 from ½ on, between them `−2x³ + 1.5x + ½`.
+    SmoothStep,
 }
 
 /// A function of two numbers; what compares yields 1 or 0.
@@ -191,6 +194,7 @@ pub enum Reduction {
     Min,
     Product,
     L2,
+    SumOfSquares,
 }
 
 /// What a [`Node`] does. Axes may be negative: counted from the last. Those that are `None` are an
@@ -214,6 +218,11 @@ pub enum Op {
     },
     /// Sums of products by an equation of letters.
     Einsum(String),
+    /// A convolution whose kernel has size 1: `x` (batch, channels, places), weights, and bias.
+    Pointwise {
+        /// How many groups of channels know nothing of each other.
+        groups: usize,
+    },
     /// Along an axis.
     Softmax {
         /// Which.
@@ -239,6 +248,15 @@ pub enum Op {
         /// No mean is taken off: an RMS norm.
         rms: bool,
     },
+    /// `x`, gain, bias: groups of channels are normalised by themselves.
+    GroupNorm {
+        /// How many; `None`: each channel is one.
+        groups: Option<usize>,
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// The mean over all axes behind the second, which stay.
+    PlaceMean,
     /// `x`, gain, bias, mean, variance.
     BatchNorm {
         /// Added to the variance.
@@ -333,6 +351,19 @@ pub enum Op {
     /// The largest `k` (the second input) and where they stand.
     TopK {
         /// Along which axis.
+        axis: i64,
+    },
+    /// Where the largest stands.
+    ArgMax {
+        /// Along which axis.
+        axis: i64,
+        /// The axis stays, of size 1.
+        keep: bool,
+    },
+    /// Indices become rows that hold one number there and another elsewhere: indices, how long a
+    /// row is, and the numbers, elsewhere first.
+    OneHot {
+        /// Where the rows lie in the result.
         axis: i64,
     },
     /// `x` with updates put where indices say: `x`, indices, updates.

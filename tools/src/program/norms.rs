@@ -14,6 +14,8 @@ pub(super) struct Variance {
     epsilon: f64,
     /// `None`: the mean is taken to be 0.
     mean: Option<Id>,
+    /// What `base^−½` is of `1 / √(variance + ε)`.
+    scale: f64,
 }
 
 /// `(x − mean) / √(variance + ε)`, or `x / √(mean square + ε)`.
@@ -29,12 +31,13 @@ pub(super) fn normalised(s: &mut Symbols, x: Id, base: Id) -> Option<Value> {
                 .position(|g| centred(s, *g) == Value::Of(x))?
         }
     };
-    Some(s.make(Formula::Norm {
+    let norm = s.make(Formula::Norm {
         group: variance.group,
         index: index as u32,
         rms: variance.mean.is_none(),
         epsilon: variance.epsilon,
-    }))
+    });
+    Some(s.scale(norm, variance.scale))
 }
 
 /// What `id`, a variance and an epsilon, is the variance of.
@@ -48,14 +51,16 @@ fn variance(s: &mut Symbols, id: Id) -> Option<Variance> {
 }
 
 fn find_variance(s: &mut Symbols, id: Id) -> Option<Variance> {
-    let Formula::Sum(terms, epsilon) = s.formula(id).clone() else {
+    let Formula::Sum(terms, offset) = s.formula(id).clone() else {
         return None;
     };
     let share = 1.0 / terms.len() as f64;
+    // Of a sum of squares, the division by their number stands outside.
+    let each = terms.first()?.1;
     let mut squared = Vec::with_capacity(terms.len());
     for (term, factor) in terms.iter() {
         match *s.formula(*term) {
-            Formula::Function(Unary::Power(2.0), base) if close(*factor, share) => {
+            Formula::Function(Unary::Power(2.0), base) if close(*factor, each) => {
                 squared.push(base);
             }
             _ => return None,
@@ -90,10 +95,16 @@ fn find_variance(s: &mut Symbols, id: Id) -> Option<Variance> {
             }
         }
     }
-    Some(Variance {
+    let (epsilon, scale) = if close(each, share) {
+        (offset, 1.0)
+    } else {
+        (offset * share / each, (share / each).sqrt())
+    };
+    scale.is_finite().then_some(Variance {
         group,
         epsilon,
         mean,
+        scale,
     })
 }
 
@@ -132,5 +143,5 @@ pub(super) fn scaled_norm(
         rms: false,
         epsilon: variance.epsilon,
     });
-    Some(s.scaled(norm, gain, bias))
+    Some(s.scaled(norm, gain * variance.scale, bias))
 }

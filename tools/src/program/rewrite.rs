@@ -256,6 +256,10 @@ pub(super) fn function(s: &mut Symbols, f: Unary, x: Id) -> Option<Value> {
             min: 0.0,
             max: f64::INFINITY,
         } => Some(s.function(Unary::Relu, Value::Of(x))),
+        Unary::Clip { min: 0.0, max: 1.0 } if hard_sigmoid(s, x).is_some() => {
+            let (alpha, argument) = hard_sigmoid(s, x)?;
+            Some(s.function(Unary::HardSigmoid { alpha, beta: 0.5 }, argument))
+        }
         Unary::Clip { min, max } => {
             let (low, high) = match inner {
                 Some(Unary::Relu) => (0.0, f64::INFINITY),
@@ -303,8 +307,25 @@ pub(super) fn function(s: &mut Symbols, f: Unary, x: Id) -> Option<Value> {
     }
 }
 
+/// `α` and `z` where `x` is `α·z + ½` with the factor of a framework's hard sigmoid.
+fn hard_sigmoid(s: &mut Symbols, x: Id) -> Option<(f64, Value)> {
+    let (_, factor, offset) = s.affine(x);
+    let alpha = [1.0 / 6.0, 0.2].into_iter().find(|a| close(factor, *a));
+    let alpha = alpha.filter(|_| close(offset, 0.5))?;
+    Some((alpha, s.scaled(x, 1.0 / alpha, -offset / alpha)))
+}
+
 /// A maximum, a minimum or a comparison.
 pub(super) fn pair(s: &mut Symbols, f: Binary, a: Value, b: Value) -> Option<Value> {
+    // The place of the largest, compared with one place.
+    if let (Binary::Equal, Value::Of(place), Value::Known(at))
+    | (Binary::Equal, Value::Known(at), Value::Of(place)) = (f, a, b)
+        && let Formula::Place(group, 1, 0) = s.formula(place).clone()
+        && at.fract() == 0.0
+        && (0.0..group.len() as f64).contains(&at)
+    {
+        return Some(s.make(Formula::IsLargest(group, 1, at as u32)));
+    }
     let (Value::Of(a), Value::Of(b)) = (a, b) else {
         return None;
     };
@@ -327,6 +348,9 @@ pub(super) fn choice(s: &mut Symbols, condition: Id, a: Value, b: Value) -> Opti
     let Formula::Pair(Binary::Less | Binary::LessOrEqual, low, high) = *s.formula(condition) else {
         return None;
     };
+    if let Some(step) = smooth_step(s, low, high, a, b) {
+        return Some(step);
+    }
     // threshold < β·x ? x : softplus(β·x) / β
     if let (Value::Known(threshold), Value::Of(_), Value::Of(x), Value::Of(curve)) =
         (low, high, a, b)
@@ -341,19 +365,57 @@ pub(super) fn choice(s: &mut Symbols, condition: Id, a: Value, b: Value) -> Opti
             return Some(b);
         }
     }
-    // 0 < x ? x : f(x)
-    let (x, below) = match (low, high) {
-        (Value::Known(0.0), Value::Of(x)) if a == Value::Of(x) => (x, b),
-        (Value::Of(x), Value::Known(0.0)) if b == Value::Of(x) => (x, a),
+    // 0 < x ? λ·x : f(x)
+    let (x, above, below) = match (low, high) {
+        (Value::Known(0.0), Value::Of(x)) => (x, a, b),
+        (Value::Of(x), Value::Known(0.0)) => (x, b, a),
         _ => return None,
     };
-    let Value::Of(below) = below else {
-        return (below == Value::Known(0.0)).then(|| s.function(Unary::Relu, Value::Of(x)));
+    let Value::Of(above) = above else {
+        return None;
     };
-    if let Some(slope) = multiple(s, below, x) {
-        return Some(s.function(Unary::LeakyRelu(slope), Value::Of(x)));
+    let scale = multiple(s, above, x).filter(|scale| *scale > 0.0)?;
+    let curve = match s.scale(below, 1.0 / scale) {
+        Value::Known(0.0) => Unary::Relu,
+        Value::Known(_) => return None,
+        Value::Of(below) => match multiple(s, below, x) {
+            Some(slope) => Unary::LeakyRelu(slope),
+            None => {
+                let (f, argument, factor, bias) = offset_function(s, below)?;
+                let elu = f == Unary::Exp && argument == x && close(-bias, factor);
+                elu.then_some(Unary::Elu(factor))?
+            }
+        },
+    };
+    Some(applied(s, curve, x, 1.0, scale))
+}
+
+/// `t ≤ −γ/2 ? 0 : (γ/2 ≤ t ? 1 : −2t³/γ³ + 3t/2γ + ½)`.
+fn smooth_step(s: &mut Symbols, t: Value, low: Value, zero: Value, rest: Value) -> Option<Value> {
+    let (Value::Of(t), Value::Known(low), Value::Known(0.0), Value::Of(rest)) =
+        (t, low, zero, rest)
+    else {
+        return None;
+    };
+    let Formula::Choice(above, Value::Known(1.0), Value::Of(curve)) = *s.formula(rest) else {
+        return None;
+    };
+    let half = -low;
+    let from = (Value::Known(half), Value::Of(t));
+    if !matches!(s.formula(above), Formula::Pair(Binary::Less | Binary::LessOrEqual, a, b) if (*a, *b) == from)
+        || half <= 0.0
+    {
+        return None;
     }
-    let (f, argument, factor, bias) = offset_function(s, below)?;
-    (f == Unary::Exp && argument == x && close(-bias, factor))
-        .then(|| s.function(Unary::Elu(factor), Value::Of(x)))
+    let width = 2.0 * half;
+    let cube = s.power(Value::Of(t), 3.0);
+    let cube = s.scale(cube, -2.0 / width.powi(3));
+    let line = s.scaled(t, 1.5 / width, 0.5);
+    let Value::Of(wanted) = s.add(cube, line) else {
+        return None;
+    };
+    alike(s, curve, wanted, 6).then(|| {
+        let t = s.scaled(t, 1.0 / width, 0.0);
+        s.function(Unary::SmoothStep, t)
+    })
 }

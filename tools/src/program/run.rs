@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::layout::{self, axes, axis, filled, sizes, split, strided, volume};
 use super::sums::turned;
-use super::{Array, Binary, Node, Op, Program, Refusal, Unary};
+use super::{Array, Binary, Node, Op, Program, Reduction, Refusal, Unary};
 
 /// What stands for a number, and the functions of it. Errors are sentences about the operation that
 /// asked: `mixes the rows of the batch`.
@@ -15,6 +15,8 @@ pub(super) trait Domain {
     fn constant(v: f64) -> Self::Number;
     /// Its value where it does not depend on the input.
     fn known(x: Self::Number) -> Option<f64>;
+    /// Without what follows the point; `None` where that cannot be said.
+    fn truncate(&mut self, x: Self::Number) -> Option<Self::Number>;
     fn unary(&mut self, f: Unary, x: Self::Number) -> Result<Self::Number, String>;
     fn binary(
         &mut self,
@@ -210,15 +212,10 @@ impl<D: Domain> Walk<'_, D> {
             Op::Other => return Err("is an operation that mmoe does not know".into()),
             Op::Unary(f) => self.unary(*f, input(0)?)?,
             Op::Truncate => {
-                let truncated = |x: &D::Number| match D::known(*x) {
-                    Some(v) => Ok(D::constant(v.trunc())),
-                    None => Err("makes whole numbers of the input's values"),
-                };
-                let data = input(0)?
-                    .data
-                    .iter()
-                    .map(truncated)
-                    .collect::<Result<_, _>>()?;
+                let why = "makes whole numbers of the input's values";
+                let data = input(0)?.data.iter();
+                let data = data.map(|x| self.domain.truncate(*x).ok_or(why));
+                let data = data.collect::<Result<_, _>>()?;
                 Array {
                     shape: input(0)?.shape.clone(),
                     data,
@@ -278,6 +275,25 @@ impl<D: Domain> Walk<'_, D> {
                 }
                 if has(2) {
                     y = self.binary(Binary::Add, &y, input(2)?)?;
+                }
+                y
+            }
+            Op::PlaceMean => {
+                let axes: Vec<i64> = (2..input(0)?.shape.len() as i64).collect();
+                if axes.is_empty() {
+                    return Err("averages places where there are none".into());
+                }
+                self.reduce(Reduction::Mean, input(0)?, &axes, true)?
+            }
+            Op::GroupNorm { groups, epsilon } => {
+                self.group_norm(input(0)?, [input(1)?, input(2)?], *groups, *epsilon)?
+            }
+            Op::Pointwise { groups } => {
+                let mut y = self.pointwise(input(0)?, input(1)?, *groups)?;
+                if has(2) {
+                    let mut bias = input(2)?.clone();
+                    bias.shape.resize(y.shape.len() - 1, 1);
+                    y = self.binary(Binary::Add, &y, &bias)?;
                 }
                 y
             }
@@ -486,6 +502,49 @@ impl<D: Domain> Walk<'_, D> {
                     },
                 ]);
             }
+            Op::ArgMax { axis: along, keep } => {
+                let x = input(0)?;
+                let along = axis(*along, x.shape.len())?;
+                let (_, size, inner) = layout::around(&x.shape, along);
+                if inner != 1 || size == 0 {
+                    return Err("takes the largest along an axis that is not the last".into());
+                }
+                let mut data = Vec::with_capacity(x.data.len() / size);
+                for group in x.data.chunks_exact(size) {
+                    data.extend(self.domain.top_k(group, 1)?.indices);
+                }
+                let mut shape = x.shape.clone();
+                shape[along] = 1;
+                let y = Array { shape, data };
+                if *keep {
+                    y
+                } else {
+                    layout::squeeze(&y, &[along as i64])?
+                }
+            }
+            Op::OneHot { axis: along } => {
+                let (at, depth, values) = (input(0)?, list(1)?, input(2)?);
+                let along = axis(*along, at.shape.len() + 1)?;
+                let size = sizes(&depth)?.first().copied().unwrap_or(0);
+                let [off, on] = values.data[..] else {
+                    return Err("needs two numbers: one for elsewhere and one for the place".into());
+                };
+                if along != at.shape.len() {
+                    return Err("makes rows along an axis that is not the last".into());
+                }
+                let shape = [&at.shape[..], &[size]].concat();
+                let mut data = Vec::with_capacity(volume(&shape)?);
+                for index in &at.data {
+                    let row = vec![off; size];
+                    let inside = |i: f64| i >= -(size as f64) && i < size as f64;
+                    if D::known(*index).is_none_or(inside) {
+                        data.extend(self.domain.scatter(&row, &[*index], &[on])?);
+                    } else {
+                        data.extend(row);
+                    }
+                }
+                Array { shape, data }
+            }
             Op::Scatter { axis: along } => {
                 let (x, at, new) = (input(0)?, input(1)?, input(2)?);
                 let along = axis(*along, x.shape.len())?;
@@ -529,7 +588,7 @@ impl<D: Domain> Walk<'_, D> {
         })
     }
 
-    fn binary(
+    pub(super) fn binary(
         &mut self,
         f: Binary,
         a: &Array<D::Number>,

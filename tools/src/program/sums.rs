@@ -70,7 +70,8 @@ impl<D: Domain> Walk<'_, D> {
     ) -> Result<Array<D::Number>, String> {
         let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
         let unknown = || format!("has the equation `{equation}`, which mmoe does not compute");
-        let (left, result) = equation.split_once("->").ok_or_else(unknown)?;
+        let spelled = spelled(&equation, arrays).ok_or_else(unknown)?;
+        let (left, result) = spelled.split_once("->").ok_or_else(unknown)?;
         let terms: Vec<&str> = left.split(',').collect();
         if terms.len() != arrays.len() || !(1..=2).contains(&terms.len()) {
             return Err(unknown());
@@ -170,6 +171,98 @@ impl<D: Domain> Walk<'_, D> {
         Ok(y)
     }
 
+    /// A convolution whose kernel covers one place: each place's channels are a layer's inputs, in
+    /// groups that know nothing of each other. `x`: batch, channels, places; `weight`: outputs,
+    /// channels of a group, and axes of size 1.
+    pub(super) fn pointwise(
+        &mut self,
+        x: &Array<D::Number>,
+        weight: &Array<D::Number>,
+        groups: usize,
+    ) -> Result<Array<D::Number>, String> {
+        let ([batch, channels, places @ ..], [outputs, inputs, kernel @ ..]) =
+            (x.shape.as_slice(), weight.shape.as_slice())
+        else {
+            return Err("convolves what has no channels".into());
+        };
+        if kernel.iter().any(|k| *k != 1) {
+            return Err(format!(
+                "reads {kernel:?} places at once: only a kernel of size 1 is a dense layer"
+            ));
+        }
+        if inputs.checked_mul(groups) != Some(*channels) || outputs % groups.max(1) != 0 {
+            return Err(format!(
+                "convolves arrays of shapes {:?} and {:?} in {groups} groups",
+                x.shape, weight.shape
+            ));
+        }
+        let size = volume(places)?;
+        let shape = [&[*batch, *outputs], places].concat();
+        let count = volume(&shape)?;
+        self.step(count.saturating_mul(*inputs))?;
+        let mut data = Vec::with_capacity(count);
+        for b in 0..*batch {
+            for o in 0..*outputs {
+                let first = b * channels + o / (outputs / groups) * inputs;
+                for place in 0..size {
+                    let pairs: Vec<_> = (0..*inputs)
+                        .map(|i| {
+                            (
+                                x.data[(first + i) * size + place],
+                                weight.data[o * inputs + i],
+                            )
+                        })
+                        .collect();
+                    data.push(self.domain.dot(&pairs)?);
+                }
+            }
+        }
+        Ok(Array { shape, data })
+    }
+
+    /// Groups of channels are brought to mean 0 and variance 1; then follow factors and addends, one
+    /// a channel or one a group. Without a number of groups each channel is one.
+    pub(super) fn group_norm(
+        &mut self,
+        x: &Array<D::Number>,
+        [gain, bias]: [&Array<D::Number>; 2],
+        groups: Option<usize>,
+        epsilon: f64,
+    ) -> Result<Array<D::Number>, String> {
+        let [batch, channels, ..] = *x.shape.as_slice() else {
+            return Err("normalises what has no channels".into());
+        };
+        let groups = groups.unwrap_or(channels);
+        if groups == 0 || channels % groups != 0 {
+            return Err(format!("makes {groups} groups of {channels} channels"));
+        }
+        let mut data = Vec::with_capacity(x.data.len());
+        let size = x.data.len().checked_div(batch * groups).unwrap_or(0).max(1);
+        for group in x.data.chunks_exact(size) {
+            data.extend(self.domain.norm(false, epsilon, group)?);
+        }
+        let mut y = Array {
+            shape: x.shape.clone(),
+            data,
+        };
+        for (f, numbers) in [(Binary::Mul, gain), (Binary::Add, bias)] {
+            let count = numbers.data.len();
+            if count != channels && count != groups {
+                return Err(format!("has {count} numbers for {channels} channels"));
+            }
+            let mut shape = vec![1; x.shape.len()];
+            shape[1] = channels;
+            let each = channels / count.max(1);
+            let of_channel = (0..channels).map(|c| numbers.data[c / each]);
+            let numbers = Array {
+                shape,
+                data: of_channel.collect(),
+            };
+            y = self.binary(f, &y, &numbers)?;
+        }
+        Ok(y)
+    }
+
     pub(super) fn reduce(
         &mut self,
         by: Reduction,
@@ -199,10 +292,14 @@ impl<D: Domain> Walk<'_, D> {
                     let pairs: Vec<_> = group.iter().map(|x| (*x, one)).collect();
                     self.domain.dot(&pairs)?
                 }
-                Reduction::L2 => {
+                Reduction::L2 | Reduction::SumOfSquares => {
                     let pairs: Vec<_> = group.iter().map(|x| (*x, *x)).collect();
                     let squares = self.domain.dot(&pairs)?;
-                    self.domain.unary(Unary::Power(0.5), squares)?
+                    if by == Reduction::L2 {
+                        self.domain.unary(Unary::Power(0.5), squares)?
+                    } else {
+                        squares
+                    }
                 }
                 Reduction::Max | Reduction::Min | Reduction::Product => {
                     let f = match by {
@@ -229,6 +326,30 @@ impl<D: Domain> Walk<'_, D> {
         }
         Ok(Array { shape, data })
     }
+}
+
+/// An equation whose dots, which stand for axes without a letter, have become letters.
+fn spelled<N>(equation: &str, arrays: &[&Array<N>]) -> Option<String> {
+    const DOTS: &str = "...";
+    if !equation.contains(DOTS) {
+        return Some(equation.to_owned());
+    }
+    let (left, result) = equation.split_once("->")?;
+    let free: String = ('A'..='Z').filter(|c| !equation.contains(*c)).collect();
+    // They broadcast from the last; those that a term lacks are the first.
+    let letters = |count: usize| Some(&free[free.len().checked_sub(count)?..]);
+    let (mut most, mut terms) = (0, Vec::new());
+    for (term, array) in left.split(',').zip(arrays) {
+        if !term.contains(DOTS) {
+            terms.push(term.to_owned());
+            continue;
+        }
+        let count = (array.shape.len() + DOTS.len()).checked_sub(term.len())?;
+        most = most.max(count);
+        terms.push(term.replacen(DOTS, letters(count)?, 1));
+    }
+    let result = result.replacen(DOTS, letters(most)?, 1);
+    Some(format!("{}->{result}", terms.join(",")))
 }
 
 /// The batch sizes, and the sizes of each matrix.

@@ -267,6 +267,19 @@ impl Domain for Symbols {
         }
     }
 
+    fn truncate(&mut self, x: Element) -> Option<Element> {
+        match x {
+            Element::Known(v) => Some(Element::Known(v.trunc())),
+            Element::Of { id, .. } => {
+                let whole = matches!(
+                    self.formula(id),
+                    Formula::Place(..) | Formula::IsLargest(..) | Formula::Pair(..)
+                );
+                whole.then_some(x)
+            }
+        }
+    }
+
     fn begin(&mut self, node: usize) {
         self.node = node;
     }

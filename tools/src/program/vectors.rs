@@ -113,6 +113,17 @@ impl<'p> Vectors<'p> {
             if let Some(features) = self.features(&at) {
                 break self.add(at, Vector::Features(features));
             }
+            // A mixture that is scaled is a mixture of scaled experts as well, and not the one that
+            // others read.
+            if let Some((step, from)) = self.scale(&at)
+                && from.iter().all(|id| {
+                    matches!(self.symbols.formula(*id), Formula::Sum(terms, _) if terms.len() > 1)
+                })
+            {
+                chain.push((at, Rc::new(step)));
+                at = from;
+                continue;
+            }
             if let Some((kind, logits, experts)) = self.mixture(&at)? {
                 let logits = self.of(logits, depth + 1)?;
                 let experts = experts.into_iter().map(|e| self.of(e, depth + 1));
@@ -160,8 +171,36 @@ impl<'p> Vectors<'p> {
             .or_else(|| self.scale(ids));
         match found.or_else(|| self.dense(ids)) {
             Some(found) => Ok(found),
-            None => Err(self.unknown(ids)),
+            None => self.clipped(ids).ok_or_else(|| self.unknown(ids)),
         }
+    }
+
+    /// Clipped otherwise than by an activation: that is a hardtanh, scaled before and behind.
+    fn clipped(&mut self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
+        let bounds = |id: &Id| match *self.symbols.formula(*id) {
+            Formula::Function(Unary::Clip { min, max }, a) => Some(((min, max), a)),
+            _ => None,
+        };
+        let all: Vec<((f64, f64), Id)> = ids.iter().map(bounds).collect::<Option<_>>()?;
+        let (min, max) = all[0].0;
+        let (half, middle) = ((max - min) / 2.0, (max + min) / 2.0);
+        if all.iter().any(|(b, _)| *b != (min, max)) || !half.is_finite() || half <= 0.0 {
+            return None;
+        }
+        let unit = Unary::Clip {
+            min: -1.0,
+            max: 1.0,
+        };
+        let mut from = Vec::with_capacity(ids.len());
+        for (_, argument) in all {
+            let scaled = self.symbols.scaled(argument, 1.0 / half, -middle / half);
+            match self.symbols.function(unit, scaled) {
+                super::formula::Value::Of(id) => from.push(id),
+                super::formula::Value::Known(_) => return None,
+            }
+        }
+        let count = ids.len();
+        Some((Step::Scale(vec![half; count], vec![middle; count]), from))
     }
 
     fn activation(&self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
@@ -288,6 +327,22 @@ impl<'p> Vectors<'p> {
         let Some(gates) = self.gates(&rows) else {
             return Ok(None);
         };
+        // A factor that stands in several products of a unit is no gate: a layer that reads a mixture
+        // is a sum of the mixture's products as well.
+        let mut unlike = gates.clone();
+        unlike.sort_unstable();
+        unlike.dedup();
+        if unlike.len() != gates.len() {
+            return Ok(None);
+        }
+        if let Some(found) = super::selectors::selectors(self.symbols, &gates) {
+            let mut order: Vec<(usize, Id)> = found.places.into_iter().zip(gates).collect();
+            order.sort_unstable();
+            let order: Vec<Id> = order.into_iter().map(|(_, gate)| gate).collect();
+            let kind = GateKindPlan::DSelectK { k: found.k };
+            let experts = self.weighed(&rows, &order)?;
+            return Ok(experts.map(|e| (kind, found.logits, e)));
+        }
         let mut order: Vec<(u32, Id)> = Vec::new();
         let mut group: Option<(GateKindPlan, Rc<[Id]>)> = None;
         let mut sigmoids = Vec::new();
@@ -307,6 +362,14 @@ impl<'p> Vectors<'p> {
                     logits,
                     index,
                 ),
+                Formula::IsLargest(group, 1, index) => {
+                    // The largest weight has the largest logit.
+                    let logits = match super::gates::softmax_of(self.symbols, &group) {
+                        Some((logits, true)) => logits,
+                        _ => group,
+                    };
+                    (GateKindPlan::Hard, logits, index)
+                }
                 Formula::Function(Unary::Sigmoid, logit) => {
                     sigmoids.push((logit, *gate));
                     continue;
@@ -348,15 +411,26 @@ impl<'p> Vectors<'p> {
         if kind == GateKindPlan::Sigmoid {
             order = (0..).zip(sigmoids.iter().map(|(_, gate)| *gate)).collect();
         }
-        let mut made = Vec::with_capacity(experts);
-        for (_, gate) in order {
-            let mut expert = Vec::with_capacity(ids.len());
-            for row in &rows {
-                let of_gate = row.iter().filter(|(_, a, b)| *a == gate || *b == gate);
+        let order: Vec<Id> = order.into_iter().map(|(_, gate)| gate).collect();
+        let made = self.weighed(&rows, &order)?;
+        Ok(made.map(|experts| (kind, logits, experts)))
+    }
+
+    /// What these weights weigh, one after the other; `None` where one is a constant.
+    fn weighed(
+        &mut self,
+        rows: &[Vec<(f64, Id, Id)>],
+        order: &[Id],
+    ) -> Result<Option<Vec<Vec<Id>>>, Refusal> {
+        let mut made = Vec::with_capacity(order.len());
+        for gate in order {
+            let mut expert = Vec::with_capacity(rows.len());
+            for row in rows {
+                let of_gate = row.iter().filter(|(_, a, b)| a == gate || b == gate);
                 let [(factor, a, b)] = of_gate.collect::<Vec<_>>()[..] else {
-                    return Err(self.refuse(gate, "weighs an expert more than once"));
+                    return Err(self.refuse(*gate, "weighs an expert more than once"));
                 };
-                let other = if *a == gate { *b } else { *a };
+                let other = if a == gate { *b } else { *a };
                 match self.symbols.scaled(other, *factor, 0.0) {
                     super::formula::Value::Of(id) => expert.push(id),
                     super::formula::Value::Known(_) => return Ok(None),
@@ -364,7 +438,7 @@ impl<'p> Vectors<'p> {
             }
             made.push(expert);
         }
-        Ok(Some((kind, logits, made)))
+        Ok(Some(made))
     }
 
     /// The products that a formula is the sum of; `false` if it is not.
@@ -387,7 +461,7 @@ impl<'p> Vectors<'p> {
         let is_weight = |id: Id| {
             matches!(
                 self.symbols.formula(id),
-                Formula::Softmax(..) | Formula::TopK { .. }
+                Formula::Softmax(..) | Formula::TopK { .. } | Formula::IsLargest(_, 1, _)
             )
         };
         let is_sigmoid = |id: Id| {
@@ -481,6 +555,7 @@ fn is_activation(f: Unary) -> bool {
         | Unary::Sign
         | Unary::Floor
         | Unary::Not
+        | Unary::SmoothStep
         | Unary::Power(_) => false,
         _ => true,
     }

@@ -36,7 +36,20 @@ pub(super) fn side_by_side(
 
 /// The types of a node's layers.
 fn layers(node: Part<'_>) -> Result<Vec<Ty>, NotTyped> {
-    node.layers.iter().map(layer).collect()
+    let [hot, fed, rest @ ..] = node.layers else {
+        return node.layers.iter().map(layer).collect();
+    };
+    if hot.kind() != Some(LayerKind::Hot) {
+        return node.layers.iter().map(layer).collect();
+    }
+    let (elements, numbers) = (hot.inputs.get().into(), hot.outputs.get().into());
+    let numbers = [Arg::Number(elements), Arg::Number(numbers)];
+    let hot = Ty::Named(
+        "Hot",
+        numbers.into_iter().chain([layer(fed)?.into()]).collect(),
+    );
+    let rest = rest.iter().map(layer);
+    std::iter::once(Ok(hot)).chain(rest).collect()
 }
 
 fn layer(record: &LayerRecord) -> Result<Ty, NotTyped> {
@@ -92,6 +105,7 @@ fn layer(record: &LayerRecord) -> Result<Ty, NotTyped> {
         LayerKind::Dice => with("Dice", &[o]),
         LayerKind::RowDice => with("RowDice", &[o]),
         LayerKind::Constant => with("ConstantGate", &[i, o]),
+        LayerKind::Hot => return refuse("codes feed no layer"),
     })
 }
 

@@ -4,6 +4,7 @@
 //! - [`graphs`]: a builder of small graphs with seeded weights, and their blobs;
 //! - [`integer`]: integer blobs that no quantizer made;
 //! - [`golden`]: holding a graph against outputs that a framework computed;
+//! - [`records`]: raw records, and what frameworks made of them;
 //! - [`models`]: the Rust types of the fixtures' models, and rows that host and firmware share;
 //! - [`Rng`]: the one generator of random numbers.
 //!
@@ -18,6 +19,7 @@ pub mod fronts;
 pub mod golden;
 pub mod graphs;
 pub mod integer;
+pub mod records;
 mod rng;
 
 pub use firmware_models as models;

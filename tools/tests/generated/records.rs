@@ -22,7 +22,7 @@ mmoe::features! {
         history: &'a [u32] = Bag<Sorted<3>, 3, Mean, 3, 2, P>,
         item: u32 = Row as history,
         /// Called `Price (k$)`.
-        price__k__: f32 = Clipped<Log1p<P>>,
+        price_k: f32 = Clipped<Log1p<P>>,
         age: f32 = Embed<Buckets<2>, 3, 1, P>,
         count: i32 = Int<P>,
         tag: &'a str = Embed<Farm<5>, 5, 1, P>,

@@ -14,11 +14,14 @@ use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::{CORES, Measurements};
 use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::front::build::Record;
 use mmoe_tools::graph::Graph;
+use mmoe_tools::import::Weights;
 use mmoe_tools::plan::open::Question;
+use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::plan::spec::write::write_plan;
 use mmoe_tools::text::count;
-use mmoe_tools::{import, like, model, quality};
+use mmoe_tools::{features, import, like, model, quality};
 
 use super::assumed;
 use super::input::{is_blob, load, read_blob, read_spec};
@@ -37,6 +40,11 @@ pub(super) struct Args {
     /// docs/spec.md).
     #[arg(long, value_name = "S.toml")]
     spec: Option<PathBuf>,
+    /// What makes the model's vector of a record of raw fields, where the weights file does not say it:
+    /// FuxiCTR's folder of a data set, TorchEasyRec's pipeline.config, or scikit-learn's encoders as
+    /// JSON (see docs/features.md).
+    #[arg(long, value_name = "FILE")]
+    features: Option<PathBuf>,
     /// The tasks' names, in the order of an exported graph's outputs or of the columns of its one
     /// output: `ctr,cvr`. Without them tasks are called as the outputs are.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -230,6 +238,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     weights
         .resolve(&args.tasks)
         .with_context(|| args.weights.display().to_string())?;
+    weights.record = record(args, &weights, spec.as_ref())?;
     let mut report = Report::new(args, &weights);
     let format = weights.format.clone();
     let named = || args.weights.display().to_string();
@@ -294,6 +303,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
         target.write(text.as_bytes())?;
     }
     print(&report.text)
+}
+
+/// What a file of features says, with what the spec says of it.
+fn record(args: &Args, weights: &Weights, spec: Option<&Spec>) -> Result<Option<Record>> {
+    let nothing = features::Spec::new();
+    let words = spec.map_or(&nothing, Spec::features);
+    match (&args.features, words.keys().next()) {
+        (Some(path), _) => Ok(Some(features::read(path, weights, words)?)),
+        (None, Some(name)) => bail!(
+            "[features.{name}] of the spec speaks of a file of features: name it with --features"
+        ),
+        (None, None) => Ok(None),
+    }
 }
 
 /// The rows to calibrate with. A NaN among them would leave its feature without a range.

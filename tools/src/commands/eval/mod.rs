@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut first: Option<(&Path, Vec<Task>, usize)> = None;
     for path in args.models.iter().chain(apart) {
         let blob = read_blob(path)?;
-        let mut runner = load(path, &blob)?;
+        let runner = load(path, &blob)?;
         let x = match &first {
             None => features(&runner, &data)?,
             Some((name, tasks, inputs)) => {
@@ -122,7 +122,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             path,
             cost,
             &NodeWork::of(runner.model.blob()),
-            &mut runner,
+            &runner,
             &x,
             (&data, weights.as_deref()),
             skip,
@@ -180,7 +180,7 @@ fn evaluate(
     path: &Path,
     cost: Cost,
     work: &NodeWork,
-    runner: &mut Runner<'_>,
+    runner: &Runner<'_>,
     x: &Samples,
     (data, weights): (&Data, Option<&[f32]>),
     skip: &[f32],
@@ -188,8 +188,8 @@ fn evaluate(
     let tasks = runner.tasks.clone();
     let bar = progress("predicting");
     bar.set_length((x.len() * (1 + skip.len())) as u64);
-    let predict = |runner: &mut Runner<'_>, skip: Option<SkipBelow>| {
-        Predictions::make(runner, x, skip, || bar.inc(1)).context("prediction")
+    let predict = |runner: &Runner<'_>, skip: Option<SkipBelow>| {
+        Predictions::make(runner, x, skip, |rows| bar.inc(rows)).context("prediction")
     };
     let predictions = predict(runner, None)?;
     let wide = |p: &Predictions| -> Vec<f64> { p.outputs.iter().map(|v| f64::from(*v)).collect() };

@@ -19,7 +19,7 @@ use mmoe_tools::quality::{self, Apart};
 use mmoe_tools::self_test::{self, CheckError};
 use mmoe_tools::text::shown;
 
-use super::input::{features, load, note_odd_numbers, read_blob};
+use super::input::{features, load, note_odd_numbers, predict, read_blob};
 use super::output::{Target, print};
 
 /// Writes one self-contained HTML page about a blob: what it is, what it costs, how good its
@@ -92,13 +92,13 @@ struct Histograms {
 pub(super) fn run(args: &Args) -> Result<()> {
     let target = args.target()?;
     let blob = read_blob(&args.model)?;
-    let mut runner = load(&args.model, &blob)?;
+    let runner = load(&args.model, &blob)?;
     let cost = cost::cost(&runner.model);
     let rows = match args.data.as_ref().or(args.input.as_ref()) {
         Some(path) => {
             let data = Data::read(path)?;
             let x = features(&runner, &data)?;
-            let made = Predictions::make(&mut runner, &x, None, || ()).context("prediction")?;
+            let made = predict(&runner, &x)?;
             note_odd_numbers(&x, &made);
             Some((path, data, x, made))
         }
@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .transpose()?;
     let against = match &reference {
         Some((path, bytes)) => {
-            let mut other = load(path, bytes)?;
+            let other = load(path, bytes)?;
             quality::comparable(
                 (path, &other),
                 (&args.model, &runner.tasks, runner.model.inputs()),
@@ -123,7 +123,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             rows.as_ref()
                 .map(|(_, data, x, made)| {
                     let labels = quality.is_some().then_some(data);
-                    against(path, &mut other, labels, x, made)
+                    against(path, &other, labels, x, made)
                 })
                 .transpose()?
         }
@@ -219,12 +219,12 @@ fn quality(tasks: &[Task], data: &Data, made: &Predictions) -> Result<Option<Qua
 
 fn against(
     path: &Path,
-    other: &mut Runner<'_>,
+    other: &Runner<'_>,
     labels: Option<&Data>,
     x: &Samples,
     made: &Predictions,
 ) -> Result<Against> {
-    let theirs = Predictions::make(other, x, None, || ()).context("prediction of the reference")?;
+    let theirs = predict(other, x).context("the reference")?;
     let judged = labels.map(|data| quality::judge(&other.tasks, &theirs, data, None));
     Ok(Against {
         name: path.display().to_string(),

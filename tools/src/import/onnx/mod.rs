@@ -2,6 +2,7 @@
 
 mod messages;
 mod operators;
+mod sequences;
 
 use std::path::{Component, Path};
 
@@ -113,7 +114,11 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
         let value = builder.value(&input.name);
         builder.input(&input.name, value, shape);
     }
+    let mut sequences = sequences::Sequences::default();
     for node in &graph.nodes {
+        if sequences.translate(&mut builder, node) {
+            continue;
+        }
         operators::translate(&mut builder, node, opset, budget)?;
     }
     for output in &graph.outputs {

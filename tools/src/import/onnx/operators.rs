@@ -7,7 +7,7 @@ use crate::program::build::{Builder, Label};
 use crate::program::{Array, Binary, Op, Reduction, Unary};
 
 /// Attributes of a node, by name.
-struct Attributes<'n>(&'n Node);
+pub(super) struct Attributes<'n>(pub(super) &'n Node);
 
 impl Attributes<'_> {
     fn find(&self, name: &str) -> Option<&Attribute> {
@@ -19,12 +19,18 @@ impl Attributes<'_> {
         found.map_or(default, shortest)
     }
 
-    fn int(&self, name: &str, default: i64) -> i64 {
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
         self.find(name).and_then(|a| a.int).unwrap_or(default)
     }
 
     fn ints(&self, name: &str) -> Option<Vec<i64>> {
         self.find(name).map(|a| a.ints.clone())
+    }
+
+    /// Whether a list, where it is given, holds nothing else.
+    fn all(&self, name: &str, value: i64) -> bool {
+        self.ints(name)
+            .is_none_or(|l| l.iter().all(|v| *v == value))
     }
 
     fn text(&self, name: &str) -> String {
@@ -229,6 +235,7 @@ fn operator(
         "ReduceMin" => reduce(Reduction::Min),
         "ReduceProd" => reduce(Reduction::Product),
         "ReduceL2" => reduce(Reduction::L2),
+        "ReduceSumSquare" => reduce(Reduction::SumOfSquares),
         "LayerNormalization" => Some(Op::LayerNorm {
             axis: axis(-1),
             epsilon: epsilon(int_epsilon),
@@ -239,6 +246,26 @@ fn operator(
             epsilon: epsilon(int_epsilon),
             rms: true,
         }),
+        "GlobalAveragePool" => Some(Op::PlaceMean),
+        "InstanceNormalization" => Some(Op::GroupNorm {
+            groups: None,
+            epsilon: epsilon(int_epsilon),
+        }),
+        "GroupNormalization" => Some(Op::GroupNorm {
+            groups: usize::try_from(attributes.int("num_groups", 1)).ok(),
+            epsilon: epsilon(int_epsilon),
+        }),
+        // Wherever a kernel of size 1 is moved to, its input is one place.
+        "Conv" if attributes.all("strides", 1) && attributes.all("pads", 0) => {
+            usize::try_from(attributes.int("group", 1))
+                .ok()
+                .map(|groups| Op::Pointwise { groups })
+        }
+        "ArgMax" if attributes.int("select_last_index", 0) == 0 => Some(Op::ArgMax {
+            axis: axis(0),
+            keep: attributes.int("keepdims", 1) != 0,
+        }),
+        "OneHot" => Some(Op::OneHot { axis: axis(-1) }),
         "BatchNormalization" => Some(Op::BatchNorm {
             epsilon: epsilon(int_epsilon),
             axis: 1,
@@ -341,6 +368,13 @@ fn several(
                 y = b.step(Op::Binary(Binary::Min), label, &[y, high]);
             }
             y
+        }
+        // α·(e^(x/α) − 1) below 0, which is an elu of x/α.
+        "Celu" => {
+            let alpha = attributes.float("alpha", 1.0);
+            let scaled = b.step(Op::Scale(1.0 / alpha), label, &[x]);
+            let curve = b.step(Op::Unary(Unary::Elu(1.0)), label, &[scaled]);
+            b.step(Op::Scale(alpha), label, &[curve])
         }
         "BiasGelu" => {
             let sum = b.step(Op::Binary(Binary::Add), label, all?);

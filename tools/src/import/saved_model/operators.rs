@@ -23,6 +23,21 @@ pub(super) fn translate(b: &mut Builder, node: &Node, inputs: &[usize]) -> Vec<u
     if node.kind == "IdentityN" {
         return inputs.to_vec();
     }
+    let flag = |name: &str| attribute(node, name).and_then(|a| a.flag);
+    if node.kind.starts_with("FusedBatchNorm")
+        && flag("is_training").unwrap_or(true)
+        && let [x, gain, bias, ..] = *inputs
+    {
+        let first = attribute(node, "data_format").and_then(|a| a.text.as_deref()) == Some(b"NCHW");
+        let epsilon = attribute(node, "epsilon").and_then(|a| a.float);
+        return vec![normalised(
+            b,
+            label,
+            [x, gain, bias],
+            first,
+            epsilon.unwrap_or(1e-4),
+        )];
+    }
     let outputs: Vec<usize> = (0..count.clamp(1, MOST)).map(|_| b.fresh()).collect();
     let (op, reads) = known(b, node, inputs).unwrap_or((Op::Other, inputs.to_vec()));
     let reads: Vec<Option<usize>> = reads.into_iter().map(Some).collect();
@@ -30,11 +45,41 @@ pub(super) fn translate(b: &mut Builder, node: &Node, inputs: &[usize]) -> Vec<u
     outputs
 }
 
+/// A batch norm as it is in training: each channel by its own mean and variance, over all places and
+/// all images. Keras' layer norm is one, over images that are the rows.
+fn normalised(
+    b: &mut Builder,
+    label: Label<'_>,
+    [x, gain, bias]: [usize; 3],
+    channels_first: bool,
+    epsilon: f32,
+) -> usize {
+    let order = |first: &[i64; 4], last: &[i64; 4]| {
+        let order = if channels_first { first } else { last };
+        Op::Transpose {
+            order: Some(order.to_vec()),
+        }
+    };
+    let y = b.step(order(&[1, 0, 2, 3], &[3, 0, 1, 2]), label, &[x]);
+    let norm = Op::LayerNorm {
+        axis: 1,
+        epsilon: f64::from(epsilon),
+        rms: false,
+    };
+    let mut y = b.step(norm, label, &[y]);
+    for (f, numbers) in [(Binary::Mul, gain), (Binary::Add, bias)] {
+        let axes = Some(vec![1, 2, 3]);
+        let numbers = b.step(Op::Unsqueeze { axes }, label, &[numbers]);
+        y = b.step(Op::Binary(f), label, &[y, numbers]);
+    }
+    b.step(order(&[1, 0, 2, 3], &[1, 2, 3, 0]), label, &[y])
+}
+
 fn attribute<'n>(node: &'n Node, name: &str) -> Option<&'n super::messages::Attribute> {
     node.attributes.get(name)
 }
 
-fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)> {
+fn known(b: &mut Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)> {
     let find = |name: &str| attribute(node, name);
     let int = |name: &str, default| find(name).and_then(|a| a.int).unwrap_or(default);
     let flag = |name: &str| find(name).and_then(|a| a.flag).unwrap_or(false);
@@ -51,7 +96,10 @@ fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)>
             keep: flag("keep_dims"),
         })
     };
-    let whole = |at: usize| b.known(*inputs.get(at)?)?.data.first().map(|v| *v as i64);
+    let first = |b: &Builder, at: usize| {
+        let known = b.known(*inputs.get(at)?)?;
+        known.data.first().map(|v| *v as i64)
+    };
     match node.kind.as_str() {
         "MatMul" => as_is(Op::MatMul {
             transpose_a: flag("transpose_a"),
@@ -108,6 +156,51 @@ fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)>
             axis: -1,
             flatten: false,
         }),
+        "FusedBatchNorm" | "FusedBatchNormV2" | "FusedBatchNormV3" => {
+            let first = find("data_format").and_then(|a| a.text.as_deref()) == Some(b"NCHW");
+            as_is(Op::BatchNorm {
+                epsilon: float("epsilon", 1e-4),
+                axis: if first { 1 } else { 3 },
+            })
+        }
+        // A kernel of size 1 is a layer of the channels, which are the last axis.
+        "Conv2D"
+            if find("data_format").is_none_or(|a| a.text.as_deref() == Some(b"NHWC"))
+                && find("strides")
+                    .and_then(|a| a.list.as_ref())
+                    .is_none_or(|l| l.ints.iter().all(|s| *s == 1)) =>
+        {
+            let axes = Some(vec![0, 1]);
+            let label = Label {
+                kind: &node.kind,
+                name: &node.name,
+            };
+            let kernel = b.step(Op::Squeeze { axes }, label, inputs.get(1..2)?);
+            let product = Op::MatMul {
+                transpose_a: false,
+                transpose_b: false,
+            };
+            Some((product, vec![*inputs.first()?, kernel]))
+        }
+        "ArgMax" => {
+            let axis = first(b, 1)?;
+            Some((Op::ArgMax { axis, keep: false }, vec![*inputs.first()?]))
+        }
+        "OneHot" => {
+            let pair = b.step(
+                Op::Stack { axis: 0 },
+                Label {
+                    kind: &node.kind,
+                    name: &node.name,
+                },
+                &[*inputs.get(3)?, *inputs.get(2)?],
+            );
+            let axis = int("axis", -1);
+            Some((
+                Op::OneHot { axis },
+                vec![*inputs.first()?, *inputs.get(1)?, pair],
+            ))
+        }
         "Sum" => reduce(Reduction::Sum),
         "Mean" => reduce(Reduction::Mean),
         "Max" => reduce(Reduction::Max),
@@ -123,7 +216,7 @@ fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)>
         "ExpandDims" => as_is(Op::Unsqueeze { axes: None }),
         "Transpose" => as_is(Op::Transpose { order: None }),
         "ConcatV2" => {
-            let axis = whole(inputs.len().checked_sub(1)?)?;
+            let axis = first(b, inputs.len().checked_sub(1)?)?;
             Some((Op::Concat { axis }, inputs[..inputs.len() - 1].to_vec()))
         }
         "Pack" => as_is(Op::Stack {
@@ -134,14 +227,14 @@ fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)>
         }),
         "Split" => Some((
             Op::Split {
-                axis: whole(0)?,
+                axis: first(b, 0)?,
                 sizes: None,
             },
             vec![*inputs.get(1)?],
         )),
         "SplitV" => Some((
             Op::Split {
-                axis: whole(2)?,
+                axis: first(b, 2)?,
                 sizes: None,
             },
             inputs.get(..2)?.to_vec(),
@@ -154,7 +247,7 @@ fn known(b: &Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usize>)>
         }),
         "Slice" => as_is(Op::SliceSize),
         "GatherV2" if int("batch_dims", 0) == 0 => {
-            Some((Op::Gather { axis: whole(2)? }, inputs.get(..2)?.to_vec()))
+            Some((Op::Gather { axis: first(b, 2)? }, inputs.get(..2)?.to_vec()))
         }
         "Tile" => as_is(Op::Tile),
         "BroadcastTo" => as_is(Op::Expand),

@@ -9,6 +9,7 @@ use crate::program::{Array, Binary, Op, Reduction, Unary};
 const NAMES: &[(i32, &str)] = &[
     (0, "ADD"),
     (2, "CONCATENATION"),
+    (3, "CONV_2D"),
     (6, "DEQUANTIZE"),
     (8, "FLOOR"),
     (9, "FULLY_CONNECTED"),
@@ -33,6 +34,7 @@ const NAMES: &[(i32, &str)] = &[
     (53, "CAST"),
     (54, "PRELU"),
     (55, "MAXIMUM"),
+    (56, "ARG_MAX"),
     (57, "MINIMUM"),
     (58, "LESS"),
     (59, "NEG"),
@@ -54,6 +56,7 @@ const NAMES: &[(i32, &str)] = &[
     (81, "REDUCE_PROD"),
     (82, "REDUCE_MAX"),
     (83, "PACK"),
+    (85, "ONE_HOT"),
     (86, "LOGICAL_AND"),
     (87, "LOGICAL_NOT"),
     (88, "UNPACK"),
@@ -154,6 +157,14 @@ pub(super) fn translate(
     let name = outputs.first().map_or("", |o| names[*o].as_str());
     let label = Label { kind, name };
     let options = Options(operator.table(field::operator::OPTIONS));
+    // Weights of another type are as known as they were before.
+    if label.kind == "DEQUANTIZE"
+        && let (&[Some(from)], &[to]) = (&inputs[..], &outputs[..])
+        && let Some(array) = b.known(from).cloned()
+    {
+        b.know(to, array);
+        return Ok(());
+    }
     let made = known(b, label, options, &inputs, outputs.len());
     match made {
         Some(Made::Value(value)) => b.node(Op::Identity, label, &[Some(value)], outputs),
@@ -237,6 +248,33 @@ fn known(
                 y = b.step(Op::Binary(Binary::Add), label, &[y, bias]);
             }
             activated(b, label, y, options.fused(0).ok()?)
+        }
+        "CONV_2D" if options.int(1, 1) == 1 && options.int(2, 1) == 1 => {
+            let axes = Some(vec![1, 2]);
+            let kernel = inputs.get(1).copied().flatten()?;
+            let kernel = b.step(Op::Squeeze { axes }, label, &[kernel]);
+            let product = Op::MatMul {
+                transpose_a: false,
+                transpose_b: true,
+            };
+            let mut y = b.step(product, label, &[x()?, kernel]);
+            if let Some(bias) = inputs.get(2).copied().flatten() {
+                y = b.step(Op::Binary(Binary::Add), label, &[y, bias]);
+            }
+            activated(b, label, y, options.fused(3).ok()?)
+        }
+        "ARG_MAX" => {
+            let axis = *whole(b, 1)?.first()?;
+            first(Op::ArgMax { axis, keep: false })
+        }
+        "ONE_HOT" => {
+            let of = |at: usize| inputs.get(at).copied().flatten();
+            let pair = b.step(Op::Stack { axis: 0 }, label, &[of(3)?, of(2)?]);
+            let axis = options.int(0, 0);
+            Some(Made::Op(
+                Op::OneHot { axis },
+                vec![of(0), of(1), Some(pair)],
+            ))
         }
         "BATCH_MATMUL" => as_is(Op::MatMul {
             transpose_a: options.flag(0),

@@ -47,6 +47,19 @@ pub struct Found {
     pub tables: HashSet<String>,
     /// The same in words.
     pub embeddings: Option<String>,
+    /// What keeps the file from saying how its input is made of raw fields, where it means to.
+    pub unread: Option<Unread>,
+}
+
+/// Why a part of what makes the model's input of raw fields is not read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unread {
+    /// Where it stands.
+    pub place: String,
+    /// What it is that is not read.
+    pub what: String,
+    /// What to do instead.
+    pub remedy: String,
 }
 
 impl Found {

@@ -34,6 +34,15 @@ pub struct Spec {
     dir: PathBuf,
 }
 
+/// Where the blob starts, if the file of the weights says how its input is made of raw fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordWord {
+    /// At the record, as the file has it.
+    File,
+    /// At the vector that enters the first layers.
+    Vector,
+}
+
 impl Spec {
     /// Reads the text of a spec. Files that it names are looked for in the current folder;
     /// [`parse_in`](Self::parse_in) says another.
@@ -71,6 +80,34 @@ impl Spec {
         units.into_iter().flatten().all(|u| u.as_ref().is_partial())
             && raw.gates.as_ref().is_none_or(|g| g.as_ref().is_partial())
             && raw.levels.is_empty()
+    }
+
+    /// Where the blob starts; `None`: the spec does not say it.
+    ///
+    /// # Errors
+    ///
+    /// A word that is none.
+    pub fn record(&self) -> Result<Option<RecordWord>, ModelError> {
+        let Some(word) = &self.raw.record else {
+            return Ok(None);
+        };
+        match word.as_ref().as_str() {
+            "file" => Ok(Some(RecordWord::File)),
+            "vector" => Ok(Some(RecordWord::Vector)),
+            other => Err(ModelError::Invalid {
+                place: self.place("the spec", word.span()),
+                what: format!("record = \"{other}\""),
+                remedy: "write \"file\" for a blob that takes records as the file of the weights \
+                         has them, or \"vector\" for one that starts at the vector"
+                    .into(),
+            }),
+        }
+    }
+
+    /// What it says of fields that a file of features describes.
+    #[must_use]
+    pub fn features(&self) -> &crate::features::Spec {
+        &self.raw.features
     }
 
     /// Patterns of tensors that take part in nothing.

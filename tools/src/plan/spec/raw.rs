@@ -14,6 +14,11 @@ pub(super) struct Spec {
     pub(super) name: Option<String>,
     pub(super) version: Option<u32>,
     pub(super) layout: Option<Layout>,
+    /// Whether the blob takes records, as the weights' file has them.
+    pub(super) record: Option<Spanned<String>>,
+    /// What files of features do not say, field by field.
+    #[serde(default)]
+    pub(super) features: crate::features::Spec,
     /// Tensors that take part in nothing.
     #[serde(default)]
     pub(super) ignore: Vec<String>,

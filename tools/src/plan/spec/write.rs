@@ -69,6 +69,12 @@ pub fn write_plan(
         .any(|l| l.weight.is_some() && l.layout == Layout::InOut);
     let layout = if in_out { Layout::InOut } else { Layout::OutIn };
     out.line(format_args!("layout = \"{}\"", layout.name()));
+    if plan.record.as_ref().is_some_and(|r| r.of_weights) {
+        out.line(format_args!(
+            "# Fields and what they become are read of the weights' file; \"vector\" would start \
+             behind them.\nrecord = \"file\""
+        ));
+    }
     let ignored = unread(weights, plan);
     if !ignored.is_empty() {
         let list = format!("ignore = [\n  {},\n]", ignored.join(",\n  "));

@@ -29,6 +29,8 @@ pub(super) struct Layer<'a> {
     pub(super) calls: Vec<Vec<Tensor>>,
     /// Paths under which its tensors may stand.
     pub(super) paths: Vec<String>,
+    /// Paths under which whatever else it keeps may stand.
+    pub(super) places: Vec<String>,
 }
 
 static NULL: Value = Value::Null;
@@ -87,6 +89,9 @@ impl<'a> Model<'a> {
             }
             layers.push(Layer {
                 paths: paths(names, containers, &name, &numbered),
+                places: (containers.iter().filter(|c| !c.is_empty()))
+                    .map(|c| format!("{c}/{numbered}"))
+                    .collect(),
                 name,
                 class,
                 config,

@@ -5,6 +5,8 @@ mod config;
 mod lambda;
 mod layer;
 mod order;
+mod preprocess;
+mod record;
 mod trace;
 mod wire;
 
@@ -128,12 +130,14 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
     };
     found.habits.source = "the layer's default: the file does not say it";
     found.plan.name = model.name.unwrap_or("model").into();
-    for layer in model.layers.iter().filter(|l| before.contains(&l.name)) {
-        let under = |n: &&String| layer.paths.iter().any(|p| n.starts_with(&format!("{p}/")));
-        found
-            .tables
-            .extend(names.weights.tensors.keys().filter(under).cloned());
-    }
+    let mut tables = |names_of: &dyn Fn(&String) -> bool| {
+        for layer in model.layers.iter().filter(|l| names_of(&l.name)) {
+            let under = |n: &&String| layer.paths.iter().any(|p| n.starts_with(&format!("{p}/")));
+            let tensors = names.weights.tensors.keys();
+            found.tables.extend(tensors.filter(under).cloned());
+        }
+    };
+    tables(&|name| before.contains(name));
     // How many rows a `Normalization` measured.
     for layer in model.layers.iter().filter(|l| l.class == "Normalization") {
         for path in &layer.paths {
@@ -146,11 +150,30 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
         .layer(&wired.input)
         .is_some_and(|l| l.class != "InputLayer")
     {
-        found.embeddings = Some(format!(
+        let starts = format!(
             "layer `{}` and what stands before it make the blob's input: the blob starts at the \
              vector that enters the experts",
             wired.input
-        ));
+        );
+        let prepares = |name: &String| {
+            let layer = model.layer(name);
+            layer.is_some_and(|l| record::PREPROCESSING.contains(&l.class))
+        };
+        let all = record::before(&model, &wired.input);
+        match record::read(&names, &model, &wired.input) {
+            Ok(record) => {
+                tables(&|name| all.contains(name));
+                found.assumptions.extend(record.notes.iter().cloned());
+                found.plan.record = Some(record);
+            }
+            Err(unread) if before.iter().any(prepares) => {
+                tables(&|name| all.contains(name));
+                found.unread = Some(unread);
+            }
+            Err(unread) => {
+                found.embeddings = Some(format!("{starts} ({}: {})", unread.place, unread.what));
+            }
+        }
     }
     if let Some(policy) = mixed(&config.to_string()) {
         found.assumptions.push(format!(

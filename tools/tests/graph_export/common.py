@@ -1,0 +1,63 @@
+"""What every exporter of this folder does: cases, rows, golden outputs, files."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+ROWS = 64
+CASES = {}
+
+
+def case(name, framework, **facts):
+    """Registers a function that writes one graph into the folder it is given.
+
+    It returns `(file, outputs)`: what to convert, and by the file's names of the outputs what the
+    framework itself computed. `facts` go to info.json:
+    `refuse` holds the words that a refusal has to say, `tolerance` how far an output may be off.
+    """
+
+    def register(make):
+        assert name not in CASES, name
+        CASES[name] = (framework, make, facts)
+        return make
+
+    return register
+
+
+def rows(count, seed=7):
+    """Rows of features: some small, some beyond the knees of clipped activations."""
+    random = np.random.default_rng(seed)
+    reach = np.array([0.5, 1.0, 2.0, 4.0])[np.arange(ROWS) % 4, None]
+    return (random.uniform(-1, 1, (ROWS, count)) * reach).astype(np.float32)
+
+
+def run(out, only=None):
+    """Writes all graphs, each into a folder of its own; one that cannot be exported is named."""
+    failed = []
+    for name, (framework, make, facts) in CASES.items():
+        if only and not any(o in name for o in only):
+            continue
+        folder = Path(out) / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            file, x, outputs = make(folder)
+        except Exception as why:  # noqa: BLE001 -- exporters raise whatever they like
+            shutil.rmtree(folder)
+            first = str(why).strip().splitlines()
+            failed.append(f"{name}: {type(why).__name__}: {first[0] if first else ''}")
+            continue
+        arrays = {k: np.asarray(v, np.float32).reshape(ROWS, -1) for k, v in outputs.items()}
+        np.savez(folder / "golden.npz", x=np.asarray(x, np.float32), **arrays)
+        info = {"file": file, "framework": framework, "outputs": list(arrays), **facts}
+        (folder / "info.json").write_text(json.dumps(info, indent=1))
+        print("wrote", name, flush=True)
+    for line in failed:
+        print("NOT EXPORTED", line, flush=True)
+    return failed

@@ -1,0 +1,151 @@
+//! Small graphs of `graph_export/export.py`, one for each kind of spelling, against the outputs of
+//! the frameworks that wrote them.
+
+mod tool;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use mmoe_tools::eval::evaluate;
+use mmoe_tools::import::{self, Tensor};
+use mmoe_tools::model::{self, Options, Recognised};
+use serde_json::Value;
+use tool::fixture;
+
+/// How far an output may be off where info.json does not say: in shares of the larger of 1 and the
+/// output's largest value.
+const TOLERANCE: f64 = 1e-5;
+
+struct Exported {
+    name: String,
+    file: PathBuf,
+    golden: IndexMap<String, Tensor>,
+    info: Value,
+}
+
+impl Exported {
+    fn words(&self, key: &str) -> Option<Vec<&str>> {
+        let list = self.info[key].as_array()?;
+        Some(list.iter().map(|w| w.as_str().unwrap()).collect())
+    }
+
+    fn model(&self) -> Result<Recognised, String> {
+        let weights = import::read(&self.file).map_err(|why| why.to_string())?;
+        model::build(weights, None, Options::default()).map_err(|why| why.to_string())
+    }
+}
+
+fn exported() -> Vec<Exported> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(fixture("graphs-exported"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    folders.sort();
+    let load = |folder: &PathBuf| {
+        let info: Value =
+            serde_json::from_slice(&fs::read(folder.join("info.json")).unwrap()).unwrap();
+        Exported {
+            name: folder.file_name().unwrap().to_string_lossy().into_owned(),
+            file: folder.join(info["file"].as_str().unwrap()),
+            golden: import::read_data(&fs::read(folder.join("golden.npz")).unwrap()).unwrap(),
+            info,
+        }
+    };
+    folders.iter().map(load).collect()
+}
+
+/// The columns of one output of the file: a task of its own, or numbered tasks one after the other.
+fn columns(made: &Recognised, row: &[f64], output: &str) -> Vec<f64> {
+    let tasks = evaluate(&made.graph, row).tasks;
+    let find = |name: &str| made.graph.tasks.iter().position(|t| t.name == name);
+    if let Some(at) = find(output) {
+        return tasks[at].clone();
+    }
+    (0..)
+        .map_while(|at| find(&format!("{output}_{at}")))
+        .flat_map(|at| tasks[at].clone())
+        .collect()
+}
+
+#[test]
+fn every_spelling_becomes_a_model_that_gives_what_the_framework_gave() {
+    let mut right = 0;
+    for graph in exported() {
+        if graph.words("refuse").is_some() {
+            continue;
+        }
+        let made = graph
+            .model()
+            .unwrap_or_else(|why| panic!("{}: {why}", graph.name));
+        assert!(made.open.is_empty(), "{}: {:?}", graph.name, made.open);
+        let tolerance = graph.info["tolerance"].as_f64().unwrap_or(TOLERANCE);
+        let x = &graph.golden["x"];
+        for (at, row) in x.data.chunks_exact(x.shape[1]).enumerate() {
+            let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+            for output in graph.words("outputs").unwrap() {
+                let golden = &graph.golden[output];
+                let width = golden.data.len() / golden.shape[0];
+                let largest = golden.data.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+                let found = columns(&made, &row, output);
+                assert_eq!(found.len(), width, "{}: {output}", graph.name);
+                for (found, wanted) in found.iter().zip(&golden.data[at * width..]) {
+                    let off = (found - f64::from(*wanted)).abs() / f64::from(largest);
+                    let place = format!("{}, row {at}, {output}", graph.name);
+                    assert!(off <= tolerance, "{place}: {found} instead of {wanted}");
+                }
+            }
+        }
+        right += 1;
+    }
+    assert!(right >= 12, "{right}");
+}
+
+#[test]
+fn what_computes_something_else_is_refused_by_the_name_of_the_node() {
+    let mut refused = 0;
+    for graph in exported() {
+        let Some(words) = graph.words("refuse") else {
+            continue;
+        };
+        let why = graph.model().expect_err(&graph.name);
+        for word in words {
+            assert!(why.contains(word), "{}: {why}", graph.name);
+        }
+        refused += 1;
+    }
+    assert!(refused >= 3, "{refused}");
+}
+
+#[test]
+fn the_parts_are_those_of_the_model() {
+    let file = |name: &str| Path::new(&fixture("graphs-exported")).join(name);
+    for (name, says) in [
+        (
+            "torch-grouped-conv1d-legacy17/model.onnx",
+            "3 experts, 2 gates, 2 towers",
+        ),
+        // Two towers, of which one reads twice the mixture.
+        (
+            "torch-unoptimized-sequences-dynamo20/model.onnx",
+            "3 experts, 1 gate, 2 towers",
+        ),
+        (
+            "keras-ple2-tflite/model.tflite",
+            "12 experts, 5 gates, 2 towers",
+        ),
+    ] {
+        let out = tool::ok(&format!("inspect {}", file(name).display()));
+        assert!(out.contains(says), "{name}: {out}");
+    }
+    for (name, kind) in [
+        ("torch-gate-dselect-k-legacy17", "DSelectK { k: 2 }"),
+        ("torch-gate-hard-one-hot-dynamo20", "Hard"),
+        ("torch-gate-hard-topk-legacy17", "Hard"),
+    ] {
+        let weights = import::read(&file(name).join("model.onnx")).unwrap();
+        let made = model::build(weights, None, Options::default()).unwrap();
+        let found = format!("{:?}", made.graph);
+        assert!(found.contains(kind), "{name}: {found}");
+    }
+}

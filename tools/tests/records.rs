@@ -1,0 +1,338 @@
+//! Models of frameworks with raw records, held against the frameworks' own outputs on them.
+
+use mmoe_tools::error::ModelError;
+use mmoe_tools::features;
+use mmoe_tools::import::Weights;
+use mmoe_tools::model::{Options, Recognised, build};
+use mmoe_tools::plan::spec::Spec;
+use testkit::fixtures::{fixture, read};
+use testkit::records::Records;
+
+/// The largest difference to a framework's outputs that f32 explains.
+const CLOSE: f64 = 1e-5;
+
+#[test]
+fn keras_preprocessing_layers_are_read_whole() {
+    let rows = Records::read("keras-records/rows.csv");
+    assert_eq!(rows.count, 1000);
+    for spec in [String::new(), tasks(["click", "buy"])] {
+        for fold_standardization in [false, true] {
+            let spec = Spec::parse(&spec).unwrap();
+            let options = Options {
+                fold_standardization,
+            };
+            let made = build(read("keras-records/model.keras"), Some(&spec), options);
+            let made = made.unwrap_or_else(|e| panic!("{e}"));
+            let worst = rows.worst(&made.graph);
+            assert!(worst <= CLOSE, "{worst}");
+            let front = made.graph.front.unwrap();
+            assert_eq!(front.fields.len(), 19);
+        }
+    }
+}
+
+/// A model whose features another file describes.
+fn beside(weights: &str, features: &str, spec: &str) -> Result<Recognised, ModelError> {
+    let spec = Spec::parse(spec)?;
+    let mut weights = read(weights);
+    weights.record = Some(features::read(
+        &fixture(features),
+        &weights,
+        spec.features(),
+    )?);
+    build(weights, Some(&spec), Options::default())
+}
+
+/// Holds it against the framework's outputs.
+fn matches(made: &Recognised, rows: &str, fields: usize) {
+    let rows = Records::read(rows);
+    assert_eq!(rows.count, 1000);
+    let worst = rows.worst(&made.graph);
+    assert!(worst <= CLOSE, "{worst}");
+    assert_eq!(made.graph.front.as_ref().unwrap().fields.len(), fields);
+}
+
+/// A spec of two sigmoid outputs.
+fn tasks(names: [&str; 2]) -> String {
+    let task = |name| format!("[[tasks]]\nname = \"{name}\"\nactivation = \"sigmoid\"\n");
+    names.map(task).concat()
+}
+
+const FUXICTR: &str = r#"
+[features.item]
+missing = ""
+[features.brand]
+missing = 0
+[features.city]
+missing = ""
+[features.age]
+mean = 46.815333333333335
+std = 19.531540258998746
+missing = 0.0
+[features.price]
+mean = 1.00087166
+std = 48.99860974
+missing = 20.0
+[features.score]
+mean = 0.0
+std = 1.0
+missing = 0.0
+[features.history]
+separator = "^"
+keep = "last"
+[features.tags]
+separator = "^"
+keep = "first"
+"#;
+
+#[test]
+fn fuxictr_s_data_set_is_read_with_what_it_does_not_hold() {
+    let spec = format!("{FUXICTR}{}", tasks(["click", "buy"]));
+    let made = beside("fuxictr-mmoe/MMoE.model", "fuxictr-mmoe", &spec);
+    matches(&made.unwrap(), "fuxictr-mmoe/rows.csv", 8);
+}
+
+#[test]
+fn sklearn_s_encoders_are_read() {
+    let spec = format!(
+        "[experts]\nactivation = \"relu\"\nlast_activation = \"relu\"\n[towers]\nactivation = \
+         \"relu\"\n[features.worker]\nother = \"zero\"\n{}",
+        tasks(["fault", "wear"])
+    );
+    let made = beside(
+        "sklearn-mmoe/model.safetensors",
+        "sklearn-mmoe/encoders.json",
+        &spec,
+    );
+    matches(&made.unwrap(), "sklearn-mmoe/rows.csv", 8);
+}
+
+#[test]
+fn a_pipeline_config_is_read() {
+    let spec = format!("[features.tags]\nmax = 5\n{}", tasks(["ctr", "cvr"]));
+    let made = beside(
+        "torcheasyrec-mmoe/model.safetensors",
+        "torcheasyrec-mmoe/pipeline.config",
+        &spec,
+    );
+    matches(&made.unwrap(), "torcheasyrec-mmoe/rows.csv", 9);
+}
+
+#[test]
+fn every_setting_of_keras_layers_codes_as_keras_does() {
+    let rows = Records::read("keras-facts/rows.csv");
+    assert_eq!(rows.count, 300);
+    let made = build(read("keras-facts/model.keras"), None, Options::default());
+    let made = made.unwrap_or_else(|e| panic!("{e}"));
+    let worst = rows.worst(&made.graph);
+    assert!(worst <= CLOSE, "{worst}");
+}
+
+/// What a spec gets told, or the model.
+fn refused(weights: Weights, spec: &str) -> String {
+    let spec = Spec::parse(spec).unwrap();
+    let made = build(weights, Some(&spec), Options::default());
+    made.map(|_| ()).unwrap_err().to_string()
+}
+
+/// The configuration of the layer of this name, to change it.
+fn layer<'c>(config: &'c mut serde_json::Value, name: &str) -> &'c mut serde_json::Value {
+    let layers = config.pointer_mut("/config/layers").unwrap();
+    let mut layers = layers.as_array_mut().unwrap().iter_mut();
+    layers.find(|l| l["config"]["name"] == name).unwrap()
+}
+
+#[test]
+fn a_layer_that_is_not_read_is_named_and_the_vector_is_left() {
+    let mut weights = read("keras-records/model.keras");
+    let config = weights.config.as_mut().unwrap();
+    layer(config, "hashing")["class_name"] = "TextVectorization".into();
+    let says = refused(weights.clone(), "");
+    assert!(
+        says.starts_with("layer `hashing`: the Keras layer `TextVectorization`"),
+        "{says}"
+    );
+    assert!(says.contains("record = \"vector\""), "{says}");
+    let spec = Spec::parse("record = \"vector\"").unwrap();
+    let made = build(weights, Some(&spec), Options::default()).unwrap();
+    assert!(made.graph.front.is_none());
+    assert_eq!(made.graph.width(0), 88);
+}
+
+#[test]
+fn settings_that_a_blob_does_not_have_are_named() {
+    let file = read("keras-records/model.keras");
+    for (name, key, value, says) in [
+        (
+            "lookup_country",
+            "num_oov_indices",
+            "3",
+            "num_oov_indices=3",
+        ),
+        ("lookup_country", "invert", "true", "invert"),
+        (
+            "lookup_country",
+            "output_mode",
+            "\"tf_idf\"",
+            "output_mode tf_idf",
+        ),
+        ("string_lookup_1", "vocabulary_size", "5", ""),
+        ("hashing", "mask_value", "\"x\"", "mask_value"),
+        ("hashing", "salt", "-1", "salt"),
+        ("hashing", "num_bins", "0", "num_bins"),
+        ("norm_age", "mean", "[1, 2, 3]", "whose numbers do not fit"),
+        ("rescaling", "scale", "0", "by 0"),
+        ("squash", "activation", "\"selu\"", "selu"),
+        (
+            "category_encoding_2",
+            "num_tokens",
+            "100000",
+            "100000 one-hot columns",
+        ),
+        (
+            "income",
+            "batch_shape",
+            "[null, null]",
+            "an input of any length",
+        ),
+        ("income", "dtype", "\"complex64\"", "complex64"),
+        ("campaign", "dtype", "\"float32\"", "a Hashing of floats"),
+    ] {
+        let mut weights = file.clone();
+        let config = weights.config.as_mut().unwrap();
+        layer(config, name)["config"][key] = serde_json::from_str(value).unwrap();
+        if says.is_empty() {
+            // A key that nothing reads.
+            assert!(build(weights, None, Options::default()).is_ok());
+            continue;
+        }
+        let text = refused(weights, "");
+        // What is wrong with an input shows where it is used.
+        let at = if name == "campaign" { "hashing" } else { name };
+        assert!(text.starts_with(&format!("layer `{at}`: ")), "{text}");
+        assert!(text.contains(says), "{name}.{key}: {text}");
+    }
+    let mut weights = file;
+    weights.assets.clear();
+    let text = refused(weights, "");
+    assert!(text.contains("a look-up without a vocabulary"), "{text}");
+}
+
+#[test]
+fn what_a_file_of_features_does_not_hold_is_asked_for_at_once() {
+    let says = |features: &str, weights: &str, spec: &str| {
+        let made = beside(weights, features, spec);
+        made.map(|_| ()).unwrap_err().to_string()
+    };
+    let text = says("fuxictr-mmoe", "fuxictr-mmoe/MMoE.model", "");
+    for line in [
+        "\n[features.age]\nmean = …",
+        "\n[features.score]\nmean = …",
+        "\n[features.history]\nseparator = …",
+        "\n[features.tags]\nseparator = …",
+        "keep = …",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(!text.contains("features.item"), "{text}");
+    let text = says(
+        "fuxictr-mmoe",
+        "fuxictr-mmoe/MMoE.model",
+        "[features.histor]\nkeep = \"last\"",
+    );
+    assert!(text.contains("did you mean `history`?"), "{text}");
+    let text = says("fuxictr-mmoe", "sklearn-mmoe/model.safetensors", "");
+    assert!(
+        text.contains("no tensor `embedding_layers.item.weight`"),
+        "{text}"
+    );
+    let text = says(
+        "sklearn-mmoe/encoders.json",
+        "sklearn-mmoe/model.safetensors",
+        "",
+    );
+    assert!(text.contains("[features.worker]\nother = …"), "{text}");
+    assert!(!text.contains("features.mode"), "{text}");
+    let text = says(
+        "sklearn-mmoe/worker.npy",
+        "sklearn-mmoe/model.safetensors",
+        "",
+    );
+    assert!(text.contains("no UTF-8 text"), "{text}");
+}
+
+#[test]
+fn features_that_a_blob_does_not_have_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipeline.config");
+    let config = fixture("torcheasyrec-mmoe/pipeline.config");
+    let config = std::fs::read_to_string(config).unwrap();
+    let weights = read("torcheasyrec-mmoe/model.safetensors");
+    for (from, to, says) in [
+        (
+            "num_buckets: 24",
+            "hash_bucket_size: 24",
+            "feature `hour`: the hash of",
+        ),
+        (
+            "num_buckets: 24",
+            "zch { zch_size: 24 }",
+            "feature `hour`: zch",
+        ),
+        (
+            "value_dim: 0",
+            "weighted: true",
+            "feature `tags`: a weighted feature",
+        ),
+        (
+            "pooling: \"mean\"",
+            "pooling: \"max\"",
+            "feature `tags`: pooling: \"max\"",
+        ),
+        (
+            "method=zscore",
+            "method=expression",
+            "feature `age`: the normalizer expression",
+        ),
+        (
+            "raw_feature {\n        feature_name: \"age\"",
+            "expr_feature {\n        feature_name: \"age\"",
+            "the kind expr_feature",
+        ),
+        ("fg_mode: FG_DAG", "fg_mode: FG_NONE", "fg_mode: FG_NONE"),
+        (
+            "group_type: DEEP",
+            "sequence_groups {}",
+            "a group of sequences",
+        ),
+        (
+            "model_config {",
+            "model_config { feature_groups {}",
+            "it has 2 feature groups",
+        ),
+        (
+            "\"age\", \"city\"",
+            "\"age\", \"town\"",
+            "feature `town`: no feature_configs",
+        ),
+        (
+            "model_config {",
+            "model_config {{",
+            "line 93: a name was expected",
+        ),
+    ] {
+        assert!(config.contains(from), "{from}");
+        std::fs::write(&path, config.replace(from, to)).unwrap();
+        let read = features::read(&path, &weights, &features::Spec::new());
+        let text = read.map(|_| ()).unwrap_err().to_string();
+        assert!(text.contains(says), "{to}: {text}");
+    }
+    // The same hash as TensorFlow's, where training was told so.
+    std::fs::write(
+        &path,
+        config.replace("num_buckets: 24", "hash_bucket_size: 24"),
+    )
+    .unwrap();
+    let spec = Spec::parse("[features.hour]\nhash = \"farm64\"").unwrap();
+    assert!(features::read(&path, &weights, spec.features()).is_ok());
+}
