@@ -6,6 +6,7 @@
 use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role, Stored};
 use crate::blob::message::{Header, Input, Node, Task};
+use crate::blob::{features, vocabulary};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
@@ -26,6 +27,12 @@ pub(crate) enum Int8Rows {
 /// Packs a float model. The graph must pass [`Graph::check`].
 pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     let mut to = Encoder::default();
+    let stored = if int8 == Int8Rows::None {
+        features::Stored::F32
+    } else {
+        features::Stored::W8
+    };
+    let records = front(graph, stored, &mut to);
     for node in &graph.nodes {
         let last = node.layers.len().saturating_sub(1);
         for (i, layer) in node.layers.iter().enumerate() {
@@ -73,17 +80,51 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
             }
         }
     }
-    Blob {
+    let mut blob = Blob {
         header: header(graph, to.layers),
         weights: to.weights,
+    };
+    push_front(graph, records, &mut blob);
+    blob
+}
+
+/// Puts the front end before the layers, and returns its records; none where there is none.
+fn front(graph: &Graph, stored: features::Stored<'_>, to: &mut Encoder) -> Vec<u8> {
+    let Some(front) = &graph.front else {
+        return Vec::new();
+    };
+    let (records, bytes) = features::encode(front, stored);
+    to.weights.extend(bytes);
+    records
+}
+
+/// Says in the header that the model takes records.
+fn push_front(graph: &Graph, records: Vec<u8>, blob: &mut Blob) {
+    let Some(front) = &graph.front else { return };
+    for input in &mut blob.header.inputs {
+        input.kind = InputKind::Record.code();
     }
+    blob.push_section(SectionTag::Features, records);
+    let texts = postcard::to_stdvec(&vocabulary::of(front)).unwrap_or_default();
+    blob.push_section(SectionTag::Vocabulary, texts);
 }
 
 /// Packs an integer model. `graph` must be the one that `quantized` was made of.
 #[must_use]
 pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     let mut to = Encoder::default();
-    to.input_scales(&quantized.input);
+    let records = front(
+        graph,
+        features::Stored::Integer {
+            tables: &quantized.tables,
+            input: &quantized.input,
+            ints: &quantized.ints,
+        },
+        &mut to,
+    );
+    if graph.front.is_none() {
+        to.input_scales(&quantized.input);
+    }
     for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
         let last = node.layers.len().saturating_sub(1);
         for (i, layer) in q.layers.iter().enumerate() {
@@ -137,6 +178,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
         header: header(graph, to.layers),
         weights: to.weights,
     };
+    push_front(graph, records, &mut blob);
     blob.push_section(
         SectionTag::Quantization,
         postcard::to_stdvec(&report).unwrap_or_default(),

@@ -47,6 +47,7 @@
 
 pub(crate) mod assemble;
 mod fold;
+mod front;
 pub mod rules;
 pub(crate) mod tensors;
 

@@ -4,11 +4,14 @@
 //! A blob can be wrong without looking so: a packing that the kernel reads in another order, a scale
 //! that was rounded twice. The evaluation shares no code with the engine, so an error of either shows.
 
+mod records;
+
 use crate::blob::read::{self, ReadError};
-use crate::data::Rows;
+use crate::data::{Record, Rows, Sample, Samples};
 use crate::engine::{BlobBytes, Runner};
 use crate::eval;
 use crate::fixed_point::{self, Shadow};
+use crate::front::{Front, RecordError, Value};
 use crate::graph::{Graph, Input};
 use crate::quantize::Quantized;
 use crate::random::Random;
@@ -48,6 +51,8 @@ pub enum CheckError {
     Read(#[from] ReadError),
     #[error("the written blob does not run: {0}")]
     Run(#[from] RunError),
+    #[error("a row is none of this model: {0}")]
+    Record(#[from] RecordError),
     #[error(
         "the engine disagrees with the independent evaluation: task `{task}`, output {output}, \
          {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing \
@@ -91,9 +96,50 @@ pub enum CheckError {
 /// A row to try, and what it is called.
 struct Row {
     name: String,
-    x: Vec<f32>,
+    x: Values,
     /// Whether it lies within the declared ranges, if there are any.
     within: bool,
+}
+
+/// What a row holds.
+enum Values {
+    Vector(Vec<f32>),
+    Record(Record),
+}
+
+impl Row {
+    fn sample(&self) -> Sample<'_> {
+        match &self.x {
+            Values::Vector(x) => Sample::Vector(x),
+            Values::Record(record) => Sample::Record(record),
+        }
+    }
+
+    fn of(name: String, sample: Sample<'_>) -> Self {
+        let x = match sample {
+            Sample::Vector(x) => Values::Vector(x.to_vec()),
+            Sample::Record(record) => Values::Record(record.to_vec()),
+        };
+        Self {
+            name,
+            x,
+            within: true,
+        }
+    }
+}
+
+/// The rows that are tried where nobody gave any.
+fn made_up(front: Option<&Front>, inputs: &[Input], count: usize) -> Vec<Row> {
+    let Some(front) = front else {
+        return rows(inputs, count);
+    };
+    let records = records::records(front, inputs, count.max(8)).into_iter();
+    let row = |(name, record): (String, Vec<Value>)| Row {
+        name,
+        x: Values::Record(record),
+        within: true,
+    };
+    records.map(row).collect()
 }
 
 /// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared
@@ -108,19 +154,19 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
     let width: usize = inputs.iter().map(|i| i.count).sum();
     let constant = |v: f32| Row {
         name: format!("all features {v}"),
-        x: vec![v; width],
+        x: Values::Vector(vec![v; width]),
         within: false,
     };
     let mut rows = vec![constant(0.0), constant(1.0), constant(-1.0)];
     if inputs.iter().any(|i| low(i).is_some() || high(i).is_some()) {
         rows.push(Row {
             name: "the lower ends of the declared ranges".into(),
-            x: ends(low, -1.0),
+            x: Values::Vector(ends(low, -1.0)),
             within: true,
         });
         rows.push(Row {
             name: "the upper ends of the declared ranges".into(),
-            x: ends(high, 1.0),
+            x: Values::Vector(ends(high, 1.0)),
             within: true,
         });
     }
@@ -138,7 +184,7 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
             .collect();
         rows.push(Row {
             name: format!("random row {n}"),
-            x,
+            x: Values::Vector(x),
             within: true,
         });
     }
@@ -173,7 +219,7 @@ pub fn float(
     let graph = read::graph(blob.as_slice())?;
     let mut runner = Runner::load(blob)?;
     let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
-    let rows = rows(inputs, count);
+    let rows = made_up(graph.front.as_ref(), inputs, count);
     let mut checked = Checked {
         rows: rows.len(),
         ill_conditioned: 0,
@@ -236,7 +282,7 @@ pub fn integer(
     blob: &BlobBytes,
     graph: &Graph,
     quantized: &Quantized,
-    samples: Option<&Rows>,
+    samples: Option<&Samples>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Integers, CheckError> {
     let mut runner = Runner::load(blob)?;
@@ -248,19 +294,19 @@ pub fn integer(
                 .iter()
                 .enumerate()
                 .step_by(step)
-                .map(|(n, x)| Row {
-                    name: format!("calibration row {n}"),
-                    x: x.to_vec(),
-                    within: true,
-                })
+                .map(|(n, x)| Row::of(format!("calibration row {n}"), x))
                 .collect()
         }
-        None => rows(&graph.inputs, count)
+        None => made_up(graph.front.as_ref(), &graph.inputs, count)
             .into_iter()
             .filter(|r| r.within)
             .collect(),
     };
-    let recombined = samples.map_or_else(Vec::new, |samples| recombined(samples, quantized, count));
+    let recombined = match samples {
+        None => Vec::new(),
+        Some(Samples::Vectors(rows)) => recombined(rows, quantized, count),
+        Some(Samples::Records(records)) => recombined_records(records, count),
+    };
     let all = given.len() + recombined.len();
     let mut shadow = Shadow::default();
     let mut made = |rows: &[Row], before: usize| -> Result<Apart, CheckError> {
@@ -289,12 +335,16 @@ pub fn integer(
     } else {
         Some(made(&recombined, given.len())?)
     };
-    let features = given.iter().map(|r| r.x.len()).sum();
-    let clipped = given
-        .iter()
-        .flat_map(|r| quantized.input.iter().zip(&r.x))
-        .filter(|(scale, x)| fixed_point::clips(**scale, **x))
-        .count();
+    let mut features = 0;
+    let mut clipped = 0;
+    for row in &given {
+        let x = row.sample().vector(graph.front.as_ref())?;
+        features += x.len();
+        let scaled = quantized.input.iter().zip(&x);
+        clipped += scaled
+            .filter(|(scale, x)| fixed_point::clips(**scale, **x as f32))
+            .count();
+    }
     Ok(Integers {
         given: on_given,
         recombined: on_recombined,
@@ -328,11 +378,35 @@ fn recombined(samples: &Rows, quantized: &Quantized, count: usize) -> Vec<Row> {
     (0..count)
         .map(|n| Row {
             name: format!("recombined row {n}"),
-            x: columns
-                .iter()
-                .map(|c| c[random.within(0.0, c.len() as f64) as usize])
-                .collect(),
+            x: Values::Vector(
+                columns
+                    .iter()
+                    .map(|c| c[random.within(0.0, c.len() as f64) as usize])
+                    .collect(),
+            ),
             within: true,
+        })
+        .collect()
+}
+
+/// Records of which each field is that of some record given.
+fn recombined_records(records: &[Record], count: usize) -> Vec<Row> {
+    let fields = records.first().map_or(0, Vec::len);
+    if records.len() < 2 {
+        return Vec::new();
+    }
+    let mut random = Random::new(0x6d6d_6f65_0000_0002);
+    (0..count)
+        .map(|n| {
+            let mut pick = |field: usize| {
+                let record = &records[random.within(0.0, records.len() as f64) as usize];
+                record[field].clone()
+            };
+            Row {
+                name: format!("recombined row {n}"),
+                x: Values::Record((0..fields).map(&mut pick).collect()),
+                within: true,
+            }
         })
         .collect()
 }
@@ -345,10 +419,16 @@ fn integer_row(
     row: &Row,
     shadow: &mut Shadow,
 ) -> Result<Vec<f64>, CheckError> {
-    let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+    let x = row.sample().vector(graph.front.as_ref())?;
     let expected = eval::evaluate(graph, &x).tasks.concat();
-    let (y, _) = runner.predict(&row.x)?;
-    let input = fixed_point::quantize_input(quantized, &row.x);
+    let (y, _) = runner.predict_sample(row.sample(), None)?;
+    let input = match (row.sample(), &graph.front) {
+        (Sample::Record(record), Some(front)) => {
+            fixed_point::quantize_record(front, quantized, record)?
+        }
+        (Sample::Vector(x), _) => fixed_point::quantize_input(quantized, x),
+        (Sample::Record(_), None) => Vec::new(),
+    };
     let ruled = fixed_point::evaluate(graph, quantized, &input, shadow);
     if shadow.wrapped() {
         return Err(CheckError::Wrapped {
@@ -388,10 +468,10 @@ fn compare(
     checked: &mut Checked,
     compared: &mut [bool],
 ) -> Result<(), CheckError> {
-    let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+    let x = row.sample().vector(graph.front.as_ref())?;
     let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
     let tasks = runner.tasks.clone();
-    let (y, _) = runner.predict(&row.x)?;
+    let (y, _) = runner.predict_sample(row.sample(), None)?;
     let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
     let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| {
         if s.is_nan() { f64::INFINITY } else { w.max(s) }
