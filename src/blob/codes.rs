@@ -276,6 +276,8 @@ codes! {
         Assumed = 12, "assumed";
         /// The texts of a front end's fields, in the order of their codes.
         Vocabulary = 14, "vocabulary";
+        /// How the trained model's vector with one-hot columns becomes numbers and codes.
+        Vector = 16, "vector";
     }
 }
 
