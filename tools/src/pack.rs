@@ -177,6 +177,8 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
         &mut to,
     );
     match graph.elements() {
+        // A front end has its scales where it has its numbers.
+        None if graph.front.is_some() => {}
         None => to.input_scales(&quantized.input),
         Some(elements) => {
             let numbers = elements.numbers.iter().map(|c| quantized.input[*c]);
