@@ -326,8 +326,8 @@ impl<'a> Blob<'a> {
     /// matrices and those of mixing.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        let layers = self.layers.iter().map(LayerRecord::macs).sum::<u64>();
-        layers + self.nodes.iter().map(NodeRecord::mixing_macs).sum::<u64>()
+        let nodes = self.nodes_with_layers();
+        nodes.map(|n| n.macs() + n.record.mixing_macs()).sum()
     }
 
     /// Returns the names of the tasks, in order.

@@ -255,6 +255,7 @@ const MODULES: [(&str, &[&str]); 6] = [
             "ConstantGate",
             "DSelectKGate",
             "HardGate",
+            "LinearGate",
             "MaskedGate",
             "SigmoidGate",
             "SoftmaxGate",

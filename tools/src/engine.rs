@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
-use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
+use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind, SectionTag};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
@@ -14,6 +14,7 @@ use crate::blob::read;
 use crate::data::Sample;
 use crate::eval::Evaluation;
 use crate::front::{Front, Value};
+use crate::graph::elements::Elements;
 
 /// The bytes of a blob, in memory that is aligned as the engine needs it.
 ///
@@ -159,6 +160,9 @@ pub struct Runner<'a> {
     /// What makes the vector of a record, where the blob takes records, and how its numbers are
     /// scaled.
     pub front: Option<Arc<read::Stored>>,
+    /// Where codes stand for one-hot columns: how the vectors that the model was trained on become
+    /// what it takes.
+    pub elements: Option<Elements>,
     scratch: Vec<u32>,
     y: Vec<f32>,
 }
@@ -221,8 +225,16 @@ impl<'a> Runner<'a> {
             })
             .collect();
         let (scratch, y) = (vec![0; model.scratch_words()], vec![0.0; model.outputs()]);
+        let names: Vec<String> = (model.blob().feature_names())
+            .map(|n| String::from_utf8_lossy(n).into_owned())
+            .collect();
+        let elements = model.blob().section(SectionTag::Vector);
+        let elements = elements.and_then(|content| Elements::of_section(content, &names));
+        // A section of another model's is not this one's.
+        let elements = elements.filter(|e| e.len() == model.inputs());
         Ok(Self {
             model,
+            elements,
             tasks,
             gates,
             experts,

@@ -9,6 +9,7 @@ use crate::data::{Data, DataError, Rows, Sample, Samples};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
 use crate::front::Front;
+use crate::graph::elements::Elements;
 use crate::graph::{Graph, Op, Output};
 
 /// How far F32 outputs may be off where the user states nothing else.
@@ -23,6 +24,9 @@ pub struct Outline {
     pub feature_names: Vec<String>,
     /// What makes the features of a record, where the model takes records.
     pub front: Option<Front>,
+    /// Where columns are one-hot: how vectors and elements become each other. A graph takes vectors, a
+    /// blob elements.
+    pub elements: Option<Elements>,
     /// Name, width, and the number of the gate that the task's tower reads.
     pub tasks: Vec<(String, usize, Option<usize>)>,
     /// Tasks that are factors of others, by number: a file need not have them, for it has what they
@@ -43,6 +47,7 @@ impl Outline {
             inputs: runner.model.inputs(),
             feature_names: runner.feature_names(),
             front: runner.front().cloned(),
+            elements: runner.elements.clone(),
             tasks: runner
                 .tasks
                 .iter()
@@ -104,6 +109,7 @@ impl Outline {
             inputs: graph.width(0),
             feature_names: graph.feature_names.clone(),
             front: graph.front.clone(),
+            elements: graph.elements(),
             tasks: graph.tasks.iter().map(task).collect(),
             factors: graph
                 .tasks
@@ -183,12 +189,12 @@ impl Outline {
                 .flat_map(|name| Data::label_columns(&name, *width))
         });
         let others: Vec<String> = outputs.collect();
-        data.samples(
-            self.front.as_ref(),
-            self.inputs,
-            &self.feature_names,
-            &others,
-        )
+        let names = &self.feature_names;
+        Ok(match &self.elements {
+            None => data.samples(self.front.as_ref(), self.inputs, names, &others)?,
+            Some(e) if e.width() == self.inputs => data.vectors(e, names, &others)?.into(),
+            Some(elements) => data.elements(elements, names, &others)?.into(),
+        })
     }
 }
 

@@ -112,12 +112,12 @@ impl Data {
     /// number behind it.
     fn column<'d>(&'d self, cell: &Cell<'_>) -> Result<(Column<'d>, usize), DataError> {
         let name = cell.field.name.as_str();
-        let (array, column) = match self.elements(name) {
+        let (array, column) = match self.array_of(name) {
             Some(found) => (found, None),
             None => {
                 let parts = name.rsplit_once('_');
                 let at = parts.and_then(|(base, i)| Some((base, i.parse::<usize>().ok()?)));
-                let found = at.and_then(|(base, i)| Some((self.elements(base)?, Some(i))));
+                let found = at.and_then(|(base, i)| Some((self.array_of(base)?, Some(i))));
                 found.ok_or_else(|| DataError::NoArray {
                     path: self.shown(),
                     name: name.into(),
@@ -151,7 +151,7 @@ impl Data {
     }
 
     /// The elements of an array, as exactly as the file has them.
-    fn elements(&self, name: &str) -> Option<(Elements<'_>, &[usize])> {
+    fn array_of(&self, name: &str) -> Option<(Elements<'_>, &[usize])> {
         let Content::Arrays { tensors, cells } = &self.content else {
             return None;
         };

@@ -46,8 +46,10 @@
 //! ```
 
 pub(crate) mod assemble;
+pub mod elements;
 mod fold;
 mod front;
+mod residual;
 pub mod rules;
 pub(crate) mod tensors;
 
@@ -96,6 +98,9 @@ pub struct Input {
     /// Whether `(x − mean) / std` has become part of the layers that read the input. The mean and the
     /// deviation then only describe which values occur.
     pub folded: bool,
+    /// Of one-hot columns: how many of them may be 1 at a time. The blob then takes as many codes in
+    /// their place ([`elements`]). `None`: numbers.
+    pub codes: Option<usize>,
 }
 
 impl Input {
@@ -129,6 +134,9 @@ impl Input {
     /// that hidden layers do not all saturate, which would hide a changed weight.
     #[must_use]
     pub fn range(&self, deviations: f64) -> Option<(f64, f64)> {
+        if self.codes.is_some() {
+            return Some((0.0, 1.0));
+        }
         match (self.min, self.max, self.std) {
             (Some(low), Some(high), _) => Some((low, high)),
             (_, _, Some(std)) => {
@@ -184,6 +192,8 @@ pub enum GateKind {
     Softmax,
     /// Each weight `sigmoid(z_i)`, not normalised.
     Sigmoid,
+    /// Each weight `z_i` itself.
+    Linear,
     /// Weight 1 for the largest logit, 0 for the rest; ties to the lowest index.
     Hard,
     /// The `k` largest logits; ties to the lowest index.
@@ -378,6 +388,8 @@ pub enum Activation {
     },
     /// `e^x`.
     Exp,
+    /// `x²`.
+    Square,
 }
 
 impl Activation {
@@ -401,6 +413,7 @@ impl Activation {
             Self::HardSwish => plain(ActivationKind::HardSwish),
             Self::Clip { low, high } => (ActivationKind::Clip, [low, high, 0.0]),
             Self::Exp => plain(ActivationKind::Exp),
+            Self::Square => plain(ActivationKind::Square),
         }
     }
 
@@ -442,7 +455,8 @@ impl Activation {
             | Self::Mish
             | Self::Softsign
             | Self::HardSwish
-            | Self::Exp => true,
+            | Self::Exp
+            | Self::Square => true,
         }
     }
 }

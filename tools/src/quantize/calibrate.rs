@@ -25,6 +25,9 @@ pub struct Calibration {
     pub random: Option<Tensors>,
     /// How many times what rows reached the hidden values are given room for.
     pub headroom: f64,
+    /// How many bits finer (or coarser, below 0) one-hot columns are than what balances their weights
+    /// with those of the other features.
+    pub finer: i32,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -106,7 +109,9 @@ pub(super) fn from_rows(graph: &Graph, rows: &[Vec<f64>]) -> Calibration {
             high[j] = high[j].max(*v);
         }
     }
-    let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
+    let codes = (graph.inputs.iter()).flat_map(|i| std::iter::repeat_n(i.codes.is_some(), i.count));
+    let constant = low.iter().zip(&high).zip(codes);
+    let constant = constant.filter(|((a, b), code)| a == b && !code).count();
     if constant > 0 && rows.len() > 1 {
         notes.push(format!(
             "{constant} of {width} features have one value in all calibration rows"
@@ -155,6 +160,7 @@ pub(super) fn from_rows(graph: &Graph, rows: &[Vec<f64>]) -> Calibration {
         high,
         random: None,
         headroom: super::HEADROOM,
+        finer: 0,
         notes,
     }
 }
@@ -167,7 +173,7 @@ fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
     }
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
     let mut random = Random::new(0x9E37_79B9_7F4A_7C15);
-    let rows: Vec<Vec<f64>> = (0..256)
+    let mut rows: Vec<Vec<f64>> = (0..256)
         .map(|_| {
             low.iter()
                 .zip(&high)
@@ -175,6 +181,11 @@ fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
                 .collect()
         })
         .collect();
+    if let Some(elements) = graph.elements() {
+        for row in &mut rows {
+            elements.make_one_hot(row, |n| random.within(0.0, n as f64) as usize);
+        }
+    }
     let random = statistics::measured(graph, &rows);
     Ok(Calibration {
         tensors: statistics::bounded(graph, &low, &high, random.clone()),
@@ -182,6 +193,7 @@ fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
         high,
         random: Some(random),
         headroom: super::HEADROOM,
+        finer: 0,
         notes: vec![
             "no calibration rows: scales come from the inputs' declared ranges, and activations \
              have fewer bits than rows would allow"
@@ -219,7 +231,8 @@ pub(super) struct Fixed {
 /// times weight allow.
 ///
 /// Features whose integers are used as they are (`unscaled_features`) cannot be traded so. They share
-/// one step, at least `least`, and their integer 0 stands for 0.
+/// one step, at least `least`, and their integer 0 stands for 0. One-hot columns share one step, too,
+/// a power of two, whose exponent is returned besides.
 pub(super) fn input(
     graph: &Graph,
     c: &Calibration,
@@ -227,7 +240,7 @@ pub(super) fn input(
     unscaled_features: &[bool],
     least: f64,
     fixed: &[Option<Fixed>],
-) -> (Vec<InputScale>, InputColumns) {
+) -> (Vec<InputScale>, u32, InputColumns) {
     let width = graph.width(0);
     let moments: Vec<(f64, f64)> = graph
         .inputs
@@ -323,6 +336,21 @@ pub(super) fn input(
     for (s, fixed) in step.iter_mut().zip(fixed) {
         *s = fixed.map_or(*s, |f| f.step);
     }
+    // All one-hot columns together: as fine as the finest of them, to the nearest power of two. Their
+    // activation is an int16, too.
+    let hot: Vec<bool> = (graph.inputs.iter())
+        .flat_map(|i| std::iter::repeat_n(i.codes.is_some(), i.count))
+        .collect();
+    let balanced = step.iter().zip(&hot).filter(|(_, hot)| **hot);
+    let balanced = balanced.fold(1.0f64, |m, (s, _)| m.min(*s));
+    let mut one = (-balanced.log2()).round() + f64::from(c.finer);
+    let hot_step = |one: f64| 2f64.powf(-one.clamp(0.0, 14.0));
+    let set_hot = |step: &mut [f64], one: f64| {
+        for (s, _) in step.iter_mut().zip(&hot).filter(|(_, hot)| **hot) {
+            *s = hot_step(one);
+        }
+    };
+    set_hot(&mut step, one);
     // A narrow layer adds up in 32 bits. Where the sum of a row could pass them, all scaled features
     // become coarser by the same factor, so that the balance between the columns stays. `acc` is the
     // largest sum in integers: the weights times the ranges, and the bias with what the offsets of the
@@ -340,11 +368,16 @@ pub(super) fn input(
                     .enumerate()
                     .fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
                 if largest > 0.0 {
-                    let sum: f64 = row
-                        .iter()
-                        .enumerate()
+                    let each: Vec<f64> = (row.iter().enumerate())
                         .map(|(j, w)| f64::from(w.abs()) * reach[at(j)])
-                        .sum();
+                        .collect();
+                    let mut sum: f64 = each.iter().sum();
+                    // Of one-hot columns no more than one counts.
+                    for (run, codes) in graph.hot_runs(node) {
+                        let run = &each[run];
+                        let largest = run.iter().fold(0.0f64, |m, v| m.max(*v));
+                        sum += largest * codes as f64 - run.iter().sum::<f64>();
+                    }
                     let zero: f64 = row
                         .iter()
                         .enumerate()
@@ -366,6 +399,8 @@ pub(super) fn input(
     {
         *s *= shrink;
     }
+    one = (one.clamp(0.0, 14.0) - shrink.log2().ceil()).max(0.0);
+    set_hot(&mut step, one);
     let scales: Vec<InputScale> = (0..width)
         .map(|j| InputScale {
             offset: if fixed[j].is_some() {
@@ -386,6 +421,7 @@ pub(super) fn input(
         mean: vec![],
         square: vec![],
         features: true,
+        runs: vec![],
     };
     let t = &c.tensors.input;
     for j in 0..width {
@@ -418,6 +454,8 @@ pub(super) fn input(
         columns.span.push(match (fixed[j], ints[j]) {
             (Some(fixed), _) => fixed.span,
             (None, Some(int)) => front::int_span(int, c.low[j], c.high[j]),
+            // Codes are not rounded.
+            (None, None) if hot[j] => (0.0, b),
             (None, None) => (
                 (a - slack(a)).floor().max(-32767.0),
                 (b + slack(b)).ceil().min(32767.0),
@@ -428,7 +466,7 @@ pub(super) fn input(
             .square
             .push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
     }
-    (scales, columns)
+    (scales, one as u32, columns)
 }
 
 /// The integers of each column that is a whole number.
@@ -454,6 +492,7 @@ pub(super) fn slice(c: &InputColumns, start: usize, n: usize) -> InputColumns {
         mean: cut(&c.mean),
         square: cut(&c.square),
         features: c.features,
+        runs: vec![],
     }
 }
 
@@ -467,5 +506,6 @@ pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> InputColumns {
         mean: s.mean.iter().map(|m| m / step).collect(),
         square: s.square.iter().map(|q| q / (step * step)).collect(),
         features: false,
+        runs: vec![],
     }
 }

@@ -137,6 +137,8 @@ pub struct Quantized {
     pub tables: Vec<QTable>,
     /// One per feature of a record that is a whole number.
     pub ints: Vec<Option<IntScale>>,
+    /// Of a model with one-hot columns: they are 0 or `1 << one`.
+    pub one: u32,
     /// The integers of each node of the graph.
     pub nodes: Vec<QNode>,
     /// Name and findings of every dense layer, in order.
@@ -254,8 +256,8 @@ pub fn quantize(
             Err(Stop::Error(e)) => return Err(e),
             // A mixture without room asks for larger steps of what it mixes.
             Err(Stop::Grow(gate, excess)) => {
-                if !groups.grow(graph, gate + 1, excess)
-                    && let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                if let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                    && !groups.grow(graph, sees[0], excess)
                 {
                     return Err(QuantizeError::Mixture(
                         layer_name(graph, gate, 0),
@@ -442,7 +444,7 @@ impl Quantizer<'_> {
         {
             return Err(Stop::Error(QuantizeError::Passed));
         }
-        let (input, columns) = calibrate::input(
+        let (input, one, columns) = calibrate::input(
             graph,
             self.calibration,
             |at| self.wide.contains(&at),
@@ -475,6 +477,7 @@ impl Quantizer<'_> {
                 ints: front::ints(graph.front.as_ref(), &input),
                 tables,
                 input,
+                one,
                 nodes,
                 report: found.report,
                 notes: curve_notes(found.curves),
@@ -554,7 +557,10 @@ impl Quantizer<'_> {
         let t = &self.calibration.tensors;
         let correct = self.calibration.random.is_none();
         let mut columns = if node.src == 0 {
-            calibrate::slice(input, node.start, node.inputs)
+            InputColumns {
+                runs: graph.hot_runs(node),
+                ..calibrate::slice(input, node.start, node.inputs)
+            }
         } else {
             let span = spans[node.src][node.start..node.start + node.inputs].to_vec();
             calibrate::uniform(
@@ -565,7 +571,7 @@ impl Quantizer<'_> {
         };
         let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
-        let logit_unit = self.logit_unit(at);
+        let logit_unit = self.logit_unit(at, steps);
         let mut layers: Vec<QLayer> = Vec::new();
         for (l, layer) in node.layers.iter().enumerate() {
             let name = || layer_name(graph, at, l);
@@ -646,7 +652,7 @@ impl Quantizer<'_> {
                     ));
                     if !is_logits {
                         if d.activation.is_curve() {
-                            let sums = proof::sums(&layers[l], &columns.span);
+                            let sums = proof::sums(&layers[l], columns.bounds());
                             found.curves.extend(curve_error(
                                 name(),
                                 d.activation,
@@ -655,7 +661,7 @@ impl Quantizer<'_> {
                                 (sum_step, step),
                             ));
                         }
-                        out = proof::outputs(&layers[l], &columns.span);
+                        out = proof::outputs(&layers[l], columns.bounds());
                         columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                     }
                 }
@@ -674,7 +680,7 @@ impl Quantizer<'_> {
                             .collect::<Option<_>>()
                             .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?,
                     ));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::PRelu { slope } => {
@@ -683,7 +689,7 @@ impl Quantizer<'_> {
                     }
                     layers.push(QLayer::PRelu(slope.iter().map(|s| q14(*s)).collect()));
                     let step = columns.step.first().copied().unwrap_or(1.0);
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Constant { weights } => {
@@ -691,7 +697,7 @@ impl Quantizer<'_> {
                         return Err(Stop::Error(QuantizeError::Weight(name(), *w)));
                     }
                     layers.push(QLayer::Constant(q15(weights)));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                 }
                 Layer::Norm {
                     by,
@@ -704,7 +710,7 @@ impl Quantizer<'_> {
                     let norm = norms::norm(*by, (gain, bias), *epsilon, input, step);
                     let norm = norm.map_err(|what| QuantizeError::Norm(name(), what));
                     layers.push(norm.map_err(Stop::Error)?);
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Pointwise { activation, .. } => {
@@ -724,7 +730,7 @@ impl Quantizer<'_> {
                         &columns.span,
                         (input, step),
                     ));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Dice { gain, bias, alpha } => {
@@ -735,7 +741,7 @@ impl Quantizer<'_> {
                     let rows = norms::dice(gain, bias, alpha, step)
                         .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?;
                     layers.push(QLayer::Dice(rows));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::RowDice {
@@ -753,7 +759,7 @@ impl Quantizer<'_> {
                         energy,
                         alpha: norms::q12(*alpha),
                     });
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
             }
@@ -806,10 +812,36 @@ impl Quantizer<'_> {
         reach / self.levels(reach, &readers)
     }
 
-    /// The real value of the logit 1.0: one, unless a regression's values are so large that they
-    /// would saturate, or so small that 1/65536 would be coarse.
-    fn logit_unit(&self, at: usize) -> f64 {
+    /// The least step of a linear gate's mixture, the experts having their steps in `step`: the
+    /// gate's integer weights are its weights times the experts' step over the mixture's, and go up
+    /// to 1. `None` for any other node.
+    fn gate_unit(&self, at: usize, step: &[f64]) -> Option<f64> {
         let node = &self.graph.nodes[at];
+        let Op::Gate {
+            kind: GateKind::Linear,
+            sees,
+            ..
+        } = &node.op
+        else {
+            return None;
+        };
+        let last = node.layers.len().checked_sub(1)?;
+        Some(step[sees[0]] * self.room(|t| t.before[at][last].reach()))
+    }
+
+    /// The real value of the logit 1.0: one, unless a regression's values are so large that they
+    /// would saturate, or so small that 1/65536 would be coarse. A linear gate's brings the mixture
+    /// of the experts to its own scale.
+    fn logit_unit(&self, at: usize, steps: &[f64]) -> f64 {
+        let node = &self.graph.nodes[at];
+        if let Op::Gate {
+            kind: GateKind::Linear,
+            sees,
+            ..
+        } = &node.op
+        {
+            return steps[at + 1] / steps[sees[0]];
+        }
         let linear = self
             .graph
             .tasks

@@ -6,12 +6,15 @@
 
 mod records;
 
+use std::borrow::Cow;
+
 use crate::blob::read::{self, ReadError};
 use crate::data::{Record, Rows, Sample, Samples};
 use crate::engine::{BlobBytes, Runner};
 use crate::eval;
 use crate::fixed_point::{self, Shadow};
 use crate::front::{Front, RecordError, Value};
+use crate::graph::elements::{Elements, NotOneHot};
 use crate::graph::{Graph, Input};
 use crate::quantize::Quantized;
 use crate::random::Random;
@@ -80,6 +83,8 @@ pub enum CheckError {
          the model; nothing was written"
     )]
     Wrapped { row: String },
+    #[error("{row} is not in a form that the blob takes: {why}")]
+    NotOneHot { row: String, why: NotOneHot },
     #[error(
         "task `{task}`, output {output} was compared on no row: on every row that was tried, sums on \
          the way may leave the numbers that f32 has; nothing was written"
@@ -142,6 +147,22 @@ fn made_up(front: Option<&Front>, inputs: &[Input], count: usize) -> Vec<Row> {
     records.map(row).collect()
 }
 
+/// What a blob takes of a row.
+fn taken<'r>(runner: &Runner<'_>, row: &'r Row) -> Result<Cow<'r, [f32]>, CheckError> {
+    let x = match &row.x {
+        Values::Vector(x) => x,
+        Values::Record(_) => return Ok(Cow::Borrowed(&[])),
+    };
+    let Some(elements) = &runner.elements else {
+        return Ok(Cow::Borrowed(x));
+    };
+    let not_one_hot = |why| CheckError::NotOneHot {
+        row: row.name.clone(),
+        why,
+    };
+    elements.row(x).map(Cow::Owned).map_err(not_one_hot)
+}
+
 /// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared
 /// ranges.
 fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
@@ -188,7 +209,23 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
             within: true,
         });
     }
+    make_one_hot(inputs, &mut rows, &mut random);
     rows
+}
+
+/// Makes rows of any numbers rows that occur, where columns are one-hot.
+fn make_one_hot(inputs: &[Input], rows: &mut [Row], random: &mut Random) {
+    let runs = inputs.iter().map(|i| (i.name.as_str(), i.count, i.codes));
+    let Some(elements) = Elements::of(runs) else {
+        return;
+    };
+    for row in rows {
+        // Now and then none of a field's columns.
+        let Values::Vector(x) = &mut row.x else {
+            continue;
+        };
+        elements.make_one_hot(x, |n| random.within(0.0, n as f64 * 1.1) as usize);
+    }
 }
 
 /// Rows of a check go this many standard deviations out: far, and yet where values occur.
@@ -217,6 +254,7 @@ pub fn float(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Checked, CheckError> {
     let graph = read::graph(blob.as_slice())?;
+    let stored = graph.elements();
     let mut runner = Runner::load(blob)?;
     let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
     let rows = made_up(graph.front.as_ref(), inputs, count);
@@ -229,7 +267,9 @@ pub fn float(
     let tasks = runner.tasks.clone();
     let mut compared = vec![false; runner.model.outputs()];
     for (n, row) in rows.iter().enumerate() {
-        compare(&graph, &mut runner, row, &mut checked, &mut compared)?;
+        let taken = taken(&runner, row)?;
+        let x = (&*taken, stored.as_ref());
+        compare(&graph, &mut runner, row, x, &mut checked, &mut compared)?;
         progress(n + 1, rows.len());
     }
     for task in &tasks {
@@ -302,11 +342,13 @@ pub fn integer(
             .filter(|r| r.within)
             .collect(),
     };
-    let recombined = match samples {
+    let mut recombined = match samples {
         None => Vec::new(),
         Some(Samples::Vectors(rows)) => recombined(rows, quantized, count),
         Some(Samples::Records(records)) => recombined_records(records, count),
     };
+    let mut random = Random::new(0x6d6d_6f65_0000_0003);
+    make_one_hot(&graph.inputs, &mut recombined, &mut random);
     let all = given.len() + recombined.len();
     let mut shadow = Shadow::default();
     let mut made = |rows: &[Row], before: usize| -> Result<Apart, CheckError> {
@@ -421,7 +463,13 @@ fn integer_row(
 ) -> Result<Vec<f64>, CheckError> {
     let x = row.sample().vector(graph.front.as_ref())?;
     let expected = eval::evaluate(graph, &x).tasks.concat();
-    let (y, _) = runner.predict_sample(row.sample(), None)?;
+    let (y, _) = match &row.x {
+        Values::Record(record) => runner.predict_record(record)?,
+        Values::Vector(_) => {
+            let taken = taken(runner, row)?;
+            runner.predict(&taken)?
+        }
+    };
     let input = match (row.sample(), &graph.front) {
         (Sample::Record(record), Some(front)) => {
             fixed_point::quantize_record(front, quantized, record)?
@@ -465,13 +513,24 @@ fn compare(
     graph: &Graph,
     runner: &mut Runner<'_>,
     row: &Row,
+    (taken, elements): (&[f32], Option<&Elements>),
     checked: &mut Checked,
     compared: &mut [bool],
 ) -> Result<(), CheckError> {
-    let x = row.sample().vector(graph.front.as_ref())?;
+    let x = match &row.x {
+        Values::Record(_) => row.sample().vector(graph.front.as_ref())?,
+        // What the blob's own records make of what it takes, in their order.
+        Values::Vector(_) => {
+            let vector = elements.map_or_else(|| taken.to_vec(), |e| e.vector(taken));
+            vector.iter().map(|v| f64::from(*v)).collect()
+        }
+    };
     let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
     let tasks = runner.tasks.clone();
-    let (y, _) = runner.predict_sample(row.sample(), None)?;
+    let (y, _) = match &row.x {
+        Values::Record(record) => runner.predict_record(record)?,
+        Values::Vector(_) => runner.predict(taken)?,
+    };
     let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
     let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| {
         if s.is_nan() { f64::INFINITY } else { w.max(s) }

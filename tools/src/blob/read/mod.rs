@@ -95,7 +95,8 @@ fn unpanel<T: Copy + Default>(stored: &[T], inputs: usize, outputs: usize) -> Ve
     rows
 }
 
-/// Returns the graph of an F32 or W8 blob, in which int8 weights become `w·scale`.
+/// Returns the graph of an F32 or W8 blob, in which int8 weights become `w·scale`. The vector of one
+/// that takes codes is the numbers and then all columns that the codes name, as one run.
 ///
 /// # Errors
 ///
@@ -106,8 +107,11 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
     let front = front::of(&header, false, &mut bytes)?.map(|stored| stored.front);
     let mut layers = header.layers.iter();
     let mut nodes = Vec::new();
+    // How many numbers stand before the codes, and how many columns those name.
+    let mut hot_columns: Option<(usize, usize)> = None;
     for n in &header.nodes {
         let mut own = Vec::new();
+        let mut hot = None;
         for _ in 0..n.layers {
             let l = layers
                 .next()
@@ -116,6 +120,11 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                 return Err(ReadError::Integer);
             }
             let (inputs, outputs) = (l.inputs as usize, l.outputs as usize);
+            if l.kind == 12 {
+                bytes.f32s(1)?;
+                hot = Some(outputs);
+                continue;
+            }
             own.push(match l.kind {
                 0 | 1 => {
                     let bias = bytes.f32s(outputs)?;
@@ -199,11 +208,18 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                 _ => return Err(ReadError::Format("unknown kind of layer")),
             });
         }
+        let (start, mut inputs) = (n.start as usize, n.inputs as usize);
+        if let (Some(numbers), Some(Layer::Dense(d))) = (hot, own.first()) {
+            inputs = d.inputs;
+            let columns = (d.inputs.checked_sub(numbers))
+                .ok_or(ReadError::Format("fewer columns than numbers"))?;
+            hot_columns = Some((start + numbers, columns.max(hot_columns.map_or(0, |h| h.1))));
+        }
         nodes.push(crate::graph::Node {
             op: operation(n)?,
             src: n.src as usize,
-            start: n.start as usize,
-            inputs: n.inputs as usize,
+            start,
+            inputs,
             outputs: n.outputs as usize,
             layers: own,
         });
@@ -233,8 +249,16 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
     let inputs = match &front {
         Some(front) => front.inputs(),
         None => {
-            let inputs = header.inputs.iter();
-            inputs.map(|i| Input::new("x", i.count as usize)).collect()
+            let inputs = header.inputs.iter().map(|i| i.count as usize);
+            let inputs = inputs.flat_map(|count| match hot_columns {
+                None => vec![Input::new("x", count)],
+                Some((numbers, columns)) => {
+                    let mut codes = Input::new("codes", columns);
+                    codes.codes = Some(count.saturating_sub(numbers));
+                    vec![Input::new("x", numbers), codes]
+                }
+            });
+            inputs.collect()
         }
     };
     Ok(Graph {
@@ -252,7 +276,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
 fn activation(code: u8, bytes: &mut Bytes<'_>) -> Result<Activation, ReadError> {
     let numbers = match code {
         2 => bytes.f32s(1)?,
-        5..=14 => bytes.f32s(3)?,
+        5..=15 => bytes.f32s(3)?,
         _ => Vec::new(),
     };
     Ok(match (code, numbers.as_slice()) {
@@ -271,6 +295,7 @@ fn activation(code: u8, bytes: &mut Bytes<'_>) -> Result<Activation, ReadError> 
         (12, _) => Activation::HardSwish,
         (13, &[low, high, _]) => Activation::Clip { low, high },
         (14, _) => Activation::Exp,
+        (15, _) => Activation::Square,
         _ => return Err(ReadError::Format("unknown activation")),
     })
 }
@@ -293,6 +318,7 @@ fn operation(n: &Node) -> Result<Op, ReadError> {
         },
         21 => GateKind::Constant,
         22 => GateKind::DSelectK { k },
+        23 => GateKind::Linear,
         _ => return Err(ReadError::Format("unknown operation")),
     };
     let sees = (0..32)

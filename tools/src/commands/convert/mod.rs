@@ -323,7 +323,11 @@ fn calibration(graph: &Graph, path: &Path) -> Result<Samples> {
     let labels = quality::label_columns_of(graph);
     let data = Data::read(path)?;
     let front = graph.front.as_ref();
-    let rows = data.samples(front, graph.width(0), &graph.feature_names, &labels)?;
+    let names = &graph.feature_names;
+    let rows = match graph.elements() {
+        None => data.samples(front, graph.width(0), names, &labels)?,
+        Some(elements) => data.vectors(&elements, names, &labels)?.into(),
+    };
     let remarks = match front {
         Some(front) => data.record_remarks(front, &labels),
         None => data.remarks(&graph.feature_names, &labels),
