@@ -31,9 +31,12 @@ const FILES: &[&str] = &[
 /// The conversion calibrated on these rows.
 fn conversion(precision: Precision, graph: &Graph, rows: &[f32]) -> Conversion {
     Conversion {
-        calibration: (precision == Precision::I8).then(|| Rows {
-            data: rows.to_vec(),
-            width: graph.width(0),
+        calibration: (precision == Precision::I8).then(|| {
+            Rows {
+                data: rows.to_vec(),
+                width: graph.width(0),
+            }
+            .into()
         }),
         ..Conversion::new(precision)
     }
@@ -166,6 +169,7 @@ fn integers_keep_every_activation() {
         Activation::HardSwish,
         clip(0.0, 6.0),
         clip(-1.0, 1.0),
+        Activation::Square,
     ] {
         let r = &mut Rng::new(7);
         // In a layer, on its own behind a norm, and at the end of a tower.
