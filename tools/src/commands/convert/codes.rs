@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use mmoe::Blob;
 use mmoe::blob::SectionTag;
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::one_hot;
 use mmoe_tools::quality;
@@ -20,10 +20,13 @@ const NAMED: usize = 5;
 pub(super) fn find(
     args: &Args,
     graph: &Graph,
-    rows: &Rows,
+    rows: &Samples,
     path: &Path,
     like: Option<&Blob<'_>>,
 ) -> Result<Option<(Graph, String)>> {
+    let Samples::Vectors(rows) = rows else {
+        return Ok(None);
+    };
     let unlike = like.is_some_and(|b| b.section(SectionTag::Vector).is_none());
     if args.keep_columns || unlike || graph.elements().is_some() || graph.front.is_some() {
         return Ok(None);
