@@ -24,7 +24,7 @@ fn self_test<P: Precision>(bytes: &[u8]) -> Result<u32, SelfTestError> {
 fn what_is_no_number_never_passes() {
     for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let outputs = odd.to_le_bytes();
-        let row = |floats| mmoe::SelfTestRow {
+        let row = |floats| mmoe::blob::SelfTestRow {
             row: 0,
             activations: &[],
             outputs: &outputs,
