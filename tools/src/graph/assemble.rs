@@ -155,6 +155,9 @@ pub(crate) fn assemble(
             output,
         });
     }
+    if let Some(record) = &plan.record {
+        record.put_before(&mut a.graph, fold_standardization)?;
+    }
     front::candidate_last(&mut a.graph)?;
     a.graph.check()?;
     let unused = a
