@@ -25,6 +25,7 @@ mod edge;
 
 const DOCUMENTS: [&str; 6] = [
     "README.md",
+    "docs/device.md",
     "docs/frameworks.md",
     "docs/family.md",
     "docs/spec.md",
