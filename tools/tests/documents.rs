@@ -23,7 +23,7 @@ use std::process::Command;
 #[path = "../../examples/firmware/minimal/src/edge.rs"]
 mod edge;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "docs/device.md",
     "docs/frameworks.md",
