@@ -98,9 +98,10 @@ def measure(made, name, weights, spec, calibration, test, tasks):
                     for t, at, is_class in tasks]
 
 
-def table(made, census):
-    """The lines of the table."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "mmoe-tools"], cwd=ROOT, check=True)
+def table(made, census, build):
+    """The lines of the table; with `build` the tool is compiled before."""
+    if build:
+        subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "mmoe-tools"], cwd=ROOT, check=True)
     fixtures = ROOT / "tests/fixtures"
     columns, found = [], {}
     models = [("C", fixtures / "pytorch-edge/model.safetensors", ["--spec", str(fixtures / "pytorch-edge/spec.toml")],

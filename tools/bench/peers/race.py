@@ -51,11 +51,11 @@ class Side:
         self.process.wait()
 
 
-def sides(threads):
+def sides(built, threads):
     """The Rust side and the Python side, each with so many threads."""
     counts = {name: str(threads) for name in ["RAYON_NUM_THREADS", "RTEN_NUM_THREADS", "OMP_NUM_THREADS",
                                               "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]}
-    rust = Side([str(HERE.parent / "target/release/mmoe-peers")], counts)
+    rust = Side([str(built)], counts)
     # Some systems name an old core for OpenBLAS, which makes NumPy slow.
     for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]:
         os.environ.pop(name, None)
@@ -66,9 +66,9 @@ def onnx_file(model):
     return ROOT / "tests/fixtures" / ONNX[model] / "model.onnx" if model in ONNX else MADE / model / "model.onnx"
 
 
-def export(models, rows):
+def export(built, models, rows):
     """Everything that peers need, in a folder for each model."""
-    rust = Side([str(HERE.parent / "target/release/mmoe-peers")], {})
+    rust = Side([str(built)], {})
     for model in models:
         folder = MADE / model
         rust.ask("export", model, folder, rows)
@@ -143,7 +143,7 @@ def text(results, machine, versions, missing, accuracies):
         "",
         f"The machine: {machine['processor']}. At best, one thread: fused multiply-adds {fma}; reading {read}.",
         "",
-        f"Peers: {versions}." + (f" Missing, as they could not be installed: {', '.join(missing)}." if missing else ""),
+        f"Peers: {versions}." + (f" Missing here, as they were not installed or not compiled: {', '.join(missing)}." if missing else ""),
         "TFLite is ai-edge-litert with XNNPACK; *int8* has int8 inputs and outputs, quantized before the race. A call from Python costs",
         f"{accuracies['call']:.2f} µs by itself here, which is a part of what NumPy, PyTorch, onnxruntime and TFLite take at batch 1.",
         *tables(results, machine),
@@ -167,15 +167,20 @@ def main():
     parser.add_argument("--batches", default="1,16,256,4096")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--built", type=Path)
     parser.add_argument("--census", type=Path)
     parser.add_argument("--dry", action="store_true")
     args = parser.parse_args()
     batches = [int(b) for b in args.batches.split(",")]
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--target-dir", "../target"], cwd=HERE, check=True)
-    machine = export(args.models, max(256, *batches))
+    rust = args.built or HERE.parent / "target/release/mmoe-peers"
+    if not args.built:
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--target-dir", "../target"], cwd=HERE, check=True)
+    machine = export(rust, args.models, max(256, *batches))
+    # Before the races, which take longest.
+    accuracies = {"call": accuracy.call(), "lines": list(accuracy.table(MADE, args.census, not args.built))}
     results = {}
     for threads in (int(t) for t in args.threads.split(",")):
-        both = sides(threads)
+        both = sides(rust, threads)
         for model in args.models:
             for batch in batches:
                 print(f"{threads} thread(s), {model}, batch {batch} …", file=sys.stderr)
@@ -183,8 +188,7 @@ def main():
         for side in both:
             side.close()
     found = set().union(*results.values())
-    body = text(results, machine, accuracy.versions(), [n for n in KNOWN if n not in found],
-                {"call": accuracy.call(), "lines": accuracy.table(MADE, args.census)})
+    body = text(results, machine, accuracy.versions(), [n for n in KNOWN if n not in found], accuracies)
     if args.dry:
         print(body)
     else:

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `machine` | the machine's limits as JSON |
 //! | `export MODEL FOLDER ROWS` | writes the model, rows and our outputs there, and answers `done` |
-//! | `prepare MODEL BATCH ONNX` | the contestants' names with tabs between, or `missing …` parts for those that do not take the model |
+//! | `prepare MODEL BATCH ONNX` | the contestants' names with tabs between; standard error names those that do not take the model |
 //! | `time NUMBER CALLS` | seconds that so many calls of that contestant took |
 
 #[cfg(feature = "burn")]
@@ -43,12 +43,9 @@ fn graph(model: &str) -> Graph {
 }
 
 /// A peer that takes part: `run` is one call, and gives the outputs, which are held against ours.
-fn admit<R>(
-    contestants: &mut Vec<Contestant>,
-    name: &str,
-    expected: &[f32],
-    run: R,
-) where
+#[allow(dead_code, reason = "there may be no peer")]
+fn admit<R>(contestants: &mut Vec<Contestant>, name: &str, expected: &[f32], run: R)
+where
     R: Fn() -> Result<Outputs, String> + 'static,
 {
     match run() {
@@ -71,6 +68,7 @@ fn admit<R>(
 
 fn prepare(model: &str, batch: usize, onnx: &str) -> Vec<Contestant> {
     let graph = graph(model);
+    #[allow(unused_mut, reason = "there may be no peer")]
     let (mut contestants, rows, expected) = ours::contestants(model, &graph, batch);
     let _ = (onnx, &rows, &expected);
     #[cfg(feature = "tract")]
