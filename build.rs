@@ -42,6 +42,7 @@ fn main() {
         "mmoe_narrow_products",
         "mmoe_saturates",
         "mmoe_vector_floats",
+        "mmoe_aarch64",
         "mmoe_x86_64",
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
@@ -70,10 +71,12 @@ fn main() {
     if portable {
         return;
     }
-    // Hosts choose among the kernels of their architecture when the program runs.
+    // Those of x86-64 choose when the program runs; every AArch64 host has NEON.
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
         if is(&["x86_64"]) {
             set("mmoe_x86_64");
+        } else if is(&["aarch64"]) {
+            set("mmoe_aarch64");
         }
         return;
     }

@@ -1,6 +1,6 @@
 //! Input stages: how the features that a caller has become the activations that a trunk reads.
 
-use crate::blob::{Check, InputRecord};
+use crate::blob::{Check, FeatureCheck, InputRecord};
 use crate::bytes::InPlace;
 use crate::kernel;
 use crate::number::Element;
@@ -21,17 +21,22 @@ pub use crate::kernel::InputCounts;
 /// # stage.with(&query, |x, _| assert_eq!(*x, [7.0, 1.5]));
 /// ```
 pub trait InputStage: InPlace {
-    /// What the caller passes to a prediction.
-    type From: ?Sized;
+    /// What the caller passes to a prediction: a reference to an array, or a record of fields. It is
+    /// taken by value, so that a record may borrow its texts and lists for as long as it likes.
+    type From<'a>: Copy;
     /// What the trunk reads.
     type Out;
     /// Bytes of the buffer that it needs.
     const SCRATCH: usize;
+    /// Whether it is a front end, whose features the blob describes.
+    const RECORD: bool = false;
     /// Appends its record to the description that `load` compares with the blob.
     fn describe(to: &mut Check<'_>);
+    /// Compares the features of a front end with those of the blob.
+    fn features(_: &mut FeatureCheck<'_>) {}
     /// Calls `f` with the trunk's input, and with how many features were NaN or out of range where
     /// the stage counts that.
-    fn with<R>(&self, x: &Self::From, f: impl FnOnce(&Self::Out, InputCounts) -> R) -> R;
+    fn with<R>(&self, x: Self::From<'_>, f: impl FnOnce(&Self::Out, InputCounts) -> R) -> R;
 }
 
 /// The input stage of models that take plain numbers, `[f32; N]`, for a trunk that reads `X`, which is
@@ -67,7 +72,7 @@ impl<A: Element, const N: usize> InputStage for Raw<[A; N]>
 where
     Self: InPlace,
 {
-    type From = [f32; N];
+    type From<'a> = &'a [f32; N];
     type Out = [A; N];
     const SCRATCH: usize = if A::CONVERTS { size_of::<[A; N]>() } else { 0 };
     fn describe(to: &mut Check<'_>) {

@@ -52,6 +52,7 @@
 //! | to spell outputs | [`tower`], [`tasks!`] |
 //! | to choose a precision | [`F32`], [`W8`] (int8 weights, f32 arithmetic), [`I8`] and [`I16`] (integers only); [`precision`] |
 //! | only some tasks, fewer experts, many candidates | [`TaskMask`], [`SkipBelow`], [`rank`] |
+//! | to feed ids, texts, lists and unscaled numbers | [`features!`], [`features`] |
 //! | layers, gates, towers or inputs of your own | the examples on [`layer::Layer`], [`tower::Tower`] and [`input::InputStage`] |
 //! | another `exp` and `sqrt` | [`math`] |
 //!
@@ -105,6 +106,7 @@ extern crate std;
 pub mod blob;
 pub mod bytes;
 mod dynamic;
+pub mod features;
 pub mod gate;
 pub mod input;
 #[doc(hidden)]
@@ -125,7 +127,7 @@ pub mod trunk;
 
 pub use blob::{Blob, LoadError, SelfTestError, Shape};
 pub use bytes::Aligned;
-pub use dynamic::{Dynamic, GateInfo, RunError, Task};
+pub use dynamic::{Dynamic, GateInfo, RunError, Task, Value};
 pub use gate::Gate;
 pub use input::Raw;
 pub use layer::{

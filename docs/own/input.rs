@@ -20,7 +20,7 @@ pub struct Query<const NUMBERS: usize> {
 impl<const IDS: usize, const DIM: usize, const NUMBERS: usize, const WIDE: usize> InputStage
     for Embedding<IDS, DIM, NUMBERS, WIDE>
 {
-    type From = Query<NUMBERS>;
+    type From<'a> = &'a Query<NUMBERS>;
     type Out = [f32; WIDE];
     const SCRATCH: usize = size_of::<[f32; WIDE]>();
     fn describe(to: &mut Check<'_>) {

@@ -1,6 +1,7 @@
 """`keras-facts`: every setting of Keras' preprocessing layers that a blob has, in one model with random weights.
 
-No setting is ever the only one to notice a wrong code: each field has rows of its own in front of the mixture. `rows.csv` as in `keras-records`.
+No setting is ever the only one to notice a wrong code: each field has rows of its own in front of the mixture. `model.csv` as `rows.csv` in `keras-records`. In `nested.keras` a
+few of them stand in a model within the model.
 """
 
 import os
@@ -87,30 +88,41 @@ def tensor(values, dtype):
     return tf.constant([v + [pad] * (most - len(v)) for v in values], dtype)
 
 
-def main():
+def make(name, fields, nested):
+    """A model of these fields and its rows; `nested`: the preprocessing is a model of its own."""
     keras.utils.set_random_seed(56)
     rng = np.random.default_rng(56)
-    inputs, parts = {}, []
-    for name, (dtype, values, make) in FIELDS.items():
-        inputs[name] = keras.Input((len(max(values, key=len)) if isinstance(values[0], list) else 1,), dtype=dtype, name=name)
-        parts.append(make(inputs[name]))
-    mixtures = tf2_layer.MMoE(8, 2, 2, **tf2_layer.all_arguments())(L.Concatenate()(parts))
+
+    def entries():
+        width = lambda values: len(max(values, key=len)) if isinstance(values[0], list) else 1
+        return {name: keras.Input((width(values),), dtype=dtype, name=name) for name, (dtype, values, _) in fields.items()}
+
+    inputs = entries()
+    vector = L.Concatenate()([fields[name][2](x) for name, x in inputs.items()])
+    if nested:
+        prepare = keras.Model(inputs, vector, name="prepare")
+        inputs = entries()
+        vector = prepare(inputs)
+    mixtures = tf2_layer.MMoE(8, 2, 2, **tf2_layer.all_arguments())(vector)
     outputs = {name: L.Dense(1, activation="sigmoid", name=name)(mixture) for name, mixture in zip(["a", "b"], mixtures)}
     model = keras.Model(inputs, outputs)
     path = folder("keras-facts")
-    model.save(path / "model.keras")
-    drawn = {name: [values[i] for i in rng.integers(len(values), size=300)] for name, (_, values, _) in FIELDS.items()}
-    outputs = model({name: tensor(drawn[name] + FIELDS[name][1], dtype)[:300] for name, (dtype, *_) in FIELDS.items()})
+    model.save(path / f"{name}.keras")
+    drawn = {name: [values[i] for i in rng.integers(len(values), size=300)] for name, (_, values, _) in fields.items()}
+    # All values behind the drawn ones, so that the longest list is among them.
+    outputs = model({name: tensor(drawn[name] + fields[name][1], dtype)[:300] for name, (dtype, *_) in fields.items()})
     outputs = {task: y.numpy()[:, 0] for task, y in outputs.items()}
     assert all(np.isfinite(y).all() for y in outputs.values())
     # Several numbers of one input are fields of their own.
-    for i in range(3):
-        drawn[f"together_{i}"] = [np.float32(v[i]) for v in drawn["together"]]
-    drawn.pop("together")
-    floats = {name for name, (dtype, *_) in FIELDS.items() if dtype == "float32"}
-    drawn = {name: [np.float32(v) for v in values] if name in floats else values for name, values in drawn.items()}
-    records.write(path / "rows.csv", drawn, outputs)
+    together = drawn.pop("together")
+    drawn |= {f"together_{i}": [v[i] for v in together] for i in range(3)}
+    floats = {name for name, (dtype, *_) in fields.items() if dtype == "float32"}
+    is_float = lambda name: name.startswith("together") or name in floats
+    drawn = {name: [np.float32(v) for v in values] if is_float(name) else values for name, values in drawn.items()}
+    records.write(path / f"{name}.csv", drawn, outputs)
 
 
 if __name__ == "__main__":
-    main()
+    make("model", FIELDS, nested=False)
+    few = ["mask_adapted", "masked_int", "buckets", "together", "history", "hash_salt"]
+    make("nested", {name: FIELDS[name] for name in few}, nested=True)

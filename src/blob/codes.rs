@@ -193,6 +193,66 @@ codes! {
     InputKind {
         /// f32 features (in an integer model with a scale and an offset each, before the weights).
         Raw = 0, "raw";
+        /// A record of fields, which the features of section `Features` make into the vector.
+        Record = 1, "record";
+    }
+}
+
+codes! {
+    /// What a field of a record is.
+    Given {
+        /// A number, NaN where it is missing.
+        F32 = 0, "f32";
+        /// An integer.
+        I32 = 1, "i32";
+        /// An id, or the number of a variant.
+        U32 = 2, "u32";
+        /// Text: bytes, compared as they are.
+        Text = 3, "text";
+    }
+}
+
+codes! {
+    /// How a field becomes a code, from 0.
+    CoderKind {
+        /// Not at all: it stays a number.
+        Number = 0, "number";
+        /// The number is the code.
+        Direct = 1, "direct";
+        /// The place among sorted keys.
+        Sorted = 2, "sorted";
+        /// The place of the text's hash among sorted hashes.
+        Texts = 3, "texts";
+        /// The same, with the text compared too.
+        Exact = 4, "exact";
+        /// How many bounds are not above the number.
+        Buckets = 5, "buckets";
+        /// FarmHash's Fingerprint64, modulo the entries.
+        Farm = 6, "farm";
+        /// SipHash-2-4 with a stored key, modulo the entries.
+        Sip = 7, "sip";
+        /// The size of MurmurHash3 (32 bits, seed 0), modulo the entries.
+        Murmur = 8, "murmur";
+    }
+}
+
+codes! {
+    /// What a feature makes of a field.
+    Makes {
+        /// The number itself.
+        Number = 0, "number";
+        /// The code as an element, for layers of kind `Hot`; of a list one element an item.
+        Slot = 1, "slot";
+        /// The code's row.
+        Row = 2, "row";
+        /// The sum of the rows of a list.
+        Sum = 3, "sum";
+        /// The mean of the rows of a list.
+        Mean = 4, "mean";
+        /// The largest of each element of the rows of a list.
+        Max = 5, "max";
+        /// The rows of a list side by side.
+        Rows = 6, "rows";
     }
 }
 
@@ -200,6 +260,8 @@ codes! {
     /// The tag of a section of the header. A reader skips even tags that it does not know and
     /// refuses odd ones.
     SectionTag {
+        /// The records of a front end's features.
+        Features = 1, "features";
         /// Model name (str) and version (u32).
         Identity = 2, "identity";
         /// The program that wrote the blob (str).
@@ -212,6 +274,10 @@ codes! {
         Temperature = 10, "temperature";
         /// What the conversion assumed and nobody compared.
         Assumed = 12, "assumed";
+        /// The texts of a front end's fields, in the order of their codes.
+        Vocabulary = 14, "vocabulary";
+        /// How the trained model's vector with one-hot columns becomes numbers and codes.
+        Vector = 16, "vector";
     }
 }
 

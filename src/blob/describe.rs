@@ -2,8 +2,8 @@
 
 use super::record::width;
 use super::{
-    Blob, InputRecord, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord, OutputKind,
-    TaskRecord, TaskShape,
+    Blob, FeatureRecord, InputRecord, LayerRecord, LoadError, NodeName, NodeOp, NodeRecord,
+    OutputKind, TaskRecord, TaskShape,
 };
 use zerocopy::IntoBytes;
 
@@ -281,6 +281,84 @@ impl<'a> Check<'a> {
 /// Where a node record has its widths. A layer of another shape explains more than they
 /// do, so it speaks first.
 const WIDTHS: u32 = 8;
+
+/// Compares the features of a type's front end with those of a blob, one at a time.
+#[derive(Debug)]
+pub struct FeatureCheck<'a> {
+    features: &'a [FeatureRecord],
+    feature: u32,
+    field: u32,
+    flags: u8,
+    error: Option<LoadError>,
+}
+
+impl FeatureCheck<'_> {
+    /// Returns the number of the feature that is compared next.
+    #[must_use]
+    pub const fn next_feature(&self) -> u8 {
+        self.feature as u8
+    }
+
+    /// Compares the next feature, which reads the next field: `want`, a constant of the type, and the
+    /// number of the feature whose coder and rows it reads.
+    #[inline(never)]
+    pub fn field(&mut self, want: &FeatureRecord, table: u8) {
+        let feature = self.feature;
+        let want = FeatureRecord {
+            flags: want.flags | self.flags,
+            field: self.field as u8,
+            table,
+            ..*want
+        };
+        self.feature = feature.wrapping_add(1);
+        self.field = self.field.wrapping_add(1);
+        let Some((found, rest)) = self.features.split_first() else {
+            return;
+        };
+        self.features = rest;
+        let (want, _) = want.as_bytes().as_chunks::<4>();
+        let (found, _) = found.as_bytes().as_chunks::<4>();
+        for (offset, (want, found)) in (0u32..).step_by(4).zip(want.iter().zip(found)) {
+            if want != found && self.error.is_none() {
+                self.error = Some(LoadError::Feature {
+                    feature,
+                    offset,
+                    expected: u32::from_le_bytes(*want),
+                    found: u32::from_le_bytes(*found),
+                });
+            }
+        }
+    }
+
+    /// Says that the fields from here on are the candidate's.
+    pub const fn candidate(&mut self) {
+        self.flags = FeatureRecord::CANDIDATE;
+    }
+}
+
+/// Compares a blob's front end with that of a type.
+#[inline(never)]
+pub(crate) fn compare_features(
+    blob: &Blob<'_>,
+    describe: fn(&mut FeatureCheck<'_>),
+) -> Result<(), LoadError> {
+    let features = blob.features();
+    let mut check = FeatureCheck {
+        features,
+        feature: 0,
+        field: 0,
+        flags: 0,
+        error: None,
+    };
+    describe(&mut check);
+    let (expected, found) = (check.feature, features.len() as u32);
+    match check.error {
+        // Where the counts differ, they explain that others stand in their place.
+        _ if expected != found => Err(LoadError::Features { expected, found }),
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
 
 /// Compares a blob with a type that describes itself by `describe` and has `size` bytes of weights.
 #[inline(never)]

@@ -6,7 +6,7 @@ use core::fmt;
 /// The name of a node's first field, which gets a message of its own.
 const WHAT: &str = "what it does";
 
-/// The first field that differs within one word of a node record.
+/// The first field that differs within one word of a record.
 struct Field {
     name: &'static str,
     expected: u32,
@@ -15,7 +15,7 @@ struct Field {
 
 impl Field {
     fn of(offset: u32, expected: u32, found: u32) -> Self {
-        let fields: &[(&str, u32, u32)] = match offset {
+        let fields: &[(&'static str, u32, u32)] = match offset {
             0 => &[
                 (WHAT, 0, 8),
                 ("k", 8, 8),
@@ -30,6 +30,27 @@ impl Field {
             8 => &[("width read", 0, 16), ("width made", 16, 16)],
             _ => &[("experts seen", 0, 32)],
         };
+        Self::first(fields, expected, found)
+    }
+
+    fn of_feature(offset: u32, expected: u32, found: u32) -> Self {
+        let fields: &[(&'static str, u32, u32)] = match offset {
+            0 => &[
+                ("what is given", 0, 8),
+                ("coder", 8, 8),
+                ("what it makes", 16, 8),
+                ("precision", 24, 8),
+            ],
+            4 => &[("width", 0, 16), ("items", 16, 8), ("flags", 24, 8)],
+            8 => &[("field", 0, 8), ("table", 8, 8), ("reserved bytes", 16, 16)],
+            12 => &[("entries", 0, 32)],
+            16 => &[("rows", 0, 32)],
+            _ => &[("bytes of text", 0, 32)],
+        };
+        Self::first(fields, expected, found)
+    }
+
+    fn first(fields: &[(&'static str, u32, u32)], expected: u32, found: u32) -> Self {
         let cut = |word: u32, at: u32, bits: u32| (word >> at) & (u32::MAX >> (32 - bits));
         let mut all = fields.iter().map(|&(name, at, bits)| Self {
             name,
@@ -180,6 +201,24 @@ pub enum LoadError {
         /// The task in the blob.
         found: TaskShape,
     },
+    /// A feature of the blob's front end is another one than that of the type in its place.
+    Feature {
+        /// Which feature, from 0.
+        feature: u32,
+        /// The first word of its record that differs, by its offset: see `docs/format.md`.
+        offset: u32,
+        /// That word in the type.
+        expected: u32,
+        /// That word in the blob.
+        found: u32,
+    },
+    /// The blob's front end has more or fewer features than the type's.
+    Features {
+        /// Features of the type.
+        expected: u32,
+        /// Features of the blob.
+        found: u32,
+    },
     /// The weights in the blob have another length than the layers need.
     Weights {
         /// Bytes that the layers need.
@@ -218,6 +257,8 @@ impl LoadError {
             Self::Packing { .. } => 0x34,
             Self::Task { .. } => 0x35,
             Self::Tasks { .. } => 0x36,
+            Self::Feature { .. } => 0x37,
+            Self::Features { .. } => 0x38,
         }
     }
 
@@ -373,6 +414,22 @@ impl fmt::Display for LoadError {
             } => {
                 write!(f, "task {task}: ")?;
                 tasks(f, expected, found)
+            }
+            Self::Feature {
+                feature,
+                offset,
+                expected,
+                found,
+            } => {
+                let field = Field::of_feature(offset, expected, found);
+                let (name, expected, found) = (field.name, field.expected, field.found);
+                write!(
+                    f,
+                    "feature {feature}, {name}: {found} in the blob, {expected} in the type"
+                )
+            }
+            Self::Features { expected, found } => {
+                write!(f, "{found} features in the blob, {expected} in the type")
             }
             Self::Weights { expected, found } => {
                 write!(f, "{found} bytes of weights in the blob, {expected} needed")

@@ -9,6 +9,7 @@ mod codes;
 mod crc32;
 mod describe;
 mod error;
+mod feature;
 mod node;
 mod parts;
 mod reader;
@@ -17,13 +18,14 @@ mod rules;
 mod self_test;
 
 pub use codes::{
-    ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind,
-    SectionTag,
+    ActivationKind, CoderKind, Given, InputKind, LayerKind, Makes, NodeOp, OutputKind, PackingKind,
+    PrecisionKind, SectionTag,
 };
 pub use crc32::{Crc32, crc32};
-pub(crate) use describe::compare;
-pub use describe::{Check, NodeInfo};
+pub use describe::{Check, FeatureCheck, NodeInfo};
+pub(crate) use describe::{compare, compare_features};
 pub use error::LoadError;
+pub use feature::{FeatureBytes, FeatureRecord};
 pub use node::{Node, Nodes};
 pub use parts::{NodeName, Shape, TaskShape};
 pub use reader::Names;
@@ -34,6 +36,7 @@ pub(crate) use self_test::Compare;
 pub use self_test::{SelfTest, SelfTestError, SelfTestRow};
 
 use reader::{Malformed, Reader};
+use zerocopy::FromBytes;
 
 /// The first four bytes of every blob, as a little-endian number.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MMOE");
@@ -205,7 +208,7 @@ impl<'a> Blob<'a> {
                 return Err(LoadError::Header);
             };
             r.bytes()?;
-            if tag & 1 != 0 {
+            if tag & 1 != 0 && tag != SectionTag::Features.code() {
                 return Err(LoadError::Section {
                     tag: u32::from(tag),
                 });
@@ -227,8 +230,8 @@ impl<'a> Blob<'a> {
         })
     }
 
-    /// Returns how many features the model takes, or 0 where its inputs are of a kind that this crate
-    /// does not know.
+    /// Returns how many elements the trunk's input has, which are the features of a model without a
+    /// front end; or 0 where its inputs are of a kind that this crate does not know.
     #[must_use]
     pub fn input_count(&self) -> u32 {
         match self.inputs {
@@ -251,11 +254,36 @@ impl<'a> Blob<'a> {
         self.layers.iter().any(LayerRecord::is_integer)
     }
 
-    /// Returns how many bytes of weights lie before those of the first layer: a scale and an offset
-    /// per feature in integer models, nothing in float models.
+    /// Returns whether the model takes a record of fields, which its front end makes into the vector.
+    #[must_use]
+    pub fn takes_record(&self) -> bool {
+        matches!(self.inputs, [i] if i.kind() == Some(InputKind::Record))
+    }
+
+    /// Returns the features of the front end; none where the model takes plain numbers.
+    #[must_use]
+    pub fn features(&self) -> &'a [FeatureRecord] {
+        let section = self
+            .section(SectionTag::Features)
+            .filter(|_| self.takes_record());
+        section.map_or(&[], |bytes| {
+            <[FeatureRecord]>::ref_from_bytes(bytes).unwrap_or(&[])
+        })
+    }
+
+    /// Returns how many bytes of weights lie before those of the first layer: those of the front end
+    /// where there is one; else a scale and an offset per feature in integer models, and nothing in
+    /// float models.
     #[must_use]
     pub fn input_bytes(&self) -> usize {
-        if self.is_integer() {
+        if self.takes_record() {
+            let integer = self.is_integer();
+            let features = self.features().iter().enumerate();
+            features.fold(0, |sum: usize, (at, f)| {
+                let bytes = f.bytes(at, integer).and_then(|b| b.total());
+                sum.saturating_add(bytes.unwrap_or(0))
+            })
+        } else if self.is_integer() {
             (self.input_count() as usize).saturating_mul(8)
         } else {
             0
@@ -298,8 +326,8 @@ impl<'a> Blob<'a> {
     /// matrices and those of mixing.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        let layers = self.layers.iter().map(LayerRecord::macs).sum::<u64>();
-        layers + self.nodes.iter().map(NodeRecord::mixing_macs).sum::<u64>()
+        let nodes = self.nodes_with_layers();
+        nodes.map(|n| n.macs() + n.record.mixing_macs()).sum()
     }
 
     /// Returns the names of the tasks, in order.

@@ -11,7 +11,7 @@ use crate::kernel::CurveTable;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// One input of the model, 8 bytes. There is exactly one today, of kind [`InputKind::Raw`].
+/// One input of the model, 8 bytes. There is exactly one today.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -23,7 +23,7 @@ pub struct InputRecord {
     pub flags: u8,
     /// Zero.
     pub reserved: U16,
-    /// How many features.
+    /// How many elements the trunk reads.
     pub count: U32,
 }
 
@@ -105,6 +105,14 @@ impl InputRecord {
             reserved: U16::new(0),
             count: U32::new(count as u32),
         }
+    }
+
+    /// Creates the record of a front end that makes `count` elements.
+    #[must_use]
+    pub const fn record(count: usize) -> Self {
+        let mut record = Self::raw(count);
+        record.kind = InputKind::Record.code();
+        record
     }
 
     /// Returns what the model reads, or `None` for a kind or flags that this version does not know.

@@ -4,15 +4,17 @@
 //! the records, so everything that it relies on is checked here, once. After that no index is out of
 //! range and no sum overflows, whatever bytes the file had.
 
-use super::{Blob, LayerKind, LoadError, MAX_TASKS, NodeOp, NodeRecord, OutputKind};
+use super::{Blob, FeatureRecord, LayerKind, LoadError, MAX_TASKS, NodeOp, NodeRecord, OutputKind};
 
 /// What the records of a valid blob add up to: the numbers from which a reader sizes its buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Summary {
-    /// How many features the model takes.
+    /// How many elements the trunk's input has: the features of a model without a front end.
     pub inputs: usize,
+    /// How many fields a record has; 0 where the model has no front end.
+    pub fields: usize,
     /// How many numbers all tasks have together.
     pub outputs: usize,
     /// Whether activations are int16.
@@ -130,8 +132,10 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
         return Err(record(blob.tasks.len(), 14));
     }
     let integer = blob.is_integer();
+    let fields = features(blob, inputs, integer)?;
     let mut sum = Summary {
         inputs,
+        fields,
         outputs: 0,
         integer,
         gate_weights: 0,
@@ -239,6 +243,51 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
         });
     }
     Ok(sum)
+}
+
+/// The rules of the front end: 16 the section, 18 each record, 19 what it reads of others, 20 all
+/// together. Returns how many fields a record has.
+fn features(blob: &Blob<'_>, inputs: usize, integer: bool) -> Result<usize, LoadError> {
+    if !blob.takes_record() {
+        return Ok(0);
+    }
+    let all = blob.features();
+    if !(1..=255).contains(&all.len()) {
+        return Err(record(all.len(), 16));
+    }
+    let (mut fields, mut elements, mut bytes) = (0, 0usize, 0usize);
+    let mut candidates = false;
+    for (at, f) in all.iter().enumerate() {
+        let size = f.bytes(at, integer).and_then(|b| b.total());
+        let Some(more) = size.and_then(|b| bytes.checked_add(b)) else {
+            return Err(record(at, 18));
+        };
+        bytes = more;
+        let (field, table) = (usize::from(f.field), usize::from(f.table));
+        let earlier = all.get(..at).unwrap_or(&[]);
+        // A field that is read again is the same field.
+        let known = earlier.iter().find(|e| e.field == f.field);
+        let fits = match known {
+            Some(e) => e.reads_alike(f),
+            None => field == fields,
+        };
+        let owner = earlier.get(table);
+        let shares = !f.shares(at) || owner.is_some_and(|owner| f.may_share(owner, table));
+        if !fits || !shares {
+            return Err(record(at, 19));
+        }
+        fields = fields.max(field + 1);
+        elements = elements.saturating_add(usize::from(f.width.get()));
+        let candidate = f.has(FeatureRecord::CANDIDATE);
+        if candidates && !candidate {
+            return Err(record(at, 20));
+        }
+        candidates |= candidate;
+    }
+    if elements != inputs {
+        return Err(record(all.len(), 20));
+    }
+    Ok(fields)
 }
 
 /// Every tower has exactly one task, in order; products come after their factors and last. Returns

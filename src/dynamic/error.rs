@@ -43,6 +43,21 @@ pub enum RunError {
     /// Integers were given to a float model, or an operation of float models was asked of an integer
     /// model.
     Element,
+    /// A field of the record is of another kind than the model takes, or it is missing and the model
+    /// does not know what that means.
+    Value {
+        /// Which field, from 0.
+        field: u32,
+    },
+    /// The record has another number of fields than the model takes.
+    Fields {
+        /// Fields of the model; 0 where it takes plain numbers.
+        expected: u32,
+        /// Fields given.
+        found: u32,
+    },
+    /// The model takes a record of fields, and plain numbers were given.
+    Record,
 }
 
 impl RunError {
@@ -55,6 +70,9 @@ impl RunError {
             Self::Scratch { .. } => 0x52,
             Self::Node => 0x53,
             Self::Element => 0x54,
+            Self::Value { .. } => 0x55,
+            Self::Fields { .. } => 0x56,
+            Self::Record => 0x57,
         }
     }
 }
@@ -73,6 +91,19 @@ impl fmt::Display for RunError {
             }
             Self::Node => f.write_str("no such expert or gate, or it does not read the input"),
             Self::Element => f.write_str("a float model takes f32, an integer model int16"),
+            Self::Value { field } => write!(
+                f,
+                "field {field} is of another kind than the model takes, or may not be missing"
+            ),
+            Self::Fields { expected, found } => {
+                write!(
+                    f,
+                    "a record of {found} fields given, the model takes {expected}"
+                )
+            }
+            Self::Record => {
+                f.write_str("the model takes a record of fields: call `predict_record`")
+            }
         }
     }
 }

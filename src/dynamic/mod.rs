@@ -2,10 +2,12 @@
 
 mod element;
 mod error;
+mod front;
 mod level;
 mod scratch;
 
 use crate::blob::{ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, OutputKind, SelfTestError, Summary};
+use crate::bytes::Pod;
 use crate::kernel::{InputCounts, InputScale};
 use crate::level::{ExpertFilter, Request, SkipBelow, TaskMask};
 use crate::math::{Libm, Math};
@@ -13,6 +15,7 @@ use crate::model::Run;
 use crate::number::read;
 use element::Erased;
 pub use error::RunError;
+pub use front::Value;
 use level::run;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -127,7 +130,15 @@ impl<'a> Dynamic<'a> {
         &self.blob
     }
 
-    /// Returns how many features it takes.
+    /// Returns how many fields a record has that [`predict_record`](Self::predict_record) takes; 0 where
+    /// the model takes plain numbers.
+    #[must_use]
+    pub const fn fields(&self) -> usize {
+        self.summary.fields
+    }
+
+    /// Returns how many features it takes; of a model that takes records, how many elements its front end
+    /// makes.
     #[must_use]
     pub const fn inputs(&self) -> usize {
         self.summary.inputs
@@ -267,6 +278,9 @@ impl<'a> Dynamic<'a> {
         y: &mut [f32],
     ) -> Result<Run, RunError> {
         let y = self.room(y)?;
+        if self.blob.takes_record() {
+            return Err(RunError::Record);
+        }
         // The raw outputs pass through the words of `y`: asked-for tasks are converted, others keep
         // their value.
         let words: &mut [u32] =
@@ -278,7 +292,7 @@ impl<'a> Dynamic<'a> {
             Run { experts, input }
         } else {
             self.check_inputs(x.len())?;
-            let (_, rest) = self.input_buffer(scratch)?;
+            let (_, rest) = self.input_buffer::<f32>(scratch)?;
             let experts = self.run::<f32, M, F>(x, request, rest, words)?;
             Run {
                 experts,
@@ -324,7 +338,7 @@ impl<'a> Dynamic<'a> {
         }
         self.check_inputs(x.len())?;
         let raw = self.room(raw)?;
-        let (_, rest) = self.input_buffer(scratch)?;
+        let (_, rest) = self.input_buffer::<i16>(scratch)?;
         Ok(Run {
             experts: self.run::<i16, Libm, _>(x, Request::tasks(TaskMask::ALL), rest, raw)?,
             input: InputCounts::default(),
@@ -352,6 +366,9 @@ impl<'a> Dynamic<'a> {
         self.check_inputs(q.len())?;
         if !self.summary.integer {
             return Err(RunError::Element);
+        }
+        if self.blob.takes_record() {
+            return Err(RunError::Record);
         }
         let Ok((scales, _)) =
             <[InputScale]>::ref_from_prefix_with_elems(self.blob.weights, self.summary.inputs)
@@ -454,7 +471,7 @@ impl<'a> Dynamic<'a> {
             return Err(RunError::Element);
         }
         self.check_inputs(x.len())?;
-        let (_, rest) = self.input_buffer(scratch)?;
+        let (_, rest) = self.input_buffer::<f32>(scratch)?;
         let layout = scratch::layout(&self.blob, &self.summary);
         level::expert::<f32>(&self.blob, &layout, node, x, rest, y)
     }
@@ -478,11 +495,11 @@ impl<'a> Dynamic<'a> {
         })
     }
 
-    /// The scratch's part for quantized features, and the rest.
-    fn input_buffer<'s>(
+    /// The scratch's part for quantized features or for what a front end makes, and the rest.
+    fn input_buffer<'s, A: Pod>(
         &self,
         scratch: &'s mut [u32],
-    ) -> Result<(&'s mut [i16], &'s mut [u32]), RunError> {
+    ) -> Result<(&'s mut [A], &'s mut [u32]), RunError> {
         let short = RunError::Scratch {
             expected: self.scratch_words() as u32,
             found: scratch.len() as u32,

@@ -46,8 +46,8 @@ impl Part {
 /// The buffers in their order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// The features of an integer model as int16. They come first and are cut off separately, since
-    /// the walk reads them while it writes to all other buffers.
+    /// The features of an integer model as int16, or what a front end makes. They come first and are cut
+    /// off separately, since the walk reads them while it writes to all other buffers.
     input: Part,
     /// An [`At`] for each node.
     table: Part,
@@ -68,7 +68,11 @@ impl Layout {
     /// The layout for a model of element type `A`.
     const fn new<A: Erased>(s: &Summary, nodes: usize) -> Self {
         Self {
-            input: Part::of::<A>(if s.integer { s.inputs } else { 0 }),
+            input: Part::of::<A>(if s.integer || s.fields > 0 {
+                s.inputs
+            } else {
+                0
+            }),
             table: Part::of::<At>(nodes),
             gate_weights: Part::of::<A::Gate>(s.gate_weights),
             streams: [Part::of::<A>(s.streams); 2],
@@ -153,11 +157,11 @@ impl<'s, A: Erased> Buffers<'s, A> {
     }
 }
 
-/// The features' buffer (empty in float models), and the rest.
-pub(super) fn split_input<'s>(
+/// The features' buffer (empty in float models without a front end), and the rest.
+pub(super) fn split_input<'s, A: Pod>(
     layout: &Layout,
     mut scratch: &'s mut [u32],
-) -> Option<(&'s mut [i16], &'s mut [u32])> {
+) -> Option<(&'s mut [A], &'s mut [u32])> {
     let input = layout.input.cut(&mut scratch)?;
     Some((input, scratch))
 }

@@ -16,6 +16,9 @@ mod order;
 pub mod portable;
 mod row;
 
+#[cfg(all(target_arch = "aarch64", not(target_os = "none")))]
+#[doc(hidden)]
+pub mod aarch64;
 #[cfg(mmoe_arm_dsp)]
 mod arm_dsp;
 #[cfg(mmoe_arm_mve)]
@@ -30,14 +33,21 @@ mod arm_vfp;
 mod fours;
 #[cfg(mmoe_rv32im)]
 mod rv32im;
-#[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
-#[allow(unsafe_code, reason = "vector instructions; every block has its proof")]
+#[cfg(all(
+    any(target_arch = "aarch64", target_arch = "x86_64"),
+    not(target_os = "none")
+))]
 mod tiles;
 #[cfg(all(target_arch = "x86_64", not(target_os = "none")))]
 #[doc(hidden)]
 pub mod x86_64;
 
 // A name that is imported by itself stands before one that comes with `portable::*`.
+#[cfg(mmoe_aarch64)]
+pub use aarch64::neon::{
+    dense_i8, dense_i8_quad, dense_rows_i8, dense_rows_i8_quad, gemm_f32, gemm_w8, gemv_f32,
+    gemv_w8, logits_i8, logits_i8_quad, logits_rows_i8, logits_rows_i8_quad,
+};
 #[cfg(mmoe_arm_dsp)]
 pub use arm_dsp::accumulate_active_i8_pairs;
 #[cfg(all(mmoe_arm_dsp, not(mmoe_arm_mve)))]
@@ -64,8 +74,8 @@ pub(crate) use hot::one_of;
 pub use order::{Order, pairs_high, pairs_index, panel_index, quad_biased};
 pub use portable::*;
 pub use row::{
-    Affine32, AffineRow, CURVE_KNOTS, CurveTable, Dice32, DiceRow, InputCounts, InputScale, Norm32,
-    NormEnergy, NormRows, Row, RowDice32, RowDiceQ, WideRow,
+    Affine32, AffineRow, CURVE_KNOTS, CurveTable, Dice32, DiceRow, InputCounts, InputScale,
+    IntScale, Norm32, NormEnergy, NormRows, Row, RowDice32, RowDiceQ, WideRow,
 };
 
 #[cfg(test)]

@@ -91,6 +91,20 @@ pub struct InputScale {
     pub scale: f32,
 }
 
+/// How an integer becomes an int16 (8 bytes): `(clamp(x − offset, ±65535)·mult + 2^(shift−1)) >> shift`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct IntScale {
+    /// Taken off first.
+    pub offset: i32,
+    /// Integer steps per unit, times 2^shift.
+    pub mult: i16,
+    /// 1 to 30.
+    pub shift: u8,
+    /// Zero.
+    pub zero: u8,
+}
+
 /// What [`quantize_f32`](crate::kernel::quantize_f32) had to force into range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -99,6 +113,17 @@ pub struct InputCounts {
     pub nan: u32,
     /// Features beyond ±32767 steps, which became ±32767.
     pub saturated: u32,
+}
+
+impl InputCounts {
+    /// The sums of both.
+    #[must_use]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            nan: self.nan.wrapping_add(other.nan),
+            saturated: self.saturated.wrapping_add(other.saturated),
+        }
+    }
 }
 
 /// Values that a [`CurveTable`] stores: one for every 256th int16, one more for the end of the last

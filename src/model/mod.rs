@@ -111,6 +111,9 @@ where
         T: Towers<Act = A, In = L::Stream, Count = L::Count>,
     {
         blob::compare(blob, Self::describe::<A, I>, size_of::<Self>())?;
+        if S::RECORD {
+            blob::compare_features(blob, S::features)?;
+        }
         let weights = blob.weights;
         Self::try_ref_from_bytes(weights).map_err(|_| LoadError::Alignment {
             offset: weights.as_ptr() as usize as u32 & 63,
@@ -156,13 +159,13 @@ where
     /// assert!(rating.is_finite());
     /// # Ok::<(), mmoe::SelfTestError>(())
     /// ```
-    pub fn predict(&self, x: &S::From) -> T::Shown {
+    pub fn predict(&self, x: S::From<'_>) -> T::Shown {
         self.predict_with::<Libm>(x)
     }
 
     /// [`predict`](Self::predict) with another mathematics back end, such as
     /// [`Micromath`](crate::math::Micromath).
-    pub fn predict_with<M: Math>(&self, x: &S::From) -> T::Shown {
+    pub fn predict_with<M: Math>(&self, x: S::From<'_>) -> T::Shown {
         self.input.with(x, |q, _| {
             let mut raw = T::Out::new_zeroed();
             let mut weights = L::GateWeights::new_zeroed();
@@ -172,7 +175,7 @@ where
     }
 
     /// Computes all outputs for each row and writes them to the caller's memory, for as many rows
-    /// as the shorter of the two slices has. The bits are those of [`predict`](Self::predict).
+    /// as there are in the shorter of the two. The bits are those of [`predict`](Self::predict).
     ///
     /// ```
     #[doc = include_str!("../../docs/doctest-model.txt")]
@@ -182,10 +185,11 @@ where
     /// assert_eq!(outputs[1], model.predict(&rows[1]));
     /// # Ok::<(), mmoe::SelfTestError>(())
     /// ```
-    pub fn predict_batch<X>(&self, rows: &[X], outputs: &mut [T::Shown])
-    where
-        S: InputStage<From = X>,
-    {
+    pub fn predict_batch<'a>(
+        &self,
+        rows: impl IntoIterator<Item = S::From<'a>>,
+        outputs: &mut [T::Shown],
+    ) {
         // The rows of a block share each weight that is loaded. The block is as large as a limit on
         // its buffers lets it be; a microcontroller has no room for any.
         #[cfg(not(target_os = "none"))]
@@ -193,24 +197,23 @@ where
             const BLOCK: usize = 128 << 10;
             let row = const { Self::SCRATCH + size_of::<[A; I]>() };
             if row * 32 <= BLOCK {
-                return self.blocks::<X, 32>(rows, outputs);
+                return self.blocks::<_, 32>(rows.into_iter(), outputs);
             }
             if row * 8 <= BLOCK {
-                return self.blocks::<X, 8>(rows, outputs);
+                return self.blocks::<_, 8>(rows.into_iter(), outputs);
             }
         }
-        for (x, y) in rows.iter().zip(outputs) {
+        for (x, y) in rows.into_iter().zip(outputs) {
             *y = self.predict(x);
         }
     }
 
     /// A batch in blocks of `R` rows.
     #[cfg(not(target_os = "none"))]
-    fn blocks<X, const R: usize>(&self, rows: &[X], outputs: &mut [T::Shown])
+    fn blocks<'a, X, const R: usize>(&self, mut rows: X, outputs: &mut [T::Shown])
     where
-        S: InputStage<From = X>,
+        X: Iterator<Item = S::From<'a>>,
     {
-        let mut rows = rows.iter();
         let mut x = Word::<[[A; I]; R]>::new_zeroed();
         for outputs in outputs.chunks_mut(R) {
             let mut len = 0;
@@ -253,7 +256,7 @@ where
     /// }
     /// # Ok::<(), mmoe::SelfTestError>(())
     /// ```
-    pub fn predict_traced(&self, x: &S::From) -> Traced<T::Shown, L::GateWeights> {
+    pub fn predict_traced(&self, x: S::From<'_>) -> Traced<T::Shown, L::GateWeights> {
         self.traced(x, RunAll)
     }
 
@@ -271,13 +274,17 @@ where
     /// ```
     pub fn predict_skipping(
         &self,
-        x: &S::From,
+        x: S::From<'_>,
         skip: SkipBelow,
     ) -> Traced<T::Shown, L::GateWeights> {
         self.traced(x, skip)
     }
 
-    fn traced<F: ExpertFilter>(&self, x: &S::From, filter: F) -> Traced<T::Shown, L::GateWeights> {
+    fn traced<F: ExpertFilter>(
+        &self,
+        x: S::From<'_>,
+        filter: F,
+    ) -> Traced<T::Shown, L::GateWeights> {
         self.input.with(x, |q, input| {
             let (mut raw, mut gates) = (T::Out::new_zeroed(), L::GateWeights::new_zeroed());
             let request = Request {
@@ -309,7 +316,7 @@ where
     /// assert!(y.0.is_nan() && y.2.is_nan(), "the other outputs are left as they were");
     /// # Ok::<(), mmoe::SelfTestError>(())
     /// ```
-    pub fn predict_tasks(&self, x: &S::From, tasks: TaskMask, y: &mut T::Shown) -> Run {
+    pub fn predict_tasks(&self, x: S::From<'_>, tasks: TaskMask, y: &mut T::Shown) -> Run {
         self.input.with(x, |q, input| {
             let mut raw = T::Out::new_zeroed();
             let mut weights = L::GateWeights::new_zeroed();
@@ -351,7 +358,7 @@ where
 
     /// Converts features to the activations that [`predict_q`](Self::predict_q) takes, as the input
     /// stage does in every prediction. Returns how many were NaN or out of range.
-    pub fn quantize(&self, x: &S::From, q: &mut [A; I]) -> InputCounts {
+    pub fn quantize(&self, x: S::From<'_>, q: &mut [A; I]) -> InputCounts {
         self.input.with(x, |made, counts| {
             *q = *made;
             counts

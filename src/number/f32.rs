@@ -2,6 +2,7 @@
 
 use super::{Affine32, Element};
 use crate::blob::{ActivationKind, PrecisionKind};
+use crate::features::FloatRows;
 use crate::kernel::{self, Dice32, InputCounts, Norm32, NormKind, RowDice32};
 use crate::math::Math;
 
@@ -23,6 +24,8 @@ impl Element for f32 {
     const PRECISION: PrecisionKind = PrecisionKind::F32;
     const CONVERTS: bool = false;
     type Scales<const N: usize> = [f32; 0];
+    type IntScale = [f32; 0];
+    type Cells<'a> = FloatRows<'a>;
 
     fn from_code(code: u32) -> f32 {
         // Up to here every whole number is an f32.
@@ -51,10 +54,14 @@ impl Element for f32 {
     fn zero_is_zero<const N: usize>(_: &[f32; 0]) -> bool {
         true
     }
-    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) {
+    fn features<const N: usize>(_: &[f32; 0], _: usize, x: &[f32], y: &mut [f32]) -> InputCounts {
         for (y, x) in y.iter_mut().zip(x) {
             *y = *x;
         }
+        InputCounts::default()
+    }
+    fn from_int(_: &[f32; 0], x: i32) -> (f32, bool) {
+        (x as f32, false)
     }
 
     fn gate_softmax<M: Math>(z: &mut [f32], g: &mut [f32]) {

@@ -3,8 +3,10 @@
 use super::{Element, Q15, Q16, Q31};
 use crate::blob::{ActivationKind, PrecisionKind};
 use crate::bytes::Word;
+use crate::features::IntRows;
 use crate::kernel::{
-    self, AffineRow, CurveTable, DiceRow, InputCounts, InputScale, NormKind, NormRows, RowDiceQ,
+    self, AffineRow, CurveTable, DiceRow, InputCounts, InputScale, IntScale, NormKind, NormRows,
+    RowDiceQ,
 };
 use crate::math::Math;
 
@@ -26,6 +28,8 @@ impl Element for i16 {
     const PRECISION: PrecisionKind = PrecisionKind::I16;
     const CONVERTS: bool = true;
     type Scales<const N: usize> = [InputScale; N];
+    type IntScale = IntScale;
+    type Cells<'a> = IntRows<'a>;
 
     fn from_code(code: u32) -> i16 {
         if code < 0x7fff { code as i16 + 1 } else { 0 }
@@ -51,10 +55,16 @@ impl Element for i16 {
         // NaN, which only a hostile blob has, gives 0 too.
         scales.iter().all(|s| s.offset == 0.0)
     }
-    fn features<const N: usize>(scales: &[InputScale; N], start: usize, x: &[f32], y: &mut [i16]) {
-        if let Some(scales) = scales.get(start..) {
-            let _ = kernel::quantize_f32(x, scales, y);
-        }
+    fn features<const N: usize>(
+        scales: &[InputScale; N],
+        start: usize,
+        x: &[f32],
+        y: &mut [i16],
+    ) -> InputCounts {
+        kernel::quantize_f32(x, scales.get(start..).unwrap_or(&[]), y)
+    }
+    fn from_int(scale: &IntScale, x: i32) -> (i16, bool) {
+        kernel::quantize_i32(x, scale)
     }
 
     fn gate_softmax<M: Math>(z: &mut [Q16], g: &mut [Q15]) {

@@ -10,6 +10,7 @@ pub use fixed::{Q15, Q16, Q31};
 
 use crate::blob::{ActivationKind, PrecisionKind, SelfTestError};
 use crate::bytes::{Buffer, InPlace, Pod};
+use crate::features::Rows;
 use crate::kernel::{InputCounts, NormKind};
 use crate::math::Math;
 
@@ -47,6 +48,10 @@ pub trait Element: Pod + Default {
 
     /// What the input stage stores for `N` features: nothing, or a scale and an offset each.
     type Scales<const N: usize>: InPlace;
+    /// What a front end stores for an integer: nothing, or an offset, a multiplier and a shift.
+    type IntScale: InPlace;
+    /// The rows of an embedding table.
+    type Cells<'a>: Rows<Self>;
 
     /// Zero: the weight of an expert that the gate excludes.
     const NONE: Self::Gate;
@@ -76,7 +81,15 @@ pub trait Element: Pod + Default {
         f: impl FnOnce(&[Self; N], InputCounts) -> R,
     ) -> R;
     /// Writes the features `x`, of which the first is feature `start` of the model, as activations.
-    fn features<const N: usize>(scales: &Self::Scales<N>, start: usize, x: &[f32], y: &mut [Self]);
+    /// Returns how many were NaN or out of range (integers count them).
+    fn features<const N: usize>(
+        scales: &Self::Scales<N>,
+        start: usize,
+        x: &[f32],
+        y: &mut [Self],
+    ) -> InputCounts;
+    /// Converts an integer, and returns whether it was out of range.
+    fn from_int(scale: &Self::IntScale, x: i32) -> (Self, bool);
     /// Whether the feature 0 is the activation 0, in every column.
     fn zero_is_zero<const N: usize>(scales: &Self::Scales<N>) -> bool;
     /// Writes the `softmax` of gate logits. The logits are scratch afterwards.

@@ -2,6 +2,7 @@
 
 use super::{Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
+use crate::features::RowsF32;
 use crate::kernel::{self, ActiveColumns, HotInput};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -12,6 +13,7 @@ pub enum F32 {}
 impl Precision for F32 {
     type Act = f32;
     type Matrix<const IN: usize, const OUT: usize> = MatrixF32<IN, OUT>;
+    type Rows<const R: usize, const D: usize> = RowsF32<R, D>;
     type Wide = F32;
 }
 

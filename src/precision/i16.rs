@@ -2,6 +2,7 @@
 
 use super::{Matrix, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
+use crate::features::RowsI16;
 use crate::kernel::{self, ActiveColumns, HotInput, WideRow};
 use crate::number::Q16;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -14,6 +15,7 @@ pub enum I16 {}
 impl Precision for I16 {
     type Act = i16;
     type Matrix<const IN: usize, const OUT: usize> = MatrixI16<IN, OUT>;
+    type Rows<const R: usize, const D: usize> = RowsI16<R, D>;
     type Wide = I16;
 }
 

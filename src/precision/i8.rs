@@ -2,6 +2,7 @@
 
 use super::{I16, Matrix, Packing, Panels, Precision, floor};
 use crate::blob::{PackingKind, PrecisionKind};
+use crate::features::RowsI8;
 use crate::kernel::{self, ActiveColumns, HotInput, Row};
 use crate::number::Q16;
 use crate::rows;
@@ -17,6 +18,7 @@ pub struct I8<K = Panels>(PhantomData<K>);
 impl<K: Packing> Precision for I8<K> {
     type Act = i16;
     type Matrix<const IN: usize, const OUT: usize> = MatrixI8<IN, OUT, K>;
+    type Rows<const R: usize, const D: usize> = RowsI8<R, D>;
     type Wide = I16;
 }
 

@@ -34,6 +34,7 @@ pub use w8::{MatrixW8, W8};
 
 use crate::blob::{PackingKind, PrecisionKind};
 use crate::bytes::{InPlace, Pod};
+use crate::features::Table;
 use crate::kernel::{ActiveColumns, HotInput};
 use crate::number::Element;
 
@@ -85,6 +86,8 @@ pub trait Precision: 'static {
     type Act: Element;
     /// The weights of a layer from `IN` to `OUT` values.
     type Matrix<const IN: usize, const OUT: usize>: Matrix<Self::Act>;
+    /// The rows of an embedding table: `R` of `D` elements.
+    type Rows<const R: usize, const D: usize>: Table<Self::Act>;
     /// The precision of layers that need more: F32 for F32 and W8, I16 for I8 and I16.
     type Wide: Precision<Act = Self::Act>;
 }

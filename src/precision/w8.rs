@@ -2,6 +2,7 @@
 
 use super::{F32, Matrix, Precision};
 use crate::blob::{PackingKind, PrecisionKind};
+use crate::features::RowsW8;
 use crate::kernel::{self, ActiveColumns, HotInput};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -14,6 +15,7 @@ pub enum W8 {}
 impl Precision for W8 {
     type Act = f32;
     type Matrix<const IN: usize, const OUT: usize> = MatrixW8<IN, OUT>;
+    type Rows<const R: usize, const D: usize> = RowsW8<R, D>;
     type Wide = F32;
 }
 

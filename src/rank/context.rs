@@ -18,7 +18,8 @@ use zerocopy::FromZeros;
 /// The shared first `C` features of many inputs, taken in already.
 ///
 /// It holds the sums of the first layer of every expert and every gate over those features.
-/// [`Model::context`] creates one, and [`Model::predict_in`] completes it.
+/// [`Model::context`] creates one, and [`Model::predict_in`] completes it. For models that take records
+/// `C` is the width of the whole vector.
 #[derive(Debug)]
 pub struct Context<B: PrefixedParallel, G: PrefixedParallel, const C: usize> {
     experts: B::Partials,
@@ -111,6 +112,28 @@ where
     }
 }
 
+impl<B: PrefixedParallel, G: PrefixedParallel, const C: usize> Context<B, G, C> {
+    /// A context that has taken in nothing.
+    pub(super) fn empty() -> Self {
+        Self {
+            experts: B::Partials::new_zeroed(),
+            gates: G::Partials::new_zeroed(),
+        }
+    }
+}
+
+impl<A, B, G, const C: usize> Context<B, G, C>
+where
+    B: PrefixedParallel<Act = A>,
+    G: PrefixedParallel<Act = A>,
+{
+    /// Takes in the first elements of the trunk's input.
+    pub(super) fn begin(&mut self, level: &MmoeLevel<B, G>, x: &[A]) {
+        level.experts.begin(x, &mut self.experts);
+        level.gates.begin(x, &mut self.gates);
+    }
+}
+
 impl<A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
     Model<Raw<[A; I]>, MmoeLevel<B, G>, T>
 where
@@ -140,19 +163,15 @@ where
     pub fn context<const C: usize>(&self, x: &[f32; C]) -> Context<B, G, C> {
         const { assert!(C <= I, "context: more features than the model has") };
         let mut q = Word::<[A; C]>::new_zeroed();
-        A::features::<I>(&self.input.scales, 0, x, &mut *q);
+        let _ = A::features::<I>(&self.input.scales, 0, x, &mut *q);
         self.context_q(&q)
     }
 
     /// Does what [`context`](Self::context) does, from activations. In an integer model no float
     /// instruction runs.
     pub fn context_q<const C: usize>(&self, x: &[A; C]) -> Context<B, G, C> {
-        let mut context = Context {
-            experts: B::Partials::new_zeroed(),
-            gates: G::Partials::new_zeroed(),
-        };
-        self.trunk.experts.begin(x, &mut context.experts);
-        self.trunk.gates.begin(x, &mut context.gates);
+        let mut context = Context::empty();
+        context.begin(&self.trunk, x);
         context
     }
 
@@ -166,7 +185,7 @@ where
         rest: &[f32; R],
     ) -> T::Shown {
         let mut q = Word::<[A; R]>::new_zeroed();
-        A::features::<I>(&self.input.scales, C, rest, &mut *q);
+        let _ = A::features::<I>(&self.input.scales, C, rest, &mut *q);
         self.towers.show(&self.predict_q_in(context, &q))
     }
 
@@ -184,7 +203,16 @@ where
         };
         self.resumed(context, Rest::From(C, rest))
     }
+}
 
+impl<S, A: Element, B, G, T, const I: usize, const H: usize, const N: usize, const K: usize>
+    Model<S, MmoeLevel<B, G>, T>
+where
+    B: PrefixedParallel<Act = A, In = [A; I], Out = [A; H], Count = [(); N]>,
+    G: PrefixedParallel<Act = A, In = [A; I], Out = [A::Gate; N], Count = [(); K]>,
+    T: Towers<Act = A, In = [A; H], Count = [(); K]>,
+    MmoeLevel<B, G>: InPlace,
+{
     /// The prediction, from what is known in the context and the rest.
     pub(super) fn resumed<const C: usize>(
         &self,

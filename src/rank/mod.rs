@@ -1,6 +1,7 @@
 //! Ranking: finding the best of many candidates that share a part of their input, in fixed memory.
 
 mod context;
+mod records;
 mod sparse;
 
 pub use context::Context;

@@ -63,6 +63,16 @@ const ERRORS: &[LoadError] = &[
         expected: 0,
         found: 0,
     },
+    LoadError::Feature {
+        feature: 0,
+        offset: 0,
+        expected: 0,
+        found: 0,
+    },
+    LoadError::Features {
+        expected: 0,
+        found: 0,
+    },
 ];
 
 /// The rows of the table under a heading: their cells.
@@ -105,6 +115,12 @@ const RUN_ERRORS: &[RunError] = &[
     },
     RunError::Node,
     RunError::Element,
+    RunError::Value { field: 0 },
+    RunError::Fields {
+        expected: 0,
+        found: 0,
+    },
+    RunError::Record,
 ];
 
 /// A table of error codes against the errors, and those against the source that gives them codes.
@@ -224,6 +240,9 @@ fn every_code_is_in_its_table() {
         "Codes of packings": PackingKind;
         "Codes of outputs": OutputKind;
         "Codes of inputs": InputKind;
+        "Codes of fields": Given;
+        "Codes of coders": CoderKind;
+        "Codes of elements": Makes;
         "Sections": SectionTag;
     }
 }

@@ -86,7 +86,7 @@ fn another_shape_is_named_with_both_shapes() {
 
 #[test]
 fn another_precision_or_packing_is_named() {
-    let [f32s, w8, panels, quads, _] = subjects().map(|(_, blob, _)| blob);
+    let [f32s, w8, panels, quads, ..] = subjects().map(|(_, blob, _)| blob);
     let first = |precision| dense(precision, 5, 6);
     let differs = |expected, found| LoadError::Layer {
         node: EXPERT,
@@ -264,7 +264,8 @@ fn zero_dimensions_are_refused() {
         (|h| h.layers[0].outputs = 0, 9),
         (|h| h.nodes[0].outputs = 0, 12),
     ];
-    for (_, blob, load) in subjects() {
+    // Where a node begins with codes, its first record may well have no outputs.
+    for (_, blob, load) in subjects().into_iter().take(5) {
         for (edit, rule) in edits {
             let changed = edited(&blob, edit, None);
             assert!(load(&changed).is_err());
@@ -306,7 +307,8 @@ fn sizes_that_overflow_are_refused() {
         lists.splice(14..15, [0xff, 0xff, 0xff, 0xff, 0x0f]);
         file::seal(&mut lists);
         assert_eq!(both(&BlobBytes::new(&lists), load), LoadError::Header);
-        let names = 14 + 1 + 8 + 1 + 6 * 16 + 1 + 10 * 8 + 1 + 16;
+        let records = mmoe::Blob::open(&blob).unwrap().layers.len();
+        let names = 14 + 1 + 8 + 1 + 6 * 16 + 1 + records * 8 + 1 + 16;
         assert_eq!(blob[names], 2, "two task names");
         for huge in [
             [0xff, 0xff, 0xff, 0xff, 0x0f].as_slice(),
@@ -376,7 +378,7 @@ fn sections_of_even_tags_are_skipped_and_odd_ones_refused() {
 #[test]
 fn an_input_of_an_unknown_kind_is_refused_by_types_too() {
     let edits: [Edit; 4] = [
-        |h| h.inputs[0].kind = 1,
+        |h| h.inputs[0].kind = 2,
         |h| h.inputs[0].flags = 1,
         |h| h.inputs[0].reserved = 1,
         |h| h.inputs.push(h.inputs[0].clone()),

@@ -2,18 +2,21 @@
 
 mod damage;
 mod documented;
+mod front;
 mod hostile;
 mod rules;
 
 use mmoe::blob::Blob;
 use mmoe::{
-    Binary, Dense, Dynamic, F32, Gate, Head, I8, LoadError, Mmoe, Regression, Seq, SkipBelow,
-    TaskMask, W8,
+    Binary, Dense, Dynamic, F32, Gate, Head, Hot, I8, LoadError, Logits, Mmoe, Regression, Seq,
+    SkipBelow, TaskMask, W8,
+    gate::SoftmaxGate,
     precision::{Packing, Pairs, Precision, Quad},
 };
 use mmoe_tools::blob::encode;
-use mmoe_tools::convert;
+use mmoe_tools::convert::{self, Conversion};
 use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::graph::{GateKind, Input, Output};
 use testkit::graphs as seeded;
 use testkit::{Rng, integer};
 
@@ -23,8 +26,45 @@ type Pair<P> = mmoe::parallel::List2<Binary<Tower<P>>, Regression<Tower<P>>>;
 /// The type of [`seeded::small`].
 type Small<P> = Mmoe<[Expert<P>; 2], [Gate<5, 2, P>; 2], Pair<P>>;
 
-/// Blobs of [`seeded::small`], each with what loads it and runs it.
-fn subjects() -> [(&'static str, BlobBytes, Load); 5] {
+/// The same on two numbers and three codes, for 11 columns.
+type HotExpert<P> = Seq<Hot<5, 2, Dense<11, 6, P>>, Dense<6, 3, P>>;
+type HotSmall<P> = Mmoe<[HotExpert<P>; 2], [SoftmaxGate<Hot<5, 2, Logits<11, 2, P>>>; 2], Pair<P>>;
+
+/// A blob of [`HotSmall`].
+fn hot(precision: convert::Precision, packing: encode::Packing) -> BlobBytes {
+    let r = &mut Rng::new(2);
+    let nodes = vec![
+        seeded::expert(r, 0, &[11, 6, 3]),
+        seeded::expert(r, 0, &[11, 6, 3]),
+        seeded::gate(r, GateKind::Softmax, 0, 11, vec![1, 2], 3),
+        seeded::gate(r, GateKind::Softmax, 0, 11, vec![1, 2], 3),
+        seeded::tower(r, 3, &[3, 4, 1]),
+        seeded::tower(r, 4, &[3, 4, 1]),
+    ];
+    let outputs = [Output::Sigmoid { value: 5 }, Output::Linear { value: 6 }];
+    let mut graph = seeded::graph(11, nodes, &outputs);
+    graph.inputs = vec![
+        Input {
+            min: Some(-2.0),
+            max: Some(2.0),
+            ..Input::new("x", 2)
+        },
+        Input::one_hot("a", 4),
+        Input::one_hot("b", 2),
+        Input::one_hot("c", 3),
+    ];
+    let conversion = Conversion {
+        packing,
+        max_loss: Some(1.0),
+        ..Conversion::new(precision)
+    };
+    conversion.run(&graph).unwrap().bytes()
+}
+
+/// Blobs of [`seeded::small`] and of its like on codes, each with what loads it and runs it.
+fn subjects() -> [(&'static str, BlobBytes, Load); 9] {
+    use convert::Precision;
+    use encode::Packing::{Pairs as InPairs, Panels, Quad as InQuad};
     let mut rng = Rng::new(1);
     let graph = seeded::small(&mut rng);
     [
@@ -68,34 +108,51 @@ fn subjects() -> [(&'static str, BlobBytes, Load); 5] {
             ),
             typed::<I8<Pairs>>,
         ),
+        ("F32, hot", hot(Precision::F32, Panels), typed_hot::<F32>),
+        ("W8, hot", hot(Precision::W8, Panels), typed_hot::<W8>),
+        ("I8, hot", hot(Precision::I8, InQuad), typed_hot::<I8<Quad>>),
+        (
+            "I8, hot, pairs",
+            hot(Precision::I8, InPairs),
+            typed_hot::<I8<Pairs>>,
+        ),
     ]
 }
 
 /// Loads a blob as a type, runs it in every way, and gives the outputs.
 type Load = fn(&[u8]) -> Result<[f32; 2], LoadError>;
 
-fn typed<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
-    let model = Small::<P>::load(bytes)?;
-    let x = [0.5, -1.0, 0.25, 1.5, -0.125];
-    let (a, b) = model.predict(&x);
-    let _ = model.predict_traced(&x);
-    let _ = model.predict_skipping(&x, SkipBelow::new(0.3).unwrap());
-    let _ = model.predict(&[
-        f32::NAN,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        f32::MAX,
-        f32::MIN,
-    ]);
-    let _ = model.predict_tasks(&x, TaskMask::only(1), &mut (0.0, 0.0));
-    Ok([a, b])
+/// Numbers, of which some are codes where there are codes.
+const X: [f32; 5] = [0.5, -1.0, 1.0, 4.0, -0.125];
+
+macro_rules! typed {
+    ($name:ident, $model:ident) => {
+        fn $name<P: Precision>(bytes: &[u8]) -> Result<[f32; 2], LoadError> {
+            let model = $model::<P>::load(bytes)?;
+            let (a, b) = model.predict(&X);
+            let _ = model.predict_traced(&X);
+            let _ = model.predict_skipping(&X, SkipBelow::new(0.3).unwrap());
+            let _ = model.predict(&[
+                f32::NAN,
+                f32::INFINITY,
+                f32::NEG_INFINITY,
+                f32::MAX,
+                f32::MIN,
+            ]);
+            let _ = model.predict_in(&model.context(&[0.5, f32::NAN, 3.0]), &[1e30, 8.0]);
+            let _ = model.predict_tasks(&X, TaskMask::only(1), &mut (0.0, 0.0));
+            Ok([a, b])
+        }
+    };
 }
+typed!(typed, Small);
+typed!(typed_hot, HotSmall);
 
 /// Loads a blob by its records, runs it in every way, and gives the outputs.
 fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
     let model = Dynamic::load(bytes)?;
     let mut x = vec![0.5; model.inputs()];
-    for (x, v) in x.iter_mut().zip([0.5, -1.0, 0.25, 1.5, -0.125]) {
+    for (x, v) in x.iter_mut().zip(X) {
         *x = v;
     }
     let mut scratch = vec![0xffff_ffff; model.scratch_words()];

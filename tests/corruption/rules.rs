@@ -84,7 +84,7 @@ const TOWER: usize = 13;
 const EMPTY: usize = 15;
 
 /// A way to break a rule: its number, where the error points, what changes.
-type Break = (u32, u32, fn(&mut Header));
+pub(super) type Break = (u32, u32, fn(&mut Header));
 
 const BREAKS: &[Break] = &[
     (1, 0, |h| h.inputs.clear()),
@@ -239,9 +239,11 @@ fn each_broken_rule_is_named() {
     }
 }
 
-/// The numbers of all rules that [`BREAKS`] breaks.
+/// The numbers of all rules that are broken here and in [`super::front`].
 pub(super) fn numbers() -> Vec<u32> {
-    let mut numbers: Vec<u32> = BREAKS.iter().map(|(rule, ..)| *rule).collect();
+    let breaks = BREAKS.iter().chain(super::front::BREAKS);
+    let mut numbers: Vec<u32> = breaks.map(|(rule, ..)| *rule).collect();
+    numbers.sort_unstable();
     numbers.dedup();
     numbers
 }

@@ -119,7 +119,7 @@ pub(crate) trait Spelled {
 impl<S, L, T, A: Element, const I: usize> Spelled for Model<S, L, T>
 where
     Self: InPlace,
-    S: InputStage<From = [f32; I], Out = [A; I]>,
+    S: for<'a> InputStage<From<'a> = &'a [f32; I], Out = [A; I]>,
     L: Trunk<Act = A, In = [A; I], GateWeights: Flat>,
     T: Towers<Act = A, In = L::Stream, Count = L::Count, Shown: Flat>,
 {

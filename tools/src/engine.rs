@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind};
+use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind, SectionTag};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
 use crate::eval::Evaluation;
+use crate::graph::elements::Elements;
 
 /// The bytes of a blob, in memory that is aligned as the engine needs it.
 ///
@@ -152,6 +153,9 @@ pub struct Runner<'a> {
     pub gates: Vec<Gate>,
     /// The nodes of the experts, in order.
     pub experts: Vec<usize>,
+    /// Where codes stand for one-hot columns: how the vectors that the model was trained on become
+    /// what it takes.
+    pub elements: Option<Elements>,
     scratch: Vec<u32>,
     y: Vec<f32>,
 }
@@ -214,8 +218,16 @@ impl<'a> Runner<'a> {
             })
             .collect();
         let (scratch, y) = (vec![0; model.scratch_words()], vec![0.0; model.outputs()]);
+        let names: Vec<String> = (model.blob().feature_names())
+            .map(|n| String::from_utf8_lossy(n).into_owned())
+            .collect();
+        let elements = model.blob().section(SectionTag::Vector);
+        let elements = elements.and_then(|content| Elements::of_section(content, &names));
+        // A section of another model's is not this one's.
+        let elements = elements.filter(|e| e.len() == model.inputs());
         Ok(Self {
             model,
+            elements,
             tasks,
             gates,
             experts,

@@ -6,6 +6,7 @@
 use crate::data::{Data, DataError, Rows};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
+use crate::graph::elements::Elements;
 use crate::graph::{Graph, Op, Output};
 
 /// How far F32 outputs may be off where the user states nothing else.
@@ -18,6 +19,9 @@ pub struct Outline {
     pub inputs: usize,
     /// Features' names.
     pub feature_names: Vec<String>,
+    /// Where columns are one-hot: how vectors and elements become each other. A graph takes vectors, a
+    /// blob elements.
+    pub elements: Option<Elements>,
     /// Name, width, and the number of the gate that the task's tower reads.
     pub tasks: Vec<(String, usize, Option<usize>)>,
     /// Tasks that are factors of others, by number: a file need not have them, for it has what they
@@ -37,6 +41,7 @@ impl Outline {
         Self {
             inputs: runner.model.inputs(),
             feature_names: runner.feature_names(),
+            elements: runner.elements.clone(),
             tasks: runner
                 .tasks
                 .iter()
@@ -56,6 +61,20 @@ impl Outline {
                 .iter()
                 .map(|step| nodes.get(*step).is_some_and(|n| n.src == 0))
                 .collect(),
+        }
+    }
+
+    /// The features of a file, in the form that the model takes.
+    ///
+    /// # Errors
+    ///
+    /// Columns or arrays that do not fit the model.
+    pub fn features(&self, data: &Data) -> Result<Rows, DataError> {
+        let names = &self.feature_names;
+        match &self.elements {
+            None => data.features(self.inputs, names, &[]),
+            Some(elements) if elements.width() == self.inputs => data.vectors(elements, names, &[]),
+            Some(elements) => data.elements(elements, names, &[]),
         }
     }
 
@@ -97,6 +116,7 @@ impl Outline {
         Self {
             inputs: graph.width(0),
             feature_names: graph.feature_names.clone(),
+            elements: graph.elements(),
             tasks: graph.tasks.iter().map(task).collect(),
             factors: graph
                 .tasks
@@ -178,7 +198,7 @@ pub fn compare<E: From<DataError>>(
     what: What,
     mut evaluate: impl FnMut(&[f32], bool) -> Result<Evaluation, E>,
 ) -> Result<(usize, Vec<Difference>), E> {
-    let x = data.features(outline.inputs, &outline.feature_names, &[])?;
+    let x = outline.features(data)?;
     let rows = x.len();
     let mut wanted = wanted(outline, data, what, rows)?;
     let experts = wanted.iter().any(|w| matches!(w.pick, Pick::Experts(_)));
@@ -229,7 +249,7 @@ pub(crate) struct Golden {
 ///
 /// As [`compare`]; and a number that is not finite, which no model can be held against.
 pub(crate) fn outputs(outline: &Outline, data: &Data) -> Result<Golden, DataError> {
-    let x = data.features(outline.inputs, &outline.feature_names, &[])?;
+    let x = outline.features(data)?;
     let finite = |name: &str, row: &[f32], at: usize| match row.iter().find(|v| !v.is_finite()) {
         Some(odd) => Err(data.not_finite(name, at, *odd)),
         None => Ok(()),

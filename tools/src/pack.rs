@@ -3,14 +3,17 @@
 //! Only [`crate::convert`] calls it, after everything that has to come before; a graph that is packed
 //! too early is a blob that is wrong without looking so.
 
+use std::borrow::Cow;
+
 use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role, Stored};
 use crate::blob::message::{Header, Input, Node, Task};
+use crate::graph::elements::{Elements, Reads};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
 use crate::quantize::{LayerReport, QLayer, Quantized, q14};
 use mmoe::blob::{InputKind, NodeOp, OutputKind, SectionTag};
-use mmoe::kernel::{CurveTable, Dice32, NormEnergy, RowDice32, RowDiceQ};
+use mmoe::kernel::{CurveTable, Dice32, InputScale, NormEnergy, RowDice32, RowDiceQ};
 
 /// Which dense layers of a float model are stored as int8 rows; the others stay f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +31,12 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     let mut to = Encoder::default();
     for node in &graph.nodes {
         let last = node.layers.len().saturating_sub(1);
+        let reads = reads(graph, node);
+        hot(&mut to, reads.as_ref(), None);
         for (i, layer) in node.layers.iter().enumerate() {
             match layer {
                 Layer::Dense(d) => {
+                    let d = &in_order(d, reads.as_ref().filter(|_| i == 0));
                     let role = role(node, i == last);
                     let head = node.op == Op::Tower && i == last;
                     if int8 == Int8Rows::All || (int8 == Int8Rows::Hidden && !head) {
@@ -69,13 +75,61 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
                         alpha: *alpha,
                     },
                 ),
-                Layer::Constant { weights } => to.constant_f32(node.inputs, weights),
+                Layer::Constant { weights } => {
+                    let inputs = reads.as_ref().map_or(node.inputs, |r| r.inputs);
+                    to.constant_f32(inputs, weights);
+                }
             }
         }
     }
-    Blob {
+    blob(graph, to)
+}
+
+/// A blob of these layers.
+fn blob(graph: &Graph, to: Encoder) -> Blob {
+    let mut blob = Blob {
         header: header(graph, to.layers),
         weights: to.weights,
+    };
+    if let Some(elements) = graph.elements() {
+        blob.push_section(SectionTag::Vector, elements.section());
+    }
+    blob
+}
+
+/// What a node reads of numbers and codes; [`Graph::check`] has seen that it can.
+fn reads(graph: &Graph, node: &crate::graph::Node) -> Option<Reads> {
+    graph.element_reads(node).ok().flatten()
+}
+
+/// The record in front of a node's first layer, where codes feed it.
+fn hot(to: &mut Encoder, reads: Option<&Reads>, one: Option<u32>) {
+    if let Some(reads) = reads
+        && let Some(numbers) = reads.numbers
+    {
+        to.hot(reads.inputs, numbers, one);
+    }
+}
+
+/// Rows with their columns in the blob's order.
+fn columns<T: Copy>(weight: &[T], inputs: usize, reads: Option<&Reads>) -> Vec<T> {
+    match reads {
+        None => weight.to_vec(),
+        Some(reads) => weight
+            .chunks(inputs)
+            .flat_map(|row| reads.columns.iter().map(|c| row[*c]))
+            .collect(),
+    }
+}
+
+/// A layer with its columns in the blob's order.
+fn in_order<'d>(d: &'d Dense, reads: Option<&Reads>) -> Cow<'d, Dense> {
+    match reads {
+        None => Cow::Borrowed(d),
+        Some(_) => Cow::Owned(Dense {
+            weight: columns(&d.weight, d.inputs, reads),
+            ..d.clone()
+        }),
     }
 }
 
@@ -83,11 +137,27 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
 #[must_use]
 pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     let mut to = Encoder::default();
-    to.input_scales(&quantized.input);
+    match graph.elements() {
+        None => to.input_scales(&quantized.input),
+        Some(elements) => {
+            let numbers = elements.numbers.iter().map(|c| quantized.input[*c]);
+            // The activation of a code is one more than the code, so that NaN is none.
+            let code = InputScale {
+                offset: -1.0,
+                scale: 1.0,
+            };
+            let codes = elements.len() - elements.numbers.len();
+            let scales = numbers.chain(std::iter::repeat_n(code, codes));
+            to.input_scales(&scales.collect::<Vec<_>>());
+        }
+    }
     for (node, q) in graph.nodes.iter().zip(&quantized.nodes) {
         let last = node.layers.len().saturating_sub(1);
+        let reads = reads(graph, node);
+        hot(&mut to, reads.as_ref(), Some(quantized.one));
         for (i, layer) in q.layers.iter().enumerate() {
             let role = role(node, i == last);
+            let reads = reads.as_ref().filter(|_| i == 0);
             let width = node.layers[..=i]
                 .iter()
                 .fold(node.inputs, |n, layer| layer.outputs(n));
@@ -99,7 +169,8 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
                     table,
                 } => {
                     let stored = stored(*activation, table.as_deref());
-                    to.dense_i8(role, *activation, stored, weight, rows, packing);
+                    let weight = columns(weight, node.inputs, reads);
+                    to.dense_i8(role, *activation, stored, &weight, rows, packing);
                 }
                 QLayer::I16 {
                     weight,
@@ -108,7 +179,8 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
                     table,
                 } => {
                     let stored = stored(*activation, table.as_deref());
-                    to.dense_i16(role, *activation, stored, weight, rows);
+                    let weight = columns(weight, node.inputs, reads);
+                    to.dense_i16(role, *activation, stored, &weight, rows);
                 }
                 QLayer::Pointwise { activation, table } => {
                     let stored = stored(*activation, table.as_deref());
@@ -125,7 +197,10 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
                 ),
                 QLayer::Affine(units) => to.affine_i16(units),
                 QLayer::PRelu(slope) => to.prelu_i16(slope),
-                QLayer::Constant(weights) => to.constant_q15(node.inputs, weights),
+                QLayer::Constant(weights) => {
+                    let inputs = reads.map_or(node.inputs, |r| r.inputs);
+                    to.constant_q15(inputs, weights);
+                }
             }
         }
         if let Some(unit) = q.unit {
@@ -133,10 +208,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
         }
     }
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
-    let mut blob = Blob {
-        header: header(graph, to.layers),
-        weights: to.weights,
-    };
+    let mut blob = blob(graph, to);
     blob.push_section(
         SectionTag::Quantization,
         postcard::to_stdvec(&report).unwrap_or_default(),
@@ -201,7 +273,8 @@ pub fn int8_rows(d: &Dense, balance: bool) -> (Vec<i8>, Vec<f32>) {
 /// The header of a graph whose layers have these records.
 #[must_use]
 pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header {
-    let inputs = graph.width(0);
+    let elements = graph.elements();
+    let inputs = (elements.as_ref()).map_or_else(|| graph.width(0), Elements::len);
     let nodes = graph
         .nodes
         .iter()
@@ -222,15 +295,18 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                     )
                 }
             };
+            let reads = reads(graph, n);
+            let hot = reads.as_ref().is_some_and(|r| r.numbers.is_some());
+            let (start, inputs) = reads.map_or((n.start, n.inputs), |r| (r.start, r.inputs));
             Node {
                 op: code.code(),
                 k,
-                layers: n.layers.len() as u8,
+                layers: (n.layers.len() + usize::from(hot)) as u8,
                 src: n.src as u8,
                 first: first as u8,
                 reserved: 0,
-                start: n.start as u16,
-                inputs: n.inputs as u16,
+                start: start as u16,
+                inputs: inputs as u16,
                 outputs: n.outputs as u16,
                 sees,
             }
@@ -294,7 +370,10 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         layers,
         tasks,
         task_names: graph.tasks.iter().map(|t| t.name.clone()).collect(),
-        feature_names: graph.feature_names.clone(),
+        feature_names: match &elements {
+            None => graph.feature_names.clone(),
+            Some(elements) => elements.names(&graph.feature_names),
+        },
         sections,
     }
 }

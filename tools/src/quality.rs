@@ -180,11 +180,11 @@ pub fn label_columns_of(graph: &Graph) -> Vec<String> {
 ///
 /// Columns or arrays that do not fit the model.
 pub fn features(runner: &Runner<'_>, data: &Data) -> Result<Rows, DataError> {
-    data.features(
-        runner.model.inputs(),
-        &runner.feature_names(),
-        &label_columns(&runner.tasks),
-    )
+    let (names, labels) = (runner.feature_names(), label_columns(&runner.tasks));
+    match &runner.elements {
+        None => data.features(runner.model.inputs(), &names, &labels),
+        Some(elements) => data.elements(elements, &names, &labels),
+    }
 }
 
 /// What of a task's outputs ranks rows: the probability of class 1, or the number itself; `None`

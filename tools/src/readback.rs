@@ -9,6 +9,7 @@ use crate::data::Rows;
 use crate::engine::{BlobBytes, Runner};
 use crate::eval;
 use crate::fixed_point::{self, Shadow};
+use crate::graph::elements::{Elements, NotOneHot};
 use crate::graph::{Graph, Input};
 use crate::quantize::Quantized;
 use crate::random::Random;
@@ -75,6 +76,8 @@ pub enum CheckError {
          the model; nothing was written"
     )]
     Wrapped { row: String },
+    #[error("{row} is not in a form that the blob takes: {why}")]
+    NotOneHot { row: String, why: NotOneHot },
     #[error(
         "task `{task}`, output {output} was compared on no row: on every row that was tried, sums on \
          the way may leave the numbers that f32 has; nothing was written"
@@ -94,6 +97,18 @@ struct Row {
     x: Vec<f32>,
     /// Whether it lies within the declared ranges, if there are any.
     within: bool,
+}
+
+/// What a blob takes of a row.
+fn taken(runner: &Runner<'_>, row: &Row) -> Result<Vec<f32>, CheckError> {
+    let Some(elements) = &runner.elements else {
+        return Ok(row.x.clone());
+    };
+    let not_one_hot = |why| CheckError::NotOneHot {
+        row: row.name.clone(),
+        why,
+    };
+    elements.row(&row.x).map_err(not_one_hot)
 }
 
 /// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared
@@ -142,7 +157,20 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
             within: true,
         });
     }
+    make_one_hot(inputs, &mut rows, &mut random);
     rows
+}
+
+/// Makes rows of any numbers rows that occur, where columns are one-hot.
+fn make_one_hot(inputs: &[Input], rows: &mut [Row], random: &mut Random) {
+    let runs = inputs.iter().map(|i| (i.name.as_str(), i.count, i.codes));
+    let Some(elements) = Elements::of(runs) else {
+        return;
+    };
+    for row in rows {
+        // Now and then none of a field's columns.
+        elements.make_one_hot(&mut row.x, |n| random.within(0.0, n as f64 * 1.1) as usize);
+    }
 }
 
 /// Rows of a check go this many standard deviations out: far, and yet where values occur.
@@ -171,6 +199,7 @@ pub fn float(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Checked, CheckError> {
     let graph = read::graph(blob.as_slice())?;
+    let stored = graph.elements();
     let mut runner = Runner::load(blob)?;
     let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
     let rows = rows(inputs, count);
@@ -183,7 +212,11 @@ pub fn float(
     let tasks = runner.tasks.clone();
     let mut compared = vec![false; runner.model.outputs()];
     for (n, row) in rows.iter().enumerate() {
-        compare(&graph, &mut runner, row, &mut checked, &mut compared)?;
+        let x = taken(&runner, row)?;
+        // What the blob's own records make of it, in their order.
+        let vector = stored.as_ref().map_or_else(|| x.clone(), |s| s.vector(&x));
+        let x = (x.as_slice(), vector.as_slice());
+        compare(&graph, &mut runner, row, x, &mut checked, &mut compared)?;
         progress(n + 1, rows.len());
     }
     for task in &tasks {
@@ -260,7 +293,10 @@ pub fn integer(
             .filter(|r| r.within)
             .collect(),
     };
-    let recombined = samples.map_or_else(Vec::new, |samples| recombined(samples, quantized, count));
+    let mut recombined =
+        samples.map_or_else(Vec::new, |samples| recombined(samples, quantized, count));
+    let mut random = Random::new(0x6d6d_6f65_0000_0003);
+    make_one_hot(&graph.inputs, &mut recombined, &mut random);
     let all = given.len() + recombined.len();
     let mut shadow = Shadow::default();
     let mut made = |rows: &[Row], before: usize| -> Result<Apart, CheckError> {
@@ -347,7 +383,8 @@ fn integer_row(
 ) -> Result<Vec<f64>, CheckError> {
     let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
     let expected = eval::evaluate(graph, &x).tasks.concat();
-    let (y, _) = runner.predict(&row.x)?;
+    let taken = taken(runner, row)?;
+    let (y, _) = runner.predict(&taken)?;
     let input = fixed_point::quantize_input(quantized, &row.x);
     let ruled = fixed_point::evaluate(graph, quantized, &input, shadow);
     if shadow.wrapped() {
@@ -385,13 +422,14 @@ fn compare(
     graph: &Graph,
     runner: &mut Runner<'_>,
     row: &Row,
+    (taken, vector): (&[f32], &[f32]),
     checked: &mut Checked,
     compared: &mut [bool],
 ) -> Result<(), CheckError> {
-    let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+    let x: Vec<f64> = vector.iter().map(|v| f64::from(*v)).collect();
     let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
     let tasks = runner.tasks.clone();
-    let (y, _) = runner.predict(&row.x)?;
+    let (y, _) = runner.predict(taken)?;
     let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
     let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| {
         if s.is_nan() { f64::INFINITY } else { w.max(s) }

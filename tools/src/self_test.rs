@@ -164,6 +164,7 @@ pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, Conve
     let bytes = blob.bytes();
     let model = Dynamic::load(&bytes).map_err(ConvertError::SelfTest)?;
     let mut scratch = vec![0; model.scratch_words()];
+    let elements = graph.elements();
     let mut random = Random::new(0x5E1F_7E57);
     let mut touched = vec![false; size];
     let mut section = vec![rows];
@@ -171,12 +172,17 @@ pub(crate) fn add(graph: &Graph, blob: &mut Blob, rows: u8) -> Result<f64, Conve
     for _ in 0..rows {
         let mut best: Option<(usize, Vec<bool>, Vec<u8>)> = None;
         for _ in 0..candidates {
-            let x = row(&graph.inputs, &mut random);
+            let mut x = row(&graph.inputs, &mut random);
+            if let Some(elements) = &elements {
+                elements.make_one_hot(&mut x, |n| random.within(0.0, n as f64) as usize);
+            }
             let mut with = touched.clone();
             touch(graph, &x, &mut with);
             let score = count(&with);
             if best.as_ref().is_none_or(|b| score > b.0) {
-                let mut bytes = stored(&model, &x);
+                // One-hot, as they were made.
+                let taken = elements.as_ref().and_then(|e| e.row(&x).ok());
+                let mut bytes = stored(&model, taken.as_deref().unwrap_or(&x));
                 let y = answer(&model, &bytes, &mut scratch);
                 if not_finite(&model, y.iter().copied()).is_none() {
                     bytes.extend(y.iter().flat_map(|v| v.to_le_bytes()));

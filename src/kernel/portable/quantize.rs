@@ -1,6 +1,6 @@
 //! The input stage of integer models.
 
-use crate::kernel::{InputCounts, InputScale};
+use crate::kernel::{InputCounts, InputScale, IntScale};
 
 /// Converts each feature to int16: `(x − offset)·scale`, rounded half to even. NaN becomes 0, and what
 /// is outside ±32767 saturates.
@@ -30,4 +30,19 @@ pub fn quantize_f32(x: &[f32], params: &[InputScale], q: &mut [i16]) -> InputCou
         *q = (v + ROUND).to_bits() as i16;
     }
     counts
+}
+
+/// Converts an integer to int16: `sat16((clamp(x − offset, ±65535)·mult + 2^(s−1)) >> s)`, and returns
+/// whether it was out of range. The shift is masked with `& 31`; a zero s counts as 1.
+#[inline(never)]
+#[must_use]
+pub fn quantize_i32(x: i32, p: &IntScale) -> (i16, bool) {
+    let wide = x.saturating_sub(p.offset);
+    let near = wide.clamp(-65535, 65535);
+    let s = u32::from(p.shift & 31).max(1);
+    let scaled = near.wrapping_mul(i32::from(p.mult));
+    // Half of it at a time, which is the same and does not wrap.
+    let v = (scaled >> (s - 1)).wrapping_add(1) >> 1;
+    let y = v.clamp(-32768, 32767);
+    (y as i16, near != wide || y != v)
 }

@@ -1,10 +1,10 @@
-//! Dense layers with float activations, [`tiles`](crate::kernel::tiles) of AVX2 and AVX-512 vectors.
+//! Dense layers with float activations, [`tiles`](crate::kernel::tiles::float) of AVX2 and AVX-512 vectors.
 
 #![allow(unsafe_code, reason = "vector instructions; every block has its proof")]
 
 use super::Level;
 use super::vectors::{Eight, Four, Sixteen};
-use crate::kernel::tiles::{Plain, Scaled, Weights, Work};
+use crate::kernel::tiles::float::{Plain, Scaled, Weights, Work};
 
 /// `y = W·x + bias` for each row of a batch; `false` where the lengths do not fit each other.
 pub(super) fn gemm_f32(

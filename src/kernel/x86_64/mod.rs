@@ -70,6 +70,7 @@ macro_rules! level {
         pub mod $module {
             use super::{Level, gemv_f32 as floats, gemv_i8 as ints};
             use crate::kernel::Row;
+            use crate::kernel::tiles::int8::{Hidden, Logit};
 
             pub use super::portable::*;
 
@@ -116,7 +117,7 @@ macro_rules! level {
             #[inline(never)]
             pub fn dense_i8(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
                 let level = Level::$level.at_most();
-                let finish = ints::Hidden(floor);
+                let finish = Hidden(floor);
                 if !ints::run::<_, false>(level, w, rows, &[x], &mut [&mut *y], finish) {
                     super::portable::dense_i8(w, rows, x, y, floor);
                 }
@@ -126,7 +127,7 @@ macro_rules! level {
             #[inline(never)]
             pub fn logits_i8(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
                 let level = Level::$level.at_most();
-                if !ints::run::<_, false>(level, w, rows, &[x], &mut [&mut *z], ints::Logit) {
+                if !ints::run::<_, false>(level, w, rows, &[x], &mut [&mut *z], Logit) {
                     super::portable::logits_i8(w, rows, x, z);
                 }
             }
@@ -141,7 +142,7 @@ macro_rules! level {
                 floor: i16,
             ) {
                 let level = Level::$level.at_most();
-                if !ints::run::<_, false>(level, w, rows, x, y, ints::Hidden(floor)) {
+                if !ints::run::<_, false>(level, w, rows, x, y, Hidden(floor)) {
                     super::portable::dense_rows_i8(w, rows, x, y, floor);
                 }
             }
@@ -155,7 +156,7 @@ macro_rules! level {
                 z: &mut [&mut [i32]],
             ) {
                 let level = Level::$level.at_most();
-                if !ints::run::<_, false>(level, w, rows, x, z, ints::Logit) {
+                if !ints::run::<_, false>(level, w, rows, x, z, Logit) {
                     super::portable::logits_rows_i8(w, rows, x, z);
                 }
             }
@@ -164,7 +165,7 @@ macro_rules! level {
             #[inline(never)]
             pub fn dense_i8_quad(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
                 let level = Level::$level.at_most();
-                let finish = ints::Hidden(floor);
+                let finish = Hidden(floor);
                 if !ints::run::<_, true>(level, w, rows, &[x], &mut [&mut *y], finish) {
                     super::portable::dense_i8_quad(w, rows, x, y, floor);
                 }
@@ -174,7 +175,7 @@ macro_rules! level {
             #[inline(never)]
             pub fn logits_i8_quad(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
                 let level = Level::$level.at_most();
-                if !ints::run::<_, true>(level, w, rows, &[x], &mut [&mut *z], ints::Logit) {
+                if !ints::run::<_, true>(level, w, rows, &[x], &mut [&mut *z], Logit) {
                     super::portable::logits_i8_quad(w, rows, x, z);
                 }
             }
@@ -189,7 +190,7 @@ macro_rules! level {
                 floor: i16,
             ) {
                 let level = Level::$level.at_most();
-                if !ints::run::<_, true>(level, w, rows, x, y, ints::Hidden(floor)) {
+                if !ints::run::<_, true>(level, w, rows, x, y, Hidden(floor)) {
                     super::portable::dense_rows_i8_quad(w, rows, x, y, floor);
                 }
             }
@@ -203,7 +204,7 @@ macro_rules! level {
                 z: &mut [&mut [i32]],
             ) {
                 let level = Level::$level.at_most();
-                if !ints::run::<_, true>(level, w, rows, x, z, ints::Logit) {
+                if !ints::run::<_, true>(level, w, rows, x, z, Logit) {
                     super::portable::logits_rows_i8_quad(w, rows, x, z);
                 }
             }

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "vector instructions; every block has its proof")]
 
-use crate::kernel::tiles::Unit;
+use crate::kernel::tiles::float::Unit;
 use core::arch::x86_64::*;
 
 /// A panel of 4 rows in an SSE register.

@@ -15,6 +15,10 @@ battery! {
     portable_kernels: mmoe::kernel::portable;
     kernels_of_this_target: mmoe::kernel;
 }
+#[cfg(target_arch = "aarch64")]
+battery! {
+    kernels_with_neon: mmoe::kernel::aarch64::neon;
+}
 #[cfg(target_arch = "x86_64")]
 battery! {
     kernels_with_avx2: mmoe::kernel::x86_64::avx2;

@@ -221,6 +221,10 @@ rows! {
     portable: mmoe::kernel::portable;
     this_target: mmoe::kernel;
 }
+#[cfg(target_arch = "aarch64")]
+rows! {
+    neon: mmoe::kernel::aarch64::neon;
+}
 #[cfg(target_arch = "x86_64")]
 rows! {
     avx2: mmoe::kernel::x86_64::avx2;

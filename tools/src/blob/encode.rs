@@ -107,6 +107,14 @@ impl Encoder {
         self.layers.push(record.into());
     }
 
+    /// Numbers and codes in front of a layer: so many elements, of which so many are numbers. `one` is
+    /// the exponent of an integer model's.
+    pub fn hot(&mut self, elements: usize, numbers: usize, one: Option<u32>) {
+        let precision = one.map_or(PrecisionKind::F32, |_| PrecisionKind::I16);
+        self.vector(LayerKind::Hot, precision, elements, numbers);
+        self.put(&[one.unwrap_or(0)]);
+    }
+
     /// Zeros up to a multiple of 4.
     fn pad(&mut self) {
         self.weights

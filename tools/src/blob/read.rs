@@ -81,7 +81,8 @@ fn unpanel<T: Copy + Default>(stored: &[T], inputs: usize, outputs: usize) -> Ve
     rows
 }
 
-/// Returns the graph of an F32 or W8 blob, in which int8 weights become `w·scale`.
+/// Returns the graph of an F32 or W8 blob, in which int8 weights become `w·scale`. The vector of one
+/// that takes codes is the numbers and then all columns that the codes name, as one run.
 ///
 /// # Errors
 ///
@@ -91,8 +92,11 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
     let mut bytes = Bytes(weights);
     let mut layers = header.layers.iter();
     let mut nodes = Vec::new();
+    // How many numbers stand before the codes, and how many columns those name.
+    let mut hot_columns: Option<(usize, usize)> = None;
     for n in &header.nodes {
         let mut own = Vec::new();
+        let mut hot = None;
         for _ in 0..n.layers {
             let l = layers
                 .next()
@@ -101,6 +105,11 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                 return Err(ReadError::Integer);
             }
             let (inputs, outputs) = (l.inputs as usize, l.outputs as usize);
+            if l.kind == 12 {
+                bytes.f32s(1)?;
+                hot = Some(outputs);
+                continue;
+            }
             own.push(match l.kind {
                 0 | 1 => {
                     let bias = bytes.f32s(outputs)?;
@@ -184,11 +193,18 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
                 _ => return Err(ReadError::Format("unknown kind of layer")),
             });
         }
+        let (start, mut inputs) = (n.start as usize, n.inputs as usize);
+        if let (Some(numbers), Some(Layer::Dense(d))) = (hot, own.first()) {
+            inputs = d.inputs;
+            let columns = (d.inputs.checked_sub(numbers))
+                .ok_or(ReadError::Format("fewer columns than numbers"))?;
+            hot_columns = Some((start + numbers, columns.max(hot_columns.map_or(0, |h| h.1))));
+        }
         nodes.push(crate::graph::Node {
             op: operation(n)?,
             src: n.src as usize,
-            start: n.start as usize,
-            inputs: n.inputs as usize,
+            start,
+            inputs,
             outputs: n.outputs as usize,
             layers: own,
         });
@@ -215,10 +231,15 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
             })
         })
         .collect::<Result<_, _>>()?;
-    let inputs = header
-        .inputs
-        .iter()
-        .map(|i| Input::new("x", i.count as usize));
+    let inputs = header.inputs.iter().map(|i| i.count as usize);
+    let inputs = inputs.flat_map(|count| match hot_columns {
+        None => vec![Input::new("x", count)],
+        Some((numbers, columns)) => {
+            let mut codes = Input::new("codes", columns);
+            codes.codes = Some(count.saturating_sub(numbers));
+            vec![Input::new("x", numbers), codes]
+        }
+    });
     Ok(Graph {
         name: String::new(),
         version: 0,

@@ -1,5 +1,6 @@
 //! What is wrong with a data file.
 
+use crate::graph::elements::NotOneHot;
 use crate::import;
 
 /// Why rows cannot be read. Every message says what is wrong, where, and what to do.
@@ -67,6 +68,12 @@ pub enum DataError {
         name: String,
         row: usize,
         number: f32,
+    },
+    #[error("{path}: row {row}: {why}")]
+    NotOneHot {
+        path: String,
+        row: usize,
+        why: NotOneHot,
     },
     #[error("{path}: it has no rows")]
     NoRows { path: String },

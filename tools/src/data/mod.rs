@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use crate::graph::elements::Elements;
 use crate::import::{self, Tensor};
 use csv::Csv;
 pub use error::DataError;
@@ -263,6 +264,51 @@ impl Data {
         } else {
             Ok(rows)
         }
+    }
+
+    /// The features of a model with one-hot columns, as numbers and codes. The file has either those,
+    /// or the vectors that the model was trained on.
+    ///
+    /// # Errors
+    ///
+    /// As [`features`](Self::features); vectors that are not one-hot where they have to be.
+    pub fn elements(
+        &self,
+        elements: &Elements,
+        names: &[String],
+        others: &[String],
+    ) -> Result<Rows, DataError> {
+        self.features(elements.len(), names, others).or_else(|e| {
+            let vectors = self.features(elements.width(), &[], others);
+            let vectors = vectors.map_err(|_| e)?;
+            let not_one_hot = |(row, why)| DataError::NotOneHot {
+                path: self.shown(),
+                row,
+                why,
+            };
+            elements.rows(&vectors).map_err(not_one_hot)
+        })
+    }
+
+    /// The same as the vectors that the model was trained on, whichever the file has.
+    ///
+    /// # Errors
+    ///
+    /// As [`features`](Self::features).
+    pub fn vectors(
+        &self,
+        elements: &Elements,
+        names: &[String],
+        others: &[String],
+    ) -> Result<Rows, DataError> {
+        self.features(elements.width(), names, others).or_else(|e| {
+            let rows = self.features(elements.len(), &elements.names(names), others);
+            let rows = rows.map_err(|_| e)?;
+            Ok(Rows {
+                data: rows.iter().flat_map(|row| elements.vector(row)).collect(),
+                width: elements.width(),
+            })
+        })
     }
 
     /// What a person should know of how CSV columns became features: they are taken in the file's

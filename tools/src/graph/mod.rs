@@ -46,6 +46,7 @@
 //! ```
 
 pub(crate) mod assemble;
+pub mod elements;
 mod fold;
 pub mod rules;
 pub(crate) mod tensors;
@@ -95,6 +96,9 @@ pub struct Input {
     /// Whether `(x − mean) / std` has become part of the layers that read the input. The mean and the
     /// deviation then only describe which values occur.
     pub folded: bool,
+    /// Of one-hot columns: how many of them may be 1 at a time. The blob then takes as many codes in
+    /// their place ([`elements`]). `None`: numbers.
+    pub codes: Option<usize>,
 }
 
 impl Input {
@@ -128,6 +132,9 @@ impl Input {
     /// that hidden layers do not all saturate, which would hide a changed weight.
     #[must_use]
     pub fn range(&self, deviations: f64) -> Option<(f64, f64)> {
+        if self.codes.is_some() {
+            return Some((0.0, 1.0));
+        }
         match (self.min, self.max, self.std) {
             (Some(low), Some(high), _) => Some((low, high)),
             (_, _, Some(std)) => {

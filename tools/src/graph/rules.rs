@@ -30,6 +30,8 @@ pub enum GraphError {
          [[tasks]]"
     )]
     TaskCount { tasks: usize },
+    #[error("{node} cannot read one-hot columns as codes: {why}; leave out one_hot")]
+    OneHot { node: String, why: &'static str },
     #[error("two tasks are called `{name}`: give each its own name")]
     DuplicateTask { name: String },
     #[error("a task has an empty name: name every task")]
@@ -237,6 +239,9 @@ impl Graph {
         for (i, node) in self.nodes.iter().enumerate() {
             let name = self.node_name(i);
             self.check_source(node, i, &name)?;
+            if let Err(why) = self.element_reads(node) {
+                return Err(GraphError::OneHot { node: name, why });
+            }
             levels.step(i + 1, node, &name)?;
             match &node.op {
                 Op::Gate { kind, sees, .. } => {
@@ -313,6 +318,18 @@ impl Graph {
             }
             if input.std.is_some_and(|std| std <= 0.0) {
                 return bad("std must be above 0: leave a constant feature unscaled");
+            }
+            if let Some(codes) = input.codes {
+                let told = [input.min, input.max, input.mean, input.std];
+                if told.iter().any(Option::is_some) {
+                    return bad("one-hot columns are 0 or 1: leave out min, max, mean and std");
+                }
+                if codes == 0 || codes >= input.count {
+                    return bad(
+                        "one-hot columns are two or more, and have fewer codes than columns; a \
+                         single column is a number as it is",
+                    );
+                }
             }
         }
         let names = match &self.front {

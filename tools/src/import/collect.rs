@@ -67,6 +67,11 @@ impl Budget {
         self.left = self.left.saturating_add(bytes);
     }
 
+    /// Another file of this length is part of what is read.
+    pub(super) fn grow(&mut self, file_len: usize) {
+        self.left = self.left.saturating_add(file_len.saturating_mul(EXPANSION));
+    }
+
     pub(super) fn left(&self) -> usize {
         self.left
     }

@@ -42,7 +42,7 @@ const DISTRIBUTED: Reason = Reason::Unsupported {
 };
 
 pub(super) const SAVED_MODEL: Reason = Reason::Unsupported {
-    kind: "a TensorFlow SavedModel without a signature of TensorFlow 2, or in an archive",
+    kind: "a TensorFlow SavedModel without a signature for serving, or in an archive",
     remedy: "Save its variables, in Python:\n    import numpy, tensorflow\n    model = \
              tensorflow.saved_model.load(\"DIRECTORY\")\n    numpy.savez(\"model.npz\", \
              **{v.name: v.numpy() for v in model.variables})",

@@ -43,6 +43,17 @@ pub(super) struct Dense {
     pub(super) bias: Vec<f64>,
 }
 
+impl Dense {
+    fn is_identity(&self) -> bool {
+        let one = |(at, w): (usize, &f64)| {
+            *w == f64::from(u8::from(at / self.inputs == at % self.inputs))
+        };
+        self.inputs == self.bias.len()
+            && self.bias.iter().all(|b| *b == 0.0)
+            && self.weight.iter().enumerate().all(one)
+    }
+}
+
 /// What a vector is.
 #[derive(Debug, Clone)]
 pub(super) enum Vector {
@@ -57,6 +68,8 @@ pub(super) enum Vector {
         logits: usize,
         experts: Vec<usize>,
     },
+    /// Vectors that are added up.
+    Sum(Vec<usize>),
 }
 
 /// All vectors that the outputs are made of.
@@ -65,6 +78,10 @@ pub(super) struct Vectors<'p> {
     pub(super) symbols: &'p mut Symbols,
     pub(super) all: Vec<Vector>,
     known: HashMap<Vec<Id>, usize>,
+    /// What was tried and made of nothing.
+    failed: HashMap<Vec<Id>, Refusal>,
+    /// Parts that do not lie side by side all the way down are not one vector.
+    whole: bool,
     /// By vector: its formulas.
     pub(super) ids: Vec<Vec<Id>>,
 }
@@ -76,6 +93,8 @@ impl<'p> Vectors<'p> {
             symbols,
             all: Vec::new(),
             known: HashMap::new(),
+            failed: HashMap::new(),
+            whole: false,
             ids: Vec::new(),
         }
     }
@@ -138,6 +157,12 @@ impl<'p> Vectors<'p> {
                 );
             }
             let (step, from) = self.step(&at)?;
+            if let Step::Dense(dense) = &step {
+                let groups = self.groups(&from);
+                if groups.len() > 1 {
+                    break self.joined(at, dense, &from, &groups, depth)?;
+                }
+            }
             chain.push((at, Rc::new(step)));
             at = from;
         };
@@ -145,6 +170,106 @@ impl<'p> Vectors<'p> {
             found = self.add(ids, Vector::Made(step, found));
         }
         Ok(found)
+    }
+
+    /// The formulas that one node made each, in the order of its elements.
+    fn groups(&self, ids: &[Id]) -> Vec<Vec<Id>> {
+        let mut by_node: Vec<(Option<usize>, Vec<Id>)> = Vec::new();
+        for id in ids {
+            let node = match self.symbols.formula(*id) {
+                Formula::Feature(_) => None,
+                _ => Some(self.symbols.origin(*id)),
+            };
+            match by_node.iter_mut().find(|(n, _)| *n == node) {
+                Some((_, group)) => group.push(*id),
+                None => by_node.push((node, vec![*id])),
+            }
+        }
+        by_node
+            .into_iter()
+            .map(|(_, mut group)| {
+                group.sort_unstable();
+                group
+            })
+            .collect()
+    }
+
+    /// A layer that reads what several nodes made: one vector after all, whose parts lie side by
+    /// side, or a sum of layers that read one each, as where a layer adds what it reads.
+    fn joined(
+        &mut self,
+        ids: Vec<Id>,
+        dense: &Dense,
+        from: &[Id],
+        groups: &[Vec<Id>],
+        depth: usize,
+    ) -> Result<usize, Refusal> {
+        let mark = self.all.len();
+        let before = std::mem::replace(&mut self.whole, true);
+        let whole = match self.failed.get(from) {
+            Some(why) => Err(why.clone()),
+            None => self.of(from.to_vec(), depth + 1),
+        };
+        self.whole = before;
+        let why = match whole {
+            Ok(whole) => {
+                let step = Rc::new(Step::Dense(dense.clone()));
+                return Ok(self.add(ids, Vector::Made(step, whole)));
+            }
+            Err(why) => why,
+        };
+        self.forget(mark);
+        self.failed.insert(from.to_vec(), why.clone());
+        if self.whole {
+            return Err(why);
+        }
+        let mut parts = Vec::with_capacity(groups.len());
+        for (at, group) in groups.iter().enumerate() {
+            // Why the whole is no vector says more than why a part of it is none.
+            let made = self.of(group.clone(), depth + 1);
+            let Ok(read) = made else {
+                self.forget(mark);
+                return Err(why);
+            };
+            let columns: Vec<Option<usize>> = group
+                .iter()
+                .map(|id| from.iter().position(|f| f == id))
+                .collect();
+            let row = |row: &[f64]| -> Vec<f64> {
+                columns.iter().map(|c| c.map_or(0.0, |c| row[c])).collect()
+            };
+            let bias = if at == 0 {
+                dense.bias.clone()
+            } else {
+                vec![0.0; ids.len()]
+            };
+            let part = Dense {
+                name: dense.name.clone(),
+                inputs: group.len(),
+                weight: dense
+                    .weight
+                    .chunks_exact(dense.inputs)
+                    .flat_map(row)
+                    .collect(),
+                bias,
+            };
+            parts.push(if part.is_identity() {
+                read
+            } else {
+                self.all
+                    .push(Vector::Made(Rc::new(Step::Dense(part)), read));
+                self.ids.push(ids.clone());
+                self.all.len() - 1
+            });
+        }
+        Ok(self.add(ids, Vector::Sum(parts)))
+    }
+
+    /// Takes back the vectors from one on.
+    fn forget(&mut self, mark: usize) {
+        self.all.truncate(mark);
+        self.ids.truncate(mark);
+        self.known.retain(|_, at| *at < mark);
     }
 
     fn add(&mut self, ids: Vec<Id>, vector: Vector) -> usize {

@@ -28,8 +28,11 @@ impl<'v, 'p> Wiring<'v, 'p> {
     pub(super) fn new(vectors: &'v Vectors<'p>, features: usize) -> Self {
         let mut readers = vec![0; vectors.all.len()];
         for vector in &vectors.all {
-            if let Vector::Made(_, from) = vector {
-                readers[*from] += 1;
+            match vector {
+                Vector::Made(_, from) => readers[*from] += 1,
+                // What is added to what a layer makes of it.
+                Vector::Sum(parts) => parts.iter().for_each(|p| readers[*p] += 1),
+                Vector::Features(_) | Vector::Mixture { .. } => {}
             }
         }
         Self {
@@ -48,7 +51,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
     /// Whether a vector is one that chains end in.
     fn is_cut(&self, vector: usize) -> bool {
         match &self.vectors.all[vector] {
-            Vector::Features(_) | Vector::Mixture { .. } => true,
+            Vector::Features(_) | Vector::Mixture { .. } | Vector::Sum(_) => true,
             Vector::Made(..) => {
                 // What is shared without a matrix, such as a norm of the features, goes into each
                 // that reads it.
@@ -80,6 +83,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
         match &self.vectors.all[cut] {
             Vector::Features(_) => Vec::new(),
             Vector::Made(..) => vec![cut],
+            Vector::Sum(parts) => parts.clone(),
             Vector::Mixture {
                 logits, experts, ..
             } => std::iter::once(*logits)
@@ -169,19 +173,27 @@ impl<'v, 'p> Wiring<'v, 'p> {
         // Experts by vector; one that a gate weighs twice stands there twice.
         let mut experts: Vec<(usize, usize)> = Vec::new();
         let cuts = self.streams[level].clone();
-        let is_mixture =
-            |w: &Self, cut: usize| matches!(w.vectors.all[cut], Vector::Mixture { .. });
+        let is_mixture = |w: &Self, cut: usize| {
+            matches!(w.vectors.all[cut], Vector::Mixture { .. } | Vector::Sum(_))
+        };
         let gated = cuts
             .iter()
             .any(|c| is_mixture(self, *c) && levels.get(c) == Some(&level));
         for cut in cuts {
             let own = self.level(cut, levels) == level;
-            let Vector::Mixture {
-                kind,
-                logits,
-                experts: mixed,
-            } = self.vectors.all[cut].clone()
-            else {
+            let mixture = match self.vectors.all[cut].clone() {
+                Vector::Mixture {
+                    kind,
+                    logits,
+                    experts,
+                } => Some((kind, Some(logits), experts)),
+                Vector::Sum(parts) => {
+                    let kind = GateKindPlan::Constant(vec![1.0; parts.len()]);
+                    Some((kind, None, parts))
+                }
+                Vector::Features(_) | Vector::Made(..) => None,
+            };
+            let Some((kind, logits, mixed)) = mixture.filter(|_| own) else {
                 let expert = made.experts.len();
                 made.experts.push(self.direct(cut, own, expert, below)?);
                 experts.push((cut, usize::MAX));
@@ -191,16 +203,6 @@ impl<'v, 'p> Wiring<'v, 'p> {
                 }
                 continue;
             };
-            if !own {
-                let expert = made.experts.len();
-                made.experts.push(self.direct(cut, false, expert, below)?);
-                experts.push((cut, usize::MAX));
-                if gated {
-                    made.gates
-                        .push(self.hand_on(&made.experts[expert], expert, made.gates.len()));
-                }
-                continue;
-            }
             let mut sees = Vec::with_capacity(mixed.len());
             for (at, vector) in mixed.iter().enumerate() {
                 let earlier = mixed[..at].iter().filter(|v| *v == vector).count();
@@ -215,7 +217,15 @@ impl<'v, 'p> Wiring<'v, 'p> {
                     }
                 });
             }
-            let unit = self.unit(&format!("gate {}", made.gates.len()), logits, false, below)?;
+            let name = format!("gate {}", made.gates.len());
+            let unit = match (logits, sees.first()) {
+                (None, Some(first)) => Unit {
+                    name,
+                    layers: Vec::new(),
+                    ..made.experts[*first].clone()
+                },
+                (logits, _) => self.unit(&name, logits.unwrap_or(cut), false, below)?,
+            };
             made.gates.push(GatePlan {
                 unit,
                 kind,

@@ -24,6 +24,9 @@ pub struct Calibration {
     pub random: Option<Tensors>,
     /// How many times what rows reached the hidden values are given room for.
     pub headroom: f64,
+    /// How many bits finer (or coarser, below 0) one-hot columns are than what balances their weights
+    /// with those of the other features.
+    pub finer: i32,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -105,7 +108,9 @@ pub(super) fn from_rows(graph: &Graph, rows: &[Vec<f64>]) -> Calibration {
             high[j] = high[j].max(*v);
         }
     }
-    let constant = low.iter().zip(&high).filter(|(a, b)| a == b).count();
+    let codes = (graph.inputs.iter()).flat_map(|i| std::iter::repeat_n(i.codes.is_some(), i.count));
+    let constant = low.iter().zip(&high).zip(codes);
+    let constant = constant.filter(|((a, b), code)| a == b && !code).count();
     if constant > 0 && rows.len() > 1 {
         notes.push(format!(
             "{constant} of {width} features have one value in all calibration rows"
@@ -154,6 +159,7 @@ pub(super) fn from_rows(graph: &Graph, rows: &[Vec<f64>]) -> Calibration {
         high,
         random: None,
         headroom: super::HEADROOM,
+        finer: 0,
         notes,
     }
 }
@@ -166,7 +172,7 @@ fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
     }
     let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().filter_map(|(_, r)| *r).unzip();
     let mut random = Random::new(0x9E37_79B9_7F4A_7C15);
-    let rows: Vec<Vec<f64>> = (0..256)
+    let mut rows: Vec<Vec<f64>> = (0..256)
         .map(|_| {
             low.iter()
                 .zip(&high)
@@ -174,6 +180,11 @@ fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
                 .collect()
         })
         .collect();
+    if let Some(elements) = graph.elements() {
+        for row in &mut rows {
+            elements.make_one_hot(row, |n| random.within(0.0, n as f64) as usize);
+        }
+    }
     let random = statistics::measured(graph, &rows);
     Ok(Calibration {
         tensors: statistics::bounded(graph, &low, &high, random.clone()),
@@ -181,6 +192,7 @@ fn from_ranges(graph: &Graph) -> Result<Calibration, QuantizeError> {
         high,
         random: Some(random),
         headroom: super::HEADROOM,
+        finer: 0,
         notes: vec![
             "no calibration rows: scales come from the inputs' declared ranges, and activations \
              have fewer bits than rows would allow"
@@ -209,14 +221,15 @@ pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) 
 /// times weight allow.
 ///
 /// Features whose integers are used as they are (`unscaled_features`) cannot be traded so. They share
-/// one step, at least `least`, and their integer 0 stands for 0.
+/// one step, at least `least`, and their integer 0 stands for 0. One-hot columns share one step, too,
+/// a power of two, whose exponent is returned besides.
 pub(super) fn input(
     graph: &Graph,
     c: &Calibration,
     wide: impl Fn((usize, usize)) -> bool,
     unscaled_features: &[bool],
     least: f64,
-) -> (Vec<InputScale>, InputColumns) {
+) -> (Vec<InputScale>, u32, InputColumns) {
     let width = graph.width(0);
     let moments: Vec<(f64, f64)> = graph
         .inputs
@@ -309,6 +322,21 @@ pub(super) fn input(
     for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| **a) {
         *s = shared;
     }
+    // All one-hot columns together: as fine as the finest of them, to the nearest power of two. Their
+    // activation is an int16, too.
+    let hot: Vec<bool> = (graph.inputs.iter())
+        .flat_map(|i| std::iter::repeat_n(i.codes.is_some(), i.count))
+        .collect();
+    let balanced = step.iter().zip(&hot).filter(|(_, hot)| **hot);
+    let balanced = balanced.fold(1.0f64, |m, (s, _)| m.min(*s));
+    let mut one = (-balanced.log2()).round() + f64::from(c.finer);
+    let hot_step = |one: f64| 2f64.powf(-one.clamp(0.0, 14.0));
+    let set_hot = |step: &mut [f64], one: f64| {
+        for (s, _) in step.iter_mut().zip(&hot).filter(|(_, hot)| **hot) {
+            *s = hot_step(one);
+        }
+    };
+    set_hot(&mut step, one);
     // A narrow layer adds up in 32 bits. Where the sum of a row could pass them, all scaled features
     // become coarser by the same factor, so that the balance between the columns stays. `acc` is the
     // largest sum in integers: the weights times the ranges, and the bias with what the offsets of the
@@ -326,11 +354,16 @@ pub(super) fn input(
                     .enumerate()
                     .fold(0.0f64, |m, (j, w)| m.max(f64::from(w.abs()) * step[at(j)]));
                 if largest > 0.0 {
-                    let sum: f64 = row
-                        .iter()
-                        .enumerate()
+                    let each: Vec<f64> = (row.iter().enumerate())
                         .map(|(j, w)| f64::from(w.abs()) * reach[at(j)])
-                        .sum();
+                        .collect();
+                    let mut sum: f64 = each.iter().sum();
+                    // Of one-hot columns no more than one counts.
+                    for (run, codes) in graph.hot_runs(node) {
+                        let run = &each[run];
+                        let largest = run.iter().fold(0.0f64, |m, v| m.max(*v));
+                        sum += largest * codes as f64 - run.iter().sum::<f64>();
+                    }
                     let zero: f64 = row
                         .iter()
                         .enumerate()
@@ -347,6 +380,8 @@ pub(super) fn input(
     for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| !**a) {
         *s *= shrink;
     }
+    one = (one.clamp(0.0, 14.0) - shrink.log2().ceil()).max(0.0);
+    set_hot(&mut step, one);
     let scales: Vec<InputScale> = (0..width)
         .map(|j| InputScale {
             offset: spans[j].0 as f32,
@@ -362,6 +397,7 @@ pub(super) fn input(
         mean: vec![],
         square: vec![],
         features: true,
+        runs: vec![],
     };
     let t = &c.tensors.input;
     for j in 0..width {
@@ -382,16 +418,21 @@ pub(super) fn input(
                 + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6
         };
         let (a, b) = (at(c.low[j]), at(c.high[j]));
-        columns.span.push((
-            (a - slack(a)).floor().max(-32767.0),
-            (b + slack(b)).ceil().min(32767.0),
-        ));
+        columns.span.push(if hot[j] {
+            // Codes are not rounded.
+            (0.0, b)
+        } else {
+            (
+                (a - slack(a)).floor().max(-32767.0),
+                (b + slack(b)).ceil().min(32767.0),
+            )
+        });
         columns.mean.push(m);
         columns
             .square
             .push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
     }
-    (scales, columns)
+    (scales, one as u32, columns)
 }
 
 /// Returns `n` of the columns from `start` on, which is what a node reads of the input.
@@ -404,6 +445,7 @@ pub(super) fn slice(c: &InputColumns, start: usize, n: usize) -> InputColumns {
         mean: cut(&c.mean),
         square: cut(&c.square),
         features: c.features,
+        runs: vec![],
     }
 }
 
@@ -417,5 +459,6 @@ pub(super) fn uniform(s: &Stats, step: f64, span: Vec<Span>) -> InputColumns {
         mean: s.mean.iter().map(|m| m / step).collect(),
         square: s.square.iter().map(|q| q / (step * step)).collect(),
         features: false,
+        runs: vec![],
     }
 }

@@ -55,6 +55,7 @@ pub fn fit(
         suspects: &suspects,
     };
     let best = fitting.roomiest(fitting.hidden(fitting.clipped()?)?)?;
+    let best = fitting.one(best)?;
     let mut notes: Vec<String> = fitting.notes(&best.choice);
     notes.extend(best.quantized.notes);
     Ok(Quantized {
@@ -71,6 +72,8 @@ struct Choice {
     /// Rows that hidden tensors are not measured on.
     left_out: Vec<usize>,
     headroom: f64,
+    /// See [`calibrate::Calibration::finer`].
+    finer: i32,
 }
 
 /// What comes of a choice.
@@ -106,6 +109,7 @@ impl Fitting<'_> {
         let rows = self.rows(&choice);
         let mut calibration = calibrate::from_rows(self.graph, &rows);
         calibration.headroom = choice.headroom;
+        calibration.finer = choice.finer;
         if !choice.left_out.is_empty() {
             let others: Vec<Vec<f64>> = (0..rows.len())
                 .filter(|r| !choice.left_out.contains(r))
@@ -127,6 +131,7 @@ impl Fitting<'_> {
             clip: vec![None; self.suspects.len()],
             left_out: Vec::new(),
             headroom: ROOM,
+            finer: 0,
         };
         let mut best = self.attempt(none.clone());
         let mut tried = vec![none.clone()];
@@ -214,6 +219,30 @@ impl Fitting<'_> {
         }
         let some = with(LESS_ROOM)?;
         Ok(if some.loss <= allowed { some } else { least })
+    }
+
+    /// With the step of one-hot columns that serves the rows best: one exponent for all of them is
+    /// coarser than a step for each, so its neighbours are tried, as far as they gain.
+    fn one(&self, mut best: Attempt) -> Result<Attempt, QuantizeError> {
+        if self.graph.elements().is_none() {
+            return Ok(best);
+        }
+        let wide = |a: &Attempt| {
+            let layers = a.quantized.report.iter();
+            layers.filter(|(_, r)| r.weight_bits == 16).count()
+        };
+        for finer in [1, -1, 2, -2] {
+            let made = self.attempt(Choice {
+                finer,
+                ..best.choice.clone()
+            })?;
+            // Flash first: a layer of 16 bits costs more than a rounding gains.
+            let key = |a: &Attempt| (wide(a), a.loss);
+            if key(&made) < key(&best) {
+                best = made;
+            }
+        }
+        Ok(best)
     }
 
     /// What a person should know of the rows.

@@ -131,6 +131,8 @@ pub struct LayerReport {
 pub struct Quantized {
     /// One per feature.
     pub input: Vec<InputScale>,
+    /// Of a model with one-hot columns: they are 0 or `1 << one`.
+    pub one: u32,
     /// The integers of each node of the graph.
     pub nodes: Vec<QNode>,
     /// Name and findings of every dense layer, in order.
@@ -395,7 +397,7 @@ impl Quantizer<'_> {
     fn make(&self, groups: &ScaleGroups) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
         let steps = groups.steps(self).map_err(Stop::Error)?;
-        let (input, columns) = calibrate::input(
+        let (input, one, columns) = calibrate::input(
             graph,
             self.calibration,
             |at| self.wide.contains(&at),
@@ -425,6 +427,7 @@ impl Quantizer<'_> {
         Ok((
             Quantized {
                 input,
+                one,
                 nodes,
                 report: found.report,
                 notes: curve_notes(found.curves),
@@ -504,7 +507,10 @@ impl Quantizer<'_> {
         let t = &self.calibration.tensors;
         let correct = self.calibration.random.is_none();
         let mut columns = if node.src == 0 {
-            calibrate::slice(input, node.start, node.inputs)
+            InputColumns {
+                runs: graph.hot_runs(node),
+                ..calibrate::slice(input, node.start, node.inputs)
+            }
         } else {
             let span = spans[node.src][node.start..node.start + node.inputs].to_vec();
             calibrate::uniform(
@@ -596,7 +602,7 @@ impl Quantizer<'_> {
                     ));
                     if !is_logits {
                         if d.activation.is_curve() {
-                            let sums = proof::sums(&layers[l], &columns.span);
+                            let sums = proof::sums(&layers[l], columns.bounds());
                             found.curves.extend(curve_error(
                                 name(),
                                 d.activation,
@@ -605,7 +611,7 @@ impl Quantizer<'_> {
                                 (sum_step, step),
                             ));
                         }
-                        out = proof::outputs(&layers[l], &columns.span);
+                        out = proof::outputs(&layers[l], columns.bounds());
                         columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                     }
                 }
@@ -624,7 +630,7 @@ impl Quantizer<'_> {
                             .collect::<Option<_>>()
                             .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?,
                     ));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::PRelu { slope } => {
@@ -633,7 +639,7 @@ impl Quantizer<'_> {
                     }
                     layers.push(QLayer::PRelu(slope.iter().map(|s| q14(*s)).collect()));
                     let step = columns.step.first().copied().unwrap_or(1.0);
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Constant { weights } => {
@@ -641,7 +647,7 @@ impl Quantizer<'_> {
                         return Err(Stop::Error(QuantizeError::Weight(name(), *w)));
                     }
                     layers.push(QLayer::Constant(q15(weights)));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                 }
                 Layer::Norm {
                     by,
@@ -654,7 +660,7 @@ impl Quantizer<'_> {
                     let norm = norms::norm(*by, (gain, bias), *epsilon, input, step);
                     let norm = norm.map_err(|what| QuantizeError::Norm(name(), what));
                     layers.push(norm.map_err(Stop::Error)?);
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Pointwise { activation, .. } => {
@@ -674,7 +680,7 @@ impl Quantizer<'_> {
                         &columns.span,
                         (input, step),
                     ));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::Dice { gain, bias, alpha } => {
@@ -685,7 +691,7 @@ impl Quantizer<'_> {
                     let rows = norms::dice(gain, bias, alpha, step)
                         .ok_or_else(|| Stop::Error(QuantizeError::Affine(name())))?;
                     layers.push(QLayer::Dice(rows));
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
                 Layer::RowDice {
@@ -703,7 +709,7 @@ impl Quantizer<'_> {
                         energy,
                         alpha: norms::q12(*alpha),
                     });
-                    out = proof::outputs(&layers[l], &columns.span);
+                    out = proof::outputs(&layers[l], columns.bounds());
                     columns = calibrate::uniform(&t.after[at][l], step, out.clone());
                 }
             }

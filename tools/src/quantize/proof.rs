@@ -6,6 +6,7 @@
 use super::{QLayer, curves};
 use crate::graph::{Activation, GateKind};
 use mmoe::kernel::{AffineRow, CurveTable};
+use std::ops::Range;
 
 /// The smallest and the largest integer that one unit can have.
 pub type Span = (f64, f64);
@@ -17,13 +18,40 @@ fn sat16(v: Span) -> Span {
     (v.0.clamp(ANY.0, ANY.1), v.1.clamp(ANY.0, ANY.1))
 }
 
-/// Returns the span of `bias + Σ q·x` for inputs in the spans `x`.
+/// What a layer's inputs span.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Each column.
+    pub each: &'a [Span],
+    /// One-hot columns among them, whose spans begin at 0: runs in ascending order, and how many
+    /// columns of each may be 1 at a time.
+    pub runs: &'a [(Range<usize>, usize)],
+}
+
+/// Returns the span of `bias + Σ q·x` for inputs in these bounds. Of a one-hot run only as many
+/// columns count as may be 1: no more than the largest product that often, and no less than the
+/// smallest.
 #[must_use]
-pub fn accumulator(q: &[f64], bias: f64, x: &[Span]) -> Span {
-    q.iter().zip(x).fold((bias, bias), |(lo, hi), (q, x)| {
+pub fn accumulator(q: &[f64], bias: f64, x: Bounds<'_>) -> Span {
+    let product = |(q, x): (&f64, &Span)| {
         let (a, b) = (q * x.0, q * x.1);
-        (lo + a.min(b), hi + a.max(b))
-    })
+        (a.min(b), a.max(b))
+    };
+    let add = |(lo, hi): Span, (a, b): Span| (lo + a, hi + b);
+    let products: Vec<Span> = q.iter().zip(x.each).map(product).collect();
+    let (mut total, mut rest) = ((bias, bias), products.as_slice());
+    for (run, codes) in x.runs {
+        let from = run.start - (products.len() - rest.len());
+        let (before, behind) = rest.split_at(from);
+        let (own, behind) = behind.split_at(run.len());
+        total = before.iter().copied().fold(total, add);
+        let (lo, hi) = own.iter().fold((0.0f64, 0.0f64), |(lo, hi), (a, b)| {
+            (lo.min(*a), hi.max(*b))
+        });
+        total = add(total, (lo * *codes as f64, hi * *codes as f64));
+        rest = behind;
+    }
+    rest.iter().copied().fold(total, add)
 }
 
 /// Returns the larger magnitude of the two ends of a span.
@@ -35,7 +63,8 @@ pub fn reach(s: Span) -> f64 {
 /// The outputs of a hidden layer whose inputs span `x`. One step of slack on either side stands for
 /// every rounding.
 #[must_use]
-pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
+pub fn outputs(layer: &QLayer, bounds: Bounds<'_>) -> Vec<Span> {
+    let x = bounds.each;
     match layer {
         QLayer::I8 {
             activation, table, ..
@@ -43,7 +72,7 @@ pub fn outputs(layer: &QLayer, x: &[Span]) -> Vec<Span> {
         | QLayer::I16 {
             activation, table, ..
         } => {
-            let sums = sums(layer, x).into_iter();
+            let sums = sums(layer, bounds).into_iter();
             sums.map(|s| activate(*activation, table.as_deref(), s))
                 .collect()
         }
@@ -87,9 +116,10 @@ fn dice(x: Span, alpha: i16) -> Span {
 
 /// The saturated results of a dense layer's rows, before its activation; of another layer, none.
 #[must_use]
-pub fn sums(layer: &QLayer, x: &[Span]) -> Vec<Span> {
+pub fn sums(layer: &QLayer, bounds: Bounds<'_>) -> Vec<Span> {
+    let x = bounds.each;
     let dense = |w: Vec<f64>, bias: f64, factor: f64| {
-        let acc = accumulator(&w, bias, x);
+        let acc = accumulator(&w, bias, bounds);
         sat16((acc.0 * factor - 1.0, acc.1 * factor + 1.0))
     };
     let factor = |mult: u16, s: u32| f64::from(mult) / 2f64.powi(s as i32);

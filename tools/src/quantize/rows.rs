@@ -1,9 +1,10 @@
 //! One dense layer to integer rows. The multiplier comes first, the weight scale follows from it,
 //! so that `weight_scale · x_step / y_step = mult / 2^shift` holds exactly (`docs/numerics.md`).
 
-use super::proof::{self, Span};
+use super::proof::{self, Bounds, Span};
 use crate::graph::Dense;
 use mmoe::kernel::{Row, WideRow};
+use std::ops::Range;
 
 /// What a layer reads: the real value of one integer step of each column, and what its integers do.
 #[derive(Debug, Clone)]
@@ -20,6 +21,19 @@ pub struct InputColumns {
     pub square: Vec<f64>,
     /// Whether these are the model's features, which may have either sign.
     pub features: bool,
+    /// One-hot columns among them: runs, and how many columns of each may be 1 at a time.
+    pub runs: Vec<(Range<usize>, usize)>,
+}
+
+impl InputColumns {
+    /// What the integers span.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds<'_> {
+        Bounds {
+            each: &self.span,
+            runs: &self.runs,
+        }
+    }
 }
 
 /// What a layer makes.
@@ -174,9 +188,19 @@ fn round_row(
 
 /// Largest |accumulator| of a row, in range and for any int16.
 fn bounds(q: &[f64], bias: f64, x: &InputColumns) -> (f64, f64) {
-    let any = q.iter().map(|q| q.abs() * 32768.0).sum::<f64>();
+    let mut any = q.iter().map(|q| q.abs() * 32768.0).sum::<f64>();
+    // Codes add no more than their number times the largest of all hot columns, whatever they are.
+    let (mut codes, mut largest) = (0, 0.0f64);
+    for (run, count) in &x.runs {
+        codes += count;
+        for (q, span) in q[run.clone()].iter().zip(&x.span[run.clone()]) {
+            any -= q.abs() * 32768.0;
+            largest = largest.max(q.abs() * span.1);
+        }
+    }
+    any += codes as f64 * largest;
     (
-        proof::reach(proof::accumulator(q, bias, &x.span)),
+        proof::reach(proof::accumulator(q, bias, x.bounds())),
         bias.abs() + any,
     )
 }

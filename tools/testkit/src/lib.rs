@@ -15,6 +15,7 @@
 )]
 
 pub mod fixtures;
+pub mod fronts;
 pub mod golden;
 pub mod graphs;
 pub mod integer;

@@ -1,5 +1,6 @@
 //! Reading hostile bytes under a counting allocator.
 #![allow(unsafe_code)]
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

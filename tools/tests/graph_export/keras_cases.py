@@ -277,6 +277,34 @@ model_case("deepctr-mmoe-bn", "DeepCTR", lambda k: deepctr("MMOE", dnn_use_bn=Tr
 model_case("deepctr-mmoe-dice", "DeepCTR", lambda k: deepctr("MMOE", dnn_activation="dice"), ("saved", "onnx"))
 
 
+# TensorFlow 1, as EasyRec writes its graphs: placeholders, variables in the graph, a saver.
+for resource in (False, True):
+    @case(f"tf1-mmoe-{'resource' if resource else 'reference'}", "TensorFlow 1", exporter="simple_save")
+    def tf1(folder, resource=resource):
+        random, v1 = np.random.default_rng(9), tf.compat.v1
+        x = rows(10)
+        with tf.Graph().as_default(), v1.Session() as session:
+            def layer(value, units, name):
+                shape = (int(value.shape[-1]), units)
+                with v1.variable_scope(name, use_resource=resource):
+                    w = v1.get_variable("kernel", initializer=random.normal(0, 0.4, shape).astype("f"))
+                    b = v1.get_variable("bias", initializer=random.normal(0, 0.2, units).astype("f"))
+                return v1.nn.bias_add(tf.matmul(value, w), b)
+
+            entry = v1.placeholder(tf.float32, (None, 10), "features")
+            experts = tf.stack([tf.nn.relu(layer(entry, 7, f"expert_{i}")) for i in range(3)], axis=1)
+            outs = {}
+            for task in ("ctr", "cvr"):
+                gate = tf.nn.softmax(layer(entry, 3, f"gate_{task}"), axis=1)
+                mixed = tf.reduce_sum(tf.expand_dims(gate, -1) * experts, axis=1)
+                hidden = tf.nn.relu(layer(mixed, 5, f"tower_{task}"))
+                outs[task] = tf.sigmoid(layer(hidden, 1, f"logit_{task}"))
+            session.run(v1.global_variables_initializer())
+            golden = dict(zip(outs, session.run(list(outs.values()), {entry: x})))
+            v1.saved_model.simple_save(session, str(folder / "saved_model"), {"features": entry}, outs)
+        return "saved_model", x, golden
+
+
 def off(name, words):
     def register(make):
         model_case(name, keras, make, ("saved", "onnx", "tflite"), refuse=words)

@@ -209,6 +209,7 @@ fn sums_that_rows_say_nothing_of_do_not_wrap() {
             mean: None,
             std: None,
             folded: false,
+            codes: None,
         };
         let graph = Graph {
             name: "wide open".into(),

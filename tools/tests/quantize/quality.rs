@@ -50,6 +50,7 @@ pub(crate) fn declared(graph: &Graph, rows: &Tensor) -> Graph {
             mean: None,
             std: None,
             folded: false,
+            codes: None,
         }
     };
     Graph {

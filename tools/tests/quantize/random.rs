@@ -256,6 +256,7 @@ pub(crate) fn graph(r: &mut Rng) -> Graph {
             mean,
             std,
             folded: false,
+            codes: None,
         }
     };
     let graph = Graph {

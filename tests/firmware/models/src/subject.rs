@@ -97,7 +97,7 @@ pub trait Subject: Sized {
 impl<S, L, T, A: Element, const I: usize> Subject for Model<S, L, T>
 where
     Self: InPlace,
-    S: InputStage<From = [f32; I], Out = [A; I]>,
+    S: for<'a> InputStage<From<'a> = &'a [f32; I], Out = [A; I]>,
     L: Trunk<Act = A, In = [A; I], GateWeights: Numbers>,
     T: Towers<Act = A, In = L::Stream, Count = L::Count, Out: Numbers, Shown: Numbers>,
 {

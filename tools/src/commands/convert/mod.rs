@@ -322,7 +322,11 @@ fn record(args: &Args, weights: &Weights, spec: Option<&Spec>) -> Result<Option<
 fn calibration(graph: &Graph, path: &Path) -> Result<Rows> {
     let labels = quality::label_columns_of(graph);
     let data = Data::read(path)?;
-    let rows = data.features(graph.width(0), &graph.feature_names, &labels)?;
+    let names = &graph.feature_names;
+    let rows = match graph.elements() {
+        None => data.features(graph.width(0), names, &labels)?,
+        Some(elements) => data.vectors(&elements, names, &labels)?,
+    };
     data.remarks(&graph.feature_names, &labels)
         .iter()
         .for_each(|r| note(r));

@@ -1,17 +1,19 @@
 //! ONNX models.
 
+mod external;
 mod messages;
 mod operators;
 mod sequences;
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use prost::Message as _;
 
-use super::{Reason, Weights, read_bounded};
+use super::{Reason, Weights};
 use crate::import::collect::Budget;
 use crate::program::build::Builder;
 use crate::program::{Array, Program};
+use external::Companions;
 use messages::{Model, Tensor};
 
 const FORMAT: &str = "ONNX";
@@ -85,8 +87,9 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
         .find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
     let opset = opset.map_or(1, |o| o.version);
     let mut builder = Builder::new("ONNX graph");
+    let mut companions = Companions::of(folder);
     for tensor in graph.initializers {
-        let array = array(&tensor, folder, budget)?;
+        let array = array(&tensor, Some(&mut companions), budget)?;
         builder.define(&tensor.name, array);
     }
     for input in &graph.inputs {
@@ -131,7 +134,7 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
 /// The numbers of a tensor.
 fn array(
     tensor: &Tensor,
-    folder: Option<&Path>,
+    companions: Option<&mut Companions>,
     budget: &mut Budget,
 ) -> Result<Array<f64>, Reason> {
     let name = || format!("tensor `{}`", tensor.name);
@@ -144,14 +147,12 @@ fn array(
     let shape = shape.ok_or_else(|| damaged("has a negative size"))?;
     let count = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
     let count = count.ok_or_else(|| damaged("has more elements than can be counted"))?;
-    budget.take((count as u64).saturating_mul(8), &name())?;
-    let external = if tensor.location == 1 {
-        Some(external(tensor, folder)?)
-    } else {
-        None
-    };
-    let raw = external.as_ref().or(tensor.raw.as_ref());
-    let data: Vec<f64> = match (raw, tensor.dtype) {
+    let outside = companions.filter(|_| tensor.location == 1);
+    if outside.is_none() {
+        budget.take((count as u64).saturating_mul(8), &name())?;
+    }
+    let data: Vec<f64> = match (&tensor.raw, tensor.dtype) {
+        _ if let Some(companions) = outside => companions.numbers(tensor, count, budget)?,
         (Some(raw), dtype) => numbers(raw, dtype).ok_or_else(|| Reason::Dtype {
             tensor: tensor.name.clone(),
             dtype: format!("{dtype} of ONNX"),
@@ -198,38 +199,4 @@ fn numbers(raw: &[u8], dtype: i32) -> Option<Vec<f64>> {
         dtype::BFLOAT16 => each(raw, |b| half::bf16::from_le_bytes(b).to_f64()),
         _ => None,
     }
-}
-
-/// The bytes of a tensor that stand in a file beside the model.
-fn external(tensor: &Tensor, folder: Option<&Path>) -> Result<Vec<u8>, Reason> {
-    let entry = |key: &str| {
-        tensor
-            .external
-            .iter()
-            .find(|e| e.key == key)
-            .map(|e| e.value.as_str())
-    };
-    let place = entry("location").unwrap_or_default();
-    // Only a file of the model's own folder.
-    let plain = Path::new(place)
-        .components()
-        .all(|c| matches!(c, Component::Normal(_)));
-    let folder = folder
-        .filter(|_| plain && !place.is_empty())
-        .ok_or_else(|| Reason::Kind {
-            tensor: tensor.name.clone(),
-            kind: format!("in a file of its own (`{place}`)"),
-            remedy: "Put that file beside the model, under its name, or export with the weights \
-                 inside",
-        })?;
-    let number = |key: &str| entry(key).and_then(|v| v.parse::<usize>().ok());
-    let bytes = read_bounded(&folder.join(place), super::LONGEST)?;
-    let start = number("offset").unwrap_or(0);
-    let end = number("length").map_or(bytes.len(), |l| start.saturating_add(l));
-    bytes.get(start..end).map(<[u8]>::to_vec).ok_or_else(|| {
-        Reason::damaged(
-            FORMAT,
-            format!("tensor `{}` lies outside `{place}`", tensor.name),
-        )
-    })
 }

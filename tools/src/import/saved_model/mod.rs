@@ -97,44 +97,55 @@ fn place(reference: &str) -> (&str, usize) {
 fn variables(meta: &MetaGraph) -> Option<Vec<(String, Vec<u8>)>> {
     let graph = meta.graph.as_ref()?;
     let name = place(&meta.saver.as_ref()?.restore).0;
-    let call = graph.nodes.iter().find(|n| n.name == name)?;
-    let called = call.attributes.get("f")?.function.as_ref()?;
+    let restore = graph.nodes.iter().find(|n| n.name == name)?;
+    // TensorFlow 2 restores in a function, to which the variables are passed; TensorFlow 1 in the
+    // graph itself.
+    let called = restore
+        .attributes
+        .get("f")
+        .and_then(|f| f.function.as_ref());
+    let Some(called) = called else {
+        return restored(&graph.nodes, &HashMap::new());
+    };
     let function = *functions(graph).get(called.name.as_str())?;
-    let nodes: HashMap<&str, &Node> = function
-        .nodes
-        .iter()
-        .map(|n| (n.name.as_str(), n))
-        .collect();
-    let arguments: HashMap<&str, &String> = function
-        .head
-        .as_ref()?
-        .inputs
-        .iter()
-        .map(|a| a.name.as_str())
-        .zip(&call.inputs)
-        .collect();
+    let inputs = &function.head.as_ref()?.inputs;
+    let names = inputs.iter().map(|a| a.name.as_str());
+    let arguments = names.zip(&restore.inputs).collect();
+    restored(&function.nodes, &arguments)
+}
+
+/// What nodes assign to variables: which, and the key of the tensor that was restored for it.
+/// `arguments`: what variables are called outside.
+fn restored(nodes: &[Node], arguments: &HashMap<&str, &String>) -> Option<Vec<(String, Vec<u8>)>> {
+    let by_name: HashMap<&str, &Node> = nodes.iter().map(|n| (n.name.as_str(), n)).collect();
     let mut found = Vec::new();
-    for assign in function
-        .nodes
+    for assign in nodes
         .iter()
-        .filter(|n| n.kind == "AssignVariableOp")
+        .filter(|n| n.kind == "AssignVariableOp" || n.kind == "Assign")
     {
         let [target, value, ..] = assign.inputs.as_slice() else {
             return None;
         };
-        let variable = place(arguments.get(place(target).0)?).0.to_owned();
+        let target = place(target).0;
+        let variable = arguments
+            .get(target)
+            .map_or(target, |outside| place(outside).0);
         let mut from = place(value);
-        let mut node = *nodes.get(from.0)?;
+        let mut node = *by_name.get(from.0)?;
         // Between the tensor and the variable there may be an identity or two.
         for _ in 0..4 {
             if node.kind == "Identity" {
                 from = place(node.inputs.first()?);
-                node = nodes.get(from.0)?;
+                node = by_name.get(from.0)?;
             }
         }
-        let names = nodes.get(place(node.inputs.get(1)?).0)?;
+        // In a graph of TensorFlow 1 stand the variables' first values as well.
+        if node.kind != "RestoreV2" {
+            continue;
+        }
+        let names = by_name.get(place(node.inputs.get(1)?).0)?;
         let names = names.attributes.get("value")?.tensor.as_ref()?;
-        found.push((variable, names.texts.get(from.1)?.clone()));
+        found.push((variable.to_owned(), names.texts.get(from.1)?.clone()));
     }
     Some(found)
 }
@@ -206,7 +217,7 @@ impl Inliner<'_> {
                 let array = array.unwrap_or_else(|| Array::vector(Vec::new()));
                 Ok(vec![self.builder.constant(array)])
             }
-            "VarHandleOp" => {
+            "VarHandleOp" | "VariableV2" | "Variable" => {
                 let array = self.variables.get(&node.name).ok_or_else(|| {
                     Reason::damaged(FORMAT, format!("variable `{}` is not stored", node.name))
                 })?;

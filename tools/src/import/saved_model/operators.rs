@@ -259,9 +259,12 @@ fn known(b: &mut Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usiz
         "Range" => as_is(Op::Range),
         "Select" | "SelectV2" => as_is(Op::Where),
         "TopKV2" => as_is(Op::TopK { axis: -1 }),
-        "Identity" | "StopGradient" | "PreventGradient" | "EnsureShape" | "ReadVariableOp" => {
-            Some((Op::Identity, vec![*inputs.first()?]))
-        }
+        "PlaceholderWithDefault"
+        | "Identity"
+        | "StopGradient"
+        | "PreventGradient"
+        | "EnsureShape"
+        | "ReadVariableOp" => Some((Op::Identity, vec![*inputs.first()?])),
         "Cast" => match find("DstT").and_then(|a| a.dtype).unwrap_or(1) {
             3..=6 | 9 | 17 | 22 | 23 => as_is(Op::Truncate),
             _ => as_is(Op::Identity),

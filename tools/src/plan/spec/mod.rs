@@ -249,6 +249,7 @@ impl Spec {
             mean: i.mean,
             std: i.std,
             folded: false,
+            codes: (i.one_hot == Some(true)).then_some(1),
         };
         self.raw.inputs.iter().map(input).collect()
     }

@@ -50,6 +50,8 @@ pub(super) struct Input {
     pub(super) max: Option<f64>,
     pub(super) mean: Option<f64>,
     pub(super) std: Option<f64>,
+    /// Whether at most one of its columns is 1, and the others 0: the blob takes a code for it.
+    pub(super) one_hot: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -161,6 +161,9 @@ impl Writer {
                 quote(&input.name),
                 input.count
             ));
+            if input.codes.is_some() {
+                self.line(format_args!("one_hot = true"));
+            }
             for (key, value) in [
                 ("min", input.min),
                 ("max", input.max),

@@ -148,7 +148,7 @@ fn followed(mut names: Names<'_>, class: &str, config: &Value) -> Result<Found, 
     }
     if model
         .layer(&wired.input)
-        .is_some_and(|l| l.class != "InputLayer")
+        .is_none_or(|l| l.class != "InputLayer")
     {
         let starts = format!(
             "layer `{}` and what stands before it make the blob's input: the blob starts at the \

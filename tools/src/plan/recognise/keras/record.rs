@@ -98,63 +98,121 @@ enum Part {
 
 type Read<T> = Result<T, Unread>;
 
-/// Reads what makes the output of the layer `base`.
+/// Models stand in models no deeper than this.
+const DEEPEST: usize = 16;
+
+/// Reads what makes the output of the layer `base`, which may stand in a model within the model.
 pub(super) fn read(names: &Names<'_>, model: &Model<'_>, base: &str) -> Read<Record> {
-    let mut values: IndexMap<Tensor, Read<Part>> = IndexMap::new();
-    let mut left: Vec<(&Layer<'_>, usize)> = (model.layers.iter())
-        .flat_map(|l| (0..l.calls.len().max(1)).map(move |call| (l, call)))
-        .collect();
-    let goal: Tensor = (base.to_owned(), 0, 0);
-    // Layers may stand in any order: whatever has all its sources is next.
-    while !left.is_empty() && !values.contains_key(&goal) {
-        let before = left.len();
-        left.retain(|(layer, call)| {
-            let none = Vec::new();
-            let sources = layer.calls.get(*call).unwrap_or(&none);
-            let given: Option<Vec<&Read<Part>>> = sources.iter().map(|s| values.get(s)).collect();
-            let Some(given) = given else { return true };
-            let this = (layer.name.clone(), *call, 0);
-            // The first layer that is not read is the one to name.
-            let given: Read<Vec<Part>> = given.into_iter().cloned().collect();
-            let part = given.and_then(|given| {
-                let walk = Walk { names, layer };
-                walk.part(this.clone(), sources, given)
-            });
-            values.insert(this, part);
-            false
-        });
-        if left.len() == before {
-            break;
-        }
-    }
-    let unmade = || Unread {
+    let unread = |what: &str, remedy: &str| Unread {
         place: format!("layer `{base}`"),
-        what: "a graph that does not reach it from the inputs".into(),
-        remedy: "save the model again".into(),
+        what: what.into(),
+        remedy: remedy.into(),
     };
-    let part = values.swap_remove(&goal).ok_or_else(unmade)??;
-    let walk = Walk {
-        names,
-        layer: model.layer(base).ok_or_else(unmade)?,
+    let mut made = Vec::new();
+    run(names, model, None, base, 0, &mut made)?;
+    let part = match (made.pop(), made.pop()) {
+        (Some(part), None) => part?,
+        (None, _) => {
+            let what = "a graph that does not reach it from the inputs";
+            return Err(unread(what, "save the model again"));
+        }
+        _ => {
+            return Err(unread(
+                "a layer that is used twice",
+                "give layers names of their own",
+            ));
+        }
     };
-    let record = finish(walk.pieces(part)?);
-    let mut record = record.map_err(|e| walk.unread(&e.to_string(), "correct the model"))?;
+    let record = finish(part);
+    let mut record = record.map_err(|e| unread(&e.to_string(), "correct the model"))?;
     record.of_weights = true;
     Ok(record)
 }
 
-/// Names of the layers that the output of the layer `base` depends on, itself among them.
+/// Follows a model from its inputs on, and notes the pieces that the layer `base` makes; `given` enters
+/// a model that stands in another. Returns what leaves the model.
+fn run(
+    names: &Names<'_>,
+    model: &Model<'_>,
+    given: Option<Vec<Read<Part>>>,
+    base: &str,
+    depth: usize,
+    made: &mut Vec<Read<Vec<Piece>>>,
+) -> Read<Vec<Read<Part>>> {
+    let mut values: IndexMap<Tensor, Read<Part>> = IndexMap::new();
+    let entries = given.into_iter().flatten();
+    values.extend(model.inputs.iter().cloned().zip(entries));
+    let calls = model.layers.iter();
+    let mut left: Vec<(&Layer<'_>, usize)> = calls
+        .flat_map(|l| (0..l.calls.len().max(1)).map(move |call| (l, call)))
+        .collect();
+    // Layers may stand in any order: whatever has all its sources is next.
+    while !left.is_empty() {
+        let mut later = Vec::new();
+        let before = left.len();
+        for (layer, call) in left {
+            let none = Vec::new();
+            let sources = layer.calls.get(call).unwrap_or(&none);
+            let this = (layer.name.clone(), call, 0);
+            let given: Option<Vec<&Read<Part>>> = sources.iter().map(|s| values.get(s)).collect();
+            let (Some(given), false) = (given, values.contains_key(&this)) else {
+                if !values.contains_key(&this) {
+                    later.push((layer, call));
+                }
+                continue;
+            };
+            let walk = Walk { names, layer };
+            if matches!(layer.class, "Functional" | "Sequential") {
+                let given = given.into_iter().cloned().collect();
+                let inner = walk.inner(depth)?;
+                let ends = run(names, &inner, Some(given), base, depth + 1, made)?;
+                let ends = ends.into_iter().enumerate();
+                values.extend(ends.map(|(i, end)| ((layer.name.clone(), call, i), end)));
+                continue;
+            }
+            // The first layer that is not read is the one to name.
+            let given: Read<Vec<Part>> = given.into_iter().cloned().collect();
+            let part = given.and_then(|given| walk.part(this.clone(), sources, given));
+            if layer.name == base {
+                made.push(part.clone().and_then(|part| walk.pieces(part)));
+            }
+            values.insert(this, part);
+        }
+        if later.len() == before {
+            break;
+        }
+        left = later;
+    }
+    let ends = model
+        .outputs
+        .iter()
+        .filter_map(|(t, _)| values.get(t).cloned());
+    Ok(ends.collect())
+}
+
+/// Names of the layers that the output of the layer `base` depends on, itself among them: of the model
+/// in which it stands, if that is in this one.
 pub(super) fn before(model: &Model<'_>, base: &str) -> HashSet<String> {
-    let mut names = HashSet::new();
-    let mut left = vec![base.to_owned()];
+    let holds = |l: &&Layer<'_>| {
+        l.name == base
+            || (matches!(l.class, "Functional" | "Sequential")
+                && l.config.to_string().contains(base))
+    };
+    let mut before = HashSet::new();
+    let mut left: Vec<String> = model
+        .layers
+        .iter()
+        .filter(holds)
+        .map(|l| l.name.clone())
+        .collect();
     while let Some(name) = left.pop() {
         let layer = model.layer(&name);
-        if names.insert(name) {
+        if before.insert(name) {
             let calls = layer.iter().flat_map(|l| l.calls.iter().flatten());
             left.extend(calls.map(|(source, _, _)| source.clone()));
         }
     }
-    names
+    before
 }
 
 /// One layer, to be read.
@@ -163,7 +221,27 @@ pub(super) struct Walk<'w, 'a> {
     pub(super) layer: &'w Layer<'a>,
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'_, 'a> {
+    /// The model that this layer is.
+    fn inner(&self, depth: usize) -> Read<Model<'a>> {
+        if depth == DEEPEST {
+            return Err(self.unread("models in models without end", "save the model again"));
+        }
+        let paths = self.layer.paths.iter().chain(&self.layer.places);
+        let containers: Vec<String> = paths.map(|path| format!("{path}/layers")).collect();
+        let Layer { class, config, .. } = self.layer;
+        let model = Model::read(self.names, class, config, &containers);
+        let model = model.map_err(|e| self.unread(&e.to_string(), "save the model again"))?;
+        let enters = |t: &Tensor| model.layer(&t.0).is_some_and(|l| l.class == "InputLayer");
+        if !model.inputs.iter().all(enters) {
+            return Err(self.unread(
+                "a model within the model that says no input",
+                "save it built",
+            ));
+        }
+        Ok(model)
+    }
+
     pub(super) fn unread(&self, what: &str, remedy: &str) -> Unread {
         Unread {
             place: format!("layer `{}`", self.layer.name),

@@ -120,12 +120,16 @@ fn a_pipeline_config_is_read() {
 
 #[test]
 fn every_setting_of_keras_layers_codes_as_keras_does() {
-    let rows = Records::read("keras-facts/rows.csv");
-    assert_eq!(rows.count, 300);
-    let made = build(read("keras-facts/model.keras"), None, Options::default());
-    let made = made.unwrap_or_else(|e| panic!("{e}"));
-    let worst = rows.worst(&made.graph);
-    assert!(worst <= CLOSE, "{worst}");
+    for (name, fields) in [("model", 34), ("nested", 8)] {
+        let rows = Records::read(&format!("keras-facts/{name}.csv"));
+        assert_eq!(rows.count, 300);
+        let weights = read(&format!("keras-facts/{name}.keras"));
+        let made = build(weights, None, Options::default());
+        let made = made.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let worst = rows.worst(&made.graph);
+        assert!(worst <= CLOSE, "{name}: {worst}");
+        assert_eq!(made.graph.front.unwrap().fields.len(), fields);
+    }
 }
 
 /// What a spec gets told, or the model.

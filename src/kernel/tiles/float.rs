@@ -1,11 +1,8 @@
-//! Dense layers with float activations on vectors: some panels of a matrix against some rows of a
-//! batch, in one loop over the columns.
+//! Dense layers with float activations.
 //!
 //! The weights of a step are loaded once for all rows of the tile, and an activation once for all
 //! panels. Each sum is still one row's own chain, a product and then an addition for each column in
 //! order, so that the bits are those of the portable kernels; no sum is split, and nothing is fused.
-//!
-//! An architecture says what a vector is ([`Unit`]); the walk is the same for all.
 
 /// A vector of sums, one per row of one or two panels of a matrix.
 pub(in crate::kernel) trait Unit {

@@ -1,0 +1,193 @@
+//! The macro that writes a record and its stage.
+
+/// Writes a record of raw fields, a plain struct, and the stage that makes a vector of it.
+///
+/// The text says for each field its name, its type as the caller has it, and the feature that reads it.
+/// The stage has one parameter, the precision, which its features may name; behind it stands how many
+/// elements the features make in all. So one text serves every precision. The stage is the last
+/// parameter of a family, as in `Mmoe<B, G, T, VisitStage<I8>>`; see [`features`](crate::features) for
+/// an example, and [`Both`](crate::features::Both) for two records of a model that ranks.
+///
+/// A field may read the coder and the rows of an earlier one, which are then stored once. It is written
+/// `as` that one, with how its codes become elements: [`Row`](crate::features::Row),
+/// [`Pooled`](crate::features::Pooled) or [`SideBySide`](crate::features::SideBySide).
+///
+/// ```
+/// use mmoe::features::{Bag, Feature, Fill, Mean, Row, Sorted};
+/// mmoe::features! {
+///     /// What was bought, and what is offered now.
+///     pub struct Offer<'a> => OfferStage<P>[16] {
+///         bought: &'a [u32] = Bag<Sorted<500>, 20, Mean, 500, 8, P>,
+///         offered: u32 = Row as bought,
+///     }
+/// }
+/// // 500 keys, 500 rows and the code of all others, once.
+/// assert_eq!(size_of::<OfferStage<mmoe::F32>>(), 4 + 4 * 500 + 4 * 8 * 500);
+/// ```
+#[macro_export]
+macro_rules! features {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $Record:ident<$life:lifetime> => $Stage:ident<$P:ident>[$width:expr] {
+            $($(#[$about:meta])* $name:ident: $T:ty = $F:ty $(as $table:ident)?),+ $(,)?
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $Record<$life> {
+            $(
+                #[doc = concat!("The field `", stringify!($name), "`.")]
+                $(#[$about])*
+                pub $name: $T,
+            )+
+        }
+        $crate::__features! {
+            @stage $vis $Record [<$life>] [<'_>] $life $Stage $P [$width]
+            [] [] $($name: $F $(as $table)?,)+
+        }
+    };
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $Record:ident => $Stage:ident<$P:ident>[$width:expr] {
+            $($(#[$about:meta])* $name:ident: $T:ty = $F:ty $(as $table:ident)?),+ $(,)?
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $Record {
+            $(
+                #[doc = concat!("The field `", stringify!($name), "`.")]
+                $(#[$about])*
+                pub $name: $T,
+            )+
+        }
+        $crate::__features! {
+            @stage $vis $Record [] [] 'a $Stage $P [$width]
+            [] [] $($name: $F $(as $table)?,)+
+        }
+    };
+}
+
+/// The stage of [`features!`]. The fields are gathered one by one: those that have a feature of their
+/// own, and all of them with how each is read.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __features {
+    // The next field has a feature of its own.
+    (
+        @stage $vis:vis $Record:ident $with:tt $any:tt $life:lifetime $Stage:ident $P:ident $width:tt
+        [$($own:tt)*] [$($all:tt)*] $name:ident: $F:ty, $($rest:tt)*
+    ) => {
+        $crate::__features! {
+            @stage $vis $Record $with $any $life $Stage $P $width
+            [$($own)* $name: $F,] [$($all)* [$name $F]] $($rest)*
+        }
+    };
+    // The next field reads another one's table.
+    (
+        @stage $vis:vis $Record:ident $with:tt $any:tt $life:lifetime $Stage:ident $P:ident $width:tt
+        [$($own:tt)*] [$($all:tt)*] $name:ident: $K:ty as $table:ident, $($rest:tt)*
+    ) => {
+        $crate::__features! {
+            @stage $vis $Record $with $any $life $Stage $P $width
+            [$($own)*] [$($all)* [$name $K; $table]] $($rest)*
+        }
+    };
+    (
+        @stage $vis:vis $Record:ident [$($with:tt)*] [$($any:tt)*] $life:lifetime
+        $Stage:ident $P:ident [$width:expr] [$($own:ident: $F:ty,)+] [$($all:tt)+]
+    ) => {
+        #[doc = concat!("The features of [`", stringify!($Record), "`], as they lie in the blob.")]
+        #[derive(
+            Debug,
+            $crate::zerocopy::TryFromBytes,
+            $crate::zerocopy::KnownLayout,
+            $crate::zerocopy::Immutable,
+        )]
+        #[zerocopy(crate = "mmoe::zerocopy")]
+        #[repr(C)]
+        $vis struct $Stage<$P: $crate::precision::Precision> {
+            $(
+                #[doc = concat!("The feature of the field `", stringify!($own), "`.")]
+                pub $own: $F,
+            )+
+        }
+        // The names of fields become those of types and of variables here.
+        #[allow(non_camel_case_types, unused_variables, type_alias_bounds, dead_code)]
+        impl<$P: $crate::precision::Precision> $crate::features::Fill for $Stage<$P> {
+            type Act = $P::Act;
+            type Record<$life> = $Record $($with)*;
+            const WIDTH: usize = {
+                $(type $own<$P> = $crate::features::Own<$F, $P>;)+
+                const WIDTH: usize = $width;
+                let made = 0 $(+ $crate::__features!(@width $P $all))+;
+                assert!(made == WIDTH, "the number in brackets is not that of all elements");
+                WIDTH
+            };
+            fn describe(to: &mut $crate::blob::FeatureCheck<'_>) {
+                $(type $own<$P> = $crate::features::Own<$F, $P>;)+
+                $($crate::__features!(@describe to $P $all);)+
+            }
+            #[inline(always)]
+            fn fill(
+                &self,
+                x: $Record $($any)*,
+                y: &mut [$P::Act],
+            ) -> $crate::input::InputCounts {
+                let mut counts = $crate::input::InputCounts::default();
+                $(let y = $crate::__features!(@fill (self x y counts) $all);)+
+                let _ = y;
+                counts
+            }
+        }
+        impl<$P: $crate::precision::Precision> $crate::input::InputStage for $Stage<$P> {
+            type From<$life> = $Record $($with)*;
+            type Out = [$P::Act; $width];
+            const SCRATCH: usize = size_of::<[$P::Act; $width]>();
+            const RECORD: bool = true;
+            fn describe(to: &mut $crate::blob::Check<'_>) {
+                to.input(&const {
+                    $crate::blob::InputRecord::record(<Self as $crate::features::Fill>::WIDTH)
+                });
+            }
+            fn features(to: &mut $crate::blob::FeatureCheck<'_>) {
+                <Self as $crate::features::Fill>::describe(to);
+            }
+            fn with<R>(
+                &self,
+                x: Self::From<'_>,
+                f: impl FnOnce(&Self::Out, $crate::input::InputCounts) -> R,
+            ) -> R {
+                $crate::features::with_vector(
+                    |y: &mut Self::Out| $crate::features::Fill::fill(self, x, y),
+                    f,
+                )
+            }
+        }
+    };
+    (@width $P:ident [$name:ident $F:ty]) => {
+        <$F as $crate::features::Feature>::WIDTH
+    };
+    (@width $P:ident [$name:ident $K:ty; $table:ident]) => {
+        <<$table<$P> as $crate::features::Owned>::Feature as $crate::features::ReadAs<$K>>::WIDTH
+    };
+    (@describe $to:ident $P:ident [$name:ident $F:ty]) => {
+        let $name = $to.next_feature();
+        $to.field(&const { <$F as $crate::features::Feature>::RECORD }, $name);
+    };
+    (@describe $to:ident $P:ident [$name:ident $K:ty; $table:ident]) => {
+        $to.field(
+            &const {
+                <<$table<$P> as $crate::features::Owned>::Feature as
+                    $crate::features::ReadAs<$K>>::RECORD
+            },
+            $table,
+        );
+    };
+    (@fill ($self:ident $x:ident $y:ident $counts:ident) [$name:ident $F:ty]) => {
+        $crate::features::put(&$self.$name, $x.$name, $y, &mut $counts)
+    };
+    (@fill ($self:ident $x:ident $y:ident $counts:ident) [$name:ident $K:ty; $table:ident]) => {
+        $crate::features::put_as::<$K, _>(&$self.$table, $x.$name, $y)
+    };
+}
