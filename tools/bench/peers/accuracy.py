@@ -61,10 +61,12 @@ def ours(weights, spec, precision, calibration, x, tasks):
     with tempfile.TemporaryDirectory() as place:
         blob, rows, y = Path(place) / "m.mmoe", Path(place) / "x.npz", Path(place) / "y.npz"
         np.savez(rows, x=x)
-        subprocess.run(mmoe + ["convert", str(weights), *spec, "--precision", precision, "--calibration", str(calibration),
-                               "-o", str(blob)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        subprocess.run(mmoe + ["run", str(blob), "--data", str(rows), "-o", str(y)], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        calibrated = ["--calibration", str(calibration)] if precision == "i8" else []
+        for words in [["convert", str(weights), *spec, "--precision", precision, *calibrated, "-o", str(blob)],
+                      ["run", str(blob), "--data", str(rows), "-o", str(y)]]:
+            done = subprocess.run(mmoe + words, capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(f"mmoe {' '.join(words)}: {done.stderr}")
         with np.load(y) as found:
             return np.concatenate([found[t].reshape(len(x), -1) for t in tasks], 1)
 

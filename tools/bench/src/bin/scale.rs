@@ -1,4 +1,4 @@
-//! `cargo bench --bench scale` in this folder: how the cost of a row grows with experts, tasks, width and
+//! `cargo run --release --bin scale` in this folder: how the cost of a row grows with experts, tasks, width and
 //! batch. Writes its part of `docs/host.md`, and `docs/scale.svg`. With `--dry` it prints and writes nothing.
 
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use mmoe_tools::engine::Runner;
 use mmoe_tools::graph::{Activation, Dense, GateKind, Graph, Input, Layer, Node, Op, Output, Task};
 
 const ABOUT: &str = "\
-`cargo bench --bench scale` in `tools/bench` writes this part and the picture; do not edit them. One thread, F32. The model has 64 \
+`cargo run --release --bin scale` in `tools/bench` writes this part and the picture; do not edit them. One thread, F32. The model has 64 \
 inputs, 8 experts
 64→32, 4 tasks with a gate each, and towers 32→16→1; one of its numbers at a time is another. Each figure is \
 the fastest of many calls, after as
