@@ -204,6 +204,7 @@ const MODULES: [(&str, &[&str]); 5] = [
             "ConstantGate",
             "DSelectKGate",
             "HardGate",
+            "LinearGate",
             "MaskedGate",
             "SigmoidGate",
             "SoftmaxGate",

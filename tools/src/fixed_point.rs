@@ -479,6 +479,10 @@ fn weights(kind: GateKind, experts: usize, z: &[i64]) -> Vec<i64> {
     };
     match kind {
         GateKind::Softmax => softmax_gate(z),
+        GateKind::Linear => z
+            .iter()
+            .map(|z| ((z + 1) >> 1).clamp(-32767, 32768))
+            .collect(),
         GateKind::Sigmoid => z.iter().map(|z| (sigmoid(*z) + (1 << 15)) >> 16).collect(),
         GateKind::Hard => (0..z.len())
             .map(|i| if rank(i) == 0 { 32768 } else { 0 })

@@ -393,6 +393,7 @@ pub fn gate(kind: GateKind) -> (NodeOp, u8) {
     match kind {
         GateKind::Softmax => (NodeOp::Softmax, 0),
         GateKind::Sigmoid => (NodeOp::Sigmoid, 0),
+        GateKind::Linear => (NodeOp::Linear, 0),
         GateKind::Hard => (NodeOp::Hard, 0),
         GateKind::TopK {
             k,

@@ -166,6 +166,7 @@ fn integers_keep_every_activation() {
         Activation::HardSwish,
         clip(0.0, 6.0),
         clip(-1.0, 1.0),
+        Activation::Square,
     ] {
         let r = &mut Rng::new(7);
         // In a layer, on its own behind a norm, and at the end of a tower.

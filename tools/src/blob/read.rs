@@ -255,7 +255,7 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
 fn activation(code: u8, bytes: &mut Bytes<'_>) -> Result<Activation, ReadError> {
     let numbers = match code {
         2 => bytes.f32s(1)?,
-        5..=14 => bytes.f32s(3)?,
+        5..=15 => bytes.f32s(3)?,
         _ => Vec::new(),
     };
     Ok(match (code, numbers.as_slice()) {
@@ -274,6 +274,7 @@ fn activation(code: u8, bytes: &mut Bytes<'_>) -> Result<Activation, ReadError> 
         (12, _) => Activation::HardSwish,
         (13, &[low, high, _]) => Activation::Clip { low, high },
         (14, _) => Activation::Exp,
+        (15, _) => Activation::Square,
         _ => return Err(ReadError::Format("unknown activation")),
     })
 }
@@ -296,6 +297,7 @@ fn operation(n: &Node) -> Result<Op, ReadError> {
         },
         21 => GateKind::Constant,
         22 => GateKind::DSelectK { k },
+        23 => GateKind::Linear,
         _ => return Err(ReadError::Format("unknown operation")),
     };
     let sees = (0..32)

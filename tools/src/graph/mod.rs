@@ -48,6 +48,7 @@
 pub(crate) mod assemble;
 pub mod elements;
 mod fold;
+mod residual;
 pub mod rules;
 pub(crate) mod tensors;
 
@@ -190,6 +191,8 @@ pub enum GateKind {
     Softmax,
     /// Each weight `sigmoid(z_i)`, not normalised.
     Sigmoid,
+    /// Each weight `z_i` itself.
+    Linear,
     /// Weight 1 for the largest logit, 0 for the rest; ties to the lowest index.
     Hard,
     /// The `k` largest logits; ties to the lowest index.
@@ -384,6 +387,8 @@ pub enum Activation {
     },
     /// `e^x`.
     Exp,
+    /// `x²`.
+    Square,
 }
 
 impl Activation {
@@ -407,6 +412,7 @@ impl Activation {
             Self::HardSwish => plain(ActivationKind::HardSwish),
             Self::Clip { low, high } => (ActivationKind::Clip, [low, high, 0.0]),
             Self::Exp => plain(ActivationKind::Exp),
+            Self::Square => plain(ActivationKind::Square),
         }
     }
 
@@ -448,7 +454,8 @@ impl Activation {
             | Self::Mish
             | Self::Softsign
             | Self::HardSwish
-            | Self::Exp => true,
+            | Self::Exp
+            | Self::Square => true,
         }
     }
 }

@@ -242,8 +242,8 @@ pub fn quantize(
             Err(Stop::Error(e)) => return Err(e),
             // A mixture without room asks for larger steps of what it mixes.
             Err(Stop::Grow(gate, excess)) => {
-                if !groups.grow(graph, gate + 1, excess)
-                    && let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                if let Op::Gate { sees, .. } = &graph.nodes[gate].op
+                    && !groups.grow(graph, sees[0], excess)
                 {
                     return Err(QuantizeError::Mixture(
                         layer_name(graph, gate, 0),
@@ -521,7 +521,7 @@ impl Quantizer<'_> {
         };
         let mut out = columns.span.clone();
         let last = node.layers.len().wrapping_sub(1);
-        let logit_unit = self.logit_unit(at);
+        let logit_unit = self.logit_unit(at, steps);
         let mut layers: Vec<QLayer> = Vec::new();
         for (l, layer) in node.layers.iter().enumerate() {
             let name = || layer_name(graph, at, l);
@@ -762,10 +762,36 @@ impl Quantizer<'_> {
         reach / self.levels(reach, &readers)
     }
 
-    /// The real value of the logit 1.0: one, unless a regression's values are so large that they
-    /// would saturate, or so small that 1/65536 would be coarse.
-    fn logit_unit(&self, at: usize) -> f64 {
+    /// The least step of a linear gate's mixture, the experts having their steps in `step`: the
+    /// gate's integer weights are its weights times the experts' step over the mixture's, and go up
+    /// to 1. `None` for any other node.
+    fn gate_unit(&self, at: usize, step: &[f64]) -> Option<f64> {
         let node = &self.graph.nodes[at];
+        let Op::Gate {
+            kind: GateKind::Linear,
+            sees,
+            ..
+        } = &node.op
+        else {
+            return None;
+        };
+        let last = node.layers.len().checked_sub(1)?;
+        Some(step[sees[0]] * self.room(|t| t.before[at][last].reach()))
+    }
+
+    /// The real value of the logit 1.0: one, unless a regression's values are so large that they
+    /// would saturate, or so small that 1/65536 would be coarse. A linear gate's brings the mixture
+    /// of the experts to its own scale.
+    fn logit_unit(&self, at: usize, steps: &[f64]) -> f64 {
+        let node = &self.graph.nodes[at];
+        if let Op::Gate {
+            kind: GateKind::Linear,
+            sees,
+            ..
+        } = &node.op
+        {
+            return steps[at + 1] / steps[sees[0]];
+        }
         let linear = self
             .graph
             .tasks

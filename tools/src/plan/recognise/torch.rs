@@ -205,8 +205,12 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         framework: "torch-rechub AITM",
         has: &["info_gates.0.", "aits.0."],
-        wiring: Wiring::Joined {
-            what: "AITM, whose towers read the towers before them,",
+        wiring: Wiring::Transfer {
+            bottoms: Spelled::at("bottoms.{}.mlp"),
+            info: Spelled::at("info_gates.{}.mlp"),
+            query: "aits.{}.q_layer",
+            key: "aits.{}.k_layer",
+            value: "aits.{}.v_layer",
         },
         ..RECHUB_TABLE
     },
@@ -262,8 +266,12 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         framework: "MTReclib AITM",
         has: &["bottom.0.mlp.", "h1.", "h2.", "h3."],
-        wiring: Wiring::Joined {
-            what: "AITM, whose towers read the towers before them,",
+        wiring: Wiring::Transfer {
+            bottoms: Spelled::at("bottom.{}.mlp"),
+            info: Spelled::with_last("", "g.{}"),
+            query: "h3",
+            key: "h2",
+            value: "h1",
         },
         ..MTRECLIB_TABLE
     },

@@ -264,6 +264,8 @@ pub(super) struct Layer {
     pub(super) dice: Option<Spanned<Dice>>,
     #[serde(default)]
     pub(super) residual: bool,
+    /// Over how many layers it goes, this one being the last.
+    pub(super) residual_layers: Option<usize>,
     /// What is not answered yet.
     #[serde(default)]
     pub(super) open: Vec<Spanned<Doubt>>,
@@ -340,6 +342,23 @@ pub(super) struct Table {
     pub(super) rows: Option<Vec<Reference>>,
     pub(super) sum: Option<Vec<Reference>>,
     pub(super) numbers: Option<Vec<f64>>,
+    /// Rows and columns of a matrix put together from blocks.
+    pub(super) size: Option<[usize; 2]>,
+    pub(super) blocks: Option<Vec<Block>>,
+}
+
+/// What is added to a matrix, from a row and a column on: a tensor times a factor, one number
+/// repeated, an identity, or a run of one value.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Block {
+    pub(super) at: [usize; 2],
+    pub(super) tensor: Option<Reference>,
+    pub(super) factor: Option<f64>,
+    pub(super) repeat: Option<usize>,
+    pub(super) identity: Option<usize>,
+    pub(super) value: Option<f64>,
+    pub(super) count: Option<usize>,
 }
 
 /// A leaky relu's number or a PReLU's tensor.

@@ -8,8 +8,8 @@ use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::recognise::draft;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, Open,
-    OutputPlan, Part, Plan, Reads, TensorRef, Unit,
+    ActivationPlan, Block, Blocks, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm,
+    NormKind, Open, OutputPlan, Part, Plan, Reads, TensorRef, Unit,
 };
 
 /// A spec that describes what was recognised, tensor by tensor: converting with it gives the same
@@ -295,6 +295,9 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     if layer.residual {
         keys.push("residual = true".into());
     }
+    if layer.spans > 1 {
+        keys.push(format!("residual_layers = {}", layer.spans));
+    }
     keys.extend(doubts(layer));
     keys
 }
@@ -392,7 +395,54 @@ fn reference(r: &TensorRef) -> String {
         TensorRef::Rows(parts) => format!("{{ rows = [{}] }}", list(parts)),
         TensorRef::Numbers(numbers) => format!("{{ numbers = {} }}", floats(numbers)),
         TensorRef::Sum(parts) => format!("{{ sum = [{}] }}", list(parts)),
+        TensorRef::Blocks(all) => blocks(all),
     }
+}
+
+fn blocks(all: &Blocks) -> String {
+    let mut parts = all.parts.iter();
+    let mut next = || parts.next().map_or_else(String::new, part);
+    let list: Vec<String> = all
+        .blocks
+        .iter()
+        .map(|block| match *block {
+            Block::Tensor {
+                at: (row, column),
+                factor,
+            } => {
+                let factor = if factor == 1.0 {
+                    String::new()
+                } else {
+                    format!(", factor = {}", float(factor))
+                };
+                format!("{{ at = [{row}, {column}], tensor = {}{factor} }}", next())
+            }
+            Block::Repeated { row, count } => {
+                format!(
+                    "{{ at = [{row}, 0], tensor = {}, repeat = {count} }}",
+                    next()
+                )
+            }
+            Block::Identity {
+                at: (row, column),
+                count,
+            } => format!("{{ at = [{row}, {column}], identity = {count} }}"),
+            Block::Row {
+                at: (row, column),
+                value,
+                count,
+            } => format!(
+                "{{ at = [{row}, {column}], value = {}, count = {count} }}",
+                float(value)
+            ),
+        })
+        .collect();
+    format!(
+        "{{ size = [{}, {}], blocks = [{}] }}",
+        all.outputs,
+        all.inputs,
+        list.join(", ")
+    )
 }
 
 fn part(part: &Part) -> String {
