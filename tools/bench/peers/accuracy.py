@@ -82,10 +82,10 @@ def measure(made, name, weights, spec, calibration, test, tasks):
         data = {k: file[k] for k in file}
     folder = made / f"{name}-quality"
     folder.mkdir(parents=True, exist_ok=True)
-    for file in ["model.json", "weights.f32", "rows.f32", "outputs.f32", "model.onnx"]:
+    for file in ["model.json", "weights.f32", "rows.f32", "outputs.f32"]:
         (folder / file).unlink(missing_ok=True)
         (folder / file).symlink_to((made / name / file).absolute())
-    subprocess.run([sys.executable, str(Path(__file__).parent / "convert.py"), str(folder), "--calibration",
+    subprocess.run([sys.executable, str(Path(__file__).parent / "convert.py"), "tflite", str(folder), "--calibration",
                     str(calibration)], check=True)
     names = [t for t, _, _ in tasks]
     ways = {

@@ -76,7 +76,9 @@ def export(built, models, rows):
         if model in ONNX:
             link.unlink(missing_ok=True)
             link.symlink_to(onnx_file(model))
-        subprocess.run([sys.executable, str(HERE / "convert.py"), str(folder)], check=True)
+        elif not link.exists():
+            subprocess.run([sys.executable, str(HERE / "convert.py"), "onnx", str(folder)], check=True)
+        subprocess.run([sys.executable, str(HERE / "convert.py"), "tflite", str(folder)], check=True)
     machine = json.loads(rust.ask("machine"))
     rust.close()
     return machine

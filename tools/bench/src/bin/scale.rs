@@ -105,6 +105,7 @@ fn made(experts: usize, width: usize, tasks: usize) -> (Graph, usize) {
         name: "scale".into(),
         version: 0,
         inputs: vec![Input::new("x", IN)],
+        front: None,
         feature_names: vec![],
         nodes,
         tasks: (0..tasks).map(task).collect(),
