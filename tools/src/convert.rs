@@ -12,8 +12,9 @@ use mmoe::blob::SectionTag;
 
 use crate::blob::Blob;
 use crate::blob::encode::Packing;
-use crate::data::Rows;
+use crate::data::Samples;
 use crate::error::ModelError;
+use crate::front::RecordError;
 use crate::graph::Graph;
 use crate::graph::rules::GraphError;
 use crate::import::Weights;
@@ -67,9 +68,9 @@ pub struct Conversion {
     pub narrow_heads: bool,
     /// I8: the order of the weights, which changes speed and never results.
     pub packing: Packing,
-    /// I8: rows of features that show which values occur. Without them every input needs a declared
-    /// range.
-    pub calibration: Option<Rows>,
+    /// I8: rows of features, or records, that show which values occur. Without them every input needs a
+    /// declared range.
+    pub calibration: Option<Samples>,
     /// I8: layers (as `expert0.1`, or all of `expert0`) that get 16-bit weights.
     pub keep_wide: Vec<String>,
     /// I8: refuse, rather than widen a layer, where int8 weights cost more than this share of its
@@ -108,6 +109,8 @@ pub enum ConvertError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
+    #[error("the calibration rows are not rows of this model: {0}")]
+    Record(#[from] RecordError),
     #[error(
         "input `{0}` has a mean or a deviation that no float layer applies: build the graph with \
          `fold_standardization`"
@@ -226,14 +229,20 @@ impl Conversion {
     fn integer<'g>(&self, graph: &'g Graph) -> Result<Converted<'g>, ConvertError> {
         let graph = quantize::unify_expert_scales(graph);
         let rows = self.calibration.as_ref();
+        let rows = rows
+            .map(|samples| samples.vectors(graph.front.as_ref()))
+            .transpose()?;
         let options = quantize::Options {
             narrow_heads: self.narrow_heads,
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
             widths: self.widths.clone(),
         };
-        let quantized =
-            quantize::fit(&graph, rows.map(|r| (r.data.as_slice(), r.width)), &options)?;
+        let quantized = quantize::fit(
+            &graph,
+            rows.as_ref().map(|r| (r.data.as_slice(), r.width)),
+            &options,
+        )?;
         Ok(Converted {
             blob: pack::integer(&graph, &quantized, self.packing),
             graph,

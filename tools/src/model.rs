@@ -100,7 +100,7 @@ fn take_record(
     spec: Option<&Spec>,
 ) -> Result<(), ModelError> {
     let says = spec.map(Spec::record).transpose()?.flatten();
-    let describes = !found.plan.inputs.is_empty();
+    let describes = !found.plan.inputs.is_empty() || found.plan.fields.is_some();
     let unread = found.unread.take();
     if says == Some(RecordWord::File) && found.framework == Found::SPEC {
         let of_file = recognise::recognise(weights)?;
@@ -173,12 +173,8 @@ pub fn make(
             Some(format!("`{n}` {shape:?}: {why}"))
         })
         .collect();
-    let mut graph = assembled.graph;
-    if let Some(record) = found.plan.record.clone() {
-        record.put_before(&mut graph, options.fold_standardization)?;
-    }
     Ok(Recognised {
-        graph,
+        graph: assembled.graph,
         plan: found.plan,
         framework: found.framework.into(),
         assumptions: found.assumptions,

@@ -31,9 +31,12 @@ const FILES: &[&str] = &[
 /// The conversion calibrated on these rows.
 fn conversion(precision: Precision, graph: &Graph, rows: &[f32]) -> Conversion {
     Conversion {
-        calibration: (precision == Precision::I8).then(|| Rows {
-            data: rows.to_vec(),
-            width: graph.width(0),
+        calibration: (precision == Precision::I8).then(|| {
+            Rows {
+                data: rows.to_vec(),
+                width: graph.width(0),
+            }
+            .into()
         }),
         ..Conversion::new(precision)
     }

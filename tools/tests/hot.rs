@@ -140,9 +140,12 @@ fn integer_graphs_are_what_the_rules_say_in_every_packing() {
         for packing in [Packing::Panels, Packing::Quad, Packing::Pairs] {
             let conversion = Conversion {
                 packing,
-                calibration: (!seed.is_multiple_of(5)).then(|| Rows {
-                    data: rows.concat(),
-                    width: graph.width(0),
+                calibration: (!seed.is_multiple_of(5)).then(|| {
+                    Rows {
+                        data: rows.concat(),
+                        width: graph.width(0),
+                    }
+                    .into()
                 }),
                 self_test: Some(2),
                 keep_wide: (0..1 - seed % 2).map(|_| "expert1.0".into()).collect(),
@@ -192,10 +195,13 @@ fn numbers_that_are_no_code_are_none() {
     let rows = vectors(&mut r, &graph, 40);
     for precision in [Precision::F32, Precision::W8, Precision::I8] {
         let conversion = Conversion {
-            calibration: Some(Rows {
-                data: rows.concat(),
-                width: graph.width(0),
-            }),
+            calibration: Some(
+                Rows {
+                    data: rows.concat(),
+                    width: graph.width(0),
+                }
+                .into(),
+            ),
             ..Conversion::new(precision)
         };
         let blob = conversion.run(&graph).unwrap().bytes();
@@ -293,10 +299,13 @@ fn census_on_codes_is_census_on_columns() {
     let integer = |packing| {
         let conversion = Conversion {
             packing,
-            calibration: Some(Rows {
-                data: x.clone(),
-                width: 499,
-            }),
+            calibration: Some(
+                Rows {
+                    data: x.clone(),
+                    width: 499,
+                }
+                .into(),
+            ),
             max_loss: Some(1.0),
             ..Conversion::new(Precision::I8)
         };

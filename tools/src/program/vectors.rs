@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::entry::Entry;
 use super::formula::{Formula, Id};
 use super::symbol::Symbols;
 use super::{Program, Refusal, Unary};
@@ -75,6 +76,7 @@ pub(super) enum Vector {
 /// All vectors that the outputs are made of.
 pub(super) struct Vectors<'p> {
     program: &'p Program,
+    entry: &'p Entry,
     pub(super) symbols: &'p mut Symbols,
     pub(super) all: Vec<Vector>,
     known: HashMap<Vec<Id>, usize>,
@@ -87,9 +89,10 @@ pub(super) struct Vectors<'p> {
 }
 
 impl<'p> Vectors<'p> {
-    pub(super) fn new(program: &'p Program, symbols: &'p mut Symbols) -> Self {
+    pub(super) fn new(program: &'p Program, entry: &'p Entry, symbols: &'p mut Symbols) -> Self {
         Self {
             program,
+            entry,
             symbols,
             all: Vec::new(),
             known: HashMap::new(),
@@ -177,7 +180,7 @@ impl<'p> Vectors<'p> {
         let mut by_node: Vec<(Option<usize>, Vec<Id>)> = Vec::new();
         for id in ids {
             let node = match self.symbols.formula(*id) {
-                Formula::Feature(_) => None,
+                Formula::Feature(_) | Formula::Row { .. } => None,
                 _ => Some(self.symbols.origin(*id)),
             };
             match by_node.iter_mut().find(|(n, _)| *n == node) {
@@ -281,11 +284,8 @@ impl<'p> Vectors<'p> {
     }
 
     fn features(&self, ids: &[Id]) -> Option<Vec<usize>> {
-        let feature = |id: &Id| match self.symbols.formula(*id) {
-            Formula::Feature(at) => Some(*at as usize),
-            _ => None,
-        };
-        ids.iter().map(feature).collect()
+        let place = |id: &Id| self.entry.place(self.symbols, *id);
+        ids.iter().map(place).collect()
     }
 
     /// What the last step was, and what it reads.
@@ -394,7 +394,7 @@ impl<'p> Vectors<'p> {
 
     fn dense(&self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
         let sum = |id: &Id| match self.symbols.formula(*id) {
-            Formula::Sum(terms, bias) => Some((terms.clone(), *bias)),
+            Formula::Sum(terms, bias) => Some((self.unpooled(terms), *bias)),
             _ => None,
         };
         let rows = ids.iter().map(sum).collect::<Option<Vec<_>>>()?;
@@ -425,6 +425,31 @@ impl<'p> Vectors<'p> {
             bias: rows.iter().map(|(_, bias)| *bias).collect(),
         };
         Some((Step::Dense(dense), from))
+    }
+
+    /// The terms of a sum, in which sums and means of parts of the input stand for themselves no
+    /// more: a layer of their own would only add up what the next one may as well.
+    fn unpooled(&self, terms: &Rc<[(Id, f64)]>) -> Rc<[(Id, f64)]> {
+        let parts = |id: Id| match self.symbols.formula(id) {
+            Formula::Sum(inner, 0.0) => {
+                let of_input = |(id, f): &(Id, f64)| {
+                    *f == inner[0].1 && self.entry.place(self.symbols, *id).is_some()
+                };
+                inner.iter().all(of_input).then(|| inner.clone())
+            }
+            _ => None,
+        };
+        if terms.iter().all(|(id, _)| parts(*id).is_none()) {
+            return terms.clone();
+        }
+        let mut all: Vec<(Id, f64)> = Vec::new();
+        for (id, factor) in terms.iter() {
+            match parts(*id) {
+                Some(inner) => all.extend(inner.iter().map(|(id, f)| (*id, f * factor))),
+                None => all.push((*id, *factor)),
+            }
+        }
+        super::symbol::merged(all).into()
     }
 
     /// The name of the node that made a formula.
@@ -646,6 +671,10 @@ impl<'p> Vectors<'p> {
                 | Formula::IsLargest(..) => (
                     atom,
                     "takes the largest values for something other than a top-k gate",
+                ),
+                Formula::Feature(_) if self.entry.place(self.symbols, atom).is_none() => (
+                    atom,
+                    "is an id that a table is looked up by, and is computed with as a number",
                 ),
                 Formula::Norm { .. } => (
                     atom,

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::Refusal;
 use super::vectors::{Step, Vector, Vectors};
 use crate::import::Tensor;
-use crate::plan::{GateKindPlan, GatePlan, Level, Reads, Slice, Unit};
+use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Level, Reads, Slice, Unit};
 
 /// A plan under construction.
 pub(super) struct Wiring<'v, 'p> {
@@ -158,7 +158,11 @@ impl<'v, 'p> Wiring<'v, 'p> {
         }
         let mut units = Vec::new();
         for (name, vector) in towers {
-            units.push(self.unit(&format!("tower of `{name}`"), *vector, false, top)?);
+            let mut unit = self.unit(&format!("tower of `{name}`"), *vector, false, top)?;
+            if unit.layers.is_empty() {
+                self.end_dense(&mut unit, *vector);
+            }
+            units.push(unit);
         }
         Ok((made, units))
     }
@@ -224,7 +228,12 @@ impl<'v, 'p> Wiring<'v, 'p> {
                     layers: Vec::new(),
                     ..made.experts[*first].clone()
                 },
-                (logits, _) => self.unit(&name, logits.unwrap_or(cut), false, below)?,
+                (logits, _) => {
+                    let logits = logits.unwrap_or(cut);
+                    let mut unit = self.unit(&name, logits, false, below)?;
+                    self.end_dense(&mut unit, logits);
+                    unit
+                }
             };
             made.gates.push(GatePlan {
                 unit,
@@ -254,6 +263,18 @@ impl<'v, 'p> Wiring<'v, 'p> {
             slice: None,
             layers: Vec::new(),
         })
+    }
+
+    /// Gates and towers end in a dense layer: where what they hand on was added up before, in one
+    /// that changes nothing.
+    fn end_dense(&mut self, unit: &mut Unit, vector: usize) {
+        let plain = |l: &LayerPlan| {
+            l.weight.is_some() && l.activation == ActivationPlan::Linear && l.after.is_none()
+        };
+        if !unit.layers.last().is_some_and(plain) {
+            let width = self.vectors.ids[vector].len();
+            unit.layers.push(self.identity(&unit.name, width));
+        }
     }
 
     /// A gate of weight 1.

@@ -11,7 +11,7 @@ use mmoe::precision::{Pairs, Quad};
 use mmoe::{F32, I8, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
-use mmoe_tools::data::Rows;
+use mmoe_tools::data::{Rows, Samples};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{GateKind, Graph, Layer, Op};
 use mmoe_tools::import;
@@ -149,7 +149,7 @@ fn narrow<M: Subject>(graph: &Graph, wide: &[String]) -> Result<Vec<Made>> {
 fn narrow_i8(calibration: Option<&Rows>) -> Conversion {
     Conversion {
         max_loss: Some(1.0),
-        calibration: calibration.cloned(),
+        calibration: calibration.cloned().map(Samples::from),
         ..Conversion::new(Precision::I8)
     }
 }

@@ -12,7 +12,7 @@ use mmoe::Blob;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::{CORES, Measurements};
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::front::build::Record;
 use mmoe_tools::graph::Graph;
@@ -319,17 +319,20 @@ fn record(args: &Args, weights: &Weights, spec: Option<&Spec>) -> Result<Option<
 }
 
 /// The rows to calibrate with. A NaN among them would leave its feature without a range.
-fn calibration(graph: &Graph, path: &Path) -> Result<Rows> {
+fn calibration(graph: &Graph, path: &Path) -> Result<Samples> {
     let labels = quality::label_columns_of(graph);
     let data = Data::read(path)?;
+    let front = graph.front.as_ref();
     let names = &graph.feature_names;
     let rows = match graph.elements() {
-        None => data.features(graph.width(0), names, &labels)?,
-        Some(elements) => data.vectors(&elements, names, &labels)?,
+        None => data.samples(front, graph.width(0), names, &labels)?,
+        Some(elements) => data.vectors(&elements, names, &labels)?.into(),
     };
-    data.remarks(&graph.feature_names, &labels)
-        .iter()
-        .for_each(|r| note(r));
+    let remarks = match front {
+        Some(front) => data.record_remarks(front, &labels),
+        None => data.remarks(&graph.feature_names, &labels),
+    };
+    remarks.iter().for_each(|r| note(r));
     let (numbers, odd) = rows.not_finite();
     if numbers > 0 {
         bail!(

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use mmoe_tools::blob::read::{self, ReadError};
 use mmoe_tools::cost::cores::{CORES, Estimate, Measurements};
 use mmoe_tools::cost::{self, Cost};
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::{BlobBytes, Runner, Task};
 use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
@@ -221,7 +221,7 @@ fn against(
     path: &Path,
     other: &Runner<'_>,
     labels: Option<&Data>,
-    x: &Rows,
+    x: &Samples,
     made: &Predictions,
 ) -> Result<Against> {
     let theirs = predict(other, x).context("the reference")?;
@@ -245,7 +245,7 @@ fn layers(
     args: &Args,
     blob: &BlobBytes,
     reference: Option<(&Path, &BlobBytes)>,
-    x: Option<&Rows>,
+    x: Option<&Samples>,
 ) -> Result<Option<Histograms>> {
     let (graph, of) = match read::graph(blob.as_slice()) {
         Ok(graph) => (graph, args.model.display().to_string()),
@@ -261,8 +261,8 @@ fn layers(
     };
     let mut made: Vec<Vec<f64>> =
         vec![Vec::new(); graph.nodes.iter().map(|n| n.layers.len()).sum()];
-    for row in x.into_iter().flat_map(Rows::iter).take(SHOWN) {
-        let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+    for row in x.into_iter().flat_map(Samples::iter).take(SHOWN) {
+        let row = row.vector(graph.front.as_ref())?;
         for (all, values) in made.iter_mut().zip(mmoe_tools::eval::layers(&graph, &row)) {
             all.extend(values);
         }
