@@ -12,23 +12,18 @@ from wiring import Exported
 from worker import quantized, real
 
 ROOT = Path(__file__).parents[3]
-PYTHON = ["ai-edge-litert", "onnxruntime", "torch", "numpy"]
+PYTHON = {"TFLite f32": "ai-edge-litert", "onnxruntime": "onnxruntime", "PyTorch eager": "torch", "NumPy": "numpy"}
 MOST = 2048
 
 
-def versions():
-    """Every peer that is installed, with its version."""
-    found = []
-    for name in PYTHON:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            pass
-    manifest = (Path(__file__).parent / "Cargo.toml").read_text()
-    for line in manifest.splitlines():
-        name, _, rest = line.partition(" = ")
-        if 'version = "=' in rest and name != "rten-tensor" and name != "candle-nn":
-            found.append(f"{name.removesuffix('-core').removesuffix('-onnx').removesuffix('-tensor')} {rest.split('=')[2].split(chr(34))[0]}")
+def versions(raced):
+    """Every peer that raced, with its version."""
+    found = [f"{name} {importlib.metadata.version(name)}" for peer, name in PYTHON.items() if peer in raced]
+    for line in (Path(__file__).parent / "Cargo.toml").read_text().splitlines():
+        crate, _, rest = line.partition(" = ")
+        name = crate.split("-")[0]
+        if 'version = "=' in rest and name in raced:
+            found.append(f"{crate} {rest.split('=')[2].split(chr(34))[0]}")
     return ", ".join(found)
 
 

@@ -22,6 +22,7 @@ mod tract;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
+use cpu_time::ProcessTime;
 use mmoe_bench::machine::Machine;
 use mmoe_bench::models::{census, edge, wide};
 use mmoe_tools::graph::Graph;
@@ -133,9 +134,14 @@ fn answer(line: &str, contestants: &mut Vec<Contestant>) -> String {
             let number: usize = number.parse().expect("a contestant's number");
             let calls: u32 = calls.parse().expect("a number of calls");
             let (_, run) = &mut contestants[number];
-            let begin = Instant::now();
+            let (begin, busy) = (Instant::now(), ProcessTime::now());
             (0..calls).for_each(|_| run());
-            begin.elapsed().as_secs_f64().to_string()
+            // Other work on the machine disturbs the processor's time less, which of several threads says nothing.
+            let taken = match rayon::current_num_threads() {
+                1 => busy.elapsed(),
+                _ => begin.elapsed(),
+            };
+            taken.as_secs_f64().to_string()
         }
         _ => panic!("{line}: not known; see the head of this file"),
     }
