@@ -207,10 +207,35 @@ impl Conversion {
             done.blob.push_section(SectionTag::Assumed, content);
         }
         if let Some(rows) = self.self_test {
-            let coverage = self_test::add(&done.graph, &mut done.blob, rows);
-            done.coverage = Some(coverage?);
+            done.coverage = Some(self.self_test(&mut done, rows)?);
         }
         Ok(done)
+    }
+
+    /// Adds self-test rows, which are activations: those of a model that takes records are made with the
+    /// same model behind its front end. Returns the share of the weights that they touch.
+    fn self_test(&self, done: &mut Converted<'_>, rows: u8) -> Result<f64, ConvertError> {
+        if done.graph.front.is_none() {
+            return self_test::add(&done.graph, &mut done.blob, rows);
+        }
+        let plain = Graph {
+            front: None,
+            feature_names: Vec::new(),
+            ..done.graph.clone().into_owned()
+        };
+        let int8 = match (self.precision, self.narrow_heads) {
+            (Precision::W8, true) => Int8Rows::All,
+            (Precision::W8, false) => Int8Rows::Hidden,
+            (Precision::F32 | Precision::I8, _) => Int8Rows::None,
+        };
+        let mut behind = match &done.quantized {
+            None => pack::float(&plain, int8),
+            Some(quantized) => pack::integer(&plain, quantized, self.packing),
+        };
+        let coverage = self_test::add(&plain, &mut behind, rows)?;
+        let section = behind.header.sections.pop();
+        done.blob.header.sections.extend(section);
+        Ok(coverage)
     }
 
     fn float<'g>(&self, graph: &'g Graph, int8: Int8Rows) -> Result<Converted<'g>, ConvertError> {

@@ -147,6 +147,7 @@ pub fn make(
 ) -> Result<Recognised, ModelError> {
     let ignored = spec.map(Spec::ignored).unwrap_or_default();
     let open = found.open();
+    let takes_records = found.plan.fields.is_some() || found.plan.record.is_some();
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)
         .map_err(|e| match e {
             ModelError::UnknownTasks { tasks, .. } => {
@@ -182,6 +183,6 @@ pub fn make(
         folded: assembled.folded,
         dropped,
         placement: assembled.placement,
-        embeddings: found.embeddings,
+        embeddings: found.embeddings.filter(|_| !takes_records),
     })
 }

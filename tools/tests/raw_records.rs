@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::front::{Tally, Value};
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
@@ -93,4 +94,59 @@ fn raw_records_give_the_frameworks_outputs() {
         assert!(worst <= worst_allowed, "{precision:?}: {worst:e}");
         assert!(sum <= mean_allowed, "{precision:?}: {sum:e}");
     }
+}
+
+/// Rows of a self-test lie behind the front end, and a blob that takes records passes them.
+#[test]
+fn self_test_rows_are_those_of_the_model_behind_the_record() {
+    for precision in [Precision::F32, Precision::W8, Precision::I8] {
+        let graph = graph(precision);
+        let calibration = samples(&graph, "calibration.npz").1;
+        let conversion = Conversion {
+            calibration: (precision == Precision::I8).then_some(calibration),
+            self_test: Some(3),
+            ..Conversion::new(precision)
+        };
+        let done = conversion.details(&graph).unwrap();
+        assert!(done.coverage.unwrap() > 0.5, "{:?}", done.coverage);
+        let bytes = done.blob.bytes();
+        let runner = Runner::load(&bytes).unwrap();
+        assert_eq!(mmoe_tools::self_test::check(&runner.model).unwrap(), 3);
+        // Weights of the last tower changed are a self-test failed.
+        let mut wrong = done.blob.clone();
+        let last = wrong.weights.len() - 32;
+        wrong.weights[last..].iter_mut().for_each(|b| *b ^= 0x15);
+        let bytes = wrong.bytes();
+        let runner = Runner::load(&bytes).unwrap();
+        assert!(mmoe_tools::self_test::check(&runner.model).is_err());
+    }
+}
+
+/// What people ask first where predictions are wrong: which values the model did not know.
+#[test]
+fn values_that_the_model_does_not_know_are_counted() {
+    let graph = graph(Precision::F32);
+    let bytes = blob(&graph, Precision::F32);
+    let runner = Runner::load(&bytes).unwrap();
+    let (_, rows) = samples(&graph, "rows.npz");
+    let Samples::Records(mut records) = rows else {
+        panic!("records")
+    };
+    let stored = runner.front.as_ref().unwrap();
+    assert!(
+        Tally::of(stored, &records).lines().is_empty(),
+        "all of training's own"
+    );
+    records.truncate(4);
+    for (record, hour) in records.iter_mut().zip([24, 99, 99, 3]) {
+        record[0] = Value::Id(hour);
+        record[6] = Value::Ids((0..25).collect());
+    }
+    assert_eq!(
+        Tally::of(stored, &records).lines(),
+        [
+            "field `hour`: 3 unknown (most often `99` 2, `24` 1)",
+            "field `hist`: 4 lists cut"
+        ]
+    );
 }

@@ -169,16 +169,23 @@ impl Data {
     /// What a person should know of how columns became fields: those that were left out.
     #[must_use]
     pub fn record_remarks(&self, front: &Front, others: &[String]) -> Vec<String> {
-        let known: HashSet<&str> = front
-            .fields
-            .iter()
-            .map(|f| f.name.as_str())
+        let fields = || front.fields.iter().map(|f| f.name.as_str());
+        // An array that is used column by column.
+        let columns = fields().filter_map(|name| Some(name.rsplit_once('_')?.0));
+        let known: HashSet<&str> = fields()
+            .chain(columns)
             .chain(others.iter().map(String::as_str))
             .collect();
         let left: Vec<String> = self
             .names()
             .into_iter()
-            .filter(|n| !known.contains(n.as_str()) && !n.is_empty() && n != "Unnamed: 0")
+            .filter(|n| {
+                // The framework's outputs stand beside labels.
+                let output = n
+                    .strip_prefix("p_")
+                    .is_some_and(|task| known.contains(task));
+                !known.contains(n.as_str()) && !output && !n.is_empty() && n != "Unnamed: 0"
+            })
             .map(|n| format!("`{n}`"))
             .collect();
         if left.is_empty() {

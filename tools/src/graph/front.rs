@@ -35,7 +35,10 @@ pub(super) fn tables(plan: &FieldsPlan, tensors: &mut Tensors) -> Result<Front, 
                 }
                 (0..all.len()).collect()
             }
-            Rows::Every(rows) if rows.len() != all.len() => {
+            // One that lies behind all others was named by itself, and has its own message.
+            Rows::Every(rows)
+                if rows.len() != all.len() && rows.iter().all(|row| *row < rows.len()) =>
+            {
                 return Err(unlike(source, &place, rows, all.len()));
             }
             Rows::Every(rows) | Rows::These(rows) => rows.clone(),

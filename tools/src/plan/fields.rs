@@ -12,6 +12,8 @@ pub struct FieldsPlan {
     pub front: Front,
     /// Where the rows of each table come from.
     pub sources: Vec<Source>,
+    /// `[[fields]]` and `[order]` of the spec, as text.
+    pub text: String,
     /// What is known of the values of each feature, in the order of the features.
     pub scaling: Vec<Scaling>,
 }

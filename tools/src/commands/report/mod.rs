@@ -12,6 +12,7 @@ use mmoe_tools::cost::cores::{CORES, Estimate, Measurements};
 use mmoe_tools::cost::{self, Cost};
 use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::{BlobBytes, Runner, Task};
+use mmoe_tools::front::Tally;
 use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
 use mmoe_tools::predictions::Predictions;
@@ -58,6 +59,8 @@ struct Report<'a> {
     /// Rows that it was run on, and where they come from.
     rows: Option<(usize, String)>,
     gating: Option<(Gating, f64)>,
+    /// What the values of records were.
+    tally: Option<Tally>,
     /// On labelled rows.
     quality: Option<Quality>,
     against: Option<Against>,
@@ -154,6 +157,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .as_ref()
         .filter(|_| !runner.gates.is_empty())
         .map(|(_, _, _, made)| (made.gating(&runner), made.experts_run()));
+    let tally = match (&runner.front, &rows) {
+        (Some(stored), Some((_, _, Samples::Records(records), _))) => {
+            Some(Tally::of(stored, records))
+        }
+        _ => None,
+    };
     let report = Report {
         path: &args.model,
         runner: &runner,
@@ -164,6 +173,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .as_ref()
             .map(|(path, _, x, _)| (x.len(), path.display().to_string())),
         gating,
+        tally,
         quality,
         against,
         layers,

@@ -39,7 +39,10 @@ pub(super) fn plan(spec: &Spec) -> Result<Option<FieldsPlan>, ModelError> {
             "a model takes a record of raw fields, or a vector of numbers: keep one of them",
         ));
     }
-    let mut plan = FieldsPlan::default();
+    let mut plan = FieldsPlan {
+        text: text(spec),
+        ..FieldsPlan::default()
+    };
     for index in order(spec)? {
         let field = &raw.fields[index];
         let reader = Reader {
@@ -51,6 +54,15 @@ pub(super) fn plan(spec: &Spec) -> Result<Option<FieldsPlan>, ModelError> {
         reader.field(&mut plan)?;
     }
     Ok(Some(plan))
+}
+
+/// What the spec says of the fields, for a spec that is written of the plan.
+fn text(spec: &Spec) -> String {
+    let Ok(mut table) = spec.lines.0.parse::<toml::Table>() else {
+        return String::new();
+    };
+    table.retain(|key, _| key == "fields" || key == "order");
+    toml::to_string(&table).unwrap_or_default()
 }
 
 /// The fields in the order of the vector, those of the candidate last.
