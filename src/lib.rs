@@ -132,7 +132,7 @@ pub use gate::Gate;
 pub use input::Raw;
 pub use layer::{
     Clip, Dense, Elu, Exp, Gelu, GeluTanh, HardSwish, Head, Hot, LeakyRelu, Linear, Logits, Mish,
-    Relu, Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Tanh,
+    Relu, Seq, Seq3, Sigmoid, Silu, Softplus, Softsign, Square, Tanh,
 };
 pub use level::{CgcLevel, ExtractionLevel, MmoeLevel, SkipBelow, TaskMask};
 pub use model::{Cgc, Independent, Mmoe, Model, Omoe, Ple, Run, SharedBottom, Traced};

@@ -77,6 +77,8 @@ codes! {
         Constant = 21, "constant";
         /// A gate: DSelect-k per example.
         DSelectK = 22, "DSelect-k";
+        /// A gate: the logits themselves are the weights.
+        Linear = 23, "linear";
     }
 }
 
@@ -145,6 +147,8 @@ codes! {
         Clip = 13, "clip";
         /// `e^x`.
         Exp = 14, "exp";
+        /// x² (a curve).
+        Square = 15, "square";
     }
 }
 
@@ -293,7 +297,8 @@ impl NodeOp {
             | Self::TopK
             | Self::TopKRaw
             | Self::Constant
-            | Self::DSelectK => true,
+            | Self::DSelectK
+            | Self::Linear => true,
         }
     }
 
@@ -340,7 +345,8 @@ impl ActivationKind {
             | Self::Mish
             | Self::Softsign
             | Self::HardSwish
-            | Self::Exp => Some(&[]),
+            | Self::Exp
+            | Self::Square => Some(&[]),
             Self::Silu => Some(&["rate"]),
             Self::Elu => Some(&["depth", "rate", "slope"]),
             Self::Softplus => Some(&["rate", "1 / rate"]),

@@ -285,6 +285,7 @@ fn op_name(code: u32) -> &'static str {
         Some(NodeOp::TopKRaw) => "a top-k gate that does not renormalise",
         Some(NodeOp::Constant) => "a constant gate",
         Some(NodeOp::DSelectK) => "a DSelect-k gate",
+        Some(NodeOp::Linear) => "a linear gate",
         None => "something unknown",
     }
 }

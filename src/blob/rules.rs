@@ -30,7 +30,7 @@ pub struct Summary {
 /// How many logits a gate that mixes `seen` experts needs; `None` if `k` does not fit.
 fn logits(op: NodeOp, k: usize, seen: usize) -> Option<usize> {
     match op {
-        NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::Hard | NodeOp::Constant => {
+        NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::Hard | NodeOp::Constant | NodeOp::Linear => {
             (k == 0).then_some(seen)
         }
         NodeOp::TopK | NodeOp::TopKRaw => (k >= 1 && k <= seen).then_some(seen),

@@ -335,7 +335,10 @@ fn activate<A: Erased, M: Math>(kind: ActivationKind, stored: &[u8], y: &mut [A]
         | ActivationKind::Softsign
         | ActivationKind::HardSwish
         | ActivationKind::Clip
-        | ActivationKind::Exp => A::curve::<M>(kind, A::Curve::ref_from_prefix(stored).ok()?.0, y),
+        | ActivationKind::Exp
+        | ActivationKind::Square => {
+            A::curve::<M>(kind, A::Curve::ref_from_prefix(stored).ok()?.0, y)
+        }
     }
     Some(())
 }

@@ -208,6 +208,7 @@ impl ErasedLevel<'_, '_> {
         match op {
             NodeOp::Softmax => A::gate_softmax::<M>(z, g),
             NodeOp::Sigmoid => A::gate_sigmoid::<M>(z, g),
+            NodeOp::Linear => A::gate_linear(z, g),
             NodeOp::Hard => A::gate_hard(z, g),
             NodeOp::TopK => A::gate_top_k::<M>(k, true, z, g),
             NodeOp::TopKRaw => A::gate_top_k::<M>(k, false, z, g),

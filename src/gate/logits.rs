@@ -112,6 +112,22 @@ gate!(
     SigmoidGate<L>, NodeOp::Sigmoid, 0, |z, y, M| A::gate_sigmoid::<M>(z, y)
 );
 gate!(
+    /// A gate whose weights are its logits themselves. They may be negative, and need not add up to 1.
+    ///
+    /// An integer model's weights lie above −1 and go up to 1. They are the real ones over a factor,
+    /// which the converter chose from calibration rows and put into the scale of the mixture.
+    ///
+    /// ```
+    /// use mmoe::{F32, Logits, gate::LinearGate, layer::Layer, math::Libm, precision::MatrixF32};
+    /// let matrix = MatrixF32 { bias: [1.5, -0.25], weights: [[0.0]; 2] };
+    /// let gate = LinearGate(Logits::<1, 2, F32> { matrix });
+    /// let mut weights = [0.0; 2];
+    /// gate.forward::<Libm>(&[1.0], &mut weights);
+    /// assert_eq!(weights, [1.5, -0.25]);
+    /// ```
+    LinearGate<L>, NodeOp::Linear, 0, |z, y, M| A::gate_linear(z, y)
+);
+gate!(
     /// A gate that gives the expert with the largest logit the weight 1 and every other expert the
     /// weight 0. Of equal logits the one with the lowest index wins.
     ///

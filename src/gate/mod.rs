@@ -1,6 +1,6 @@
 //! Gates: layers that turn activations into one weight per expert.
 //!
-//! [`SoftmaxGate`] and [`SigmoidGate`] weigh every expert; [`Gate`] is a softmax gate of one layer.
+//! [`SoftmaxGate`], [`SigmoidGate`] and [`LinearGate`] weigh every expert; [`Gate`] is a softmax gate of one layer.
 //! [`HardGate`], [`TopKGate`] and [`DSelectKGate`] choose some experts for each input, and experts
 //! that no gate chooses are not run. [`ConstantGate`] has stored weights. [`MaskedGate`] turns a
 //! gate over some experts into a gate over all of them.
@@ -21,5 +21,5 @@ mod masked;
 
 pub use constant::ConstantGate;
 pub use d_select_k::DSelectKGate;
-pub use logits::{Gate, HardGate, SigmoidGate, SoftmaxGate, TopKGate};
+pub use logits::{Gate, HardGate, LinearGate, SigmoidGate, SoftmaxGate, TopKGate};
 pub use masked::MaskedGate;

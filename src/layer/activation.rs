@@ -77,6 +77,8 @@ curves! {
     Clip;
     /// The exponential: `e^x`.
     Exp;
+    /// The square: `x²`. A product of two numbers is a difference of squares.
+    Square;
 }
 
 impl Activation for Linear {

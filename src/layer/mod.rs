@@ -17,7 +17,7 @@ mod slice;
 pub use crate::kernel::{Active, ActiveColumns};
 pub use activation::{
     Activation, Clip, Elu, Exp, Gelu, GeluTanh, HardSwish, LeakyRelu, Linear, Mish, Relu, Sigmoid,
-    Silu, Softplus, Softsign, Tanh,
+    Silu, Softplus, Softsign, Square, Tanh,
 };
 pub use dense::{Dense, Head, Logits};
 pub use hot::{Hot, HotColumns};

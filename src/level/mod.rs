@@ -70,7 +70,7 @@ pub trait Level {
         gate: usize,
         expert: usize,
     ) -> <Self::Act as Element>::Gate;
-    /// Returns `true` if the gate (softmax or sigmoid) includes the expert for every input. Such an
+    /// Returns `true` if the gate (softmax, sigmoid or linear) includes the expert for every input. Such an
     /// expert is run even when its weight rounds to zero, so that execution time does not depend on
     /// the input.
     fn always(&self, gate: usize, expert: usize) -> bool;
@@ -109,5 +109,7 @@ pub trait TypedLevel: Level {
 /// Returns `true` if a gate of this kind and with this mask includes the expert of bit `expert` for
 /// every input: the gate sees the expert, and its kind has no structural zeros.
 pub(crate) const fn weighs_always(op: NodeOp, sees: u32, expert: usize) -> bool {
-    expert < 32 && sees >> (expert & 31) & 1 != 0 && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid)
+    expert < 32
+        && sees >> (expert & 31) & 1 != 0
+        && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::Linear)
 }

@@ -70,11 +70,11 @@ impl BitOrAssign for TaskMask {
 
 /// Decides which experts are left out, beside those that no gate weighs.
 pub trait ExpertFilter: Copy {
-    /// Whether anything is left out at all. The walk compares gate weights with the threshold only
-    /// where this is `true`.
+    /// Whether anything is left out at all. The walk asks about gate weights only where this is
+    /// `true`.
     const SKIPS: bool;
-    /// Returns the gate weight below which an expert counts as not weighed.
-    fn threshold<A: Element>(self) -> A::Gate;
+    /// Whether an expert with this gate weight counts as not weighed.
+    fn leaves_out<A: Element>(self, weight: A::Gate) -> bool;
 }
 
 /// Runs every expert that has a weight.
@@ -83,12 +83,13 @@ pub struct RunAll;
 
 impl ExpertFilter for RunAll {
     const SKIPS: bool = false;
-    fn threshold<A: Element>(self) -> A::Gate {
-        A::NONE
+    fn leaves_out<A: Element>(self, _: A::Gate) -> bool {
+        false
     }
 }
 
-/// Leaves an expert out of every mixture whose gate weighs it less than a threshold. An expert that
+/// Leaves an expert out of every mixture whose gate weighs it less than a threshold (in size, where weights may be
+/// negative). An expert that
 /// no gate weighs more is not run.
 ///
 /// The other weights stay as they are: they are not normalized again. How much work this saves
@@ -117,8 +118,8 @@ impl SkipBelow {
 
 impl ExpertFilter for SkipBelow {
     const SKIPS: bool = true;
-    fn threshold<A: Element>(self) -> A::Gate {
-        A::gate_from_f32(self.0)
+    fn leaves_out<A: Element>(self, weight: A::Gate) -> bool {
+        A::gate_is_below(weight, self.0)
     }
 }
 

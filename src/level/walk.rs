@@ -59,12 +59,11 @@ pub(crate) fn walk<
     let rows = x.len();
     let asked = request.tasks;
     let none = <L::Act as Element>::NONE;
-    let threshold = request.filter.threshold::<L::Act>();
     // The weight that counts for a gate and an expert, or `None` where the expert is left out.
     // `F::SKIPS` is a constant: without a filter the comparison with the threshold is not compiled.
     let weight = |weights: &L::GateWeights, gate: usize, expert: usize| {
         let g = level.weight(weights, gate, expert);
-        let skipped = if F::SKIPS && g < threshold {
+        let skipped = if F::SKIPS && request.filter.leaves_out::<L::Act>(g) {
             true
         } else {
             g == none && !level.always(gate, expert)

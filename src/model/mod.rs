@@ -110,10 +110,11 @@ where
         L: Trunk<Act = A, In = [A; I]>,
         T: Towers<Act = A, In = L::Stream, Count = L::Count>,
     {
-        blob::compare(blob, Self::describe::<A, I>, size_of::<Self>())?;
-        if S::RECORD {
+        // Before the length of the weights, which says less about what differs.
+        if S::RECORD && blob.takes_record() {
             blob::compare_features(blob, S::features)?;
         }
+        blob::compare(blob, Self::describe::<A, I>, size_of::<Self>())?;
         let weights = blob.weights;
         Self::try_ref_from_bytes(weights).map_err(|_| LoadError::Alignment {
             offset: weights.as_ptr() as usize as u32 & 63,

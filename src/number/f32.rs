@@ -70,6 +70,11 @@ impl Element for f32 {
     fn gate_sigmoid<M: Math>(z: &mut [f32], g: &mut [f32]) {
         kernel::sigmoid_gate_f32::<M>(z, g);
     }
+    fn gate_linear(z: &[f32], g: &mut [f32]) {
+        for (g, z) in g.iter_mut().zip(z) {
+            *g = *z;
+        }
+    }
     fn gate_hard(z: &[f32], g: &mut [f32]) {
         kernel::hard_f32(z, g);
     }
@@ -85,8 +90,9 @@ impl Element for f32 {
             kernel::d_select_k_f32::<M>(z, mix, g);
         }
     }
-    fn gate_from_f32(g: f32) -> f32 {
-        g
+    fn gate_is_below(g: f32, least: f32) -> bool {
+        // A linear gate's weights may be negative.
+        g < least && -g < least
     }
     fn mix(m: &mut [f32], g: f32, h: &[f32]) {
         kernel::mix_f32(m, g, h);
@@ -160,6 +166,7 @@ impl Element for f32 {
             ActivationKind::HardSwish => kernel::hard_swish_f32(y),
             ActivationKind::Clip => kernel::clip_f32(y, *a, *b),
             ActivationKind::Exp => kernel::exp_f32::<M>(y),
+            ActivationKind::Square => kernel::square_f32(y),
             // These store no numbers.
             ActivationKind::Linear
             | ActivationKind::Relu

@@ -73,6 +73,9 @@ impl Element for i16 {
     fn gate_sigmoid<M: Math>(z: &mut [Q16], g: &mut [Q15]) {
         kernel::sigmoid_gate_q15(zerocopy::transmute_ref!(&*z), zerocopy::transmute_mut!(g));
     }
+    fn gate_linear(z: &[Q16], g: &mut [Q15]) {
+        kernel::linear_gate_q15(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(g));
+    }
     fn gate_hard(z: &[Q16], g: &mut [Q15]) {
         kernel::hard_q15(zerocopy::transmute_ref!(z), zerocopy::transmute_mut!(g));
     }
@@ -94,8 +97,10 @@ impl Element for i16 {
             kernel::d_select_k_q15(z, mix, zerocopy::transmute_mut!(g));
         }
     }
-    fn gate_from_f32(g: f32) -> Q15 {
-        Q15((g * 32768.0) as u16)
+    fn gate_is_below(g: Q15, least: f32) -> bool {
+        let least = (least * 32768.0) as i32;
+        let g = kernel::signed_q15(g.0);
+        g < least && -g < least
     }
     fn mix(m: &mut [i32], g: Q15, h: &[i16]) {
         kernel::mix_i16(m, g.0, h);

@@ -96,6 +96,8 @@ pub trait Element: Pod + Default {
     fn gate_softmax<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
     /// Writes the `sigmoid` of each gate logit.
     fn gate_sigmoid<M: Math>(z: &mut [Self::Logit], g: &mut [Self::Gate]);
+    /// Writes the gate logits themselves, as weights.
+    fn gate_linear(z: &[Self::Logit], g: &mut [Self::Gate]);
     /// Writes one for the largest logit (of equal ones the first) and zero for all others.
     fn gate_hard(z: &[Self::Logit], g: &mut [Self::Gate]);
     /// Writes the weights of the `k` largest logits (of equal ones the first) and zero for all others.
@@ -108,8 +110,8 @@ pub trait Element: Pod + Default {
     /// Writes the weights of a DSelect-k gate. `z` holds the bits of `k` selectors and then `k` mixing
     /// logits.
     fn gate_d_select_k<M: Math>(k: usize, z: &mut [Self::Logit], g: &mut [Self::Gate]);
-    /// Converts a gate weight from f32.
-    fn gate_from_f32(g: f32) -> Self::Gate;
+    /// Whether a gate weight is nearer to zero than `least`, which is from 0 to below 1.
+    fn gate_is_below(g: Self::Gate, least: f32) -> bool;
     /// Adds an expert to a mixture: `m += g·h`.
     fn mix(m: &mut [Self::MixtureSum], g: Self::Gate, h: &[Self]);
     /// Rounds a mixture to activations.

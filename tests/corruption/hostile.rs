@@ -403,7 +403,7 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
     let small = |rng: &mut Rng| rng.pick(&[0u16, 1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 33, 255, 300]);
     let code = |rng: &mut Rng| {
         rng.pick(&[
-            0u8, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 22, 32, 128, 254, 255,
+            0u8, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 22, 23, 32, 128, 254, 255,
         ])
     };
     match rng.below(4) {
@@ -417,6 +417,7 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
                 NodeOp::TopKRaw,
                 NodeOp::Constant,
                 NodeOp::DSelectK,
+                NodeOp::Linear,
             ];
             let Node {
                 op,

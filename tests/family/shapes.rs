@@ -154,7 +154,7 @@ pub(crate) type EveryGate<P> = Mmoe<
         TopKGate<Z<4, P>, 2, false>,
         DSelectKGate<Z<6, P>, 4, 2>,
         ConstantGate<6, 4, P>,
-        MaskedGate<SoftmaxGate<Z<2, P>>, 0b1010, 4>,
+        MaskedGate<LinearGate<Z<2, P>>, 0b1010, 4>,
     >,
     [Binary<Tip<P>>; 8],
 >;
@@ -168,7 +168,7 @@ pub(crate) fn every_gate(r: &mut Rng) -> Graph {
         top(false),
         GateKind::DSelectK { k: 2 },
         GateKind::Constant,
-        SOFTMAX,
+        GateKind::Linear,
     ];
     let mut nodes = times(4, |_| expert(r, 0, &[6, 4]));
     nodes.extend(times(8, |k| {

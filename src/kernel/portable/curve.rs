@@ -96,6 +96,12 @@ pub fn exp_f32<M: Math>(x: &mut [f32]) {
     each(x, M::exp);
 }
 
+/// `x²`.
+#[inline(never)]
+pub fn square_f32(x: &mut [f32]) {
+    each(x, |x| x * x);
+}
+
 /// Unlike `f32::clamp` this has no panic path for bounds that are NaN or in the wrong order.
 #[inline(always)]
 fn clip(x: f32, low: f32, high: f32) -> f32 {

@@ -1,4 +1,4 @@
-//! Gates without a normalization: one sigmoid per expert, or one expert alone.
+//! Gates without a normalization: one sigmoid per expert, the logits themselves, or one expert alone.
 
 use super::sigmoid::{sigmoid, sigmoid_q31};
 use crate::math::Math;
@@ -16,6 +16,15 @@ pub fn sigmoid_gate_f32<M: Math>(z: &[f32], p: &mut [f32]) {
 pub fn sigmoid_gate_q15(z: &[i32], g: &mut [u16]) {
     for (g, &z) in g.iter_mut().zip(z) {
         *g = ((sigmoid_q31(z) + (1 << 15)) >> 16) as u16;
+    }
+}
+
+/// The logits as weights: Q16.16 to signed Q15 from above −1 to 1, rounded half up and saturated.
+#[inline(never)]
+pub fn linear_gate_q15(z: &[i32], g: &mut [u16]) {
+    for (g, &z) in g.iter_mut().zip(z) {
+        // `(z + 1) / 2`, without passing 32 bits.
+        *g = ((z >> 1) + (z & 1)).clamp(-32767, 32768) as u16;
     }
 }
 

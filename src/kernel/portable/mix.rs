@@ -10,10 +10,17 @@ pub fn mix_f32(m: &mut [f32], g: f32, h: &[f32]) {
     }
 }
 
-/// `m += g·h`: one expert's share, `g` as Q15, wrapping.
+/// The value of a gate weight: 32768 stands for 1, and what is above for a negative weight.
+#[inline(always)]
+pub fn signed_q15(g: u16) -> i32 {
+    -(g.wrapping_neg() as i16 as i32)
+}
+
+/// `m += g·h`: one expert's share, `g` as signed Q15, wrapping.
 #[inline(never)]
 pub fn mix_i16(m: &mut [i32], g: u16, h: &[i16]) {
-    let add = |m: i32, h: i16| m.wrapping_add((g as i32).wrapping_mul(h as i32));
+    let g = signed_q15(g);
+    let add = |m: i32, h: i16| m.wrapping_add(g.wrapping_mul(h as i32));
     // Four at a time, since the loop itself costs as much as a product.
     let (fours, rest) = m.as_chunks_mut::<4>();
     let (h_fours, h_rest) = h.as_chunks::<4>();

@@ -43,12 +43,12 @@ pub use active::{
 pub use affine::{affine_f32, affine_i16};
 pub use curve::{
     clip_f32, curve_i16, elu_f32, exp_f32, gelu_f32, gelu_tanh_f32, hard_swish_f32, mish_f32,
-    silu_f32, softplus_f32, softsign_f32,
+    silu_f32, softplus_f32, softsign_f32, square_f32,
 };
 pub use d_select_k::{d_select_k_f32, d_select_k_q15};
 pub use dice::{dice_f32, dice_i16, row_dice_f32, row_dice_i16};
 pub use exp::{exp_neg, recip};
-pub use gate::{hard_f32, hard_q15, sigmoid_gate_f32, sigmoid_gate_q15};
+pub use gate::{hard_f32, hard_q15, linear_gate_q15, sigmoid_gate_f32, sigmoid_gate_q15};
 pub use gemv_f32::{gemm_f32, gemv_f32};
 pub use gemv_i8::{dense_i8, dense_rows_i8, logits_i8, logits_rows_i8};
 pub use gemv_i8_pairs::{dense_i8_pairs, logits_i8_pairs};
@@ -62,7 +62,7 @@ pub use hot::{
 };
 pub use layer_norm::layer_norm_f32;
 pub use lookup::{bucket_f32, bucket_i32, exact, find, token};
-pub use mix::{mix_f32, mix_i16, product_q31, round_mixture_i16};
+pub use mix::{mix_f32, mix_i16, product_q31, round_mixture_i16, signed_q15};
 pub use norm_f32::{rms_norm_f32, unit_norm_f32};
 pub use norm_i16::{NormKind, norm_i16, rsqrt};
 pub use quantize::{quantize_f32, quantize_i32};

@@ -176,3 +176,20 @@ fn the_table_over_every_int16() {
     }
     assert_documented("curve over ±8, int16, units of 8·2⁻¹⁵", worst);
 }
+
+#[test]
+fn the_square_in_both() {
+    let (x_step, y_step) = (8.0 / 32768.0, 64.0 / 32768.0);
+    let table = table(|x| x * x, x_step, y_step);
+    let mut worst = 0.0_f64;
+    for x in i16::MIN..=i16::MAX {
+        let (mut q, real) = ([x], f64::from(x) * x_step);
+        curve_i16(&mut q, &table);
+        let exact = (real * real / y_step).min(32767.0);
+        worst = worst.max((f64::from(q[0]) - exact).abs());
+        let mut y = [real as f32];
+        square_f32(&mut y);
+        assert_eq!(y[0], (real * real) as f32);
+    }
+    assert_documented("square over ±8, int16, units of 64·2⁻¹⁵", worst);
+}

@@ -4,6 +4,7 @@ use super::rules;
 use super::values::*;
 use crate::kernel::*;
 use crate::math::{Libm, Micromath};
+use crate::number::Q15;
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -105,6 +106,21 @@ proptest! {
         sigmoid_gate_f32::<Libm>(&f, &mut p);
         sigmoid_f32::<Libm>(&mut y);
         assert_same(&p, &y);
+    }
+
+    #[test]
+    fn linear_gate(mut z in logits(), h in -32768..=32767_i16, m in proptest::num::i32::ANY) {
+        z.extend([i32::MIN, i32::MAX, 65535, 65536, 65537, -65535, -65536, -65537, -1, 0, 1]);
+        let mut g = vec![9; z.len()];
+        linear_gate_q15(&z, &mut g);
+        for (&z, &g) in z.iter().zip(&g) {
+            let rule = rules::floor_div(i128::from(z) + 1, 2).clamp(-32767, 32768) as i32;
+            prop_assert_eq!(signed_q15(g), rule);
+            prop_assert_eq!(Q15(g).to_f32(), rule as f32 / 32768.0);
+            let mut mixed = [m];
+            mix_i16(&mut mixed, g, &[h]);
+            prop_assert_eq!(mixed, [m.wrapping_add(rule.wrapping_mul(i32::from(h)))]);
+        }
     }
 
     #[test]

@@ -59,7 +59,14 @@ impl Work {
             work.exponentials += match record.op() {
                 Some(NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::TopKRaw) => record.seen() as u64,
                 Some(NodeOp::TopK | NodeOp::DSelectK) => record.k.into(),
-                Some(NodeOp::Hard | NodeOp::Constant | NodeOp::Expert | NodeOp::Tower) | None => 0,
+                Some(
+                    NodeOp::Linear
+                    | NodeOp::Hard
+                    | NodeOp::Constant
+                    | NodeOp::Expert
+                    | NodeOp::Tower,
+                )
+                | None => 0,
             };
         }
         for task in blob.tasks {

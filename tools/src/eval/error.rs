@@ -81,7 +81,8 @@ impl Domain for Rounded {
             | Activation::Softsign
             | Activation::HardSwish
             | Activation::Clip { .. }
-            | Activation::Exp => curve(activation, x),
+            | Activation::Exp
+            | Activation::Square => curve(activation, x),
         }
     }
 
@@ -174,6 +175,7 @@ fn curve(activation: Activation, x: Value) -> Value {
             let top = (x.v + x.e).exp();
             (top, top * size.max(1.0))
         }
+        Activation::Square => (2.0 * size, size * size),
         _ => (1.0, size.min(1.0)),
     };
     Value::new(
@@ -240,6 +242,7 @@ fn gate(kind: GateKind, experts: usize, z: &[Value]) -> Vec<Value> {
     let anything = |w: f64| Value { v: w, e: 1.0 };
     match kind {
         GateKind::Constant => weights.into_iter().map(|w| Value::new(w, 0.0)).collect(),
+        GateKind::Linear => z.to_vec(),
         GateKind::Sigmoid => z.iter().map(|z| sigmoid(*z)).collect(),
         GateKind::Softmax => weights.into_iter().map(soft).collect(),
         GateKind::Hard if e == 0.0 || decided(1) => {

@@ -112,6 +112,17 @@ impl Domain for Interval {
             | Activation::Softsign
             | Activation::Clip { .. }
             | Activation::Exp => x.through(|v| Exact::activate(activation, v)),
+            Activation::Square => {
+                let ends = x.through(|v| v * v);
+                Span {
+                    low: if x.low < 0.0 && x.high > 0.0 {
+                        0.0
+                    } else {
+                        ends.low
+                    },
+                    ..ends
+                }
+            }
             Activation::Gelu
             | Activation::GeluTanh
             | Activation::Silu { .. }
@@ -158,7 +169,7 @@ impl Domain for Interval {
 
     fn gate(kind: GateKind, experts: usize, logits: &[Span]) -> Vec<Span> {
         match kind {
-            GateKind::Constant => logits.to_vec(),
+            GateKind::Constant | GateKind::Linear => logits.to_vec(),
             GateKind::Softmax
             | GateKind::Sigmoid
             | GateKind::Hard
@@ -184,6 +195,7 @@ impl Domain for Interval {
                 .unwrap_or(Self::exact(0.0)),
             GateKind::Sigmoid
             | GateKind::Constant
+            | GateKind::Linear
             | GateKind::TopK {
                 renormalise: false, ..
             }

@@ -82,6 +82,7 @@ impl Domain for Exact {
             // Not `clamp`, which panics where a hostile graph's bounds are out of order.
             Activation::Clip { low, high } => x.min(f64::from(high)).max(f64::from(low)),
             Activation::Exp => x.exp(),
+            Activation::Square => x * x,
         }
     }
 
@@ -150,7 +151,7 @@ pub fn gate_weights(kind: GateKind, experts: usize, z: &[f64]) -> Vec<f64> {
     match kind {
         GateKind::Softmax => softmax(z),
         GateKind::Sigmoid => z.iter().map(|z| sigmoid(*z)).collect(),
-        GateKind::Constant => z.to_vec(),
+        GateKind::Constant | GateKind::Linear => z.to_vec(),
         GateKind::Hard => top(z, 1)
             .into_iter()
             .map(|chosen| f64::from(u8::from(chosen)))

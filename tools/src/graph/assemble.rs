@@ -6,7 +6,10 @@
 
 use crate::error::ModelError;
 use crate::eval;
+use crate::front::Front;
 use crate::graph::fold::{self, Affine, Matrix, Step};
+use crate::graph::front;
+use crate::graph::residual;
 use crate::graph::rules::MAX_WIDTH;
 use crate::graph::tensors::Tensors;
 use crate::graph::{
@@ -50,17 +53,24 @@ pub(crate) fn assemble(
     let mut tensors = Tensors::new(weights.tensors, plan);
     let plan = &*plan.settled();
     tensors.recount(plan);
-    let inputs = if plan.inputs.is_empty() {
-        vec![infer_input(plan, &tensors)?]
-    } else {
-        plan.inputs.clone()
+    let front = match &plan.fields {
+        None => None,
+        Some(fields) => Some(front::tables(fields, &mut tensors)?),
     };
+    let inputs = match (&plan.fields, &front) {
+        (Some(fields), Some(front)) => fields.inputs(front),
+        _ if plan.inputs.is_empty() => vec![infer_input(plan, &tensors)?],
+        _ => plan.inputs.clone(),
+    };
+    if let Some(front) = &front {
+        front::fits(front, infer_input(plan, &tensors).ok())?;
+    }
     let mut graph = Graph {
         name: plan.name.clone(),
         version: plan.version,
-        front: None,
-        feature_names: feature_names(&inputs),
+        feature_names: feature_names(&inputs, front.as_ref()),
         inputs,
+        front,
         nodes: Vec::new(),
         tasks: Vec::new(),
     };
@@ -145,6 +155,10 @@ pub(crate) fn assemble(
             output,
         });
     }
+    if let Some(record) = &plan.record {
+        record.put_before(&mut a.graph, fold_standardization)?;
+    }
+    front::candidate_last(&mut a.graph)?;
     a.graph.check()?;
     let unused = a
         .tensors
@@ -192,8 +206,11 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
     })
 }
 
-/// Features are named where the inputs are told apart.
-fn feature_names(inputs: &[Input]) -> Vec<String> {
+/// Features are named where the inputs are told apart; the fields of a record always are.
+fn feature_names(inputs: &[Input], front: Option<&Front>) -> Vec<String> {
+    if let Some(front) = front {
+        return front.fields.iter().map(|f| f.name.clone()).collect();
+    }
     if inputs.len() < 2 || inputs.iter().map(|i| i.count).sum::<usize>() > MAX_WIDTH {
         return Vec::new();
     }
@@ -369,13 +386,7 @@ impl Assembler {
             GateKindPlan::TopK { k, renormalise } => GateKind::TopK { k, renormalise },
             GateKindPlan::DSelectK { k } => GateKind::DSelectK { k },
             GateKindPlan::Constant(_) => GateKind::Constant,
-            GateKindPlan::Linear => {
-                return Err(ModelError::Unsupported {
-                    place: name.clone(),
-                    what: "a gate whose weights are its logits (`linear`)".into(),
-                    remedy: "gates are softmax, sigmoid, hard, top_k, dselect_k or constant".into(),
-                });
-            }
+            GateKindPlan::Linear => GateKind::Linear,
         };
         if let GateKind::TopK { k, .. } | GateKind::DSelectK { k } = kind
             && (k == 0 || k > order.len())
@@ -489,7 +500,8 @@ impl Assembler {
         if !dselect {
             last.select(order);
         }
-        if last.is_constant() {
+        // What does not depend on the input is stored; a linear gate's weights might not fit.
+        if last.is_constant() && kind != GateKind::Linear {
             let weights = eval::gate_weights(kind, order.len(), &last.bias);
             self.folded.push(format!(
                 "{name}: its kernel `{}` is zero, so its weights are the same for every input → a \
@@ -559,13 +571,36 @@ impl Assembler {
             ));
         }
         let mut width = inputs;
+        // Where the steps of each layer start, and how much it reads; nowhere inside a finished block.
+        let mut starts: Vec<Option<(usize, usize)>> = Vec::new();
         for (l, layer) in unit.layers.iter().enumerate() {
-            self.layer(
-                layer,
-                &format!("{}, layer {l}", unit.name),
-                &mut width,
-                &mut steps,
-            )?;
+            starts.push(Some((steps.len(), width)));
+            let place = format!("{}, layer {l}", unit.name);
+            self.layer(layer, &place, &mut width, &mut steps)?;
+            if layer.residual {
+                let of = layer.spans.max(1);
+                let first = (l + 1)
+                    .checked_sub(of)
+                    .and_then(|first| starts.get_mut(first));
+                let Some((start, reads)) = first.and_then(|first| *first) else {
+                    return Err(ModelError::Invalid {
+                        place,
+                        what: format!("a residual over {of} layers"),
+                        remedy: format!(
+                            "{} layers end here, and a residual that goes over another one goes \
+                             over all of it",
+                            l + 1
+                        ),
+                    });
+                };
+                starts[l + 2 - of..].fill(None);
+                let block = steps.split_off(start);
+                steps.extend(residual::carried(block, reads, width, &place)?);
+                self.folded.push(format!(
+                    "{place}: it adds what {of} layers read → units that are carried along, and a \
+                     matrix that adds them"
+                ));
+            }
         }
         Ok(steps)
     }
@@ -589,7 +624,10 @@ impl Assembler {
             };
             *width = rows.outputs;
             steps.push(Step::Dense(Matrix::new(
-                weight.parts()[0].name.clone(),
+                weight
+                    .parts()
+                    .first()
+                    .map_or_else(|| "blocks".into(), |part| part.name.clone()),
                 rows.inputs,
                 rows.outputs,
                 rows.data,
@@ -602,13 +640,6 @@ impl Assembler {
                 remedy: "name the matrix; a bias alone can only be the one layer of a gate, whose \
                          weights are then constant"
                     .into(),
-            });
-        }
-        if layer.residual {
-            return Err(ModelError::Unsupported {
-                place: place.into(),
-                what: "a layer that adds its input to its output".into(),
-                remedy: "layers follow one another".into(),
             });
         }
         if let Some(norm) = &layer.before {
@@ -824,6 +855,7 @@ fn pointwise(function: Pointwise) -> (Option<(f64, f64)>, Activation) {
         Pointwise::Mish => Activation::Mish,
         Pointwise::Softsign => Activation::Softsign,
         Pointwise::Exp => Activation::Exp,
+        Pointwise::Square => Activation::Square,
     };
     (None, plain)
 }

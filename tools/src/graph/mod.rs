@@ -48,6 +48,8 @@
 pub(crate) mod assemble;
 pub mod elements;
 mod fold;
+mod front;
+mod residual;
 pub mod rules;
 pub(crate) mod tensors;
 
@@ -190,6 +192,8 @@ pub enum GateKind {
     Softmax,
     /// Each weight `sigmoid(z_i)`, not normalised.
     Sigmoid,
+    /// Each weight `z_i` itself.
+    Linear,
     /// Weight 1 for the largest logit, 0 for the rest; ties to the lowest index.
     Hard,
     /// The `k` largest logits; ties to the lowest index.
@@ -384,6 +388,8 @@ pub enum Activation {
     },
     /// `e^x`.
     Exp,
+    /// `x²`.
+    Square,
 }
 
 impl Activation {
@@ -407,6 +413,7 @@ impl Activation {
             Self::HardSwish => plain(ActivationKind::HardSwish),
             Self::Clip { low, high } => (ActivationKind::Clip, [low, high, 0.0]),
             Self::Exp => plain(ActivationKind::Exp),
+            Self::Square => plain(ActivationKind::Square),
         }
     }
 
@@ -448,7 +455,8 @@ impl Activation {
             | Self::Mish
             | Self::Softsign
             | Self::HardSwish
-            | Self::Exp => true,
+            | Self::Exp
+            | Self::Square => true,
         }
     }
 }

@@ -7,7 +7,10 @@ use indexmap::IndexMap;
 
 use crate::error::{ModelError, near_names};
 use crate::import::Tensor;
-use crate::plan::{Layout, Part, Plan, TensorRef};
+use crate::plan::{Block, Blocks, Layout, Part, Plan, TensorRef};
+
+/// The most elements of a matrix put together from blocks: a spec may state any size.
+const MAX_BLOCKS: usize = 1 << 26;
 
 /// A matrix, row-major `[outputs][inputs]`.
 #[derive(Debug)]
@@ -132,6 +135,9 @@ impl Tensors {
         layout: Layout,
         place: &str,
     ) -> Result<usize, ModelError> {
+        if let TensorRef::Blocks(blocks) = r {
+            return Ok(blocks.inputs);
+        }
         match r.parts().first() {
             Some(part) => Ok(self.matrix_shape(part, layout, place)?.1),
             None => Err(no_matrix(place)),
@@ -140,6 +146,9 @@ impl Tensors {
 
     /// Length of a vector, before it is taken.
     pub(crate) fn length(&self, r: &TensorRef, place: &str) -> Result<usize, ModelError> {
+        if let TensorRef::Blocks(blocks) = r {
+            return Ok(blocks.outputs);
+        }
         r.parts()
             .iter()
             .map(|p| Ok(self.shape(p, place)?.iter().product::<usize>()))
@@ -199,6 +208,20 @@ impl Tensors {
         inputs: usize,
         place: &str,
     ) -> Result<Rows, ModelError> {
+        if let TensorRef::Blocks(blocks) = r {
+            if blocks.inputs != inputs {
+                return Err(ModelError::Invalid {
+                    place: place.into(),
+                    what: format!("blocks of {} columns on {inputs} values", blocks.inputs),
+                    remedy: "as many columns as what it reads makes values".into(),
+                });
+            }
+            return Ok(Rows {
+                outputs: blocks.outputs,
+                inputs,
+                data: self.blocks(blocks, layout, place)?,
+            });
+        }
         let mut rows = Rows {
             outputs: 0,
             inputs,
@@ -243,6 +266,102 @@ impl Tensors {
         Ok(rows)
     }
 
+    /// A matrix put together from blocks, row after row.
+    fn blocks(
+        &mut self,
+        blocks: &Blocks,
+        layout: Layout,
+        place: &str,
+    ) -> Result<Vec<f32>, ModelError> {
+        let outside = |what: String| ModelError::Invalid {
+            place: place.into(),
+            what,
+            remedy: format!(
+                "it has {} rows and {} columns, and names as many tensors as blocks take",
+                blocks.outputs, blocks.inputs
+            ),
+        };
+        let size = blocks
+            .outputs
+            .checked_mul(blocks.inputs)
+            .filter(|size| (1..=MAX_BLOCKS).contains(size))
+            .ok_or_else(|| outside("blocks of no size, or of too large a one".into()))?;
+        let mut sums = vec![0.0f64; size];
+        let mut add = |row: usize, column: usize, value: f64| -> Result<(), ModelError> {
+            let inside = row < blocks.outputs && column < blocks.inputs;
+            let sum = sums.get_mut(row.saturating_mul(blocks.inputs).saturating_add(column));
+            match sum.filter(|_| inside) {
+                Some(sum) => *sum += value,
+                None => {
+                    return Err(outside(format!(
+                        "a block reaches row {row}, column {column}"
+                    )));
+                }
+            }
+            Ok(())
+        };
+        let mut parts = blocks.parts.iter();
+        let mut next = || {
+            parts
+                .next()
+                .ok_or_else(|| outside("a block has no tensor".into()))
+        };
+        for block in &blocks.blocks {
+            match *block {
+                Block::Tensor {
+                    at: (row, column),
+                    factor,
+                } => {
+                    let part = next()?;
+                    // A vector is a column.
+                    let (outputs, inputs) = match self.shape(part, place)?.as_slice() {
+                        &[rows] => (rows, 1),
+                        _ => self.matrix_shape(part, layout, place)?,
+                    };
+                    let data = self.take(part, place)?;
+                    for (i, v) in data.iter().enumerate() {
+                        let (o, i) = match layout {
+                            Layout::OutIn => (i / inputs.max(1), i % inputs.max(1)),
+                            Layout::InOut => (i % outputs.max(1), i / outputs.max(1)),
+                        };
+                        add(
+                            row.saturating_add(o),
+                            column.saturating_add(i),
+                            factor * f64::from(*v),
+                        )?;
+                    }
+                }
+                Block::Repeated { row, count } => {
+                    let part = next()?;
+                    let data = self.take(part, place)?;
+                    for i in 0..count {
+                        let v = data.get(i % data.len().max(1)).copied().unwrap_or(0.0);
+                        add(row.saturating_add(i), 0, f64::from(v))?;
+                    }
+                }
+                Block::Identity {
+                    at: (row, column),
+                    count,
+                } => {
+                    for i in 0..count {
+                        add(row.saturating_add(i), column.saturating_add(i), 1.0)?;
+                    }
+                }
+                Block::Row {
+                    at: (row, column),
+                    value,
+                    count,
+                } => {
+                    for i in 0..count {
+                        add(row, column.saturating_add(i), value)?;
+                    }
+                }
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the one rounding")]
+        Ok(sums.into_iter().map(|v| v as f32).collect())
+    }
+
     /// A vector of `length` numbers.
     pub(crate) fn vector(
         &mut self,
@@ -260,6 +379,20 @@ impl Tensors {
                     remedy: "give one for all, or one for each".into(),
                 }),
             };
+        }
+        if let TensorRef::Blocks(blocks) = r {
+            if (blocks.outputs, blocks.inputs) != (length, 1) {
+                return Err(ModelError::Invalid {
+                    place: place.into(),
+                    what: format!(
+                        "blocks of {} rows and {} columns for {length} units",
+                        blocks.outputs, blocks.inputs
+                    ),
+                    remedy: "one row for each unit, and one column".into(),
+                });
+            }
+            let data = self.blocks(blocks, Layout::OutIn, place)?;
+            return Ok(data.into_iter().map(f64::from).collect());
         }
         let mut out: Vec<f64> = Vec::new();
         for (i, part) in r.parts().iter().enumerate() {

@@ -58,6 +58,8 @@ pub enum Pointwise {
     Softsign,
     /// `e^x`.
     Exp,
+    /// `x²`.
+    Square,
 }
 
 /// What a Dice layer learned.
@@ -95,12 +97,13 @@ const NAMES: &[(Pointwise, &str, &[&str])] = &[
     (Pointwise::Mish, "mish", &[]),
     (Pointwise::Softsign, "softsign", &["soft_sign"]),
     (Pointwise::Exp, "exp", &["exponential"]),
+    (Pointwise::Square, "square", &[]),
 ];
 
 /// Every name that a spec takes, for messages.
 pub const SPEC_NAMES: &str = "linear, relu, leaky_relu, prelu, sigmoid, tanh, elu, silu, gelu, \
                               gelu_tanh, softplus, selu, relu6, hardswish, hardsigmoid, hardtanh, \
-                              mish, softsign, exp, dice";
+                              mish, softsign, exp, square, dice";
 
 impl Pointwise {
     /// Its name in a spec.

@@ -60,6 +60,9 @@ impl LayerPlan {
             }
             Choice::Residual(on) => {
                 self.residual = *on;
+                if !on {
+                    self.spans = 0;
+                }
                 self.open.residual = false;
             }
             Choice::Gate(..) | Choice::Output(_) | Choice::Front(_) => {}

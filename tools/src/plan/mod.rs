@@ -6,6 +6,7 @@
 
 mod activation;
 mod choose;
+pub mod fields;
 pub mod open;
 pub mod recognise;
 pub mod spec;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub version: u32,
     /// The inputs; empty: one, as wide as the first layers say.
     pub inputs: Vec<Input>,
+    /// What makes the inputs of a record of raw fields, where the blob takes records.
+    pub fields: Option<fields::FieldsPlan>,
     /// What makes the input of a record of raw fields, where files say all of it.
     pub record: Option<Record>,
     /// Layers between the model's raw input and what experts and gates read.
@@ -155,8 +158,11 @@ pub struct LayerPlan {
     pub activation: ActivationPlan,
     /// Behind the activation.
     pub after: Option<Norm>,
-    /// Whether the layer's input is added to all of that.
+    /// Whether what the layer reads is added to all of that.
     pub residual: bool,
+    /// Over how many layers, this one being the last, where not over this one alone: what is added
+    /// is what the first of them reads.
+    pub spans: usize,
     /// What the file does not settle about it.
     pub open: Open,
 }
@@ -212,6 +218,56 @@ pub enum TensorRef {
     Sum(Vec<Part>),
     /// Numbers that stand in no tensor: one for all, or one per unit.
     Numbers(Vec<f64>),
+    /// A matrix (or with one column a vector) put together from blocks.
+    Blocks(Blocks),
+}
+
+/// A matrix of zeros to which blocks are added.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Blocks {
+    /// Rows.
+    pub outputs: usize,
+    /// Columns; 1 for a vector.
+    pub inputs: usize,
+    /// The tensors that blocks are made of, in the order of these blocks.
+    pub parts: Vec<Part>,
+    /// What is added.
+    pub blocks: Vec<Block>,
+}
+
+/// What is added to a matrix of [`Blocks`], `at` being its first row and column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Block {
+    /// The next of the parts, times a factor.
+    Tensor {
+        /// First row and column.
+        at: (usize, usize),
+        /// What it is multiplied by.
+        factor: f64,
+    },
+    /// The next of the parts, one number, in so many rows.
+    Repeated {
+        /// The first row.
+        row: usize,
+        /// How many rows.
+        count: usize,
+    },
+    /// An identity.
+    Identity {
+        /// First row and column.
+        at: (usize, usize),
+        /// How many rows.
+        count: usize,
+    },
+    /// One value in a run of columns of one row.
+    Row {
+        /// The row and the first column.
+        at: (usize, usize),
+        /// The value.
+        value: f64,
+        /// How many columns.
+        count: usize,
+    },
 }
 
 /// A tensor, or one index of one of its axes.
@@ -256,6 +312,7 @@ impl TensorRef {
         match self {
             Self::One(part) => std::slice::from_ref(part),
             Self::Rows(parts) | Self::Sum(parts) => parts,
+            Self::Blocks(blocks) => &blocks.parts,
             Self::Numbers(_) => &[],
         }
     }
@@ -402,9 +459,15 @@ impl Plan {
     /// Every reference to tensors, those of the front among them whether or not it runs.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let front = self.front.iter().flat_map(|f| &f.layers);
+        let tables = self
+            .fields
+            .iter()
+            .flat_map(|f| &f.sources)
+            .map(|s| &s.tensor);
         front
             .chain(self.units().flat_map(|u| &u.layers))
             .flat_map(LayerPlan::references)
+            .chain(tables)
     }
 
     /// The plan with its front, where that runs, made a part of it: norms are repeated in all that

@@ -358,6 +358,7 @@ fn gate_kinds() -> Vec<Choice> {
     let mut all = vec![softmax(1.0), Choice::Gate(GateKindPlan::Sigmoid, 1.0)];
     all.extend([1, 2, 3].map(|k| Choice::Gate(top_k(k), 1.0)));
     all.extend([2.0, 0.5, 0.1, 5.0, 10.0].map(softmax));
+    all.push(Choice::Gate(GateKindPlan::Linear, 1.0));
     all
 }
 

@@ -194,6 +194,11 @@ pub fn mixture(kind: GateKind, constants: &[Span], seen: &[Span]) -> (f64, Span)
         GateKind::Sigmoid => seen.iter().fold((0.0, 0.0), |(lo, hi), s| {
             (lo + 32768.0 * s.0.min(0.0), hi + 32768.0 * s.1.max(0.0))
         }),
+        // Each weight lies between −1 and 1.
+        GateKind::Linear => {
+            let most = 32768.0 * seen.iter().map(|s| reach(*s)).sum::<f64>();
+            (-most, most)
+        }
         // The weights add up to 32768, to less, or (rounding of up to 32 weights) to 16 more.
         _ => {
             let hull = seen

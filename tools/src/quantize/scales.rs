@@ -2,10 +2,10 @@
 //!
 //! A mixture adds up the outputs of experts as integers, which is only right if one integer step means
 //! the same for all of them. So the experts of a level and the mixtures over them form a group, and a
-//! group has one scale. Identity nodes join the group of what they pass on.
+//! group has one scale. A linear gate's mixture stands apart: its weights bring it to another scale. Identity nodes join the group of what they pass on.
 
 use super::{QuantizeError, Quantizer, calibrate, layer_name};
-use crate::graph::{Dense, Graph, Layer, Node, Op};
+use crate::graph::{Dense, GateKind, Graph, Layer, Node, Op};
 
 /// The scale of every value: the real value of one integer step.
 pub(super) struct Steps {
@@ -66,9 +66,18 @@ impl ScaleGroups {
         for (n, node) in graph.nodes.iter().enumerate() {
             let previous = n.checked_sub(1).map(|p| &graph.nodes[p].op);
             match (&node.op, previous) {
+                // A linear gate brings the mixture to a scale of its own (`gate_unit`).
+                (
+                    Op::Gate {
+                        kind: GateKind::Linear,
+                        ..
+                    },
+                    _,
+                ) => {}
                 // Node `n` makes value `n + 1`, so this joins a node's value with that of the node
-                // before it. Experts of a level follow each other, and so do its gates.
-                (Op::Expert, Some(Op::Expert)) | (Op::Gate { .. }, _) => join(n, n + 1),
+                // before it. Experts of a level follow each other.
+                (Op::Expert, Some(Op::Expert)) => join(n, n + 1),
+                (Op::Gate { sees, .. }, _) => join(sees[0], n + 1),
                 _ => {}
             }
             if node.op == Op::Expert && scale_layer(node).is_none() {
@@ -146,6 +155,11 @@ impl ScaleGroups {
             } else {
                 reach / of.levels(reach, &readers) * self.grown[group]
             };
+            // The experts' groups are done: their values are smaller.
+            let made = members
+                .iter()
+                .filter_map(|v| of.gate_unit(v.checked_sub(1)?, &step))
+                .fold(made, f64::max);
             for v in members {
                 step[v] = made;
             }

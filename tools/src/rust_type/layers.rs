@@ -127,6 +127,7 @@ fn activation(l: &LayerRecord) -> Result<&'static str, NotTyped> {
         Some(ActivationKind::HardSwish) => "HardSwish",
         Some(ActivationKind::Clip) => "Clip",
         Some(ActivationKind::Exp) => "Exp",
+        Some(ActivationKind::Square) => "Square",
         None => return refuse(format!("activation {} is unknown", l.activation)),
     })
 }
@@ -199,6 +200,7 @@ pub(super) fn gate(
         (NodeOp::Softmax, Ty::Named("Logits", args)) => Ty::Named("Gate", args),
         (NodeOp::Softmax, logits) => Ty::of("SoftmaxGate", [logits]),
         (NodeOp::Sigmoid, logits) => Ty::of("SigmoidGate", [logits]),
+        (NodeOp::Linear, logits) => Ty::of("LinearGate", [logits]),
         (NodeOp::Hard, logits) => Ty::of("HardGate", [logits]),
         (NodeOp::TopK, logits) => top_k(logits, true),
         (NodeOp::TopKRaw, logits) => top_k(logits, false),

@@ -164,7 +164,16 @@ pub fn search(
     if questions(plan, habits).is_empty() {
         return Ok(None);
     }
-    to_depth(plan, habits, weights, data, DEEPEST, step)
+    let mut step = step;
+    let outcome = to_depth(plan, habits, weights, data, DEEPEST, &mut step)?;
+    // Experts that a user wrote may add what they read as a whole, which few do.
+    if habits.one_activation || !matches!(outcome, Some(Outcome::Nothing(_))) {
+        return Ok(outcome);
+    }
+    match doubt::with_residuals(plan, weights) {
+        Some(plan) => to_depth(&plan, habits, weights, data, DEEPEST, step),
+        None => Ok(outcome),
+    }
 }
 
 /// What would have to be otherwise for a plan that says everything to give the golden outputs, in

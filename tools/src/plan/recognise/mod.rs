@@ -17,6 +17,7 @@ mod plain;
 mod pytorch_mmoe;
 mod tables;
 mod torch;
+mod transfer;
 mod wiring;
 
 use std::collections::HashSet;

@@ -6,6 +6,7 @@
 use super::Found;
 use super::modules::Style;
 use super::names::{Names, unknown_tasks};
+use super::transfer::{Transfer, transfer};
 use super::wiring::{Extraction, Order, extraction, one_level};
 use crate::error::ModelError;
 use crate::import::Weights;
@@ -94,10 +95,22 @@ pub(super) enum Wiring {
     Towers,
     /// Progressive layered extraction.
     Extraction(Progressive),
+    /// Bottoms that inform each other by attention, and a tower on each.
+    Transfer {
+        bottoms: Spelled,
+        /// From a task to the next one.
+        info: Spelled,
+        /// Linear layers of the attention.
+        query: &'static str,
+        key: &'static str,
+        value: &'static str,
+    },
     /// Towers that read each other.
     Joined {
         /// What does so.
         what: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
 }
 
@@ -164,13 +177,11 @@ impl Reader<'_> {
 
     fn plan(&self, found: &mut Found) -> Result<Plan, ModelError> {
         let table = self.table;
-        if let Wiring::Joined { what } = &table.wiring {
+        if let Wiring::Joined { what, remedy } = &table.wiring {
             return Err(ModelError::Unsupported {
                 place: format!("{} (`{}`)", table.framework, self.names.first(table.has)),
                 what: (*what).into(),
-                remedy: "towers read mixtures, or one vector that enters them all; a task may be \
-                         the product of two others (ESMM)"
-                    .into(),
+                remedy: (*remedy).into(),
             });
         }
         let towers = match &table.outputs {
@@ -199,6 +210,26 @@ impl Reader<'_> {
             Wiring::Bottoms(bottoms) => {
                 let bottoms = self.list(*bottoms, &[], false)?;
                 self.apart(bottoms, towers, tasks)
+            }
+            Wiring::Transfer {
+                bottoms,
+                info,
+                query,
+                key,
+                value,
+            } => {
+                let bottoms = self.list(*bottoms, &[], false)?;
+                let infos = self.list(*info, &[], false)?;
+                let transfers = infos.into_iter().enumerate().map(|(t, info)| {
+                    let prefix = |pattern: &str| fill(pattern, &[&t.to_string()]);
+                    Transfer {
+                        info,
+                        query: prefix(query),
+                        key: prefix(key),
+                        value: prefix(value),
+                    }
+                });
+                transfer(&self.names, bottoms, transfers.collect(), towers, tasks)
             }
             Wiring::Towers => self.apart(Vec::new(), towers, tasks),
             Wiring::Extraction(p) => self.progressive(p, towers, tasks, found),

@@ -7,7 +7,8 @@ use super::pattern::Context;
 use super::raw;
 use crate::error::ModelError;
 use crate::plan::{
-    ActivationPlan, Dice, LayerPlan, Layout, Norm, NormKind, Open, Part, SPEC_NAMES, TensorRef,
+    ActivationPlan, Block, Blocks, Dice, LayerPlan, Layout, Norm, NormKind, Open, Part, SPEC_NAMES,
+    TensorRef,
 };
 
 /// A layer for one unit, the `i`-th of `count` alike; beside it its activation as the spec spells
@@ -45,6 +46,7 @@ pub(super) fn expand(
         bias,
         layout: layout(layer.layout.or(ex.spec.raw.layout)),
         residual: layer.residual || words.residual == Some(true),
+        spans: layer.residual_layers.unwrap_or(0),
         open: doubts(&layer.open),
         ..LayerPlan::default()
     };
@@ -237,6 +239,15 @@ impl Names<'_> {
         {
             return Ok(TensorRef::Numbers(numbers.clone()));
         }
+        if let (Some([outputs, inputs]), Some(blocks), None, None, None) = (
+            table.size,
+            &table.blocks,
+            &table.name,
+            &table.rows,
+            &table.sum,
+        ) {
+            return self.blocks((outputs, inputs), blocks, offset);
+        }
         match (&table.name, &table.rows, &table.sum) {
             (Some(name), None, None) => Ok(TensorRef::One(self.part(name, Some(table), offset)?)),
             (None, Some(rows), None) => Ok(TensorRef::Rows(self.parts(rows, offset)?)),
@@ -244,10 +255,51 @@ impl Names<'_> {
             _ => Err(self.wrong(
                 offset,
                 "a tensor's table says not one thing",
-                "write { name = \"…\", axis = 2 }, { rows = [\"…\", \"…\"] } or { sum = [\"…\", \
-                 \"…\"] }",
+                "write { name = \"…\", axis = 2 }, { rows = [\"…\", \"…\"] }, { sum = [\"…\", \
+                 \"…\"] } or { size = [8, 8], blocks = [{ at = [0, 0], tensor = \"…\" }] }",
             )),
         }
+    }
+
+    fn blocks(
+        &self,
+        (outputs, inputs): (usize, usize),
+        list: &[raw::Block],
+        offset: usize,
+    ) -> Result<TensorRef, ModelError> {
+        let mut made = Blocks {
+            outputs,
+            inputs,
+            ..Blocks::default()
+        };
+        for raw in list {
+            let at @ (row, _) = (raw.at[0], raw.at[1]);
+            let block = match (&raw.tensor, raw.repeat, raw.identity, raw.value, raw.count) {
+                (Some(tensor), repeat, None, None, None) => {
+                    made.parts
+                        .extend(self.parts(std::slice::from_ref(tensor), offset)?);
+                    match repeat {
+                        None => Block::Tensor {
+                            at,
+                            factor: raw.factor.unwrap_or(1.0),
+                        },
+                        Some(count) => Block::Repeated { row, count },
+                    }
+                }
+                (None, None, Some(count), None, None) => Block::Identity { at, count },
+                (None, None, None, Some(value), Some(count)) => Block::Row { at, value, count },
+                _ => {
+                    return Err(self.wrong(
+                        offset,
+                        "a block says not one thing",
+                        "write { at = [0, 0], tensor = \"…\", factor = 1.0 }, { at = [0, 0], \
+                         identity = 8 } or { at = [0, 0], value = 0.5, count = 8 }",
+                    ));
+                }
+            };
+            made.blocks.push(block);
+        }
+        Ok(TensorRef::Blocks(made))
     }
 
     fn parts(&self, list: &[raw::Reference], offset: usize) -> Result<Vec<Part>, ModelError> {

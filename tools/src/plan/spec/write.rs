@@ -8,8 +8,8 @@ use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::recognise::draft;
 use crate::plan::{
-    ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm, NormKind, Open,
-    OutputPlan, Part, Plan, Reads, TensorRef, Unit,
+    ActivationPlan, Block, Blocks, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm,
+    NormKind, Open, OutputPlan, Part, Plan, Reads, TensorRef, Unit,
 };
 
 /// A spec that describes what was recognised, tensor by tensor: converting with it gives the same
@@ -22,6 +22,13 @@ pub fn write_spec(weights: &Weights, recognised: &Recognised) -> String {
         &recognised.assumptions,
         &recognised.plan,
     )
+}
+
+/// What the field of a table is probably called: the part of the tensor's name that is its own.
+fn field_name(tensor: &str) -> String {
+    let parts = tensor.split(['.', '/', ':']);
+    let own = parts.filter(|p| !["weight", "embeddings", "embedding", "0"].contains(p));
+    one_line(own.last().unwrap_or(tensor))
 }
 
 /// The same for a plan of which not even the tasks are known: what nobody answered stands in it as
@@ -81,6 +88,10 @@ pub fn write_plan(
         out.line(format_args!("{list}"));
     }
     out.inputs(&plan.inputs);
+    match &plan.fields {
+        Some(fields) => out.line(format_args!("\n{}", fields.text.trim_end())),
+        None => out.tables(weights, plan),
+    }
     match plan.levels.as_slice() {
         [one] => out.level(one, "", layout, false),
         levels => {
@@ -149,6 +160,51 @@ pub fn write_draft(weights: &Weights) -> String {
 struct Writer(String);
 
 impl Writer {
+    /// The embedding tables of the file as fields that somebody has to complete: a state dict says
+    /// neither which of them are lists, nor in which order the vector has them.
+    fn tables(&mut self, weights: &Weights, plan: &Plan) {
+        /// More would hide the rest of the spec.
+        const MOST: usize = 100;
+        let used: HashSet<&str> = plan
+            .references()
+            .flat_map(|r| r.parts())
+            .map(|p| p.name.as_str())
+            .collect();
+        let tables: Vec<(&String, usize, usize)> = weights
+            .tensors
+            .iter()
+            .filter(|(name, _)| {
+                !used.contains(name.as_str()) && name.to_ascii_lowercase().contains("embed")
+            })
+            .filter_map(|(name, tensor)| match tensor.shape.as_slice() {
+                [rows, width] if *rows > 1 => Some((name, *rows, *width)),
+                _ => None,
+            })
+            .take(MOST)
+            .collect();
+        if tables.is_empty() {
+            return;
+        }
+        self.line(format_args!(
+            "\n# The file has embedding tables. As it stands, this spec makes a blob that starts behind \
+             them. For one that\n# takes records, complete these fields, take the `#` away and the \
+             tables out of `ignore` (docs/spec.md). No file\n# says which fields are lists (given = \
+             [\"id\"] with max and pool), which values stand for which rows (vocabulary),\n# which \
+             numbers there are, and in which order training put them side by side."
+        ));
+        let mut names = Vec::new();
+        for (tensor, rows, width) in tables {
+            let name = field_name(tensor);
+            self.line(format_args!(
+                "# [[fields]]\n# name = {}\n# given = \"id\"\n# embedding = {}   # {rows} rows of {width}",
+                quote(&name),
+                quote(tensor)
+            ));
+            names.push(quote(&name));
+        }
+        self.line(format_args!("# [order]\n# vector = [{}]", names.join(", ")));
+    }
+
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{text}");
@@ -295,6 +351,9 @@ fn layer_keys(layer: &LayerPlan, layout: Layout) -> Vec<String> {
     if layer.residual {
         keys.push("residual = true".into());
     }
+    if layer.spans > 1 {
+        keys.push(format!("residual_layers = {}", layer.spans));
+    }
     keys.extend(doubts(layer));
     keys
 }
@@ -392,7 +451,54 @@ fn reference(r: &TensorRef) -> String {
         TensorRef::Rows(parts) => format!("{{ rows = [{}] }}", list(parts)),
         TensorRef::Numbers(numbers) => format!("{{ numbers = {} }}", floats(numbers)),
         TensorRef::Sum(parts) => format!("{{ sum = [{}] }}", list(parts)),
+        TensorRef::Blocks(all) => blocks(all),
     }
+}
+
+fn blocks(all: &Blocks) -> String {
+    let mut parts = all.parts.iter();
+    let mut next = || parts.next().map_or_else(String::new, part);
+    let list: Vec<String> = all
+        .blocks
+        .iter()
+        .map(|block| match *block {
+            Block::Tensor {
+                at: (row, column),
+                factor,
+            } => {
+                let factor = if factor == 1.0 {
+                    String::new()
+                } else {
+                    format!(", factor = {}", float(factor))
+                };
+                format!("{{ at = [{row}, {column}], tensor = {}{factor} }}", next())
+            }
+            Block::Repeated { row, count } => {
+                format!(
+                    "{{ at = [{row}, 0], tensor = {}, repeat = {count} }}",
+                    next()
+                )
+            }
+            Block::Identity {
+                at: (row, column),
+                count,
+            } => format!("{{ at = [{row}, {column}], identity = {count} }}"),
+            Block::Row {
+                at: (row, column),
+                value,
+                count,
+            } => format!(
+                "{{ at = [{row}, {column}], value = {}, count = {count} }}",
+                float(value)
+            ),
+        })
+        .collect();
+    format!(
+        "{{ size = [{}, {}], blocks = [{}] }}",
+        all.outputs,
+        all.inputs,
+        list.join(", ")
+    )
 }
 
 fn part(part: &Part) -> String {

@@ -1,6 +1,10 @@
 //! Blobs whose models take records: a front end, and towers that show the vector that it makes.
 
 use mmoe::blob::{ActivationKind, LayerRecord, PackingKind, PrecisionKind};
+mod naive;
+
+pub use naive::{Element, Field, Naive, records, with_values};
+
 use mmoe::blob::{FeatureRecord, InputKind, LayerKind, NodeOp, OutputKind, SectionTag};
 use mmoe::zerocopy::IntoBytes;
 use mmoe_tools::blob::message::{Header, Input, Node, Task};
