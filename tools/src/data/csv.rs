@@ -330,6 +330,12 @@ impl Csv {
         Ok(order)
     }
 
+    /// What the header calls these columns.
+    pub(super) fn names_of(&self, columns: &[usize]) -> Option<Vec<String>> {
+        let header = self.names.as_ref()?;
+        columns.iter().map(|c| header.get(*c).cloned()).collect()
+    }
+
     /// The columns that the header calls as the model calls its features.
     fn by_name(
         &self,

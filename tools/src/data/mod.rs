@@ -363,6 +363,17 @@ impl Data {
         }
     }
 
+    /// What a CSV's header calls so many features, in the file's order; columns called as in `others`
+    /// are none. `None` of other files and of other numbers.
+    #[must_use]
+    pub fn feature_names(&self, width: usize, others: &[String]) -> Option<Vec<String>> {
+        let Content::Csv(csv) = &self.content else {
+            return None;
+        };
+        let columns = csv.features(width, &[], others, "").ok()?;
+        csv.names_of(&columns)
+    }
+
     /// The features of a model with one-hot columns, as numbers and codes. The file has either those,
     /// or the vectors that the model was trained on.
     ///

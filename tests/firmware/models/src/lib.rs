@@ -13,6 +13,6 @@ pub use golden::{GOLDEN_ROWS, Golden, make};
 pub use rows::{Rng, fill};
 pub use subject::{Digest, Numbers, Subject};
 pub use types::{
-    Autoencoder, Census, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8,
-    Small, Softmax8, Top8,
+    Autoencoder, Census, CensusCodes, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf,
+    RecsysWide, Select8, Small, Softmax8, Top8,
 };

@@ -1,6 +1,7 @@
 //! `mmoe convert`.
 
 mod check;
+mod codes;
 mod report;
 mod search;
 
@@ -91,6 +92,10 @@ pub(super) struct Args {
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
+    /// Keep one-hot columns as they are, where names and calibration rows show some and the spec does
+    /// not ask for codes.
+    #[arg(long)]
+    keep_columns: bool,
     /// Convert even though the file leaves open something that changes the outputs, and neither the
     /// spec nor golden rows decide it. The blob then lists what was assumed.
     #[arg(long)]
@@ -274,9 +279,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         None => return Err(assumed::stop(&made, &args.weights, &format)),
     }
-    let graph = made.graph;
+    let mut graph = made.graph;
     if let Some(path) = &args.calibration {
-        conversion.calibration = Some(calibration(&graph, path)?);
+        let rows = calibration(&graph, path)?;
+        if let Some((coded, said)) = codes::find(args, &graph, &rows, path, like)? {
+            graph = coded;
+            report.line("one-hot", &said);
+        }
+        conversion.calibration = Some(rows);
+    }
+    if args.core.is_some() && graph.elements().is_some() {
+        // Of a layer behind codes hardly anything is left that a packing could make faster.
+        conversion.packing = Packing::Panels;
     }
     let converted = conversion.details(&graph)?;
     let bytes = converted.blob.bytes();
