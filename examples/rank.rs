@@ -91,10 +91,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         "f32" => Conversion::new(Precision::F32),
         "w8" => Conversion::new(Precision::W8),
         "i8" => Conversion {
-            calibration: Some(Rows {
-                data: x.clone(),
-                width: 64,
-            }),
+            calibration: Some(
+                Rows {
+                    data: x.clone(),
+                    width: 64,
+                }
+                .into(),
+            ),
             // Refuses where a layer would become wide: the type above says int8.
             max_loss: Some(1.0),
             ..Conversion::new(Precision::I8)

@@ -19,6 +19,27 @@ fn self_test<P: Precision>(bytes: &[u8]) -> Result<u32, SelfTestError> {
     typed
 }
 
+/// A stored NaN passes no test, though the device computes the same bits.
+#[test]
+fn what_is_no_number_never_passes() {
+    for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let outputs = odd.to_le_bytes();
+        let row = |floats| mmoe::blob::SelfTestRow {
+            row: 0,
+            activations: &[],
+            outputs: &outputs,
+            floats,
+        };
+        let found = || [odd.to_bits()];
+        assert!(matches!(
+            row(true).compare(found()),
+            Err(SelfTestError::Row { output: 0, .. })
+        ));
+        // An integer model's word may have any bits.
+        assert_eq!(row(false).compare(found()), Ok(()));
+    }
+}
+
 #[test]
 fn a_short_scratch_is_named() {
     for name in ["f32", "i8"] {

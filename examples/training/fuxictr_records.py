@@ -1,7 +1,7 @@
 """`fuxictr-mmoe`: FuxiCTR's own feature processor, embeddings and multi-task model, with the MMoE of its model zoo (which its package leaves out) on its layers.
 
 The folder holds what FuxiCTR writes (`feature_map.json`, `feature_vocab.json`, the weights as `MMoE.model`), and `rows.csv`: records as FuxiCTR's CSV has
-them, but for the splitter of lists, with unknown tokens, missing cells and empty lists, and FuxiCTR's own outputs.
+them, with unknown tokens, missing cells and empty lists, and FuxiCTR's own outputs.
 """
 
 import logging
@@ -53,7 +53,7 @@ def draw(rng, count, odd, unknown=False):
         "brand": some(records.zipf(rng, range(BRANDS), count), None, new=[77, -3]),
         "city": some(records.zipf(rng, CITIES + ["Rare"], count, 2.5), "", new=["Oslo", "berlin"]),
         "age": some(rng.integers(18, 80, count).astype("float32"), np.float32(np.nan)),
-        "price": some(rng.uniform(1, 50, count).astype("float32"), np.float32(np.nan), new=[np.float32(400)]),
+        "price": some(rng.uniform(1, 50, count).astype("float32"), np.float32(np.nan), new=[np.float32(60)]),
         "score": some(rng.normal(size=count).astype("float32"), np.float32(np.nan)),
         "history": lists(items + ["gone", "lost"] * unknown, 10),
         "tags": lists(TAGS, 4),
@@ -152,7 +152,7 @@ def main():
         print({k: v.tolist() for k, v in vars(scaler).items() if k in ("mean_", "scale_", "data_min_", "data_max_")}, name)
     record = draw(rng, 1000, 0.15, unknown=True)
     outputs = predict(record, labels(rng, record))
-    records.write(path / "rows.csv", record, outputs)
+    records.write(path / "rows.csv", record, outputs, separator="^")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ FIELDS = {
     "twice": ("float32", [0.0, 100.0, 255.0], lambda x: L.Normalization(mean=0.4, variance=0.09)(L.Rescaling(1 / 255)(x))),
     "logarithm": ("float32", [0.0, 0.5, 1000.0], lambda x: L.Rescaling(0.3, offset=-1.0)(keras.ops.log1p(x))),
     "whole": ("int32", [-3, 0, 12], lambda x: L.Normalization(mean=1.0, variance=9.0)(x)),
+    "cut": ("int32", [10, 20, 30, 3], lambda x: L.CategoryEncoding(3, output_mode="one_hot")(L.IntegerLookup(vocabulary=[10, 20, 30])(x))),
     "category": ("int32", [0, 4, 5, 9], lambda x: L.CategoryEncoding(5, output_mode="one_hot")(x)),
     "categories": ("int32", [[0, 0, 5], [1, 2, 3]], lambda x: L.CategoryEncoding(6, output_mode="multi_hot")(x)),
     "category_counts": ("int32", [[0, 0, 5], [1, 2, 3]], lambda x: L.CategoryEncoding(6, output_mode="count")(x)),

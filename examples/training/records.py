@@ -10,10 +10,10 @@ import math
 import numpy as np
 
 
-def cell(value):
+def cell(value, separator="|"):
     """One value of a record as CSV text."""
     if isinstance(value, (list, tuple, np.ndarray)):
-        return "|".join(cell(v) for v in value)
+        return separator.join(cell(v) for v in value)
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (float, np.floating)):
@@ -21,13 +21,13 @@ def cell(value):
     return "" if value is None else str(value)
 
 
-def write(path, records, outputs):
+def write(path, records, outputs, separator="|"):
     """`records`: name → one value per row; `outputs`: task → one f32 per row."""
     columns = records | {f"p_{task}": np.asarray(y, np.float32) for task, y in outputs.items()}
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+        writer.writerows([cell(value, separator) for value in row] for row in zip(*columns.values(), strict=True))
 
 
 def zipf(rng, values, count, power=1.0):

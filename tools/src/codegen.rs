@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use mmoe::blob::{Blob, OutputKind, TaskRecord};
 
-use crate::rust_type::{NotTyped, typed};
+use crate::rust_type::{NotTyped, RecordType, typed};
 use crate::text::shown_in_line;
 
 /// How names became identifiers, where they had to change: name, identifier.
@@ -74,6 +74,14 @@ fn identifiers(names: &[String]) -> Vec<String> {
     names.iter().map(&mut make).collect()
 }
 
+/// A name with single underscores where it has what no identifier may have, as the compiler wants
+/// fields to be called.
+fn snake(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|w| !w.is_empty()).collect();
+    words.join("_")
+}
+
 /// Text for a doc comment: one line, no links by accident, and nothing that turns it around, which
 /// the compiler refuses in comments.
 fn doc(text: &str) -> String {
@@ -90,7 +98,10 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
     let id = blob.id();
     let (task_names, feature_names) = (text(blob.task_names()), text(blob.feature_names()));
     let tasks = identifiers(&task_names);
-    let features = identifiers(&feature_names);
+    let features = match typed.records.as_slice() {
+        [] => identifiers(&feature_names),
+        _ => identifiers(&feature_names.iter().map(|n| snake(n)).collect::<Vec<_>>()),
+    };
     let mut out = Writer(String::new());
     out.line(format_args!(
         "//! {}, version {}: the type of its blob (checksum {:08x}).",
@@ -118,6 +129,9 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
     for (name, about, text) in &typed.aliases {
         out.line(format_args!("/// {about}."));
         out.line(format_args!("pub type {name} = {text};"));
+    }
+    for record in &typed.records {
+        out.record(record, &feature_names, &features);
     }
     out.towers(blob, &task_names, &tasks);
     out.line(format_args!(""));
@@ -166,7 +180,7 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
         }
     }
     out.constants(blob);
-    if !features.is_empty() {
+    if !features.is_empty() && typed.records.is_empty() {
         out.line(format_args!(""));
         out.line(format_args!("/// Where each feature stands in the input."));
         out.line(format_args!("pub mod feature {{"));
@@ -191,13 +205,50 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
     mapping.extend(
         changed(&feature_names, &features)
             .into_iter()
-            .map(|(n, i)| (n, format!("feature::{}", i.to_ascii_uppercase()))),
+            .map(|(n, i)| match typed.records.as_slice() {
+                [] => (n, format!("feature::{}", i.to_ascii_uppercase())),
+                _ => (n, i),
+            }),
     );
     Ok((out.0, mapping))
 }
 
 /// The engine's modules, and the types in them that its root does not repeat.
-const MODULES: [(&str, &[&str]); 5] = [
+const MODULES: [(&str, &[&str]); 6] = [
+    (
+        "features",
+        &[
+            "Bag",
+            "Both",
+            "Buckets",
+            "Clipped",
+            "Direct",
+            "Embed",
+            "Exact",
+            "Farm",
+            "Int",
+            "Last",
+            "Log10",
+            "Log1p",
+            "Lookup",
+            "Max",
+            "Maybe",
+            "MaybeInt",
+            "Mean",
+            "Murmur",
+            "Number",
+            "Pooled",
+            "Repeated",
+            "Row",
+            "SideBySide",
+            "Sip",
+            "Slot",
+            "Slots",
+            "Sorted",
+            "Sum",
+            "Texts",
+        ],
+    ),
     (
         "gate",
         &[
@@ -265,6 +316,38 @@ impl Writer {
         self.line(format_args!("use mmoe::{{{}}};", root.join(", ")));
     }
 
+    /// A record and its stage. `names` and `ids` are those of all fields.
+    fn record(&mut self, record: &RecordType, names: &[String], ids: &[String]) {
+        let unnamed = |field: usize| format!("field{field}");
+        let id = |field: usize| ids.get(field).cloned().unwrap_or_else(|| unnamed(field));
+        let life = if record.borrows() { "<'a>" } else { "" };
+        self.line(format_args!(""));
+        self.line(format_args!("mmoe::features! {{"));
+        self.line(format_args!("    /// {}", record.about));
+        self.line(format_args!(
+            "    pub struct {}{life} => {}<P>[{}] {{",
+            record.name, record.stage, record.width
+        ));
+        for field in &record.fields {
+            let id = id(field.field);
+            if let Some(name) = names.get(field.field).filter(|name| **name != id) {
+                self.line(format_args!("        /// Called {}.", doc(name)));
+            }
+            let table = field.table.map(|t| {
+                let name = ids.get(t).cloned().unwrap_or_else(|| unnamed(t));
+                format!(" as {name}")
+            });
+            self.line(format_args!(
+                "        {id}: {} = {}{},",
+                field.given,
+                field.feature,
+                table.unwrap_or_default()
+            ));
+        }
+        self.line(format_args!("    }}"));
+        self.line(format_args!("}}"));
+    }
+
     /// The struct of towers.
     fn towers(&mut self, blob: &Blob<'_>, names: &[String], tasks: &[String]) {
         self.line(format_args!(""));
@@ -330,7 +413,11 @@ impl Writer {
     fn constants(&mut self, blob: &Blob<'_>) {
         let inputs = blob.input_count();
         self.line(format_args!(""));
-        self.line(format_args!("/// Features of one row."));
+        let inputs_are = match blob.features() {
+            [] => "Features of one row",
+            _ => "Elements of the vector that a record makes",
+        };
+        self.line(format_args!("/// {inputs_are}."));
         self.line(format_args!("pub const INPUTS: usize = {inputs};"));
         self.line(format_args!("/// Tasks."));
         self.line(format_args!(

@@ -12,8 +12,9 @@ use mmoe::blob::SectionTag;
 
 use crate::blob::Blob;
 use crate::blob::encode::Packing;
-use crate::data::Rows;
+use crate::data::Samples;
 use crate::error::ModelError;
+use crate::front::RecordError;
 use crate::graph::Graph;
 use crate::graph::rules::GraphError;
 use crate::import::Weights;
@@ -67,9 +68,9 @@ pub struct Conversion {
     pub narrow_heads: bool,
     /// I8: the order of the weights, which changes speed and never results.
     pub packing: Packing,
-    /// I8: rows of features that show which values occur. Without them every input needs a declared
-    /// range.
-    pub calibration: Option<Rows>,
+    /// I8: rows of features, or records, that show which values occur. Without them every input needs a
+    /// declared range.
+    pub calibration: Option<Samples>,
     /// I8: layers (as `expert0.1`, or all of `expert0`) that get 16-bit weights.
     pub keep_wide: Vec<String>,
     /// I8: refuse, rather than widen a layer, where int8 weights cost more than this share of its
@@ -108,6 +109,8 @@ pub enum ConvertError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
+    #[error("the calibration rows are not rows of this model: {0}")]
+    Record(#[from] RecordError),
     #[error(
         "input `{0}` has a mean or a deviation that no float layer applies: build the graph with \
          `fold_standardization`"
@@ -204,10 +207,35 @@ impl Conversion {
             done.blob.push_section(SectionTag::Assumed, content);
         }
         if let Some(rows) = self.self_test {
-            let coverage = self_test::add(&done.graph, &mut done.blob, rows);
-            done.coverage = Some(coverage?);
+            done.coverage = Some(self.self_test(&mut done, rows)?);
         }
         Ok(done)
+    }
+
+    /// Adds self-test rows, which are activations: those of a model that takes records are made with the
+    /// same model behind its front end. Returns the share of the weights that they touch.
+    fn self_test(&self, done: &mut Converted<'_>, rows: u8) -> Result<f64, ConvertError> {
+        if done.graph.front.is_none() {
+            return self_test::add(&done.graph, &mut done.blob, rows);
+        }
+        let plain = Graph {
+            front: None,
+            feature_names: Vec::new(),
+            ..done.graph.clone().into_owned()
+        };
+        let int8 = match (self.precision, self.narrow_heads) {
+            (Precision::W8, true) => Int8Rows::All,
+            (Precision::W8, false) => Int8Rows::Hidden,
+            (Precision::F32 | Precision::I8, _) => Int8Rows::None,
+        };
+        let mut behind = match &done.quantized {
+            None => pack::float(&plain, int8),
+            Some(quantized) => pack::integer(&plain, quantized, self.packing),
+        };
+        let coverage = self_test::add(&plain, &mut behind, rows)?;
+        let section = behind.header.sections.pop();
+        done.blob.header.sections.extend(section);
+        Ok(coverage)
     }
 
     fn float<'g>(&self, graph: &'g Graph, int8: Int8Rows) -> Result<Converted<'g>, ConvertError> {
@@ -226,14 +254,20 @@ impl Conversion {
     fn integer<'g>(&self, graph: &'g Graph) -> Result<Converted<'g>, ConvertError> {
         let graph = quantize::unify_expert_scales(graph);
         let rows = self.calibration.as_ref();
+        let rows = rows
+            .map(|samples| samples.vectors(graph.front.as_ref()))
+            .transpose()?;
         let options = quantize::Options {
             narrow_heads: self.narrow_heads,
             keep_wide: self.keep_wide.clone(),
             max_loss: self.max_loss,
             widths: self.widths.clone(),
         };
-        let quantized =
-            quantize::fit(&graph, rows.map(|r| (r.data.as_slice(), r.width)), &options)?;
+        let quantized = quantize::fit(
+            &graph,
+            rows.as_ref().map(|r| (r.data.as_slice(), r.width)),
+            &options,
+        )?;
         Ok(Converted {
             blob: pack::integer(&graph, &quantized, self.packing),
             graph,

@@ -4,12 +4,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::Arc;
 
 use mmoe::blob::{MAGIC, NodeOp, NodeRecord, OutputKind, PrecisionKind, SectionTag};
 use mmoe::{Dynamic, LoadError, RunError, SkipBelow};
 use zerocopy::IntoBytes;
 
+use crate::blob::read;
+use crate::data::Sample;
 use crate::eval::Evaluation;
+use crate::front::{Front, Value};
 use crate::graph::elements::Elements;
 
 /// The bytes of a blob, in memory that is aligned as the engine needs it.
@@ -153,6 +157,9 @@ pub struct Runner<'a> {
     pub gates: Vec<Gate>,
     /// The nodes of the experts, in order.
     pub experts: Vec<usize>,
+    /// What makes the vector of a record, where the blob takes records, and how its numbers are
+    /// scaled.
+    pub front: Option<Arc<read::Stored>>,
     /// Where codes stand for one-hot columns: how the vectors that the model was trained on become
     /// what it takes.
     pub elements: Option<Elements>,
@@ -231,9 +238,67 @@ impl<'a> Runner<'a> {
             tasks,
             gates,
             experts,
+            front: read::front(blob.as_slice()).ok().flatten().map(Arc::new),
             scratch,
             y,
         })
+    }
+
+    /// The front end, where the blob takes records.
+    #[must_use]
+    pub fn front(&self) -> Option<&Front> {
+        self.front.as_ref().map(|stored| &stored.front)
+    }
+
+    /// All outputs for one row of either kind; with `skip` without experts that no gate weighs as
+    /// much.
+    ///
+    /// # Errors
+    ///
+    /// A row of another width, or a record with a value of the wrong kind.
+    pub fn predict_sample(
+        &mut self,
+        sample: Sample<'_>,
+        skip: Option<SkipBelow>,
+    ) -> Result<(&[f32], mmoe::Run), RunError> {
+        match (sample, skip) {
+            (Sample::Vector(x), None) => self.predict(x),
+            (Sample::Vector(x), Some(skip)) => self.predict_skipping(x, skip),
+            (Sample::Record(record), _) => self.predict_record(record),
+        }
+    }
+
+    /// All outputs for one record of raw fields.
+    ///
+    /// # Errors
+    ///
+    /// A record of another length, or a value of the wrong kind.
+    pub fn predict_record(&mut self, record: &[Value]) -> Result<(&[f32], mmoe::Run), RunError> {
+        // The engine borrows texts, and lists of them, from slices.
+        let texts: Vec<Vec<&[u8]>> = record
+            .iter()
+            .map(|value| match value {
+                Value::Texts(texts) => texts.iter().map(|t| t.as_bytes()).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        let values: Vec<mmoe::Value<'_>> = record
+            .iter()
+            .zip(&texts)
+            .map(|(value, texts)| match value {
+                Value::Missing => mmoe::Value::Missing,
+                Value::Number(x) => mmoe::Value::Number(*x),
+                Value::Int(x) => mmoe::Value::Integer(*x),
+                Value::Id(id) => mmoe::Value::Id(*id),
+                Value::Text(text) => mmoe::Value::Text(text.as_bytes()),
+                Value::Ids(ids) => mmoe::Value::Ids(ids),
+                Value::Texts(_) => mmoe::Value::Texts(texts),
+            })
+            .collect();
+        let run = self
+            .model
+            .predict_record(&values, &mut self.scratch, &mut self.y)?;
+        Ok((&self.y, run))
     }
 
     /// All outputs for one row of features.
@@ -307,21 +372,24 @@ impl<'a> Runner<'a> {
     }
 
     /// Everything about one row, in the form that the f64 evaluation has it. Experts that do not
-    /// read the input are left empty, as are all of an integer model.
+    /// read the input are left empty, as are all of an integer model and of one that takes records.
     ///
     /// # Errors
     ///
     /// A row of another width.
-    pub fn evaluate(&mut self, x: &[f32], experts: bool) -> Result<Evaluation, RunError> {
+    pub fn evaluate(&mut self, x: Sample<'_>, experts: bool) -> Result<Evaluation, RunError> {
         let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|v| f64::from(*v)).collect() };
-        let y = wide(self.predict(x)?.0);
+        let y = wide(self.predict_sample(x, None)?.0);
         let tasks = self.tasks.iter().map(|t| y[t.range()].to_vec()).collect();
         let gates = (0..self.gates.len())
             .map(|g| wide(&self.gate_weights(g)))
             .collect();
         let count = if experts { self.experts.len() } else { 0 };
         let experts = (0..count)
-            .map(|e| self.expert(e, x).map(|y| wide(&y)).unwrap_or_default())
+            .map(|e| match x {
+                Sample::Vector(x) => self.expert(e, x).map(|y| wide(&y)).unwrap_or_default(),
+                Sample::Record(_) => Vec::new(),
+            })
             .collect();
         Ok(Evaluation {
             tasks,

@@ -3,9 +3,12 @@
 //! It is the only check that can find a wrong spec: everything else compares the blob with what this
 //! project understood of the model.
 
-use crate::data::{Data, DataError, Rows};
+use std::borrow::Cow;
+
+use crate::data::{Data, DataError, Rows, Sample, Samples};
 use crate::engine::Runner;
 use crate::eval::Evaluation;
+use crate::front::Front;
 use crate::graph::elements::Elements;
 use crate::graph::{Graph, Op, Output};
 
@@ -19,6 +22,8 @@ pub struct Outline {
     pub inputs: usize,
     /// Features' names.
     pub feature_names: Vec<String>,
+    /// What makes the features of a record, where the model takes records.
+    pub front: Option<Front>,
     /// Where columns are one-hot: how vectors and elements become each other. A graph takes vectors, a
     /// blob elements.
     pub elements: Option<Elements>,
@@ -41,6 +46,7 @@ impl Outline {
         Self {
             inputs: runner.model.inputs(),
             feature_names: runner.feature_names(),
+            front: runner.front().cloned(),
             elements: runner.elements.clone(),
             tasks: runner
                 .tasks
@@ -61,20 +67,6 @@ impl Outline {
                 .iter()
                 .map(|step| nodes.get(*step).is_some_and(|n| n.src == 0))
                 .collect(),
-        }
-    }
-
-    /// The features of a file, in the form that the model takes.
-    ///
-    /// # Errors
-    ///
-    /// Columns or arrays that do not fit the model.
-    pub fn features(&self, data: &Data) -> Result<Rows, DataError> {
-        let names = &self.feature_names;
-        match &self.elements {
-            None => data.features(self.inputs, names, &[]),
-            Some(elements) if elements.width() == self.inputs => data.vectors(elements, names, &[]),
-            Some(elements) => data.elements(elements, names, &[]),
         }
     }
 
@@ -116,6 +108,7 @@ impl Outline {
         Self {
             inputs: graph.width(0),
             feature_names: graph.feature_names.clone(),
+            front: graph.front.clone(),
             elements: graph.elements(),
             tasks: graph.tasks.iter().map(task).collect(),
             factors: graph
@@ -172,9 +165,37 @@ pub enum What {
 /// One array of the file, to be compared.
 struct Wanted<'d> {
     name: String,
-    rows: std::slice::ChunksExact<'d, f32>,
+    /// Row after row.
+    rows: Cow<'d, [f32]>,
+    width: usize,
     pick: Pick,
     worst: Option<Difference>,
+}
+
+impl Wanted<'_> {
+    fn row(&self, at: usize) -> &[f32] {
+        let own = at * self.width..(at + 1) * self.width;
+        self.rows.get(own).unwrap_or_default()
+    }
+}
+
+impl Outline {
+    /// The rows of a golden file. Outputs may stand beside them.
+    fn rows(&self, data: &Data) -> Result<Samples, DataError> {
+        let outputs = self.tasks.iter().flat_map(|(name, width, _)| {
+            let beside = [name.clone(), format!("p_{name}")];
+            beside
+                .into_iter()
+                .flat_map(|name| Data::label_columns(&name, *width))
+        });
+        let others: Vec<String> = outputs.collect();
+        let names = &self.feature_names;
+        Ok(match &self.elements {
+            None => data.samples(self.front.as_ref(), self.inputs, names, &others)?,
+            Some(e) if e.width() == self.inputs => data.vectors(e, names, &others)?.into(),
+            Some(elements) => data.elements(elements, names, &others)?.into(),
+        })
+    }
 }
 
 enum Pick {
@@ -196,19 +217,20 @@ pub fn compare<E: From<DataError>>(
     outline: &Outline,
     data: &Data,
     what: What,
-    mut evaluate: impl FnMut(&[f32], bool) -> Result<Evaluation, E>,
+    mut evaluate: impl FnMut(Sample<'_>, bool) -> Result<Evaluation, E>,
 ) -> Result<(usize, Vec<Difference>), E> {
-    let x = outline.features(data)?;
+    let x = outline.rows(data)?;
     let rows = x.len();
     let mut wanted = wanted(outline, data, what, rows)?;
     let experts = wanted.iter().any(|w| matches!(w.pick, Pick::Experts(_)));
     for (row, features) in x.iter().enumerate() {
         let y = evaluate(features, experts)?;
         for w in &mut wanted {
-            let golden = w.rows.next().unwrap_or_default();
+            let mut worst = w.worst.take();
+            let golden = w.row(row);
             match &w.pick {
                 Pick::Task(t) => hold(
-                    &mut w.worst,
+                    &mut worst,
                     &w.name,
                     row,
                     y.tasks[*t].iter().copied(),
@@ -219,16 +241,17 @@ pub fn compare<E: From<DataError>>(
                     at.iter()
                         .zip(&y.gates[*g])
                         .for_each(|(i, v)| weights[*i] = *v);
-                    hold(&mut w.worst, &w.name, row, weights.into_iter(), golden);
+                    hold(&mut worst, &w.name, row, weights.into_iter(), golden);
                 }
                 Pick::Experts(n) => hold(
-                    &mut w.worst,
+                    &mut worst,
                     &w.name,
                     row,
                     y.experts[..*n].concat().into_iter(),
                     golden,
                 ),
             }
+            w.worst = worst;
         }
     }
     Ok((rows, wanted.into_iter().filter_map(|w| w.worst).collect()))
@@ -237,7 +260,7 @@ pub fn compare<E: From<DataError>>(
 /// The rows of a golden file, all of finite numbers.
 #[derive(Debug)]
 pub(crate) struct Golden {
-    /// Raw features.
+    /// Features; of records, the vectors that they make.
     pub(crate) x: Rows,
     /// Every task's outputs, task by task and row by row.
     pub(crate) tasks: Vec<Vec<Vec<f32>>>,
@@ -249,17 +272,20 @@ pub(crate) struct Golden {
 ///
 /// As [`compare`]; and a number that is not finite, which no model can be held against.
 pub(crate) fn outputs(outline: &Outline, data: &Data) -> Result<Golden, DataError> {
-    let x = outline.features(data)?;
+    let samples = outline.rows(data)?;
     let finite = |name: &str, row: &[f32], at: usize| match row.iter().find(|v| !v.is_finite()) {
         Some(odd) => Err(data.not_finite(name, at, *odd)),
         None => Ok(()),
     };
+    let x = samples
+        .vectors(outline.front.as_ref())
+        .map_err(|error| data.no_record(&error))?;
     for (at, row) in x.iter().enumerate() {
         finite("x", row, at)?;
     }
     let mut tasks = Vec::new();
     for w in wanted(outline, data, What::Outputs, x.len())? {
-        let rows: Vec<Vec<f32>> = w.rows.map(<[f32]>::to_vec).collect();
+        let rows: Vec<Vec<f32>> = (0..x.len()).map(|at| w.row(at).to_vec()).collect();
         for (at, row) in rows.iter().enumerate() {
             finite(&w.name, row, at)?;
         }
@@ -305,26 +331,32 @@ fn wanted<'d>(
     rows: usize,
 ) -> Result<Vec<Wanted<'d>>, DataError> {
     let mut wanted = Vec::new();
-    let array =
-        |name: &str, widths: &[usize]| -> Result<std::slice::ChunksExact<'d, f32>, DataError> {
-            let t = data.require(name)?;
-            let width = t.data.len().checked_div(rows).unwrap_or(0);
-            if t.shape.first() != Some(&rows)
-                || t.data.len() != rows * width
-                || !widths.contains(&width)
-            {
-                let widths: Vec<String> = widths.iter().map(|w| format!("[{rows}, {w}]")).collect();
-                return Err(data.wrong_shape(name, t, &widths.join(" or ")));
-            }
-            Ok(t.data.chunks_exact(width.max(1)))
-        };
-    for (t, (name, width, _)) in outline.tasks.iter().enumerate() {
-        if outline.factors.contains(&t) && data.array(name).is_none() {
+    let array = |name: &str, widths: &[usize]| -> Result<(Cow<'d, [f32]>, usize), DataError> {
+        let t = data.require(name)?;
+        let width = t.data.len().checked_div(rows).unwrap_or(0);
+        if t.shape.first() != Some(&rows)
+            || t.data.len() != rows * width
+            || !widths.contains(&width)
+        {
+            let widths: Vec<String> = widths.iter().map(|w| format!("[{rows}, {w}]")).collect();
+            return Err(data.wrong_shape(name, t, &widths.join(" or ")));
+        }
+        Ok((Cow::Borrowed(&t.data), width))
+    };
+    for (t, (task, width, _)) in outline.tasks.iter().enumerate() {
+        let name = data.output_name(task, *width);
+        if outline.factors.contains(&t) && !data.has_labels(&name, *width) {
             continue;
         }
+        let (values, width) = if data.is_table() {
+            (Cow::Owned(data.labels(&name, rows, *width)?), *width)
+        } else {
+            array(&name, &[*width])?
+        };
         wanted.push(Wanted {
-            name: name.clone(),
-            rows: array(name, &[*width])?,
+            name,
+            rows: values,
+            width,
             pick: Pick::Task(t),
             worst: None,
         });
@@ -345,14 +377,17 @@ fn wanted<'d>(
         } else {
             seen.clone()
         };
+        let (rows, width) = array(&name, &[seen.len(), all])?;
         wanted.push(Wanted {
-            rows: array(&name, &[seen.len(), all])?,
+            rows,
+            width,
             name,
             pick: Pick::Gate(gate, at),
             worst: None,
         });
     }
-    if let Some(tensor) = data.array("experts")
+    if outline.front.is_none()
+        && let Some(tensor) = data.array("experts")
         && let [_, count, width] = *tensor.shape.as_slice()
     {
         if outline
@@ -367,9 +402,11 @@ fn wanted<'d>(
                 &format!("[{rows}, {first}, H]: the experts that read the input"),
             ));
         }
+        let (rows, width) = array("experts", &[count * width])?;
         wanted.push(Wanted {
             name: "experts".into(),
-            rows: array("experts", &[count * width])?,
+            rows,
+            width,
             pick: Pick::Experts(count),
             worst: None,
         });

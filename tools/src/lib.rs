@@ -61,6 +61,7 @@ pub mod import;
 pub mod like;
 pub mod metrics;
 pub mod model;
+pub mod one_hot;
 pub mod pack;
 pub mod plan;
 pub mod predictions;

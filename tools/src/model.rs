@@ -100,7 +100,7 @@ fn take_record(
     spec: Option<&Spec>,
 ) -> Result<(), ModelError> {
     let says = spec.map(Spec::record).transpose()?.flatten();
-    let describes = !found.plan.inputs.is_empty();
+    let describes = !found.plan.inputs.is_empty() || found.plan.fields.is_some();
     let unread = found.unread.take();
     if says == Some(RecordWord::File) && found.framework == Found::SPEC {
         let of_file = recognise::recognise(weights)?;
@@ -131,6 +131,10 @@ fn take_record(
             ),
         });
     }
+    if found.plan.record.is_some() || found.plan.fields.is_some() {
+        // The blob holds them.
+        found.embeddings = None;
+    }
     Ok(())
 }
 
@@ -147,6 +151,7 @@ pub fn make(
 ) -> Result<Recognised, ModelError> {
     let ignored = spec.map(Spec::ignored).unwrap_or_default();
     let open = found.open();
+    let takes_records = found.plan.fields.is_some() || found.plan.record.is_some();
     let assembled = assemble::assemble(&found.plan, weights, options.fold_standardization)
         .map_err(|e| match e {
             ModelError::UnknownTasks { tasks, .. } => {
@@ -173,12 +178,8 @@ pub fn make(
             Some(format!("`{n}` {shape:?}: {why}"))
         })
         .collect();
-    let mut graph = assembled.graph;
-    if let Some(record) = found.plan.record.clone() {
-        record.put_before(&mut graph, options.fold_standardization)?;
-    }
     Ok(Recognised {
-        graph,
+        graph: assembled.graph,
         plan: found.plan,
         framework: found.framework.into(),
         assumptions: found.assumptions,
@@ -186,6 +187,6 @@ pub fn make(
         folded: assembled.folded,
         dropped,
         placement: assembled.placement,
-        embeddings: found.embeddings,
+        embeddings: found.embeddings.filter(|_| !takes_records),
     })
 }

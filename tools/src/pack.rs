@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role, Stored};
 use crate::blob::message::{Header, Input, Node, Task};
+use crate::blob::{features, vocabulary};
 use crate::graph::elements::{Elements, Reads};
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Op, Output};
 use crate::quantize::rows::balanced;
@@ -29,6 +30,12 @@ pub(crate) enum Int8Rows {
 /// Packs a float model. The graph must pass [`Graph::check`].
 pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
     let mut to = Encoder::default();
+    let stored = if int8 == Int8Rows::None {
+        features::Stored::F32
+    } else {
+        features::Stored::W8
+    };
+    let records = front(graph, stored, &mut to);
     for node in &graph.nodes {
         let last = node.layers.len().saturating_sub(1);
         let reads = reads(graph, node);
@@ -82,7 +89,30 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
             }
         }
     }
-    blob(graph, to)
+    let mut blob = blob(graph, to);
+    push_front(graph, records, &mut blob);
+    blob
+}
+
+/// Puts the front end before the layers, and returns its records; none where there is none.
+fn front(graph: &Graph, stored: features::Stored<'_>, to: &mut Encoder) -> Vec<u8> {
+    let Some(front) = &graph.front else {
+        return Vec::new();
+    };
+    let (records, bytes) = features::encode(front, stored);
+    to.weights.extend(bytes);
+    records
+}
+
+/// Says in the header that the model takes records.
+fn push_front(graph: &Graph, records: Vec<u8>, blob: &mut Blob) {
+    let Some(front) = &graph.front else { return };
+    for input in &mut blob.header.inputs {
+        input.kind = InputKind::Record.code();
+    }
+    blob.push_section(SectionTag::Features, records);
+    let texts = postcard::to_stdvec(&vocabulary::of(front)).unwrap_or_default();
+    blob.push_section(SectionTag::Vocabulary, texts);
 }
 
 /// A blob of these layers.
@@ -137,7 +167,18 @@ fn in_order<'d>(d: &'d Dense, reads: Option<&Reads>) -> Cow<'d, Dense> {
 #[must_use]
 pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     let mut to = Encoder::default();
+    let records = front(
+        graph,
+        features::Stored::Integer {
+            tables: &quantized.tables,
+            input: &quantized.input,
+            ints: &quantized.ints,
+        },
+        &mut to,
+    );
     match graph.elements() {
+        // A front end has its scales where it has its numbers.
+        None if graph.front.is_some() => {}
         None => to.input_scales(&quantized.input),
         Some(elements) => {
             let numbers = elements.numbers.iter().map(|c| quantized.input[*c]);
@@ -209,6 +250,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     }
     let report: Vec<&LayerReport> = quantized.report.iter().map(|(_, r)| r).collect();
     let mut blob = blob(graph, to);
+    push_front(graph, records, &mut blob);
     blob.push_section(
         SectionTag::Quantization,
         postcard::to_stdvec(&report).unwrap_or_default(),

@@ -7,7 +7,7 @@ use mmoe::{RunError, SkipBelow};
 use rayon::prelude::*;
 
 use crate::cost::NodeWork;
-use crate::data::Rows;
+use crate::data::{Sample, Samples};
 use crate::describe;
 use crate::engine::{Runner, Task};
 use crate::gate_stats::{GateStats, Gating};
@@ -44,17 +44,18 @@ impl Predictions {
     /// [`RunError`], if the rows have another width than the model takes.
     pub fn make(
         runner: &Runner<'_>,
-        x: &Rows,
+        x: &Samples,
         skip: Option<SkipBelow>,
         progress: impl Fn(u64) + Sync,
     ) -> Result<Self, RunError> {
-        let parts: Vec<Self> = x
-            .data
-            .par_chunks(ROWS_AT_ONCE * x.width.max(1))
+        let starts: Vec<usize> = (0..x.len()).step_by(ROWS_AT_ONCE).collect();
+        let parts: Vec<Self> = starts
+            .into_par_iter()
             .map_init(
                 || runner.clone(),
-                |runner, rows| {
-                    let part = Self::part(runner, rows.chunks_exact(x.width.max(1)), skip)?;
+                |runner, start| {
+                    let end = x.len().min(start + ROWS_AT_ONCE);
+                    let part = Self::part(runner, (start..end).map(|row| x.row(row)), skip)?;
                     progress(part.rows as u64);
                     Ok(part)
                 },
@@ -90,15 +91,12 @@ impl Predictions {
     /// Of these rows, one after the other.
     fn part<'r>(
         runner: &mut Runner<'_>,
-        rows: impl Iterator<Item = &'r [f32]>,
+        rows: impl Iterator<Item = Sample<'r>>,
         skip: Option<SkipBelow>,
     ) -> Result<Self, RunError> {
         let mut made = Self::none(runner);
         for row in rows {
-            let (y, run) = match skip {
-                Some(skip) => runner.predict_skipping(row, skip)?,
-                None => runner.predict(row)?,
-            };
+            let (y, run) = runner.predict_sample(row, skip)?;
             made.rows += 1;
             made.outputs.extend(y);
             made.experts += u64::from(run.experts);
@@ -135,10 +133,10 @@ impl Predictions {
     /// How many rows of finite features have an output that is NaN or infinite: the model, and not
     /// the data, is at fault there.
     #[must_use]
-    pub fn broken(&self, x: &Rows) -> usize {
+    pub fn broken(&self, x: &Samples) -> usize {
         let finite = |v: &[f32]| v.iter().all(|v| v.is_finite());
         let rows = x.iter().zip(self.each());
-        rows.filter(|(x, y)| finite(x) && !finite(y)).count()
+        rows.filter(|(x, y)| x.is_finite() && !finite(y)).count()
     }
 
     /// A sum over all rows as a mean of one.

@@ -5,7 +5,7 @@ use std::path::Path;
 use mmoe::blob::OutputKind;
 use thiserror::Error;
 
-use crate::data::{Data, DataError, Rows};
+use crate::data::{Data, DataError, Samples};
 use crate::engine::{Runner, Task};
 use crate::graph::{self, Graph, Output};
 use crate::metrics::{self, RankingChange};
@@ -174,16 +174,16 @@ pub fn label_columns_of(graph: &Graph) -> Vec<String> {
         .collect()
 }
 
-/// The features of a data file for a model; columns of labels may stand beside them.
+/// The rows of a data file for a model; columns of labels may stand beside them.
 ///
 /// # Errors
 ///
 /// Columns or arrays that do not fit the model.
-pub fn features(runner: &Runner<'_>, data: &Data) -> Result<Rows, DataError> {
+pub fn features(runner: &Runner<'_>, data: &Data) -> Result<Samples, DataError> {
     let (names, labels) = (runner.feature_names(), label_columns(&runner.tasks));
     match &runner.elements {
-        None => data.features(runner.model.inputs(), &names, &labels),
-        Some(elements) => data.elements(elements, &names, &labels),
+        None => data.samples(runner.front(), runner.model.inputs(), &names, &labels),
+        Some(elements) => data.elements(elements, &names, &labels).map(Samples::from),
     }
 }
 

@@ -31,9 +31,12 @@ const FILES: &[&str] = &[
 /// The conversion calibrated on these rows.
 fn conversion(precision: Precision, graph: &Graph, rows: &[f32]) -> Conversion {
     Conversion {
-        calibration: (precision == Precision::I8).then(|| Rows {
-            data: rows.to_vec(),
-            width: graph.width(0),
+        calibration: (precision == Precision::I8).then(|| {
+            Rows {
+                data: rows.to_vec(),
+                width: graph.width(0),
+            }
+            .into()
         }),
         ..Conversion::new(precision)
     }
@@ -202,6 +205,25 @@ fn integers_keep_every_activation() {
     let plain = |r: &mut Rng| vec![graphs::dense(r, 10, 16, Activation::Relu)];
     let off = integers(&model(r, plain, Activation::Exp), r);
     assert!(off < 2e-3, "exp: {off}");
+    // Slopes beyond what is stored, of all units and of some.
+    for slope in [3.0, -2.5] {
+        let one = |r: &mut Rng| vec![graphs::dense(r, 10, 16, Activation::LeakyRelu { slope })];
+        let each = |r: &mut Rng| {
+            let slopes = (0..16).map(|i| if i % 3 == 0 { slope } else { 0.25 });
+            vec![
+                graphs::dense(r, 10, 16, Activation::Linear),
+                Layer::PRelu {
+                    slope: slopes.collect(),
+                },
+            ]
+        };
+        for off in [
+            integers(&model(r, one, Activation::Linear), r),
+            integers(&model(r, each, Activation::Linear), r),
+        ] {
+            assert!(off < 1e-3, "slope {slope}: {off}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![deny(warnings)]
 
 use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::front::Value;
 use mmoe_tools::rust_type::typed;
 
 mod generated {
@@ -30,6 +31,10 @@ mod generated {
     pub(crate) mod product;
     #[rustfmt::skip]
     pub(crate) mod products;
+    #[rustfmt::skip]
+    pub(crate) mod records;
+    #[rustfmt::skip]
+    pub(crate) mod records_i8;
     #[rustfmt::skip]
     pub(crate) mod stack;
 }
@@ -110,3 +115,57 @@ fn features_have_names() {
         (0, 1, 2, 3, 4)
     );
 }
+
+/// Holds a model that takes records against the erased view: the same bits, known and unknown values
+/// among them.
+macro_rules! holds_records {
+    ($name:ident) => {
+        #[test]
+        fn $name() {
+            use generated::$name as module;
+            let blob: &[u8] = module::BLOB;
+            let model = module::load().unwrap();
+            let bytes = BlobBytes::new(blob);
+            let mut runner = Runner::load(&bytes).unwrap();
+            let histories: [&[u32]; 4] = [&[], &[7], &[9, 5, 1_000_000], &[7, 7, 9, 9]];
+            let countries = [Some("DE"), None, Some("A"), Some("de")];
+            let mut seen = Vec::new();
+            for n in 0..16 {
+                let (country, history) = (countries[n % 4], histories[n / 4]);
+                let item = [7, 8, 9][n % 3];
+                let price = [0.5, f32::NAN, -3.0, 4e6][n % 4];
+                let (age, count) = (n as f32 * 6.0, n as i32 * 70 - 90);
+                let tag = ["", "x", "a tag of several words"][n % 3];
+                let y = model.predict(module::Record {
+                    country,
+                    history,
+                    item,
+                    price_k: price,
+                    age,
+                    count,
+                    tag,
+                });
+                let record = [
+                    country.map_or(Value::Missing, |c| Value::Text(c.into())),
+                    Value::Ids(history.into()),
+                    Value::Id(item),
+                    Value::Number(price),
+                    Value::Number(age),
+                    Value::Int(count),
+                    Value::Text(tag.into()),
+                ];
+                let expected = runner.predict_record(&record).unwrap().0;
+                let bits: Vec<u32> = expected.iter().map(|v| v.to_bits()).collect();
+                assert_eq!([y.a.to_bits(), y.b.to_bits()], bits[..], "record {n}");
+                seen.push(bits);
+            }
+            seen.sort_unstable();
+            seen.dedup();
+            assert!(seen.len() > 12, "the outputs do not depend on the records");
+            assert_eq!(module::SCRATCH, typed(runner.model.blob()).unwrap().scratch);
+        }
+    };
+}
+
+holds_records!(records);
+holds_records!(records_i8);

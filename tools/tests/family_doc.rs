@@ -69,7 +69,7 @@ fn differences(graph: Graph, folder: &str) -> Vec<Off> {
         width,
     };
     let conversion = Conversion {
-        calibration: Some(calibration),
+        calibration: Some(calibration.into()),
         ..Conversion::new(Precision::I8)
     };
     let blob = conversion.run(&graph).unwrap().bytes();

@@ -1,5 +1,6 @@
 //! Models of frameworks with raw records, held against the frameworks' own outputs on them.
 
+use mmoe_tools::convert::Precision;
 use mmoe_tools::error::ModelError;
 use mmoe_tools::features;
 use mmoe_tools::import::Weights;
@@ -11,51 +12,130 @@ use testkit::records::Records;
 /// The largest difference to a framework's outputs that f32 explains.
 const CLOSE: f64 = 1e-5;
 
-#[test]
-fn keras_preprocessing_layers_are_read_whole() {
-    let rows = Records::read("keras-records/rows.csv");
-    assert_eq!(rows.count, 1000);
-    for spec in [String::new(), tasks(["click", "buy"])] {
-        for fold_standardization in [false, true] {
-            let spec = Spec::parse(&spec).unwrap();
-            let options = Options {
-                fold_standardization,
-            };
-            let made = build(read("keras-records/model.keras"), Some(&spec), options);
-            let made = made.unwrap_or_else(|e| panic!("{e}"));
-            let worst = rows.worst(&made.graph);
-            assert!(worst <= CLOSE, "{worst}");
-            let front = made.graph.front.unwrap();
-            assert_eq!(front.fields.len(), 19);
+/// What makes a model of a fixture, for a precision.
+type Make<'m> = &'m dyn Fn(Options) -> Result<Recognised, ModelError>;
+
+/// The rows of a fixture, and what they hold a model to.
+struct Rows<'r> {
+    file: &'r str,
+    count: usize,
+    fields: usize,
+    /// The mean difference that int8 weights may make. `None`: numbers of raw ranges, whose deviations
+    /// become a part of the int8 rows, so that the blob is held to its stored weights alone.
+    w8: Option<f64>,
+    /// The mean difference that integers may make.
+    i8: f64,
+}
+
+/// Holds a model against its framework's outputs on every row: as it was read, and as a blob of every
+/// precision, which is also read back against its stored weights.
+fn matches(make: Make<'_>, rows: &Rows<'_>) {
+    let Rows {
+        file: rows,
+        count,
+        fields,
+        w8,
+        i8,
+    } = *rows;
+    for precision in [Precision::F32, Precision::W8, Precision::I8] {
+        let options = Options {
+            fold_standardization: precision != Precision::I8,
+        };
+        let made = make(options).unwrap_or_else(|e| panic!("{rows}: {e}"));
+        let graph = made.graph;
+        assert_eq!(graph.front.as_ref().unwrap().fields.len(), fields);
+        let records = Records::read(rows, &graph);
+        assert_eq!(records.rows.len(), count);
+        let off = records.graph(&graph);
+        assert!(off.worst <= CLOSE, "{rows}: {off:?}");
+        let off = records.blob(&graph, precision);
+        println!("{rows}: {precision:?} {off:?}");
+        match precision {
+            Precision::F32 => assert!(off.worst <= CLOSE, "{rows}: {off:?}"),
+            Precision::W8 => assert!(w8.is_none_or(|most| off.mean <= most), "{rows}: {off:?}"),
+            Precision::I8 => assert!(off.mean <= i8, "{rows}: {off:?}"),
         }
     }
 }
 
-/// A model whose features another file describes.
-fn beside(weights: &str, features: &str, spec: &str) -> Result<Recognised, ModelError> {
+/// A model that its file and this spec describe.
+fn alone(file: &str, spec: &str, options: Options) -> Result<Recognised, ModelError> {
     let spec = Spec::parse(spec)?;
-    let mut weights = read(weights);
-    weights.record = Some(features::read(
-        &fixture(features),
-        &weights,
-        spec.features(),
-    )?);
-    build(weights, Some(&spec), Options::default())
+    build(read(file), Some(&spec), options)
 }
 
-/// Holds it against the framework's outputs.
-fn matches(made: &Recognised, rows: &str, fields: usize) {
-    let rows = Records::read(rows);
-    assert_eq!(rows.count, 1000);
-    let worst = rows.worst(&made.graph);
-    assert!(worst <= CLOSE, "{worst}");
-    assert_eq!(made.graph.front.as_ref().unwrap().fields.len(), fields);
+/// A model whose features another file describes.
+fn beside(
+    weights: &str,
+    features: &str,
+    spec: &str,
+    options: Options,
+) -> Result<Recognised, ModelError> {
+    let spec = Spec::parse(spec)?;
+    let mut weights = read(weights);
+    let record = features::read(&fixture(features), &weights, spec.features())?;
+    weights.record = Some(record);
+    build(weights, Some(&spec), options)
 }
 
 /// A spec of two sigmoid outputs.
 fn tasks(names: [&str; 2]) -> String {
     let task = |name| format!("[[tasks]]\nname = \"{name}\"\nactivation = \"sigmoid\"\n");
     names.map(task).concat()
+}
+
+#[test]
+fn keras_preprocessing_layers_are_read_whole() {
+    for spec in [String::new(), tasks(["click", "buy"])] {
+        let make = |options| alone("keras-records/model.keras", &spec, options);
+        matches(
+            &make,
+            &Rows {
+                file: "keras-records/rows.csv",
+                count: 1000,
+                fields: 19,
+                w8: None,
+                i8: 1e-3,
+            },
+        );
+    }
+}
+
+#[test]
+fn every_setting_of_keras_layers_codes_as_keras_does() {
+    for (name, fields, w8) in [("model", 35, None), ("nested", 8, Some(2e-3))] {
+        let make = |options| alone(&format!("keras-facts/{name}.keras"), "", options);
+        matches(
+            &make,
+            &Rows {
+                file: &format!("keras-facts/{name}.csv"),
+                count: 300,
+                fields: fields,
+                w8: w8,
+                i8: 1e-3,
+            },
+        );
+    }
+}
+
+#[test]
+fn torch_rechub_s_sequences_are_described_by_fields() {
+    let spec = fixture("torch-rechub-sequences/spec.toml");
+    let spec = std::fs::read_to_string(spec).unwrap();
+    for file in ["state_dict.pt", "model.safetensors"] {
+        let file = format!("torch-rechub-sequences/{file}");
+        let make = |options| alone(&file, &spec, options);
+        matches(
+            &make,
+            &Rows {
+                file: "torch-rechub-sequences/rows.csv",
+                count: 1000,
+                fields: 6,
+                w8: Some(2e-3),
+                i8: 2e-3,
+            },
+        );
+    }
 }
 
 const FUXICTR: &str = r#"
@@ -88,48 +168,83 @@ keep = "first"
 #[test]
 fn fuxictr_s_data_set_is_read_with_what_it_does_not_hold() {
     let spec = format!("{FUXICTR}{}", tasks(["click", "buy"]));
-    let made = beside("fuxictr-mmoe/MMoE.model", "fuxictr-mmoe", &spec);
-    matches(&made.unwrap(), "fuxictr-mmoe/rows.csv", 8);
+    let make = |options| beside("fuxictr-mmoe/MMoE.model", "fuxictr-mmoe", &spec, options);
+    matches(
+        &make,
+        &Rows {
+            file: "fuxictr-mmoe/rows.csv",
+            count: 1000,
+            fields: 8,
+            w8: None,
+            i8: 1e-3,
+        },
+    );
 }
 
 #[test]
 fn sklearn_s_encoders_are_read() {
-    let spec = format!(
-        "[experts]\nactivation = \"relu\"\nlast_activation = \"relu\"\n[towers]\nactivation = \
-         \"relu\"\n[features.worker]\nother = \"zero\"\n{}",
-        tasks(["fault", "wear"])
+    let words = r#"
+[experts]
+activation = "relu"
+last_activation = "relu"
+[towers]
+activation = "relu"
+[features.worker]
+other = "zero"
+"#;
+    let spec = format!("{words}{}", tasks(["fault", "wear"]));
+    let make = |options| {
+        let weights = "sklearn-mmoe/model.safetensors";
+        beside(weights, "sklearn-mmoe/encoders.json", &spec, options)
+    };
+    matches(
+        &make,
+        &Rows {
+            file: "sklearn-mmoe/rows.csv",
+            count: 1000,
+            fields: 8,
+            w8: None,
+            i8: 1e-3,
+        },
     );
-    let made = beside(
-        "sklearn-mmoe/model.safetensors",
-        "sklearn-mmoe/encoders.json",
-        &spec,
-    );
-    matches(&made.unwrap(), "sklearn-mmoe/rows.csv", 8);
 }
 
 #[test]
 fn a_pipeline_config_is_read() {
     let spec = format!("[features.tags]\nmax = 5\n{}", tasks(["ctr", "cvr"]));
-    let made = beside(
-        "torcheasyrec-mmoe/model.safetensors",
-        "torcheasyrec-mmoe/pipeline.config",
-        &spec,
+    let make = |options| {
+        let weights = "torcheasyrec-mmoe/model.safetensors";
+        beside(weights, "torcheasyrec-mmoe/pipeline.config", &spec, options)
+    };
+    matches(
+        &make,
+        &Rows {
+            file: "torcheasyrec-mmoe/rows.csv",
+            count: 1000,
+            fields: 9,
+            w8: None,
+            i8: 2e-3,
+        },
     );
-    matches(&made.unwrap(), "torcheasyrec-mmoe/rows.csv", 9);
 }
 
+/// The lines of Python that write scikit-learn's encoders stand on the page as the fixture was made with
+/// them.
 #[test]
-fn every_setting_of_keras_layers_codes_as_keras_does() {
-    for (name, fields) in [("model", 34), ("nested", 8)] {
-        let rows = Records::read(&format!("keras-facts/{name}.csv"));
-        assert_eq!(rows.count, 300);
-        let weights = read(&format!("keras-facts/{name}.keras"));
-        let made = build(weights, None, Options::default());
-        let made = made.unwrap_or_else(|e| panic!("{name}: {e}"));
-        let worst = rows.worst(&made.graph);
-        assert!(worst <= CLOSE, "{name}: {worst}");
-        assert_eq!(made.graph.front.unwrap().fields.len(), fields);
-    }
+fn the_page_shows_the_python_that_made_the_encoders() {
+    let root = fixture("../..");
+    let script =
+        std::fs::read_to_string(root.join("examples/training/sklearn_records.py")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/features.md")).unwrap();
+    let (_, lines) = script
+        .split_once("# --- the lines that write encoders.json ---\n")
+        .unwrap();
+    let (lines, _) = lines.split_once("# --- end ---").unwrap();
+    assert!(lines.lines().count() > 10);
+    assert!(
+        page.contains(lines.trim()),
+        "copy the lines to docs/features.md"
+    );
 }
 
 /// What a spec gets told, or the model.
@@ -225,7 +340,7 @@ fn settings_that_a_blob_does_not_have_are_named() {
 #[test]
 fn what_a_file_of_features_does_not_hold_is_asked_for_at_once() {
     let says = |features: &str, weights: &str, spec: &str| {
-        let made = beside(weights, features, spec);
+        let made = beside(weights, features, spec, Options::default());
         made.map(|_| ()).unwrap_err().to_string()
     };
     let text = says("fuxictr-mmoe", "fuxictr-mmoe/MMoE.model", "");

@@ -1,6 +1,8 @@
 //! One-hot columns as codes, from the spec to the blob: the engine on codes, the records read back and
 //! the slow evaluations of the vector agree.
 
+mod tool;
+
 use mmoe::gate::SoftmaxGate;
 use mmoe::precision::{Pairs, Panels, Precision as Of, Quad};
 use mmoe::{Dense, Dynamic, F32, Head, Hot, I8, Logits, Mmoe, Multiclass, Seq, W8};
@@ -140,9 +142,12 @@ fn integer_graphs_are_what_the_rules_say_in_every_packing() {
         for packing in [Packing::Panels, Packing::Quad, Packing::Pairs] {
             let conversion = Conversion {
                 packing,
-                calibration: (!seed.is_multiple_of(5)).then(|| Rows {
-                    data: rows.concat(),
-                    width: graph.width(0),
+                calibration: (!seed.is_multiple_of(5)).then(|| {
+                    Rows {
+                        data: rows.concat(),
+                        width: graph.width(0),
+                    }
+                    .into()
                 }),
                 self_test: Some(2),
                 keep_wide: (0..1 - seed % 2).map(|_| "expert1.0".into()).collect(),
@@ -192,10 +197,13 @@ fn numbers_that_are_no_code_are_none() {
     let rows = vectors(&mut r, &graph, 40);
     for precision in [Precision::F32, Precision::W8, Precision::I8] {
         let conversion = Conversion {
-            calibration: Some(Rows {
-                data: rows.concat(),
-                width: graph.width(0),
-            }),
+            calibration: Some(
+                Rows {
+                    data: rows.concat(),
+                    width: graph.width(0),
+                }
+                .into(),
+            ),
             ..Conversion::new(precision)
         };
         let blob = conversion.run(&graph).unwrap().bytes();
@@ -293,10 +301,13 @@ fn census_on_codes_is_census_on_columns() {
     let integer = |packing| {
         let conversion = Conversion {
             packing,
-            calibration: Some(Rows {
-                data: x.clone(),
-                width: 499,
-            }),
+            calibration: Some(
+                Rows {
+                    data: x.clone(),
+                    width: 499,
+                }
+                .into(),
+            ),
             max_loss: Some(1.0),
             ..Conversion::new(Precision::I8)
         };
@@ -315,6 +326,8 @@ fn census_on_codes_is_census_on_columns() {
     check::<I8<Pairs>>(&integer(Packing::Pairs).blob.bytes(), slow);
     assert!(blob.len() < 26_300, "{}", blob.len());
     assert!(Codes::<I8>::SCRATCH <= 230, "{}", Codes::<I8>::SCRATCH);
+    let typed = mmoe_tools::rust_type::typed(Runner::load(&blob).unwrap().model.blob()).unwrap();
+    assert_eq!(typed.scratch, Codes::<I8>::SCRATCH);
     // An interpreter that knows no codes: the outputs of the framework, in the golden rows' old form.
     let golden = fixture("keras-mmoe-census/golden.npz");
     let float = float(&graph, Precision::F32);
@@ -437,4 +450,87 @@ fn what_cannot_read_codes_is_refused() {
             Err(GraphError::Input { .. })
         ));
     }
+}
+
+/// The golden rows of census as CSV with the names that pandas' `get_dummies` would give.
+fn named_csv(place: &tool::Place) -> String {
+    let mut names: Vec<String> = (0..11).map(|n| format!("number {n}")).collect();
+    for field in 0..29 {
+        let values = if field < 24 { 17 } else { 16 };
+        names.extend((0..values).map(|v| format!("field_{field}_value {v}")));
+    }
+    let mut text = names.join(",") + "\n";
+    let x = &fixture("keras-mmoe-census/golden.npz").tensors["x"].data;
+    for row in x.chunks(499) {
+        let cells: Vec<String> = row.iter().map(|v| format!("{v}")).collect();
+        text += &(cells.join(",") + "\n");
+    }
+    place.write("rows.csv", text)
+}
+
+/// Runs the tool, which may note that a header was not checked; gives what it printed.
+fn fine(line: &str) -> String {
+    let done = tool::run(line);
+    let noted = done.err.is_empty() || done.err.starts_with("note: the model has no names");
+    assert!(done.code == 0 && noted, "{line}\n{}{}", done.out, done.err);
+    done.out
+}
+
+#[test]
+fn one_hot_columns_are_found_by_names_and_rows() {
+    let place = tool::Place::new();
+    let (rows, golden) = (
+        named_csv(&place),
+        tool::fixture("keras-mmoe-census/golden.npz"),
+    );
+    let weights = tool::fixture("keras-mmoe-census/model_keras3.keras");
+    let (codes, columns) = (place.at("codes.mmoe"), place.at("columns.mmoe"));
+    let convert =
+        format!("convert {weights} --precision i8 --calibration {rows} --golden {golden}");
+    let said = fine(&format!("{convert} --core m4f -o {codes}"));
+    assert!(
+        said.contains("488 one-hot columns of `field_0` (17)"),
+        "{said}"
+    );
+    let inputs = |blob: &str| {
+        let blob = BlobBytes::read(blob.as_ref()).unwrap();
+        let model = Dynamic::load(&blob).unwrap();
+        let packed = |l: &mmoe::blob::LayerRecord| l.packing != 0;
+        (model.inputs(), model.blob().layers.iter().any(packed))
+    };
+    assert_eq!(inputs(&codes), (40, false), "panels serve codes best");
+    let said = fine(&format!("{convert} --core m4f --keep-columns -o {columns}"));
+    assert!(!said.contains("one-hot"), "{said}");
+    assert_eq!(inputs(&columns), (499, true));
+    // The old rows, and rows of codes, are data for it.
+    fine(&format!(
+        "verify {codes} --golden {golden} --tolerance 0.05"
+    ));
+    let shown = fine(&format!("run {codes} --data {rows}"));
+    let blob = BlobBytes::read(codes.as_ref()).unwrap();
+    let runner = Runner::load(&blob).unwrap();
+    let elements = runner.elements.clone().unwrap();
+    let x = &fixture("keras-mmoe-census/golden.npz").tensors["x"].data;
+    let rows: Vec<f32> = x
+        .chunks(499)
+        .flat_map(|x| elements.row(x).unwrap())
+        .collect();
+    let coded = place.write("codes.npz", tool::npz(&[("x", &[64, 40], rows.clone())]));
+    assert_eq!(fine(&format!("run {codes} --data {coded}")), shown);
+    // A blob like one on columns is on columns.
+    let like = format!(
+        "convert {weights} --like {columns} --calibration {}",
+        place.at("rows.csv")
+    );
+    fine(&format!("{like} -o {}", place.at("like.mmoe")));
+    assert_eq!(inputs(&place.at("like.mmoe")).0, 499);
+    let mut wrong = x.clone();
+    wrong[2 * 499 + 11] = 1.0;
+    wrong[2 * 499 + 12] = 1.0;
+    let wrong = place.write("wrong.npz", tool::npz(&[("x", &[64, 499], wrong)]));
+    tool::fails(
+        &format!("run {codes} --data {wrong}"),
+        2,
+        &["row 2", "field 0", "at most 1"],
+    );
 }

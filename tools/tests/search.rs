@@ -170,7 +170,7 @@ fn searched(file: &str) -> (Outcome, Data) {
         let made = model::make(found, weights, Some(&spec), model::Options::default()).unwrap();
         let outline = Outline::of_graph(&made.graph);
         let (_, differences) = golden::compare(&outline, &data, What::All, |x, _| {
-            let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+            let x = x.vector(None).unwrap();
             Ok::<_, mmoe_tools::data::DataError>(mmoe_tools::eval::evaluate(&made.graph, &x))
         })
         .unwrap();

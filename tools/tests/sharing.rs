@@ -4,7 +4,7 @@
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::Measurements;
 use mmoe_tools::cost::cost;
-use mmoe_tools::data::Rows;
+use mmoe_tools::data::{Rows, Samples};
 use mmoe_tools::engine::Runner;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::Graph;
@@ -64,10 +64,10 @@ fn graph(weights: &str, spec: &str) -> Graph {
 /// Parameters, multiply-accumulates, bytes in three precisions, M4F instructions in I8.
 fn row(name: &str, graph: &Graph) -> String {
     let x = &read("paper/test_set-0.5.npz").tensors["x"].data;
-    let calibration = Some(Rows {
+    let calibration = Some(Samples::Vectors(Rows {
         data: x.clone(),
         width: 100,
-    });
+    }));
     let mut costs = Vec::new();
     let mut instructions = 0.0;
     for precision in [Precision::F32, Precision::W8, Precision::I8] {

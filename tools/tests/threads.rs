@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use mmoe::SkipBelow;
 use mmoe_tools::convert::Precision;
-use mmoe_tools::data::Rows;
+use mmoe_tools::data::{Rows, Samples};
 use mmoe_tools::engine::Runner;
 use mmoe_tools::predictions::Predictions;
 use testkit::fixtures::{float, graph, read};
@@ -19,6 +19,7 @@ fn any_number_of_cores_makes_the_same_predictions() {
         data: read("pytorch-edge/test_set.npz").tensors["x"].data.clone(),
         width: 64,
     };
+    let samples = Samples::from(x.clone());
     for skip in [None, SkipBelow::new(0.2)] {
         // What one runner gives, row after row.
         let (mut outputs, mut gates, mut experts) = (Vec::new(), vec![Vec::new(); 3], 0);
@@ -41,7 +42,9 @@ fn any_number_of_cores_makes_the_same_predictions() {
             let steps = Mutex::new(Vec::new());
             let made = pool
                 .install(|| {
-                    Predictions::make(&runner, &x, skip, |rows| steps.lock().unwrap().push(rows))
+                    Predictions::make(&runner, &samples, skip, |rows| {
+                        steps.lock().unwrap().push(rows)
+                    })
                 })
                 .unwrap();
             let bits: Vec<u32> = made.outputs.iter().map(|v| v.to_bits()).collect();
@@ -54,7 +57,7 @@ fn any_number_of_cores_makes_the_same_predictions() {
         }
     }
     assert!(
-        Predictions::make(&runner, &Rows { width: 63, ..x }, None, |_| ()).is_err(),
+        Predictions::make(&runner, &Rows { width: 63, ..x }.into(), None, |_| ()).is_err(),
         "rows of another width are refused"
     );
 }

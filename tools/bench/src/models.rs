@@ -167,7 +167,7 @@ pub fn blobs(graph: &Graph, rows: &[f32]) -> [BlobBytes; 3] {
     };
     [Precision::F32, Precision::W8, Precision::I8].map(|precision| {
         let conversion = Conversion {
-            calibration: Some(calibration.clone()),
+            calibration: Some(calibration.clone().into()),
             ..Conversion::new(precision)
         };
         conversion.run(graph).expect("converts").bytes()

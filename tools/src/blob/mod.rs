@@ -1,9 +1,11 @@
 //! Blobs on the host: making them, and reading them back as a graph without the engine's help.
 
 pub mod encode;
+pub mod features;
 pub mod file;
 pub mod message;
 pub mod read;
+pub mod vocabulary;
 
 use crate::engine::BlobBytes;
 use message::Header;

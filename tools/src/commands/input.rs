@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::{BlobBytes, Runner};
+use mmoe_tools::front::Tally;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::predictions::Predictions;
 use mmoe_tools::quality;
@@ -46,18 +47,29 @@ pub(super) fn load<'b>(path: &Path, blob: &'b BlobBytes) -> Result<Runner<'b>> {
     Runner::load(blob).with_context(|| path.display().to_string())
 }
 
-/// The features of a data file, with notes of what was taken on trust.
-pub(super) fn features(runner: &Runner<'_>, data: &Data) -> Result<Rows> {
+/// The rows of a data file, with notes of what was taken on trust.
+pub(super) fn features(runner: &Runner<'_>, data: &Data) -> Result<Samples> {
     let x = quality::features(runner, data)?;
     let labels = quality::label_columns(&runner.tasks);
-    data.remarks(&runner.feature_names(), &labels)
-        .iter()
-        .for_each(|r| note(r));
+    let remarks = match runner.front() {
+        Some(front) => data.record_remarks(front, &labels),
+        None => data.remarks(&runner.feature_names(), &labels),
+    };
+    remarks.iter().for_each(|r| note(r));
+    note_fields(runner, &x);
     Ok(x)
 }
 
+/// Notes, per field of a record, what was missing, unknown, cut or clipped.
+fn note_fields(runner: &Runner<'_>, x: &Samples) {
+    if let (Some(stored), Samples::Records(records)) = (&runner.front, x) {
+        let tally = Tally::of(stored, records);
+        tally.lines().iter().for_each(|line| note(line));
+    }
+}
+
 /// Predicts all rows, and shows how far it is.
-pub(super) fn predict(runner: &Runner<'_>, x: &Rows) -> Result<Predictions> {
+pub(super) fn predict(runner: &Runner<'_>, x: &Samples) -> Result<Predictions> {
     let bar = progress("predicting");
     bar.set_length(x.len() as u64);
     let made = Predictions::make(runner, x, None, |rows| bar.inc(rows)).context("prediction");
@@ -66,7 +78,7 @@ pub(super) fn predict(runner: &Runner<'_>, x: &Rows) -> Result<Predictions> {
 }
 
 /// Notes of numbers that are none: they pass through a model without a sound.
-pub(super) fn note_odd_numbers(x: &Rows, predictions: &Predictions) {
+pub(super) fn note_odd_numbers(x: &Samples, predictions: &Predictions) {
     let (nan, saturated) = (predictions.nan, predictions.saturated);
     if nan + saturated > 0 {
         note(&format!(
@@ -111,5 +123,6 @@ pub(super) fn read_spec(path: &Path) -> Result<Spec> {
              weights come first: mmoe convert WEIGHTS --spec S.toml -o model.mmoe"
         );
     };
-    Spec::parse(&text).with_context(|| shown.to_string())
+    let dir = path.parent().unwrap_or(Path::new(""));
+    Spec::parse_in(&text, dir).with_context(|| shown.to_string())
 }

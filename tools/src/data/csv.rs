@@ -14,13 +14,15 @@ const SEPARATORS: &str = "; cells are separated by commas, semicolons or tabs";
 /// A file whose cells were read, but not judged: only columns that are used must hold numbers.
 #[derive(Debug)]
 pub(super) struct Csv {
+    /// The file, for whoever wants more than numbers of it.
+    text: String,
     /// The header's names, if the first line is one.
     names: Option<Vec<String>>,
     /// Where each name stands first.
     places: HashMap<String, usize>,
     /// Row-major; NaN where a cell is no number.
     cells: Vec<f32>,
-    columns: usize,
+    pub(super) columns: usize,
     /// The first cell of each column that is no number.
     odd: Vec<Option<Odd>>,
     /// A column that is no feature, whatever the model.
@@ -45,35 +47,24 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
         what,
     };
     let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter(text))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut read = Csv {
-        names: None,
-        places: HashMap::new(),
-        cells: Vec::new(),
-        columns: 0,
-        odd: Vec::new(),
-        aside: None,
-    };
+    let mut reader = lines(text, csv::Trim::All);
+    let mut read = Csv::empty(text);
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|e| error(index as u64 + 1, e.to_string()))?;
         let line = record
             .position()
             .map_or(index as u64 + 1, csv::Position::line);
         if index == 0 {
-            read.columns = record.len();
-            read.odd = vec![None; read.columns];
             if is_header(&record) {
-                for (i, name) in record.iter().enumerate() {
-                    read.places.entry(name.to_owned()).or_insert(i);
-                }
-                read.names = Some(record.iter().map(str::to_owned).collect());
+                let names = record.iter().map(str::to_owned).collect();
+                read = Csv {
+                    text: read.text,
+                    ..Csv::with_names(names)
+                };
                 continue;
             }
+            read.columns = record.len();
+            read.odd = vec![None; read.columns];
         }
         if record.len() != read.columns {
             let columns = read.columns;
@@ -82,21 +73,19 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
                 format!("{} cells, the first line has {columns}", record.len()),
             ));
         }
-        for (cell, odd) in record.iter().zip(&mut read.odd) {
-            // Whether this column is used is not known yet, so the error waits with its line.
-            let value = number(cell);
-            // An empty cell gives way to one that nothing may hold.
-            if value.is_none() && odd.as_ref().is_none_or(|o| o.empty && !cell.is_empty()) {
-                *odd = Some(Odd {
-                    line,
-                    what: complaint(cell),
-                    empty: cell.is_empty(),
-                });
-            }
-            read.cells.push(value.unwrap_or(f32::NAN));
-        }
+        read.push(record.iter(), line);
     }
     Ok(read)
+}
+
+/// A reader of the lines of a file, the header among them.
+fn lines(text: &str, trim: csv::Trim) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(text))
+        .trim(trim)
+        .from_reader(text.as_bytes())
 }
 
 /// Finds what separates the cells, in the first line outside of quotes. A tab never stands in a name by
@@ -133,7 +122,7 @@ fn is_header(record: &csv::StringRecord) -> bool {
 }
 
 /// Reads a number, or a truth value as pandas writes it.
-fn number(cell: &str) -> Option<f32> {
+pub(super) fn number(cell: &str) -> Option<f32> {
     match cell {
         "True" | "true" | "TRUE" => Some(1.0),
         "False" | "false" | "FALSE" => Some(0.0),
@@ -142,7 +131,7 @@ fn number(cell: &str) -> Option<f32> {
 }
 
 /// Explains what is wrong with a cell that is not a number, and what to do.
-fn complaint(cell: &str) -> String {
+pub(super) fn complaint(cell: &str) -> String {
     if cell.is_empty() {
         return "the cell is empty; fill missing values the way training did (pandas: fillna)"
             .into();
@@ -157,6 +146,108 @@ fn complaint(cell: &str) -> String {
 }
 
 impl Csv {
+    fn empty(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            names: None,
+            places: HashMap::new(),
+            cells: Vec::new(),
+            columns: 0,
+            odd: Vec::new(),
+            aside: None,
+        }
+    }
+
+    /// A table of these columns without rows.
+    pub(super) fn with_names(names: Vec<String>) -> Self {
+        let mut read = Self::empty("");
+        read.columns = names.len();
+        read.odd = vec![None; read.columns];
+        for (i, name) in names.iter().enumerate() {
+            read.places.entry(name.clone()).or_insert(i);
+        }
+        read.names = Some(names);
+        read
+    }
+
+    /// Adds a row of as many cells as there are columns.
+    pub(super) fn push<'c>(&mut self, cells: impl Iterator<Item = &'c str>, line: u64) {
+        for (cell, odd) in cells.zip(&mut self.odd) {
+            // Whether this column is used is not known yet, so the error waits with its line.
+            let value = number(cell);
+            // An empty cell gives way to one that nothing may hold.
+            if value.is_none() && odd.as_ref().is_none_or(|o| o.empty && !cell.is_empty()) {
+                *odd = Some(Odd {
+                    line,
+                    what: complaint(cell),
+                    empty: cell.is_empty(),
+                });
+            }
+            self.cells.push(value.unwrap_or(f32::NAN));
+        }
+    }
+
+    /// The names of its columns, if it has a header.
+    pub(super) fn names(&self) -> &[String] {
+        self.names.as_deref().unwrap_or_default()
+    }
+
+    /// The lines behind the header, cells as they are, and where each of these columns stands.
+    /// Without a header the columns are these, in this order.
+    pub(super) fn reader(
+        &self,
+        wanted: &[String],
+        path: &str,
+    ) -> Result<(csv::Reader<&[u8]>, Vec<usize>), DataError> {
+        let mut records = lines(&self.text, csv::Trim::None);
+        let Some(header) = &self.names else {
+            if self.columns != wanted.len() {
+                return Err(DataError::Columns {
+                    path: path.into(),
+                    found: self.columns,
+                    expected: wanted.len(),
+                    hint: ", in the order of its fields where there is no header",
+                });
+            }
+            return Ok((records, (0..wanted.len()).collect()));
+        };
+        // It was read before.
+        let _ = records.read_record(&mut csv::StringRecord::new());
+        let used = header
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| wanted.contains(n));
+        if let Some((_, name)) = used
+            .into_iter()
+            .find(|(i, n)| self.places.get(*n) != Some(i))
+        {
+            return Err(DataError::Repeated {
+                path: path.into(),
+                name: name.clone(),
+            });
+        }
+        let columns: Vec<Option<usize>> = wanted.iter().map(|n| self.column(n)).collect();
+        let missing: Vec<String> = (wanted.iter().zip(&columns))
+            .filter(|(_, c)| c.is_none())
+            .map(|(n, _)| n.clone())
+            .collect();
+        if missing.is_empty() {
+            return Ok((records, columns.into_iter().flatten().collect()));
+        }
+        let near = crate::error::near_names(&missing[0], header.iter());
+        Err(match near.first() {
+            Some(near) if missing.len() == 1 => DataError::Near {
+                path: path.into(),
+                name: missing[0].clone(),
+                near: near.clone(),
+            },
+            _ => DataError::Missing {
+                path: path.into(),
+                names: missing,
+            },
+        })
+    }
+
     /// Where the column of this name stands.
     pub(super) fn column(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
@@ -237,6 +328,12 @@ impl Csv {
             });
         }
         Ok(order)
+    }
+
+    /// What the header calls these columns.
+    pub(super) fn names_of(&self, columns: &[usize]) -> Option<Vec<String>> {
+        let header = self.names.as_ref()?;
+        columns.iter().map(|c| header.get(*c).cloned()).collect()
     }
 
     /// The columns that the header calls as the model calls its features.

@@ -22,7 +22,7 @@ pub enum DataError {
         reason: import::Reason,
     },
     #[error("{path}: {what}")]
-    Format { path: String, what: &'static str },
+    Format { path: String, what: String },
     #[error("{path}: line {line}: {what}")]
     Csv {
         path: String,
@@ -59,6 +59,12 @@ pub enum DataError {
     },
     #[error("{path}: the column{} {} missing: the model needs {}", if names.len() == 1 { "" } else { "s" }, list(names), if names.len() == 1 { "it" } else { "them" })]
     Missing { path: String, names: Vec<String> },
+    #[error("{path}: the column `{name}` is missing: the model needs it; is `{near}` meant?")]
+    Near {
+        path: String,
+        name: String,
+        near: String,
+    },
     #[error(
         "{path}: `{name}` holds {number} in row {row}: golden rows show nothing where a number is \
          not finite; make them again without that row"

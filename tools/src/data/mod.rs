@@ -1,7 +1,12 @@
-//! Rows of data as people have them: `.npz`, `.npy`, CSV, or any of these on standard input.
+//! Rows of data as people have them: `.npz`, `.npy`, CSV or JSON, each also packed by gzip or on
+//! standard input.
 
+mod cell;
 mod csv;
 mod error;
+mod json;
+mod records;
+mod samples;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,9 +15,11 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use crate::graph::elements::Elements;
-use crate::import::{self, Tensor};
+use crate::import::{self, Cells, Tensor};
 use csv::Csv;
 pub use error::DataError;
+pub use records::{Record, Records};
+pub use samples::{Sample, Samples};
 
 /// How many bytes are read of what is not a regular file, and may never end.
 const MOST: u64 = 1 << 31;
@@ -26,8 +33,35 @@ pub struct Data {
 
 #[derive(Debug)]
 enum Content {
-    Arrays(IndexMap<String, Tensor>),
+    Arrays {
+        /// The arrays of numbers.
+        tensors: IndexMap<String, Tensor>,
+        /// Those of integers once more, and those of texts, as exactly as the file has them.
+        cells: IndexMap<String, Cells>,
+    },
     Csv(Csv),
+    Json {
+        rows: Vec<serde_json::Map<String, serde_json::Value>>,
+        /// The same as a table of numbers.
+        csv: Csv,
+    },
+}
+
+impl Content {
+    /// The table of numbers, of what is no archive of arrays.
+    fn table(&self) -> Option<&Csv> {
+        match self {
+            Self::Arrays { .. } => None,
+            Self::Csv(csv) | Self::Json { csv, .. } => Some(csv),
+        }
+    }
+
+    fn tensors(&self) -> Option<&IndexMap<String, Tensor>> {
+        match self {
+            Self::Arrays { tensors, .. } => Some(tensors),
+            Self::Csv(_) | Self::Json { .. } => None,
+        }
+    }
 }
 
 /// Rows of numbers, all of one width.
@@ -115,18 +149,36 @@ impl Data {
         if bytes.is_empty() {
             return Err(DataError::Empty { path: shown() });
         }
-        let content = if bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"PK") {
-            Content::Arrays(
-                import::read_data(&bytes).map_err(|reason| DataError::Arrays {
+        let format = |what: &str| DataError::Format {
+            path: shown(),
+            what: what.into(),
+        };
+        if bytes.starts_with(b"\x1f\x8b") {
+            let unpacked = at_most(flate2::read::MultiGzDecoder::new(bytes.as_slice()));
+            return match unpacked {
+                Ok(Some(bytes)) if bytes.starts_with(b"\x1f\x8b") => {
+                    Err(format("is packed by gzip twice: unpack it once"))
+                }
+                Ok(Some(bytes)) => Self::from_bytes(path, bytes),
+                Ok(None) => Err(DataError::Endless {
                     path: shown(),
-                    reason,
-                })?,
-            )
-        } else {
-            let format = |what| DataError::Format {
-                path: shown(),
-                what,
+                    most: MOST,
+                }),
+                Err(e) => Err(format(&format!(
+                    "is packed by gzip and damaged ({e}): copy it again"
+                ))),
             };
+        }
+        let content = if bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"PK") {
+            let failed = |reason| DataError::Arrays {
+                path: shown(),
+                reason,
+            };
+            Content::Arrays {
+                tensors: import::read_data(&bytes).map_err(failed)?,
+                cells: import::read_cells(&bytes).map_err(failed)?,
+            }
+        } else {
             if let Some(what) = another_format(&bytes) {
                 return Err(format(what));
             }
@@ -134,10 +186,19 @@ impl Data {
             let text = text.ok_or_else(|| {
                 format(
                     "is no text and begins neither as .npy nor as .npz does; data are read from \
-                     .npz, .npy and CSV, told apart by their content",
+                     .npz, .npy, CSV and JSON, told apart by their content",
                 )
             })?;
-            Content::Csv(csv::parse(&text, &shown())?)
+            if text
+                .trim_start_matches('\u{feff}')
+                .trim_start()
+                .starts_with(['{', '['])
+            {
+                let (rows, csv) = json::parse(text.trim_start_matches('\u{feff}'), &shown())?;
+                Content::Json { rows, csv }
+            } else {
+                Content::Csv(csv::parse(&text, &shown())?)
+            }
         };
         Ok(Self {
             path: PathBuf::from(shown()),
@@ -149,12 +210,32 @@ impl Data {
         self.path.display().to_string()
     }
 
-    /// The array of this name; `None` if there is none, or if this is CSV.
+    /// The array of this name; `None` if there is none, or if this is no archive of arrays.
     #[must_use]
     pub fn array(&self, name: &str) -> Option<&Tensor> {
+        self.content.tensors()?.get(name)
+    }
+
+    /// The names of its arrays or columns.
+    fn names(&self) -> Vec<String> {
         match &self.content {
-            Content::Arrays(arrays) => arrays.get(name),
-            Content::Csv(_) => None,
+            Content::Arrays { tensors, cells } => {
+                let texts = cells.keys().filter(|name| !tensors.contains_key(*name));
+                tensors.keys().chain(texts).cloned().collect()
+            }
+            Content::Csv(csv) | Content::Json { csv, .. } => csv.names().to_vec(),
+        }
+    }
+
+    /// The name under which the outputs of a task stand: `p_` and its own, where the file has labels
+    /// under that, or its own.
+    #[must_use]
+    pub fn output_name(&self, task: &str, width: usize) -> String {
+        let beside = format!("p_{task}");
+        if self.has_labels(&beside, width) {
+            beside
+        } else {
+            task.to_owned()
         }
     }
 
@@ -181,6 +262,19 @@ impl Data {
         }
     }
 
+    /// Whether it is a table with columns, and no archive of arrays.
+    pub(crate) fn is_table(&self) -> bool {
+        self.content.table().is_some()
+    }
+
+    /// The error for rows that are no records of the model.
+    pub(crate) fn no_record(&self, error: &crate::front::RecordError) -> DataError {
+        DataError::Format {
+            path: self.shown(),
+            what: error.to_string(),
+        }
+    }
+
     /// The error for a number that nothing can be compared with.
     pub(crate) fn not_finite(&self, name: &str, row: usize, number: f32) -> DataError {
         DataError::NotFinite {
@@ -193,15 +287,16 @@ impl Data {
 
     fn found(&self) -> String {
         match &self.content {
-            Content::Arrays(arrays) => {
-                let shown: Vec<String> = arrays
+            Content::Arrays { tensors, cells } => {
+                let texts = cells
                     .iter()
-                    .take(12)
-                    .map(|(n, t)| format!("`{n}` {:?}", t.shape))
-                    .collect();
+                    .filter(|(name, _)| !tensors.contains_key(*name));
+                let texts = texts.map(|(n, c)| format!("`{n}` {:?} of texts", c.shape));
+                let numbers = tensors.iter().map(|(n, t)| format!("`{n}` {:?}", t.shape));
+                let shown: Vec<String> = numbers.chain(texts).take(12).collect();
                 shown.join(", ")
             }
-            Content::Csv(csv) => csv.found(),
+            Content::Csv(csv) | Content::Json { csv, .. } => csv.found(),
         }
     }
 
@@ -220,7 +315,9 @@ impl Data {
         others: &[String],
     ) -> Result<Rows, DataError> {
         let rows = match &self.content {
-            Content::Arrays(arrays) => {
+            Content::Arrays {
+                tensors: arrays, ..
+            } => {
                 let only = if arrays.len() == 1 {
                     arrays.first()
                 } else {
@@ -250,7 +347,7 @@ impl Data {
                     width,
                 }
             }
-            Content::Csv(csv) => Rows {
+            Content::Csv(csv) | Content::Json { csv, .. } => Rows {
                 data: csv.take(
                     &csv.features(width, names, others, &self.shown())?,
                     false,
@@ -264,6 +361,17 @@ impl Data {
         } else {
             Ok(rows)
         }
+    }
+
+    /// What a CSV's header calls so many features, in the file's order; columns called as in `others`
+    /// are none. `None` of other files and of other numbers.
+    #[must_use]
+    pub fn feature_names(&self, width: usize, others: &[String]) -> Option<Vec<String>> {
+        let Content::Csv(csv) = &self.content else {
+            return None;
+        };
+        let columns = csv.features(width, &[], others, "").ok()?;
+        csv.names_of(&columns)
     }
 
     /// The features of a model with one-hot columns, as numbers and codes. The file has either those,
@@ -316,18 +424,17 @@ impl Data {
     /// is left out.
     #[must_use]
     pub fn remarks(&self, names: &[String], others: &[String]) -> Vec<String> {
-        match &self.content {
-            Content::Arrays(_) => Vec::new(),
-            Content::Csv(csv) => csv.remarks(names, others),
-        }
+        self.content
+            .table()
+            .map_or_else(Vec::new, |csv| csv.remarks(names, others))
     }
 
     /// Whether there are labels under this name: an array or a column of it, or `width` of them.
     #[must_use]
     pub fn has_labels(&self, name: &str, width: usize) -> bool {
         match &self.content {
-            Content::Arrays(arrays) => arrays.contains_key(name),
-            Content::Csv(csv) => Self::label_columns(name, width)
+            Content::Arrays { tensors, .. } => tensors.contains_key(name),
+            Content::Csv(csv) | Content::Json { csv, .. } => Self::label_columns(name, width)
                 .iter()
                 .any(|n| csv.column(n).is_some()),
         }
@@ -346,8 +453,10 @@ impl Data {
             found: self.found(),
         };
         match &mut self.content {
-            Content::Arrays(arrays) => arrays.shift_remove(name).map(|t| t.data).ok_or(no_array),
-            Content::Csv(csv) => match csv.column(name) {
+            Content::Arrays { tensors, .. } => {
+                tensors.shift_remove(name).map(|t| t.data).ok_or(no_array)
+            }
+            Content::Csv(csv) | Content::Json { csv, .. } => match csv.column(name) {
                 Some(column) => csv.set_aside(column, &path),
                 None => Err(no_array),
             },
@@ -367,7 +476,7 @@ impl Data {
             found: self.found(),
         };
         match &self.content {
-            Content::Arrays(_) => {
+            Content::Arrays { .. } => {
                 let t = self.require(name)?;
                 if t.data.len() != rows * width || t.shape.first() != Some(&rows) {
                     let expected = if width == 1 {
@@ -379,7 +488,7 @@ impl Data {
                 }
                 Ok(t.data.clone())
             }
-            Content::Csv(csv) => {
+            Content::Csv(csv) | Content::Json { csv, .. } => {
                 let columns: Vec<usize> = Self::label_columns(name, width)
                     .iter()
                     .map(|n| csv.column(n).ok_or_else(no_array))
@@ -410,9 +519,7 @@ fn at_most(from: impl Read) -> io::Result<Option<Vec<u8>>> {
 /// What to do about formats that data often come in but are not read.
 fn another_format(bytes: &[u8]) -> Option<&'static str> {
     let begins = |with: &[u8]| bytes.starts_with(with);
-    if begins(b"\x1f\x8b") {
-        Some("is compressed (gzip): unpack it first, or pipe it: gzip -dc FILE | mmoe … --data -")
-    } else if begins(b"BZh") || begins(b"\xfd7zXZ") || begins(b"\x28\xb5\x2f\xfd") {
+    if begins(b"BZh") || begins(b"\xfd7zXZ") || begins(b"\x28\xb5\x2f\xfd") {
         Some("is compressed: unpack it first")
     } else if begins(b"PAR1") {
         Some(
@@ -424,13 +531,8 @@ fn another_format(bytes: &[u8]) -> Option<&'static str> {
             "is an Arrow file: write it as CSV first, in Python: \
              pandas.read_feather(FILE).to_csv(\"data.csv\", index=False)",
         )
-    } else if begins(b"{") || begins(b"[") {
-        Some(
-            "looks like JSON: write it as CSV first, in Python: \
-             pandas.read_json(FILE).to_csv(\"data.csv\", index=False)",
-        )
     } else if begins(&mmoe::blob::MAGIC.to_le_bytes()) {
-        Some("is a blob, where rows of data are wanted: .npz, .npy or CSV")
+        Some("is a blob, where rows of data are wanted: .npz, .npy, CSV or JSON")
     } else {
         None
     }

@@ -1,6 +1,7 @@
 //! Rows as people have them.
 
 use super::Data;
+use crate::front::{Coder, Feature, Field, Front, Given, List, Makes, Number, Pool, Table, Value};
 use std::path::Path;
 
 fn csv(text: &str) -> Data {
@@ -95,9 +96,10 @@ fn wrong_columns_are_named() {
     );
     assert_eq!(error(b""), "d.csv: is empty (0 bytes)");
     for (begins, says) in [
-        (&b"\x1f\x8b\x08"[..], "gzip -dc"),
+        (&b"\x1f\x8b\x08"[..], "packed by gzip and damaged"),
         (b"PAR1\x15", "read_parquet"),
-        (b"[{\"a\": 1}]", "read_json"),
+        (b"[1, 2]", "is no object"),
+        (b"{\"a\": 1", "line 1"),
     ] {
         assert!(error(begins).contains(says), "{}", error(begins));
     }
@@ -175,4 +177,147 @@ fn a_wide_header_is_read_in_time() {
     assert_eq!(d.features(many.len(), &many, &[]).unwrap().len(), 1);
     assert_eq!(d.features(many.len(), &[], &[]).unwrap().len(), 1);
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+/// A field of each kind: an id, a text that may be missing, a number, a list of ids with padding 0.
+fn front() -> Front {
+    let (mut tokens, _) = Coder::tokens(vec!["b".into(), "a b".into()], 2, true).unwrap();
+    tokens.missing = Some(2);
+    let (ids, _) = Coder::ids(&[0, 1, 2], 2).unwrap();
+    let table = |coder, rows| Table {
+        name: String::new(),
+        coder,
+        rows: vec![0.5; rows],
+        width: 1,
+    };
+    let mut history = Field::new("history", Given::Id);
+    history.list = Some(List {
+        max: 3,
+        keep_last: false,
+    });
+    history.text.padding = Some("0".into());
+    let rows = |field, table, pool| Feature {
+        field,
+        makes: Makes::Rows { table, pool },
+    };
+    Front {
+        fields: vec![
+            Field::new("id", Given::Id),
+            Field::new("text", Given::Text),
+            Field::new("x", Given::F32),
+            history,
+        ],
+        tables: vec![table(ids, 3), table(tokens, 3)],
+        features: vec![
+            rows(0, 0, Pool::One),
+            rows(1, 1, Pool::One),
+            Feature {
+                field: 2,
+                makes: Makes::Number(Number::default()),
+            },
+            rows(3, 0, Pool::Mean),
+        ],
+    }
+}
+
+fn records(data: &Data) -> Vec<Vec<Value>> {
+    let front = front();
+    front.check().unwrap();
+    data.records(&front)
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
+}
+
+fn expected() -> Vec<Vec<Value>> {
+    vec![
+        vec![
+            Value::Id(1),
+            Value::Text(" a b".into()),
+            Value::Number(-0.5),
+            Value::Ids(vec![2, 1]),
+        ],
+        vec![
+            Value::Id(2),
+            Value::Missing,
+            Value::Number(1.0),
+            Value::Ids(Vec::new()),
+        ],
+    ]
+}
+
+#[test]
+fn the_same_records_from_every_kind_of_file() {
+    let plain = "id,text,x,history,y\n1, a b,-0.5,2|1|0,1\n2,,1,,0\n";
+    assert_eq!(records(&csv(plain)), expected());
+    // Columns in another order, separated by semicolons, beside pandas' index; ids as floats.
+    let other = ";history;x;text;id\n0;2|1;-0.5; a b;1.0\n1;0;True;;2.0\n";
+    assert_eq!(records(&csv(other)), expected());
+    for json in [
+        "{\"id\": 1, \"text\": \" a b\", \"x\": -0.5, \"history\": [2, 1, 0], \"y\": 1}\n\
+         {\"id\": 2, \"text\": null, \"x\": 1, \"history\": [], \"y\": 0}\n",
+        "[{\"history\": \"2|1\", \"id\": \"1\", \"text\": \" a b\", \"x\": -0.5},\n\
+         {\"id\": 2, \"x\": true}]",
+    ] {
+        assert_eq!(records(&csv(json)), expected(), "{json}");
+    }
+    assert_eq!(
+        csv("{\"y\": 1}\n{\"y\": 0}\n").labels("y", 2, 1).unwrap(),
+        [1.0, 0.0]
+    );
+}
+
+#[test]
+fn gzip_is_unpacked() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, b"id,text,x,history\n1, a b,-0.5,2|1\n2,,1,\n").unwrap();
+    let bytes = packed.finish().unwrap();
+    let data = Data::from_bytes(Path::new("d.csv.gz"), bytes).unwrap();
+    assert_eq!(records(&data), expected());
+}
+
+#[test]
+fn batches_hold_what_the_whole_file_does() {
+    let text = "id,text,x,history\n1, a b,-0.5,2|1\n2,,1,\n";
+    let (data, front) = (csv(text), front());
+    let mut all = data.records(&front).unwrap();
+    assert_eq!(all.batch(1).unwrap().unwrap(), expected()[..1]);
+    assert_eq!(all.batch(5).unwrap().unwrap(), expected()[1..]);
+    assert!(all.batch(5).is_none());
+}
+
+#[test]
+fn cells_that_are_no_values_are_named() {
+    let front = front();
+    let error = |text: &str| {
+        let data = csv(text);
+        let first = data
+            .records(&front)
+            .and_then(|r| r.collect::<Result<Vec<_>, _>>());
+        first.unwrap_err().to_string()
+    };
+    let cell = |x: &str| error(&format!("id,text,x,history\n0,b,1,1\n{x}\n"));
+    for (cells, says) in [
+        ("1,b,,1", "line 3: column `x`: nothing is there"),
+        ("1,b,NaN,1", "line 3: column `x`: nothing is there"),
+        ("1,b,red,1", "line 3: column `x`: `red` is no number"),
+        (",b,1,1", "column `id`: nothing is there"),
+        ("-1,b,1,1", "`-1` is no id"),
+        (
+            "5000000000,b,1,1",
+            "ids of 64 bits and words are given as \"text\"",
+        ),
+        ("1.5,b,1,1", "`1.5` is no id"),
+        ("1,b,1,1|x", "column `history`: `x` is no id"),
+    ] {
+        assert!(cell(cells).contains(says), "{cells}: {}", cell(cells));
+    }
+    assert_eq!(
+        error("id,txt,x,history\n"),
+        "d.csv: the column `text` is missing: the model needs it; is `txt` meant?"
+    );
+    assert!(error("id,id,text,x,history\n").contains("`id` stands twice"));
+    assert!(error("1,2\n").contains("2 columns of features, the model takes 4, in the order"));
+    assert!(error("{\"id\": 1, \"text\": 0.5, \"x\": 1}").contains("0.5 is a float"));
+    assert!(error("{\"id\": [1], \"x\": 1}").contains("no single value"));
 }

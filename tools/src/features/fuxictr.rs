@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Read, Reader, Words};
 use crate::front::build::{Keys, Lookup, Rows, Scaling};
-use crate::front::{Given, Number, Pool};
+use crate::front::{Given, Pool};
 
 pub(super) fn read(reader: &mut Reader<'_>, folder: &Path) -> Read<()> {
     let map = json(reader, &folder.join("feature_map.json"))?;
@@ -110,26 +110,14 @@ fn numeric(reader: &mut Reader<'_>, name: &str, words: &Words, table: &Rows, can
             (0.0, 1.0)
         }
     };
-    let mut field = reader.field(name, Given::F32, None, words);
-    field.candidate = candidate;
-    let at = reader.builder.field(field);
-    #[expect(clippy::cast_possible_truncation, reason = "a device has f32")]
-    let missing = words
-        .missing
-        .as_ref()
-        .and_then(Value::as_f64)
-        .map_or(f32::NAN, |v| v as f32);
-    let number = Number {
-        missing,
-        ..Number::default()
-    };
+    let weights = table.data.iter().map(|w| f64::from(*w)).collect();
     let scaling = Scaling {
         mean,
         std,
-        range: words.range.map(|[low, high]| (low, high)),
-        weights: table.data.iter().map(|w| f64::from(*w)).collect(),
+        range: None,
+        weights,
     };
-    reader.builder.number(at, number, &scaling);
+    reader.number(name, Given::F32, words, candidate, scaling);
 }
 
 fn tokens(

@@ -22,8 +22,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{ModelError, near_names};
-use crate::front::build::{Builder, Record, Rows};
-use crate::front::{Field, FrontError, Given, List};
+use crate::front::build::{Builder, Record, Rows, Scaling};
+use crate::front::{Field, FrontError, Given, List, Number};
 use crate::import::{self, Weights};
 
 /// What a spec says of a field, where a file of features does not.
@@ -250,6 +250,32 @@ impl<'r> Reader<'r> {
             field.text.separator.clone_from(separator);
         }
         field
+    }
+
+    /// A number, scaled, as the next feature.
+    fn number(
+        &mut self,
+        name: &str,
+        given: Given,
+        words: &Words,
+        candidate: bool,
+        mut scaling: Scaling,
+    ) {
+        let mut field = self.field(name, given, None, words);
+        field.candidate = candidate;
+        let at = self.builder.field(field);
+        #[expect(clippy::cast_possible_truncation, reason = "a device has f32")]
+        let missing = words
+            .missing
+            .as_ref()
+            .and_then(Value::as_f64)
+            .map(|v| v as f32);
+        let number = Number {
+            missing: missing.unwrap_or(f32::NAN),
+            ..Number::default()
+        };
+        scaling.range = words.range.map(|[low, high]| (low, high));
+        self.builder.number(at, number, &scaling);
     }
 
     /// The record, if nothing is left to ask.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Read, Reader, Words};
 use crate::front::build::{Keys, Lookup, Rows, Scaling};
-use crate::front::{Bounds, Given, Number, Pool};
+use crate::front::{Bounds, Given, Pool};
 
 /// A column and its encoder.
 #[derive(Debug, Deserialize)]
@@ -92,25 +92,12 @@ fn number(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<()> {
             return Err(reader.wrong(name, what, "a number is given as \"f32\" or \"i32\""));
         }
     };
-    let field = reader.field(name, given, None, words);
-    let at = reader.builder.field(field);
-    #[expect(clippy::cast_possible_truncation, reason = "a device has f32")]
-    let missing = words
-        .missing
-        .as_ref()
-        .and_then(Value::as_f64)
-        .map_or(f32::NAN, |v| v as f32);
-    let number = Number {
-        missing,
-        ..Number::default()
-    };
     let scaling = Scaling {
         mean,
         std,
-        range: words.range.map(|[low, high]| (low, high)),
-        weights: vec![1.0],
+        ..Scaling::default()
     };
-    reader.builder.number(at, number, &scaling);
+    reader.number(name, given, words, false, scaling);
     Ok(())
 }
 
@@ -275,4 +262,20 @@ fn categories(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<(
     let at = reader.builder.field(field);
     let done = reader.builder.rows(at, &lookup, &rows, Pool::One);
     reader.front(name, done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::upward;
+
+    /// scikit-learn compares a float32 column with float64 edges.
+    #[test]
+    fn a_float_reaches_a_bound_exactly_where_it_reaches_the_rounded_one() {
+        for bound in [0.7, 0.1, 0.3, 2.0, -0.7, -0.1, 1e-40, 16_777_217.0, 0.0] {
+            let rounded = upward(bound);
+            for x in [rounded.next_down(), rounded, rounded.next_up()] {
+                assert_eq!(f64::from(x) >= bound, x >= rounded, "{x} at {bound}");
+            }
+        }
+    }
 }

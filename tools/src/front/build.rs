@@ -367,7 +367,7 @@ impl Record {
     ///
     /// A graph whose input has another width; a layer that reads the vector and is no dense one where
     /// elements of the vector are not the framework's own.
-    pub fn put_before(self, graph: &mut Graph, fold: bool) -> Result<(), ModelError> {
+    pub fn put_before(&self, graph: &mut Graph, fold: bool) -> Result<(), ModelError> {
         let width: usize = graph.inputs.iter().map(|i| i.count).sum();
         if width != self.wide() {
             return Err(ModelError::Invalid {
@@ -379,7 +379,7 @@ impl Record {
                 remedy: "every field of the model must be there, in the order of its vector".into(),
             });
         }
-        let mut inputs = self.inputs;
+        let mut inputs = self.inputs.clone();
         let mut scalings = Vec::with_capacity(self.columns.len());
         for input in &mut inputs {
             let scaled = fold && !input.folded && input.mean.is_some();
@@ -413,7 +413,7 @@ impl Record {
         }
         graph.feature_names = self.front.fields.iter().map(|f| f.name.clone()).collect();
         graph.inputs = inputs;
-        graph.front = Some(self.front);
+        graph.front = Some(self.front.clone());
         Ok(())
     }
 }

@@ -43,10 +43,12 @@
 pub mod build;
 mod check;
 mod coder;
+mod tally;
 mod value;
 
 pub use check::FrontError;
 pub use coder::{Bounds, By, Coder, FNV_SEED, token_hash};
+pub use tally::{FieldTally, Tally};
 pub use value::{Item, RecordError, Value};
 
 use crate::graph::Input;
@@ -348,13 +350,29 @@ impl Front {
         self.features.iter().map(place).collect()
     }
 
-    /// One input per feature, as [`Graph::inputs`](crate::graph::Graph::inputs) has them, of which
-    /// nothing else is known: means and deviations of numbers are the maker's to add.
+    /// One input per feature, as [`Graph::inputs`](crate::graph::Graph::inputs) has them. The range of
+    /// what tables make is known; means, deviations and ranges of numbers are the maker's to add.
     #[must_use]
     pub fn inputs(&self) -> Vec<Input> {
         let input = |f: &Feature| {
-            let name = self.fields.get(f.field).map_or("", |f| f.name.as_str());
-            Input::new(name, f.width(self))
+            let field = self.fields.get(f.field);
+            let input = Input::new(field.map_or("", |f| f.name.as_str()), f.width(self));
+            let Makes::Rows { table, pool } = f.makes else {
+                return input;
+            };
+            let rows = self.tables.get(table).map_or(&[][..], |t| &t.rows);
+            let most = field.and_then(|f| f.list).map_or(1, |list| list.max);
+            #[expect(clippy::cast_precision_loss, reason = "at most 255 items")]
+            let times = if pool == Pool::Sum { most as f64 } else { 1.0 };
+            // A code without a row makes zeros.
+            let (low, high) = rows.iter().fold((0.0f64, 0.0f64), |(low, high), v| {
+                (low.min(f64::from(*v)), high.max(f64::from(*v)))
+            });
+            Input {
+                min: Some(low * times),
+                max: Some(high * times),
+                ..input
+            }
         };
         self.features.iter().map(input).collect()
     }
@@ -436,7 +454,7 @@ impl Front {
             }]);
         }
         match value {
-            Value::Missing => coder.missing.map(|code| vec![code]),
+            Value::Missing => Some(Vec::new()),
             Value::Ids(ids) => {
                 let kept = field.kept(ids).iter();
                 kept.map(|id| coder.code(Item::Id(*id))).collect()

@@ -6,7 +6,9 @@
 
 use crate::error::ModelError;
 use crate::eval;
+use crate::front::Front;
 use crate::graph::fold::{self, Affine, Matrix, Step};
+use crate::graph::front;
 use crate::graph::residual;
 use crate::graph::rules::MAX_WIDTH;
 use crate::graph::tensors::Tensors;
@@ -51,17 +53,24 @@ pub(crate) fn assemble(
     let mut tensors = Tensors::new(weights.tensors, plan);
     let plan = &*plan.settled();
     tensors.recount(plan);
-    let inputs = if plan.inputs.is_empty() {
-        vec![infer_input(plan, &tensors)?]
-    } else {
-        plan.inputs.clone()
+    let front = match &plan.fields {
+        None => None,
+        Some(fields) => Some(front::tables(fields, &mut tensors)?),
     };
+    let inputs = match (&plan.fields, &front) {
+        (Some(fields), Some(front)) => fields.inputs(front),
+        _ if plan.inputs.is_empty() => vec![infer_input(plan, &tensors)?],
+        _ => plan.inputs.clone(),
+    };
+    if let Some(front) = &front {
+        front::fits(front, infer_input(plan, &tensors).ok())?;
+    }
     let mut graph = Graph {
         name: plan.name.clone(),
         version: plan.version,
-        front: None,
-        feature_names: feature_names(&inputs),
+        feature_names: feature_names(&inputs, front.as_ref()),
         inputs,
+        front,
         nodes: Vec::new(),
         tasks: Vec::new(),
     };
@@ -146,6 +155,10 @@ pub(crate) fn assemble(
             output,
         });
     }
+    if let Some(record) = &plan.record {
+        record.put_before(&mut a.graph, fold_standardization)?;
+    }
+    front::candidate_last(&mut a.graph)?;
     a.graph.check()?;
     let unused = a
         .tensors
@@ -193,8 +206,11 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
     })
 }
 
-/// Features are named where the inputs are told apart.
-fn feature_names(inputs: &[Input]) -> Vec<String> {
+/// Features are named where the inputs are told apart; the fields of a record always are.
+fn feature_names(inputs: &[Input], front: Option<&Front>) -> Vec<String> {
+    if let Some(front) = front {
+        return front.fields.iter().map(|f| f.name.clone()).collect();
+    }
     if inputs.len() < 2 || inputs.iter().map(|i| i.count).sum::<usize>() > MAX_WIDTH {
         return Vec::new();
     }

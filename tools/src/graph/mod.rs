@@ -48,6 +48,7 @@
 pub(crate) mod assemble;
 pub mod elements;
 mod fold;
+mod front;
 mod residual;
 pub mod rules;
 pub(crate) mod tensors;

@@ -105,6 +105,29 @@ impl Dtype {
         }
     }
 
+    /// Whether its elements are whole numbers.
+    pub(super) fn is_integer(self) -> bool {
+        !matches!(self, Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64)
+    }
+
+    /// The elements of an integer type, none of another.
+    pub(super) fn integers(self, order: ByteOrder, bytes: &[u8]) -> Vec<i64> {
+        match self {
+            Dtype::Bool => each(bytes, order, |[b]| i64::from(b != 0)),
+            Dtype::U8 => each(bytes, order, |[b]| i64::from(b)),
+            Dtype::I8 => each(bytes, order, |b| i64::from(i8::from_le_bytes(b))),
+            Dtype::U16 => each(bytes, order, |b| i64::from(u16::from_le_bytes(b))),
+            Dtype::I16 => each(bytes, order, |b| i64::from(i16::from_le_bytes(b))),
+            Dtype::U32 => each(bytes, order, |b| i64::from(u32::from_le_bytes(b))),
+            Dtype::I32 => each(bytes, order, |b| i64::from(i32::from_le_bytes(b))),
+            Dtype::U64 => each(bytes, order, |b| {
+                i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)
+            }),
+            Dtype::I64 => each(bytes, order, i64::from_le_bytes),
+            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => Vec::new(),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Dtype::Bool => "bool",
@@ -131,20 +154,16 @@ pub(super) enum ByteOrder {
     Big,
 }
 
-fn each<const N: usize>(
-    bytes: &[u8],
-    order: ByteOrder,
-    to_f32: impl Fn([u8; N]) -> f32,
-) -> Vec<f32> {
+fn each<const N: usize, T>(bytes: &[u8], order: ByteOrder, of: impl Fn([u8; N]) -> T) -> Vec<T> {
     let (elements, _) = bytes.as_chunks::<N>();
     match order {
-        ByteOrder::Little => elements.iter().map(|&e| to_f32(e)).collect(),
+        ByteOrder::Little => elements.iter().map(|&e| of(e)).collect(),
         ByteOrder::Big => elements
             .iter()
             .map(|&e| {
                 let mut e = e;
                 e.reverse();
-                to_f32(e)
+                of(e)
             })
             .collect(),
     }

@@ -40,6 +40,7 @@ mod torch;
 
 pub use bounded::read_bounded;
 pub use error::{ImportError, Reason};
+pub use numpy::{Cells, Items};
 use sniff::Kind;
 
 use crate::front::build::Record;
@@ -179,6 +180,21 @@ pub fn read_data(bytes: &[u8]) -> Result<IndexMap<String, Tensor>, Reason> {
         Kind::Npy | Kind::Zip => Ok(numpy::read_data(bytes)?.tensors),
         _ => Err(Reason::Unknown {
             found: "a weights file where rows of data are wanted".into(),
+        }),
+    }
+}
+
+/// Reads those arrays of an `.npz` or `.npy` whose elements f32 would round or cannot hold: integers
+/// and texts.
+///
+/// # Errors
+///
+/// When the bytes are neither, or damaged.
+pub fn read_cells(bytes: &[u8]) -> Result<IndexMap<String, Cells>, Reason> {
+    match sniff::kind(bytes)? {
+        Kind::Npy | Kind::Zip => numpy::read_cells(bytes),
+        _ => Err(Reason::Unknown {
+            found: "no arrays of NumPy".into(),
         }),
     }
 }

@@ -74,6 +74,7 @@ pub(super) fn unwrap(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<Str
     let mut done = Unwrapped::default();
     leave_out_beside(tensors, notes);
     prefixes(tensors, &mut done, notes);
+    attribute(tensors, &mut done, notes);
     for segment in WRAPPERS {
         let count = tensors.keys().filter(|k| stands_in(k, segment)).count();
         if count == 0 || !rename(tensors, |name| without(name, segment)) {
@@ -136,6 +137,39 @@ fn prefixes(tensors: &mut IndexMap<String, Tensor>, done: &mut Unwrapped, notes:
             "took the common prefix `{taken}` off all tensor names"
         ));
         done.0.push(Step::Prefix(taken));
+    }
+}
+
+/// Takes off an attribute of any name that holds a whole mixture: experts and gates or towers stand
+/// below it, and nothing beside it.
+fn attribute(
+    tensors: &mut IndexMap<String, Tensor>,
+    done: &mut Unwrapped,
+    notes: &mut Vec<String>,
+) {
+    let Some(first) = tensors
+        .keys()
+        .next()
+        .and_then(|name| Some(name.split_once('.')?.0))
+    else {
+        return;
+    };
+    let prefix = format!("{first}.");
+    let below: Option<Vec<&str>> = tensors
+        .keys()
+        .map(|name| Some(name.strip_prefix(&prefix)?.split_once('.')?.0))
+        .collect();
+    let Some(below) = below else { return };
+    let whole = |words: &[&str]| below.iter().any(|b| words.contains(b));
+    if whole(&["experts", "expert"])
+        && whole(&["gates", "gate"])
+        && whole(&["towers", "tower", "heads"])
+    {
+        rename(tensors, |name| name[prefix.len()..].to_owned());
+        notes.push(format!(
+            "took the common prefix `{prefix}` off all tensor names"
+        ));
+        done.0.push(Step::Prefix(prefix));
     }
 }
 

@@ -1,7 +1,9 @@
 //! NumPy's `.npz` and `.npy`.
 
+use indexmap::IndexMap;
+
 use super::archive::Archive;
-use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, Strided};
+use super::collect::{Budget, ByteOrder, Collector, Dtype, Raw, Strided, elements};
 use super::{Reason, Weights};
 
 /// How every array file begins.
@@ -18,18 +20,165 @@ pub(super) fn read_data(bytes: &[u8]) -> Result<Weights, Reason> {
     let mut out = Collector::new("NumPy", Budget::for_data(bytes.len()));
     out.any_value = true;
     if bytes.starts_with(MAGIC) {
-        push(&mut out, "array", bytes)?;
-    } else {
-        members(&mut Archive::open(bytes)?, &mut out)?;
+        push_numbers(&mut out, "array", bytes)?;
+        return out.finish();
+    }
+    let mut archive = Archive::open(bytes)?;
+    for member in archive.names().to_vec() {
+        let bytes = archive.read(&member, &mut out.budget)?;
+        push_numbers(&mut out, array_name(&member), &bytes)?;
+        let freed = bytes.len();
+        drop(bytes);
+        out.budget.give_back(freed);
     }
     out.finish()
+}
+
+/// Pushes an array unless it is of text.
+fn push_numbers(out: &mut Collector, name: &str, bytes: &[u8]) -> Result<(), Reason> {
+    match header(bytes) {
+        Ok((header, _)) if Text::of(header.descr).is_some() => Ok(()),
+        _ => push(out, name, bytes),
+    }
+}
+
+/// An array whose elements are not rounded to f32: integers and texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cells {
+    /// The size of each dimension.
+    pub shape: Vec<usize>,
+    /// The elements, row-major.
+    pub items: Items,
+}
+
+/// The elements of [`Cells`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Items {
+    /// Of any integer type; one above the largest of 64 bits with a sign is that largest.
+    Ints(Vec<i64>),
+    /// Of a text type.
+    Texts(Vec<String>),
+}
+
+/// The arrays of integers and of texts of an `.npz` or `.npy`.
+pub(super) fn read_cells(bytes: &[u8]) -> Result<IndexMap<String, Cells>, Reason> {
+    let mut budget = Budget::for_data(bytes.len());
+    let mut found = IndexMap::new();
+    if bytes.starts_with(MAGIC) {
+        found.extend(cells(bytes, &mut budget)?.map(|cells| ("array".to_owned(), cells)));
+        return Ok(found);
+    }
+    let mut archive = Archive::open(bytes)?;
+    for member in archive.names().to_vec() {
+        let bytes = archive.read(&member, &mut budget)?;
+        let cells = cells(&bytes, &mut budget)?;
+        found.extend(cells.map(|cells| (array_name(&member).to_owned(), cells)));
+        budget.give_back(bytes.len());
+    }
+    Ok(found)
+}
+
+fn array_name(member: &str) -> &str {
+    member.strip_suffix(".npy").unwrap_or(member)
+}
+
+/// An array of integers or texts; `None` for one of other numbers.
+fn cells(bytes: &[u8], budget: &mut Budget) -> Result<Option<Cells>, Reason> {
+    let damaged = |what: String| Reason::damaged("NumPy", what);
+    let (header, data) = header(bytes).map_err(damaged)?;
+    let text = Text::of(header.descr);
+    let integer = dtype(header.descr).filter(|(dtype, _)| dtype.is_integer());
+    let size = match (&text, integer) {
+        (Some(text), _) => text.size(),
+        (None, Some((dtype, _))) => dtype.size(),
+        (None, None) => return Ok(None),
+    };
+    let shape = header.shape;
+    let count = elements(&shape).filter(|n| n.checked_mul(size) == Some(data.len()));
+    let Some(count) = count else {
+        return Err(damaged(format!(
+            "an array of shape {shape:?} has {} bytes of data",
+            data.len()
+        )));
+    };
+    // A text has a few words of its own besides its bytes.
+    budget.take(count as u64 * 32 + data.len() as u64, "its elements")?;
+    let strides = strides(&shape, header.fortran);
+    let strided = Strided {
+        offset: 0,
+        shape: &shape,
+        strides: &strides,
+    };
+    // Texts may be empty all of them, and have no bytes then.
+    let gathered = if size == 0 {
+        Vec::new().into()
+    } else {
+        let bytes = strided.gather(data, size);
+        bytes.ok_or_else(|| damaged("data are missing".into()))?
+    };
+    let items = match (text, integer) {
+        (Some(text), _) if size > 0 => {
+            Items::Texts(gathered.chunks_exact(size).map(|e| text.read(e)).collect())
+        }
+        (Some(_), _) => Items::Texts(vec![String::new(); count]),
+        (None, Some((dtype, order))) => Items::Ints(dtype.integers(order, &gathered)),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Cells { shape, items }))
+}
+
+/// A type of texts: `U` has four bytes a character, `S` one.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    length: usize,
+    wide: bool,
+    big: bool,
+}
+
+impl Text {
+    fn of(descr: &str) -> Option<Self> {
+        let big = descr.starts_with('>');
+        let kind = descr.trim_start_matches(['<', '>', '|', '=']);
+        let (wide, length) = if let Some(length) = kind.strip_prefix('U') {
+            (true, length)
+        } else {
+            (false, kind.strip_prefix('S')?)
+        };
+        Some(Self {
+            length: length.parse().ok()?,
+            wide,
+            big,
+        })
+    }
+
+    fn size(self) -> usize {
+        self.length.saturating_mul(if self.wide { 4 } else { 1 })
+    }
+
+    /// The text, without the zeros that fill it up.
+    fn read(self, bytes: &[u8]) -> String {
+        let text: String = if self.wide {
+            let (words, _) = bytes.as_chunks::<4>();
+            let code = |b: &[u8; 4]| {
+                let code = if self.big {
+                    u32::from_be_bytes(*b)
+                } else {
+                    u32::from_le_bytes(*b)
+                };
+                char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+            };
+            words.iter().map(code).collect()
+        } else {
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        text.trim_end_matches('\0').to_owned()
+    }
 }
 
 fn members(archive: &mut Archive<'_>, out: &mut Collector) -> Result<(), Reason> {
     for member in archive.names().to_vec() {
         let bytes = archive.read(&member, &mut out.budget)?;
-        let name = member.strip_suffix(".npy").unwrap_or(&member);
-        push(out, name, &bytes)?;
+        push(out, array_name(&member), &bytes)?;
         let freed = bytes.len();
         drop(bytes);
         out.budget.give_back(freed);

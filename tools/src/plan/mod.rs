@@ -6,6 +6,7 @@
 
 mod activation;
 mod choose;
+pub mod fields;
 pub mod open;
 pub mod recognise;
 pub mod spec;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub version: u32,
     /// The inputs; empty: one, as wide as the first layers say.
     pub inputs: Vec<Input>,
+    /// What makes the inputs of a record of raw fields, where the blob takes records.
+    pub fields: Option<fields::FieldsPlan>,
     /// What makes the input of a record of raw fields, where files say all of it.
     pub record: Option<Record>,
     /// Layers between the model's raw input and what experts and gates read.
@@ -456,9 +459,15 @@ impl Plan {
     /// Every reference to tensors, those of the front among them whether or not it runs.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let front = self.front.iter().flat_map(|f| &f.layers);
+        let tables = self
+            .fields
+            .iter()
+            .flat_map(|f| &f.sources)
+            .map(|s| &s.tensor);
         front
             .chain(self.units().flat_map(|u| &u.layers))
             .flat_map(LayerPlan::references)
+            .chain(tables)
     }
 
     /// The plan with its front, where that runs, made a part of it: norms are repeated in all that

@@ -18,6 +18,20 @@ impl Domain for Exact {
         Some(x)
     }
 
+    fn lookup(
+        &mut self,
+        _: usize,
+        rows: &[f64],
+        width: usize,
+        index: f64,
+    ) -> Result<Vec<f64>, String> {
+        let start = (index as usize).saturating_mul(width);
+        let row = rows.get(start..start.saturating_add(width));
+        let row = row.filter(|_| index >= 0.0);
+        row.map(<[f64]>::to_vec)
+            .ok_or_else(|| format!("takes row {index} of a table that has fewer"))
+    }
+
     fn truncate(&mut self, x: f64) -> Option<f64> {
         Some(x.trunc())
     }

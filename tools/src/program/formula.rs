@@ -20,6 +20,12 @@ pub(super) enum Value {
 pub(super) enum Formula {
     /// A feature itself.
     Feature(u32),
+    /// An element of the row of a table that a feature is the number of.
+    Row {
+        table: u32,
+        feature: u32,
+        column: u32,
+    },
     /// Factors times formulas, and a number. Of one term it is a scale and an offset.
     Sum(Rc<[(Id, f64)]>, f64),
     /// Of two different formulas, the lower first.
@@ -68,6 +74,11 @@ impl Hash for Formula {
         std::mem::discriminant(self).hash(state);
         match self {
             Self::Feature(at) => at.hash(state),
+            Self::Row {
+                table,
+                feature,
+                column,
+            } => (table, feature, column).hash(state),
             Self::Sum(terms, bias) => {
                 bias.to_bits().hash(state);
                 for (id, factor) in terms.iter() {

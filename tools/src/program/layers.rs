@@ -97,6 +97,16 @@ impl Wiring<'_, '_> {
         Ok(layers)
     }
 
+    /// A dense layer that changes nothing.
+    pub(super) fn identity(&mut self, unit: &str, width: usize) -> LayerPlan {
+        let cells = (0..width * width).map(|at| f64::from(u8::from(at / width == at % width)));
+        let cells: Vec<f64> = cells.collect();
+        LayerPlan {
+            weight: Some(self.tensor(&format!("{unit} identity"), vec![width, width], &cells)),
+            ..LayerPlan::default()
+        }
+    }
+
     /// What a layer's other tensors are called: after the matrix before them, or behind.
     fn layer_name(&self, steps: &[Step], at: usize) -> String {
         let name = |s: &Step| match s {
@@ -128,6 +138,7 @@ impl Wiring<'_, '_> {
             Unary::Mish => ActivationPlan::Pointwise(Pointwise::Mish),
             Unary::Hardswish => ActivationPlan::Pointwise(Pointwise::Hardswish),
             Unary::Exp => ActivationPlan::Pointwise(Pointwise::Exp),
+            Unary::Power(2.0) => ActivationPlan::Pointwise(Pointwise::Square),
             Unary::Selu { .. } => ActivationPlan::Pointwise(Pointwise::Selu),
             Unary::Clip { min: 0.0, max: 6.0 } => ActivationPlan::Pointwise(Pointwise::Relu6),
             Unary::Clip {

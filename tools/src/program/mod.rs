@@ -18,6 +18,7 @@
 //! its tensors are called.
 
 pub(crate) mod build;
+mod entry;
 mod exact;
 mod formula;
 mod gates;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::entry::Entry;
 use super::formula::{Formula, Id};
 use super::outputs::{self, Task};
 use super::run::run;
@@ -12,7 +13,6 @@ use super::vectors::Vectors;
 use super::wiring::Wiring;
 use super::{Program, Refusal, Unary};
 use crate::error::ModelError;
-use crate::graph::Input;
 use crate::import::Tensor;
 use crate::plan::recognise::Found;
 use crate::plan::{OutputPlan, Plan, TaskPlan};
@@ -26,6 +26,8 @@ pub struct Recognised {
     pub tensors: IndexMap<String, Tensor>,
     /// Where the program makes each task.
     pub tasks: Vec<Task>,
+    /// How its input becomes the vector that the plan's layers read.
+    pub(super) entry: Entry,
 }
 
 /// An output's columns that are one task.
@@ -50,7 +52,9 @@ pub fn recognise(program: &Program) -> Result<Recognised, ModelError> {
     name_tasks(program, &mut columns)?;
     let mut notes = Vec::new();
     products(&symbols, &mut columns, &mut notes);
-    let (plan, tensors) = plan(program, &mut symbols, &columns).map_err(refused)?;
+    let entry = Entry::new(program, &symbols).map_err(refused)?;
+    let (mut plan, tensors) = plan(program, &entry, &mut symbols, &columns).map_err(refused)?;
+    (plan.inputs, plan.record) = entry.plan(program)?;
     let found = Found {
         framework: program.format,
         plan,
@@ -69,6 +73,7 @@ pub fn recognise(program: &Program) -> Result<Recognised, ModelError> {
         found,
         tensors,
         tasks,
+        entry,
     })
 }
 
@@ -123,21 +128,18 @@ fn columns(program: &Program, symbols: &mut Symbols) -> Result<Vec<Column>, Refu
 /// The plan of these columns, and the tensors that it names.
 fn plan(
     program: &Program,
+    entry: &Entry,
     symbols: &mut Symbols,
     columns: &[Column],
 ) -> Result<(Plan, IndexMap<String, Tensor>), Refusal> {
-    let mut inputs = Vec::new();
-    for (at, port) in program.inputs.iter().enumerate() {
-        inputs.push(Input::new(&port.name, outputs::features(program, at)?));
-    }
-    let mut vectors = Vectors::new(program, symbols);
+    let mut vectors = Vectors::new(program, entry, symbols);
     let mut towers = Vec::new();
     for column in columns {
         if !matches!(column.output, OutputPlan::Product(..)) {
             towers.push((column.name.clone(), vectors.of(column.ids.clone(), 0)?));
         }
     }
-    let mut wiring = Wiring::new(&vectors, inputs.iter().map(|i| i.count).sum());
+    let mut wiring = Wiring::new(&vectors, entry.width);
     let (levels, units) = wiring.plan(&towers)?;
     let tensors = wiring.tensors;
     let task = |c: &Column| TaskPlan {
@@ -147,7 +149,6 @@ fn plan(
     };
     let plan = Plan {
         name: "model".into(),
-        inputs,
         levels,
         towers: units,
         tasks: columns.iter().map(task).collect(),

@@ -2,6 +2,7 @@
 
 use super::{recognise, verify};
 use crate::error::ModelError;
+use crate::graph::Input;
 use crate::graph::assemble::assemble;
 use crate::import::Weights;
 
@@ -27,8 +28,13 @@ impl Weights {
             tensors: made.tensors.clone(),
             ..Self::default()
         };
-        let graph = assemble(&made.found.plan, weights, false)?.graph;
-        let verified = verify(program, &graph, &made.tasks)?;
+        // The layers alone: what makes their vector of a record is held against the graph with them.
+        let mut layers = made.found.plan.clone();
+        if layers.record.take().is_some() {
+            layers.inputs = vec![Input::new("vector", made.entry.width)];
+        }
+        let graph = assemble(&layers, weights, false)?.graph;
+        let verified = verify(program, &graph, &made)?;
         self.notes.push(format!(
             "{} operations; the model recognised in them gives what they compute on {} made rows, \
              worst {:.1e}",

@@ -15,6 +15,15 @@ pub(super) trait Domain {
     fn constant(v: f64) -> Self::Number;
     /// Its value where it does not depend on the input.
     fn known(x: Self::Number) -> Option<f64>;
+    /// The row of a table at an index that may depend on the input; `value`: the program's value
+    /// that the table is.
+    fn lookup(
+        &mut self,
+        value: usize,
+        rows: &[f64],
+        width: usize,
+        index: Self::Number,
+    ) -> Result<Vec<Self::Number>, String>;
     /// Without what follows the point; `None` where that cannot be said.
     fn truncate(&mut self, x: Self::Number) -> Option<Self::Number>;
     fn unary(&mut self, f: Unary, x: Self::Number) -> Result<Self::Number, String>;
@@ -422,6 +431,10 @@ impl<D: Domain> Walk<'_, D> {
             Op::Gather { axis: along } => {
                 let (x, at) = (input(0)?, input(1)?);
                 let along = axis(*along, x.shape.len())?;
+                if at.data.iter().any(|i| D::known(*i).is_none()) {
+                    let table = node.inputs.first().copied().flatten().unwrap_or(0);
+                    return Ok(vec![self.lookup(table, along, x, at)?]);
+                }
                 let size = x.shape[along] as i64;
                 let indices = integers::<D>(at)?.into_iter().map(|i| {
                     let i = if i < 0 { i.saturating_add(size) } else { i };
@@ -533,6 +546,20 @@ impl<D: Domain> Walk<'_, D> {
                     return Err("makes rows along an axis that is not the last".into());
                 }
                 let shape = [&at.shape[..], &[size]].concat();
+                // An id of the input has a row in a table of such rows.
+                if size > 0 && at.data.iter().any(|i| D::known(*i).is_none()) {
+                    volume(&shape)?;
+                    let cells = volume(&[size, size])?;
+                    let cell = |i: usize| if i / size == i % size { on } else { off };
+                    let table = Array {
+                        shape: vec![size, size],
+                        data: (0..cells).map(cell).collect(),
+                    };
+                    let value = node.outputs.first().copied().unwrap_or(0);
+                    if let Ok(found) = self.lookup(value, 0, &table, at) {
+                        return Ok(vec![found]);
+                    }
+                }
                 let mut data = Vec::with_capacity(volume(&shape)?);
                 for index in &at.data {
                     let row = vec![off; size];
@@ -573,6 +600,28 @@ impl<D: Domain> Walk<'_, D> {
             Op::Identity => input(0)?.clone(),
         };
         Ok(vec![one])
+    }
+
+    /// Rows of a table at indices that the input says.
+    fn lookup(
+        &mut self,
+        value: usize,
+        along: usize,
+        table: &Array<D::Number>,
+        at: &Array<D::Number>,
+    ) -> Result<Array<D::Number>, String> {
+        let why = "takes indices or sizes from the input's values";
+        let known: Option<Vec<f64>> = table.data.iter().map(|x| D::known(*x)).collect();
+        let rows = known.filter(|_| along == 0).ok_or(why)?;
+        let width = volume(&table.shape[1..])?;
+        let shape = [&at.shape[..], &table.shape[1..]].concat();
+        let count = volume(&shape)?;
+        self.step(count)?;
+        let mut data = Vec::with_capacity(count);
+        for index in &at.data {
+            data.extend(self.domain.lookup(value, &rows, width, *index)?);
+        }
+        Ok(Array { shape, data })
     }
 
     fn unary(&mut self, f: Unary, x: &Array<D::Number>) -> Result<Array<D::Number>, String> {

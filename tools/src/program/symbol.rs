@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
+use super::entry::Table;
 use super::formula::{Formula, Id, Value};
 use super::run::{Chosen, Domain};
 use super::{Binary, Unary, exact};
@@ -36,6 +37,12 @@ pub(super) struct Symbols {
     node: usize,
     /// By node: the shape of its first output.
     pub(super) shapes: HashMap<usize, Vec<usize>>,
+    /// The tables that features look rows up in.
+    pub(super) tables: Vec<Table>,
+    /// By value of the program: which of them it is.
+    table_of: HashMap<usize, usize>,
+    /// Which features look up in which tables, in the order of the program.
+    pub(super) looked_up: Vec<(u32, usize)>,
     /// By what may be a variance: what it is the variance of.
     pub(super) variances: HashMap<Id, Option<super::norms::Variance>>,
 }
@@ -199,7 +206,7 @@ impl Symbols {
 }
 
 /// Terms with each formula once.
-fn merged(terms: Vec<(Id, f64)>) -> Vec<(Id, f64)> {
+pub(super) fn merged(terms: Vec<(Id, f64)>) -> Vec<(Id, f64)> {
     let mut at = HashMap::with_capacity(terms.len());
     let mut merged: Vec<(Id, f64)> = Vec::with_capacity(terms.len());
     for (id, factor) in terms {
@@ -275,9 +282,56 @@ impl Domain for Symbols {
                     self.formula(id),
                     Formula::Place(..) | Formula::IsLargest(..) | Formula::Pair(..)
                 );
+                // An id that enters as a number.
+                if let (Element::Of { row, .. }, Formula::Feature(_)) = (x, self.formula(id)) {
+                    let id = self.intern(Formula::Function(Unary::Floor, id));
+                    return Some(Element::Of { row, id });
+                }
                 whole.then_some(x)
             }
         }
+    }
+
+    fn lookup(
+        &mut self,
+        value: usize,
+        rows: &[f64],
+        width: usize,
+        index: Element,
+    ) -> Result<Vec<Element>, String> {
+        let why = "takes indices or sizes from values that are no ids of the input";
+        let Element::Of { row, id } = index else {
+            return Err(why.into());
+        };
+        let feature = match *self.formula(id) {
+            Formula::Feature(at) => at,
+            Formula::Function(Unary::Floor, of) => match *self.formula(of) {
+                Formula::Feature(at) => at,
+                _ => return Err(why.into()),
+            },
+            _ => return Err(why.into()),
+        };
+        let table = *self.table_of.entry(value).or_insert_with(|| {
+            self.tables.push(Table {
+                node: self.node,
+                width,
+                rows: rows.to_vec(),
+            });
+            self.tables.len() - 1
+        });
+        if !self.looked_up.contains(&(feature, table)) {
+            self.looked_up.push((feature, table));
+        }
+        let element = |column| Formula::Row {
+            table: table as u32,
+            feature,
+            column,
+        };
+        let made = (0..width as u32).map(|column| Element::Of {
+            row,
+            id: self.intern(element(column)),
+        });
+        Ok(made.collect())
     }
 
     fn begin(&mut self, node: usize) {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::entry::Entry;
 use super::formula::{Formula, Id};
 use super::symbol::Symbols;
 use super::{Program, Refusal, Unary};
@@ -44,6 +45,16 @@ pub(super) struct Dense {
 }
 
 impl Dense {
+    /// Reads further values as well, with weights of 0.
+    pub(super) fn widen(&mut self, inputs: usize) {
+        let padded = self.weight.chunks_exact(self.inputs).flat_map(|row| {
+            let zeros = inputs.saturating_sub(row.len());
+            row.iter().copied().chain(std::iter::repeat_n(0.0, zeros))
+        });
+        self.weight = padded.collect();
+        self.inputs = self.inputs.max(inputs);
+    }
+
     fn is_identity(&self) -> bool {
         let one = |(at, w): (usize, &f64)| {
             *w == f64::from(u8::from(at / self.inputs == at % self.inputs))
@@ -75,6 +86,7 @@ pub(super) enum Vector {
 /// All vectors that the outputs are made of.
 pub(super) struct Vectors<'p> {
     program: &'p Program,
+    entry: &'p Entry,
     pub(super) symbols: &'p mut Symbols,
     pub(super) all: Vec<Vector>,
     known: HashMap<Vec<Id>, usize>,
@@ -82,19 +94,23 @@ pub(super) struct Vectors<'p> {
     failed: HashMap<Vec<Id>, Refusal>,
     /// Parts that do not lie side by side all the way down are not one vector.
     whole: bool,
+    /// What is looked for is a gate's logits, which may be an attention's: products.
+    logits: bool,
     /// By vector: its formulas.
     pub(super) ids: Vec<Vec<Id>>,
 }
 
 impl<'p> Vectors<'p> {
-    pub(super) fn new(program: &'p Program, symbols: &'p mut Symbols) -> Self {
+    pub(super) fn new(program: &'p Program, entry: &'p Entry, symbols: &'p mut Symbols) -> Self {
         Self {
             program,
+            entry,
             symbols,
             all: Vec::new(),
             known: HashMap::new(),
             failed: HashMap::new(),
             whole: false,
+            logits: false,
             ids: Vec::new(),
         }
     }
@@ -144,7 +160,10 @@ impl<'p> Vectors<'p> {
                 continue;
             }
             if let Some((kind, logits, experts)) = self.mixture(&at)? {
-                let logits = self.of(logits, depth + 1)?;
+                let before = std::mem::replace(&mut self.logits, true);
+                let logits = self.of(logits, depth + 1);
+                self.logits = before;
+                let logits = logits?;
                 let experts = experts.into_iter().map(|e| self.of(e, depth + 1));
                 let experts = experts.collect::<Result<_, _>>()?;
                 break self.add(
@@ -177,7 +196,7 @@ impl<'p> Vectors<'p> {
         let mut by_node: Vec<(Option<usize>, Vec<Id>)> = Vec::new();
         for id in ids {
             let node = match self.symbols.formula(*id) {
-                Formula::Feature(_) => None,
+                Formula::Feature(_) | Formula::Row { .. } => None,
                 _ => Some(self.symbols.origin(*id)),
             };
             match by_node.iter_mut().find(|(n, _)| *n == node) {
@@ -281,11 +300,8 @@ impl<'p> Vectors<'p> {
     }
 
     fn features(&self, ids: &[Id]) -> Option<Vec<usize>> {
-        let feature = |id: &Id| match self.symbols.formula(*id) {
-            Formula::Feature(at) => Some(*at as usize),
-            _ => None,
-        };
-        ids.iter().map(feature).collect()
+        let place = |id: &Id| self.entry.place(self.symbols, *id);
+        ids.iter().map(place).collect()
     }
 
     /// What the last step was, and what it reads.
@@ -296,7 +312,10 @@ impl<'p> Vectors<'p> {
             .or_else(|| self.scale(ids));
         match found.or_else(|| self.dense(ids)) {
             Some(found) => Ok(found),
-            None => self.clipped(ids).ok_or_else(|| self.unknown(ids)),
+            None => {
+                let found = self.clipped(ids).or_else(|| self.squared(ids));
+                found.ok_or_else(|| self.unknown(ids))
+            }
         }
     }
 
@@ -326,6 +345,52 @@ impl<'p> Vectors<'p> {
         }
         let count = ids.len();
         Some((Step::Scale(vec![half; count], vec![middle; count]), from))
+    }
+
+    /// Products of a gate's logits, as an attention over two values makes them: a difference of
+    /// squares, `((a + b)² − (a − b)²) / 4`.
+    fn squared(&mut self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
+        use super::formula::Value;
+        // Values of the input are no queries and keys: their product is something else.
+        let of_input = |id: Id| {
+            let (atom, ..) = self.symbols.affine(id);
+            self.entry.place(self.symbols, atom).is_some()
+        };
+        let factors = |id: &Id| match *self.symbols.formula(*id) {
+            Formula::Product(a, b) if !of_input(a) && !of_input(b) => {
+                Some((Value::Of(a), Value::Of(b)))
+            }
+            _ => None,
+        };
+        let all: Vec<(Value, Value)> = ids
+            .iter()
+            .map(factors)
+            .collect::<Option<_>>()
+            .filter(|_| self.logits)?;
+        let count = ids.len();
+        let mut from = Vec::with_capacity(2 * count);
+        for sign in [1.0, -1.0] {
+            for (a, b) in &all {
+                let b = self.symbols.scale(*b, sign);
+                let sum = self.symbols.add(*a, b);
+                match self.symbols.power(sum, 2.0) {
+                    Value::Of(id) => from.push(id),
+                    Value::Known(_) => return None,
+                }
+            }
+        }
+        let mut weight = vec![0.0; count * 2 * count];
+        for at in 0..count {
+            weight[at * 2 * count + at] = 0.25;
+            weight[at * 2 * count + count + at] = -0.25;
+        }
+        let dense = Dense {
+            name: self.node_of(ids[0]),
+            inputs: 2 * count,
+            weight,
+            bias: vec![0.0; count],
+        };
+        Some((Step::Dense(dense), from))
     }
 
     fn activation(&self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
@@ -394,7 +459,7 @@ impl<'p> Vectors<'p> {
 
     fn dense(&self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
         let sum = |id: &Id| match self.symbols.formula(*id) {
-            Formula::Sum(terms, bias) => Some((terms.clone(), *bias)),
+            Formula::Sum(terms, bias) => Some((self.unpooled(terms), *bias)),
             _ => None,
         };
         let rows = ids.iter().map(sum).collect::<Option<Vec<_>>>()?;
@@ -425,6 +490,31 @@ impl<'p> Vectors<'p> {
             bias: rows.iter().map(|(_, bias)| *bias).collect(),
         };
         Some((Step::Dense(dense), from))
+    }
+
+    /// The terms of a sum, in which sums and means of parts of the input stand for themselves no
+    /// more: a layer of their own would only add up what the next one may as well.
+    fn unpooled(&self, terms: &Rc<[(Id, f64)]>) -> Rc<[(Id, f64)]> {
+        let parts = |id: Id| match self.symbols.formula(id) {
+            Formula::Sum(inner, 0.0) => {
+                let of_input = |(id, f): &(Id, f64)| {
+                    *f == inner[0].1 && self.entry.place(self.symbols, *id).is_some()
+                };
+                inner.iter().all(of_input).then(|| inner.clone())
+            }
+            _ => None,
+        };
+        if terms.iter().all(|(id, _)| parts(*id).is_none()) {
+            return terms.clone();
+        }
+        let mut all: Vec<(Id, f64)> = Vec::new();
+        for (id, factor) in terms.iter() {
+            match parts(*id) {
+                Some(inner) => all.extend(inner.iter().map(|(id, f)| (*id, f * factor))),
+                None => all.push((*id, *factor)),
+            }
+        }
+        super::symbol::merged(all).into()
     }
 
     /// The name of the node that made a formula.
@@ -647,6 +737,10 @@ impl<'p> Vectors<'p> {
                     atom,
                     "takes the largest values for something other than a top-k gate",
                 ),
+                Formula::Feature(_) if self.entry.place(self.symbols, atom).is_none() => (
+                    atom,
+                    "is an id that a table is looked up by, and is computed with as a number",
+                ),
                 Formula::Norm { .. } => (
                     atom,
                     "normalises other units than those that are read together",
@@ -680,8 +774,8 @@ fn is_activation(f: Unary) -> bool {
         | Unary::Sign
         | Unary::Floor
         | Unary::Not
-        | Unary::SmoothStep
-        | Unary::Power(_) => false,
+        | Unary::SmoothStep => false,
+        Unary::Power(p) => p == 2.0,
         _ => true,
     }
 }

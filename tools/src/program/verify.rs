@@ -1,7 +1,8 @@
 //! Holding a model against the program that it was recognised in.
 
 use super::exact::Exact;
-use super::outputs::{self, Task};
+use super::outputs;
+use super::recognise::Recognised;
 use super::run::run;
 use super::{Array, Program, Refusal};
 use crate::error::ModelError;
@@ -63,20 +64,29 @@ pub fn evaluate(program: &Program, rows: &[Vec<f64>]) -> Result<Vec<Array<f64>>,
 /// # Errors
 ///
 /// [`ModelError::Recognition`] if an output differs: then recognition has misread the program.
-pub fn verify(program: &Program, graph: &Graph, tasks: &[Task]) -> Result<Verified, ModelError> {
+pub fn verify(
+    program: &Program,
+    graph: &Graph,
+    found: &Recognised,
+) -> Result<Verified, ModelError> {
     let mut random = Random::new(0x2545_f491_4f6c_dd1d);
-    let width = graph.width(0);
     let rows: Vec<Vec<f64>> = (0..ROWS)
         .map(|row| {
             let reach = [0.5, 1.0, 2.0, 4.0][row % 4];
-            (0..width).map(|_| random.within(-reach, reach)).collect()
+            let element = |ids: Option<usize>| match ids {
+                Some(count) => {
+                    (random.within(0.0, count as f64) as usize).min(count.saturating_sub(1)) as f64
+                }
+                None => random.within(-reach, reach),
+            };
+            found.entry.ids().map(element).collect()
         })
         .collect();
     let wanted = evaluate(program, &rows).map_err(|r| outputs::refused(program, &r))?;
     let mut worst = 0.0f64;
     for (at, row) in rows.iter().enumerate() {
-        let made = eval::evaluate(graph, row);
-        for (task, values) in tasks.iter().zip(&made.tasks) {
+        let made = eval::evaluate(graph, &found.entry.vector(row));
+        for (task, values) in found.tasks.iter().zip(&made.tasks) {
             for (found, column) in values.iter().zip(&task.columns) {
                 let array = &wanted[task.output];
                 let width = array.data.len() / rows.len();

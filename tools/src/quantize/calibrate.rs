@@ -1,9 +1,10 @@
 //! What values a model's inputs and tensors take: from calibration rows, from declared ranges, from
 //! mean and standard deviation; and the input stage's scales.
 
-use super::QuantizeError;
 use super::proof::Span;
 use super::rows::InputColumns;
+use super::{QuantizeError, front};
+use crate::blob::features::IntScale;
 use crate::eval::statistics::{self, Stats, Tensors};
 use crate::graph::{Graph, Layer};
 use crate::random::Random;
@@ -211,7 +212,16 @@ pub(super) fn reach(graph: &Graph, c: &Calibration, unscaled_features: &[bool]) 
         .fold(0.0, |m, ((a, b), _)| m.max(a.abs()).max(b.abs()))
 }
 
-/// Chooses the scale of every feature. Returns the records of the input stage, and the columns that
+/// A column whose step is not the calibration's to choose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fixed {
+    /// The real value of one integer step.
+    pub step: f64,
+    /// What its integers span.
+    pub span: Span,
+}
+
+/// Chooses the scale of every feature that `fixed` leaves open. Returns the records of the input stage, and the columns that
 /// the first layers read.
 ///
 /// A dense layer has one weight scale for each row, so a row in which one weight is much larger than
@@ -229,6 +239,7 @@ pub(super) fn input(
     wide: impl Fn((usize, usize)) -> bool,
     unscaled_features: &[bool],
     least: f64,
+    fixed: &[Option<Fixed>],
 ) -> (Vec<InputScale>, u32, InputColumns) {
     let width = graph.width(0);
     let moments: Vec<(f64, f64)> = graph
@@ -322,6 +333,9 @@ pub(super) fn input(
     for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| **a) {
         *s = shared;
     }
+    for (s, fixed) in step.iter_mut().zip(fixed) {
+        *s = fixed.map_or(*s, |f| f.step);
+    }
     // All one-hot columns together: as fine as the finest of them, to the nearest power of two. Their
     // activation is an int16, too.
     let hot: Vec<bool> = (graph.inputs.iter())
@@ -377,17 +391,27 @@ pub(super) fn input(
             }
         }
     }
-    for (s, _) in step.iter_mut().zip(unscaled_features).filter(|(_, a)| !**a) {
+    let free = unscaled_features.iter().zip(fixed);
+    for (s, _) in step
+        .iter_mut()
+        .zip(free)
+        .filter(|(_, (a, f))| !**a && f.is_none())
+    {
         *s *= shrink;
     }
     one = (one.clamp(0.0, 14.0) - shrink.log2().ceil()).max(0.0);
     set_hot(&mut step, one);
     let scales: Vec<InputScale> = (0..width)
         .map(|j| InputScale {
-            offset: spans[j].0 as f32,
+            offset: if fixed[j].is_some() {
+                0.0
+            } else {
+                spans[j].0 as f32
+            },
             scale: (1.0 / (step[j] * moments[j].1)) as f32,
         })
         .collect();
+    let ints = ints(graph, &scales);
     // The device computes with the f32 numbers that are stored, so everything that is proven from here
     // on starts from those, rounded, and not from the f64 numbers above.
     let mut columns = InputColumns {
@@ -402,8 +426,17 @@ pub(super) fn input(
     let t = &c.tensors.input;
     for j in 0..width {
         let (mean, std) = moments[j];
-        let s = 1.0 / (f64::from(scales[j].scale) * std);
-        let zero = (f64::from(scales[j].offset) - mean) / std;
+        let (offset, scale) = match ints[j] {
+            Some(int) => (
+                f64::from(int.offset),
+                f64::from(int.mult) / f64::from(1u32 << int.shift),
+            ),
+            None => (f64::from(scales[j].offset), f64::from(scales[j].scale)),
+        };
+        let (s, zero) = match fixed[j] {
+            Some(fixed) => (fixed.step, 0.0),
+            None => (1.0 / (scale * std), (offset - mean) / std),
+        };
         let m = (t.mean[j] - zero) / s;
         columns.step.push(s);
         columns.zero.push(zero);
@@ -418,14 +451,15 @@ pub(super) fn input(
                 + (f64::from(scales[j].offset) * f64::from(scales[j].scale)).abs() * 1e-6
         };
         let (a, b) = (at(c.low[j]), at(c.high[j]));
-        columns.span.push(if hot[j] {
+        columns.span.push(match (fixed[j], ints[j]) {
+            (Some(fixed), _) => fixed.span,
+            (None, Some(int)) => front::int_span(int, c.low[j], c.high[j]),
             // Codes are not rounded.
-            (0.0, b)
-        } else {
-            (
+            (None, None) if hot[j] => (0.0, b),
+            (None, None) => (
                 (a - slack(a)).floor().max(-32767.0),
                 (b + slack(b)).ceil().min(32767.0),
-            )
+            ),
         });
         columns.mean.push(m);
         columns
@@ -433,6 +467,19 @@ pub(super) fn input(
             .push((t.square[j] - t.mean[j] * t.mean[j]).max(0.0) / (s * s) + m * m);
     }
     (scales, one as u32, columns)
+}
+
+/// The integers of each column that is a whole number.
+fn ints(graph: &Graph, scales: &[InputScale]) -> Vec<Option<IntScale>> {
+    let Some(front) = &graph.front else {
+        return vec![None; scales.len()];
+    };
+    let made = front::ints(Some(front), scales);
+    let widths = front.features.iter().map(|f| f.width(front));
+    let columns = made.into_iter().zip(widths);
+    columns
+        .flat_map(|(int, n)| std::iter::repeat_n(int, n))
+        .collect()
 }
 
 /// Returns `n` of the columns from `start` on, which is what a node reads of the input.

@@ -40,6 +40,12 @@ pub enum QuantizeError {
          same level, which ends at 1: convert with `--precision w8`"
     )]
     Scale(String, f64),
+    /// An expert or a tower without layers, or with a PReLU alone, reads rows of a table.
+    #[error(
+        "a part of the model passes on the vector as it is, and the rows of a record's tables have \
+         a scale of their own there: convert with `--precision w8`"
+    )]
+    Passed,
     /// No such layer.
     #[error("`--keep-wide {0}`: there is no such layer; there are {1}")]
     NoLayer(String, String),

@@ -5,6 +5,7 @@ mod calibrate;
 mod curves;
 mod error;
 mod fit;
+mod front;
 mod norms;
 mod outliers;
 pub mod proof;
@@ -17,6 +18,7 @@ pub use error::QuantizeError;
 pub use fit::fit;
 pub use unify::unify_expert_scales;
 
+use crate::blob::features::{IntScale, QTable};
 use crate::eval::statistics::Tensors;
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Normalization, Op, Output};
 use mmoe::kernel::{AffineRow, CurveTable, DiceRow, InputScale, Row, WideRow};
@@ -129,8 +131,12 @@ pub struct LayerReport {
 /// An integer model.
 #[derive(Debug, Clone)]
 pub struct Quantized {
-    /// One per feature.
+    /// One per feature; of a record, one per element of the vector, of which those of f32 numbers count.
     pub input: Vec<InputScale>,
+    /// The tables of a record's fields.
+    pub tables: Vec<QTable>,
+    /// One per feature of a record that is a whole number.
+    pub ints: Vec<Option<IntScale>>,
     /// Of a model with one-hot columns: they are 0 or `1 << one`.
     pub one: u32,
     /// The integers of each node of the graph.
@@ -228,6 +234,13 @@ pub fn quantize(
     }
     let mut notes = calibration.notes.clone();
     let mut groups = ScaleGroups::new(graph);
+    let shift = Quantizer {
+        graph,
+        calibration,
+        wide: &wide,
+        shift: front::MOST,
+    }
+    .best_shift(&groups);
     // The scale of a value depends on the layers that read it, since a narrow layer must not pass 32
     // bits, and whether a layer can be narrow depends on the scale of what it reads. So layers are
     // widened (or scales grown) one reason at a time, and everything is computed anew, until nothing
@@ -237,6 +250,7 @@ pub fn quantize(
             graph,
             calibration,
             wide: &wide,
+            shift,
         };
         match quantizer.make(&groups) {
             Err(Stop::Error(e)) => return Err(e),
@@ -340,6 +354,8 @@ struct Quantizer<'a> {
     graph: &'a Graph,
     calibration: &'a Calibration,
     wide: &'a BTreeSet<(usize, usize)>,
+    /// Of the tables of a record's fields.
+    shift: u32,
 }
 
 /// Noise of each dense layer's weights.
@@ -394,15 +410,47 @@ impl Quantizer<'_> {
             .collect()
     }
 
+    /// The shift of the tables at which rounding costs the first layers least; the finest where
+    /// there is no table.
+    fn best_shift(&self, groups: &ScaleGroups) -> u32 {
+        let front = self.graph.front.as_ref();
+        if front.is_none_or(|front| front.tables.is_empty()) {
+            return self.shift;
+        }
+        let noise = |shift: u32| {
+            let made = Quantizer { shift, ..*self }.make(groups);
+            made.map_or(f64::INFINITY, |(_, noises)| {
+                let first = noises
+                    .iter()
+                    .filter(|((n, l), _)| *l == 0 && self.graph.nodes[*n].src == 0);
+                first.map(|(_, noise)| noise).sum()
+            })
+        };
+        let tried = (0..=front::MOST).rev().map(|shift| (shift, noise(shift)));
+        tried
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(self.shift, |(shift, _)| shift)
+    }
+
     fn make(&self, groups: &ScaleGroups) -> Result<(Quantized, Noises), Stop> {
         let graph = self.graph;
         let steps = groups.steps(self).map_err(Stop::Error)?;
+        let tables = front::tables(graph, &self.calibration.tensors.input, self.shift);
+        let fixed = front::fixed(graph, &tables);
+        let unscaled = fixed.iter().zip(&steps.unscaled_features);
+        if unscaled
+            .into_iter()
+            .any(|(fixed, unscaled)| fixed.is_some() && *unscaled)
+        {
+            return Err(Stop::Error(QuantizeError::Passed));
+        }
         let (input, one, columns) = calibrate::input(
             graph,
             self.calibration,
             |at| self.wide.contains(&at),
             &steps.unscaled_features,
             steps.step[0],
+            &fixed,
         );
         let mut spans = vec![columns.span.clone()];
         let mut nodes = Vec::new();
@@ -426,6 +474,8 @@ impl Quantizer<'_> {
         }
         Ok((
             Quantized {
+                ints: front::ints(graph.front.as_ref(), &input),
+                tables,
                 input,
                 one,
                 nodes,

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::graph::{Dense, Graph, Layer, Node, Op};
+use crate::graph::{Activation, Dense, Graph, Layer, Node, Op};
 
 /// Sigmoid and tanh end at steps of 1/32768 by rule; experts that go beyond 1 would saturate there.
 fn squashes(node: &Node) -> bool {
@@ -72,14 +72,74 @@ fn unsuited(node: &Node) -> Vec<(usize, usize)> {
     places
 }
 
+/// The largest slope below zero that integer models store, and with the other sign the smallest.
+const STEEPEST: f32 = 1.999;
+
+fn steep(slope: f32) -> bool {
+    slope.abs() > STEEPEST
+}
+
+/// Where a slope below zero is too steep to be stored: the layers that do the same. With slope s,
+/// `leaky(x) = −s·leaky'(−x)`, where `leaky'` has the slope 1/s.
+fn gentle(layer: &Layer) -> Option<Vec<Layer>> {
+    match layer {
+        Layer::Dense(d) => {
+            let Activation::LeakyRelu { slope } = d.activation else {
+                return None;
+            };
+            let negated = |v: &[f32]| v.iter().map(|v| -v).collect();
+            steep(slope).then(|| {
+                let dense = Dense {
+                    weight: negated(&d.weight),
+                    bias: negated(&d.bias),
+                    activation: Activation::LeakyRelu { slope: 1.0 / slope },
+                    ..d.clone()
+                };
+                vec![Layer::Dense(dense), scaled(vec![-slope; d.outputs])]
+            })
+        }
+        Layer::PRelu { slope } => slope.iter().any(|s| steep(*s)).then(|| {
+            let each = |other: &dyn Fn(f32) -> f32, usual: &dyn Fn(f32) -> f32| {
+                let of = |s: &f32| if steep(*s) { other(*s) } else { usual(*s) };
+                slope.iter().map(of).collect::<Vec<f32>>()
+            };
+            vec![
+                scaled(each(&|_| -1.0, &|_| 1.0)),
+                Layer::PRelu {
+                    slope: each(&|s| 1.0 / s, &|s| s),
+                },
+                scaled(each(&|s| -s, &|_| 1.0)),
+            ]
+        }),
+        _ => None,
+    }
+}
+
+fn scaled(gain: Vec<f32>) -> Layer {
+    Layer::Affine {
+        bias: vec![0.0; gain.len()],
+        gain,
+    }
+}
+
 /// Puts an identity affine layer, which has a scale of its own, behind every expert that ends in
-/// sigmoid or tanh beside experts that do not, and before layers that need a unit of their own. The
+/// sigmoid or tanh beside experts that do not, and before layers that need a unit of their own. Slopes
+/// that are too steep become gentle ones between factors. The
 /// graph is copied only where there is one. [`quantize`](super::quantize) refuses experts that would
 /// saturate without it.
 #[must_use]
 pub fn unify_expert_scales(graph: &Graph) -> Cow<'_, Graph> {
     let mut unified = Cow::Borrowed(graph);
-    for n in uneven(graph) {
+    for n in 0..graph.nodes.len() {
+        for l in (0..graph.nodes[n].layers.len()).rev() {
+            if let Some(layers) = gentle(&graph.nodes[n].layers[l]) {
+                unified.to_mut().nodes[n].layers.splice(l..=l, layers);
+            }
+        }
+    }
+    // The steps that follow look at what this made.
+    let graph = unified.clone();
+    for n in uneven(&graph) {
         let node = &mut unified.to_mut().nodes[n];
         node.layers.push(identity(node.outputs));
     }

@@ -4,6 +4,7 @@
 //! string again. The RAM is computed from the same tree as `Model::SCRATCH` is from the type.
 
 mod layers;
+mod record;
 mod scratch;
 mod ty;
 mod wiring;
@@ -16,6 +17,8 @@ use scratch::{Buffers, Sizes};
 use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
 
+pub use record::{FieldType, RecordType};
+
 /// The type of a blob.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Typed {
@@ -23,6 +26,8 @@ pub struct Typed {
     pub aliases: Vec<(String, String, String)>,
     /// The model's type; it names the struct of towers `Towers`.
     pub model: String,
+    /// The records that the model takes; none where it takes a vector.
+    pub records: Vec<RecordType>,
     /// Items of the crate that all these types name, sorted.
     pub imports: Vec<&'static str>,
     /// Bytes of buffers of a prediction: the model's `SCRATCH`.
@@ -51,11 +56,13 @@ pub fn typed(blob: &Blob<'_>) -> Result<Typed, NotTyped> {
         gate: number,
     };
     let trunk = wiring::trunk(blob)?;
+    let records = record::records(blob)?;
     let mut spelling = Spelling {
         blob,
         layers: blob.nodes_with_layers().map(|n| n.layers).collect(),
         integer,
         inputs: blob.input_count() as usize,
+        stage: stage(blob, &records),
         aliases: Vec::new(),
     };
     let towers = spelling.towers(&trunk)?;
@@ -72,12 +79,19 @@ pub fn typed(blob: &Blob<'_>) -> Result<Typed, NotTyped> {
         last = pair[1].own;
         between = pair[0].streams;
     }
-    let input = if integer { 2 * spelling.inputs } else { 0 };
+    // The stage of a record makes a vector; that of floats passes theirs on.
+    let input = if integer || !records.is_empty() {
+        number * spelling.inputs
+    } else {
+        0
+    };
     let mut imports = Vec::new();
     model.imports(&mut imports);
     for (_, _, ty) in &spelling.aliases {
         ty.imports(&mut imports);
     }
+    imports.extend(record::names(&records));
+    imports.retain(|name| !records.iter().any(|r| r.stage == *name));
     imports.sort_unstable();
     imports.dedup();
     let aliases = spelling.aliases.into_iter();
@@ -86,9 +100,25 @@ pub fn typed(blob: &Blob<'_>) -> Result<Typed, NotTyped> {
             .map(|(name, about, ty)| (name, about, ty.to_string()))
             .collect(),
         model: model.to_string(),
+        records,
         imports,
         scratch: input + between + first.max(last + tower_scratch) + outputs,
     })
+}
+
+/// The stage of the records, in the precision of the blob; `None` where it takes a vector.
+fn stage(blob: &Blob<'_>, records: &[RecordType]) -> Option<Ty> {
+    let precision = || Ty::plain(record::precision(blob));
+    let of = |record: &RecordType| Ty::of(record.stage, [precision()]);
+    match records {
+        [] => None,
+        [one] => Some(of(one)),
+        all => {
+            let number = Ty::Primitive(if blob.is_integer() { "i16" } else { "f32" });
+            let vector = Ty::Array(Box::new(number), blob.input_count() as usize);
+            Some(Ty::of("Both", all.iter().map(of).chain([vector])))
+        }
+    }
 }
 
 /// A blob on its way to a type, and the names given to parts so far.
@@ -98,6 +128,8 @@ struct Spelling<'b> {
     layers: Vec<&'b [LayerRecord]>,
     integer: bool,
     inputs: usize,
+    /// The stage of a model that takes records.
+    stage: Option<Ty>,
     /// Name, what it is, type.
     aliases: Vec<(String, String, Ty)>,
 }
@@ -195,16 +227,18 @@ impl<'b> Spelling<'b> {
         let towers = Arg::Type(towers);
         let number = Ty::Primitive(if self.integer { "i16" } else { "f32" });
         let input = Ty::Array(Box::new(number), self.inputs);
+        let stage: Vec<Arg> = self.stage.iter().cloned().map(Arg::Type).collect();
+        let staged = |args: Vec<Arg>| [args, stage.clone()].concat();
         Ok(match trunk {
             Trunk::Through => (
-                Ty::Named("Independent", vec![input.into(), towers, count]),
+                Ty::Named("Independent", staged(vec![input.into(), towers, count])),
                 vec![sizes.passed_on(self.inputs)],
             ),
             Trunk::Bottom(n) => {
                 let expert = layers::expert(self.node(*n), self.inputs, self.integer)?;
                 let name = self.alias("SharedExpert", "The shared bottom", &expert);
                 (
-                    Ty::Named("SharedBottom", vec![name.into(), towers, count]),
+                    Ty::Named("SharedBottom", staged(vec![name.into(), towers, count])),
                     vec![sizes.shared_expert(&expert)],
                 )
             }
@@ -215,7 +249,13 @@ impl<'b> Spelling<'b> {
                     .collect::<Result<Vec<_>, _>>()?;
                 let buffers = types.iter().map(|ty| sizes.level(ty)).collect();
                 let family = family(&types, *one, &towers, &count)?;
-                let model = family.unwrap_or_else(|| stacked(types, *one, input, towers, count));
+                let family = family.map(|ty| match ty {
+                    Ty::Named(name, args) => Ty::Named(name, staged(args)),
+                    other => other,
+                });
+                let raw = || Ty::of("Raw", [input]);
+                let stage = self.stage.clone().unwrap_or_else(raw);
+                let model = family.unwrap_or_else(|| stacked(types, *one, stage, towers, count));
                 (model, buffers)
             }
         })
@@ -350,7 +390,7 @@ fn with(args: &[Arg], more: &[&Arg]) -> Vec<Arg> {
 }
 
 /// Levels one after the other, spelled out.
-fn stacked(levels: Vec<Ty>, one: bool, input: Ty, towers: Arg, count: Arg) -> Ty {
+fn stacked(levels: Vec<Ty>, one: bool, stage: Ty, towers: Arg, count: Arg) -> Ty {
     let trunk = levels
         .into_iter()
         .reduce(|before, level| Ty::of("Stacked", [before, level]))
@@ -361,10 +401,7 @@ fn stacked(levels: Vec<Ty>, one: bool, input: Ty, towers: Arg, count: Arg) -> Ty
         trunk
     };
     // The source calls its own type `Model`, so the engine's is named by its path.
-    Ty::Named(
-        "mmoe::Model",
-        vec![Ty::of("Raw", [input]).into(), trunk.into(), towers],
-    )
+    Ty::Named("mmoe::Model", vec![stage.into(), trunk.into(), towers])
 }
 
 /// `Expert` for the only kind, else `Expert0`, `Expert1`, ….

@@ -38,7 +38,7 @@ fn outputs(ty: &Ty) -> usize {
         )
         | ("DSelectKGate", [_, Arg::Number(n), _])
         | ("MaskedGate", [.., Arg::Number(n)]) => *n,
-        ("Seq" | "Seq3" | "Slice", [.., Arg::Type(last)]) => outputs(last),
+        ("Seq" | "Seq3" | "Slice" | "Hot", [.., Arg::Type(last)]) => outputs(last),
         (_, [Arg::Type(layers), ..]) => outputs(layers),
         _ => 0,
     }
@@ -58,7 +58,7 @@ impl Sizes {
                 let front = pair(a, self.scratch(a), self.scratch(b));
                 pair(b, front, self.scratch(c))
             }
-            ("Slice", [.., Arg::Type(part)]) => self.scratch(part),
+            ("Slice" | "Hot", [.., Arg::Type(part)]) => self.scratch(part),
             ("Gate", _) => outputs(ty) * WORD,
             (
                 "SoftmaxGate" | "SigmoidGate" | "HardGate" | "TopKGate" | "DSelectKGate"

@@ -51,7 +51,7 @@ pub fn narrow(graph: &Graph, rows: &[f32], packing: Packing) -> Conversion {
     };
     Conversion {
         packing,
-        calibration: Some(calibration),
+        calibration: Some(calibration.into()),
         max_loss: Some(1.0),
         ..Conversion::new(Precision::I8)
     }

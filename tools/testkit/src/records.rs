@@ -1,83 +1,102 @@
 //! Raw records of a fixture, and the framework's own outputs on them.
 
-use std::collections::HashMap;
-
+use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::data::{Data, Sample, Samples};
+use mmoe_tools::engine::Runner;
 use mmoe_tools::eval::evaluate;
-use mmoe_tools::front::{Field, Given, Value};
 use mmoe_tools::graph::Graph;
+use mmoe_tools::readback;
 
 use crate::fixtures::fixture;
 
-/// The rows of a `rows.csv`, each column by its name.
+/// Rows of raw fields with the framework's outputs beside them, `p_<task>`.
 #[derive(Debug)]
 pub struct Records {
-    columns: HashMap<String, Vec<String>>,
-    /// How many rows there are.
-    pub count: usize,
+    /// As a model takes them.
+    pub rows: Samples,
+    /// Task by task.
+    pub outputs: Vec<Vec<f32>>,
+}
+
+/// How far a model is off the framework.
+#[derive(Debug, Clone, Copy)]
+pub struct Off {
+    /// The largest difference.
+    pub worst: f64,
+    /// The mean difference.
+    pub mean: f64,
 }
 
 impl Records {
-    /// Reads `tests/fixtures/<path>`.
+    /// Reads `tests/fixtures/<path>` as the model takes it.
     #[must_use]
-    pub fn read(path: &str) -> Self {
-        let mut reader = csv::Reader::from_path(fixture(path)).unwrap();
-        let header = reader.headers().unwrap().clone();
-        let mut columns: HashMap<String, Vec<String>> = HashMap::new();
-        let mut count = 0;
-        for row in reader.records() {
-            for (name, cell) in header.iter().zip(&row.unwrap()) {
-                columns.entry(name.into()).or_default().push(cell.into());
-            }
-            count += 1;
+    pub fn read(path: &str, graph: &Graph) -> Self {
+        let data = Data::read(&fixture(path)).unwrap();
+        let beside = graph.tasks.iter().map(|t| format!("p_{}", t.name));
+        let beside: Vec<String> = beside.collect();
+        let names = &graph.feature_names;
+        let rows = data.samples(graph.front.as_ref(), graph.width(0), names, &beside);
+        let rows = rows.unwrap();
+        let outputs = beside.iter().map(|name| data.labels(name, rows.len(), 1));
+        Self {
+            outputs: outputs.collect::<Result<_, _>>().unwrap(),
+            rows,
         }
-        Self { columns, count }
     }
 
-    /// One record, as a model with these fields takes it.
-    #[must_use]
-    pub fn record(&self, fields: &[Field], row: usize) -> Vec<Value> {
-        let cell = |f: &Field| value(f, &self.columns[&f.name][row]);
-        fields.iter().map(cell).collect()
-    }
-
-    /// What the framework made of a task.
-    #[must_use]
-    pub fn output(&self, task: &str, row: usize) -> f64 {
-        self.columns[&format!("p_{task}")][row].parse().unwrap()
-    }
-
-    /// Holds a graph against the framework's outputs on every row; the largest difference.
-    #[must_use]
-    pub fn worst(&self, graph: &Graph) -> f64 {
-        let front = graph.front.as_ref().unwrap();
-        let mut worst: f64 = 0.0;
-        for row in 0..self.count {
-            let vector = front.vector(&self.record(&front.fields, row)).unwrap();
-            let y = evaluate(graph, &vector);
-            for (task, y) in graph.tasks.iter().zip(&y.tasks) {
-                let off = (y[0] - self.output(&task.name, row)).abs();
-                assert!(!off.is_nan(), "`{}`, row {row}", task.name);
+    fn off(&self, mut predict: impl FnMut(Sample<'_>) -> Vec<f64>) -> Off {
+        let (mut worst, mut sum) = (0.0f64, 0.0);
+        for (row, sample) in self.rows.iter().enumerate() {
+            for (y, golden) in predict(sample).into_iter().zip(&self.outputs) {
+                let off = (y - f64::from(golden[row])).abs();
+                assert!(!off.is_nan(), "row {row}");
                 worst = worst.max(off);
+                sum += off;
             }
         }
-        worst
+        let count = self.rows.len() * self.outputs.len();
+        let mean = sum / count as f64;
+        Off { worst, mean }
     }
-}
 
-/// A cell as the value of a field: an empty one is missing, or an empty list.
-fn value(field: &Field, cell: &str) -> Value {
-    if field.list.is_some() {
-        let items = cell.split('|').filter(|item| !item.is_empty());
-        return match field.given {
-            Given::Id => Value::Ids(items.map(|item| item.parse().unwrap()).collect()),
-            _ => Value::Texts(items.map(Into::into).collect()),
-        };
+    /// Holds a graph, evaluated in f64, against the framework.
+    #[must_use]
+    pub fn graph(&self, graph: &Graph) -> Off {
+        let front = graph.front.as_ref();
+        self.off(|sample| {
+            evaluate(graph, &sample.vector(front).unwrap())
+                .tasks
+                .concat()
+        })
     }
-    match field.given {
-        _ if cell.is_empty() => Value::Missing,
-        Given::F32 => Value::Number(cell.parse().unwrap()),
-        Given::I32 => Value::Int(cell.parse().unwrap()),
-        Given::Id => Value::Id(cell.parse().unwrap()),
-        Given::Text => Value::Text(cell.into()),
+
+    /// Holds a blob of the graph against the framework, through the engine: calibrated on the first half
+    /// of the rows, and read back as every conversion is.
+    #[must_use]
+    pub fn blob(&self, graph: &Graph, precision: Precision) -> Off {
+        let half = match &self.rows {
+            Samples::Records(records) => Samples::Records(records[..records.len() / 2].to_vec()),
+            Samples::Vectors(_) => panic!("the model takes no records"),
+        };
+        let conversion = Conversion {
+            calibration: (precision == Precision::I8).then_some(half),
+            ..Conversion::new(precision)
+        };
+        let made = conversion.details(graph).unwrap();
+        let bytes = made.blob.bytes();
+        match &made.quantized {
+            None => {
+                readback::float(&bytes, &graph.inputs, |_, _| ()).unwrap();
+            }
+            Some(quantized) => {
+                let rows = conversion.calibration.as_ref();
+                readback::integer(&bytes, &made.graph, quantized, rows, |_, _| ()).unwrap();
+            }
+        }
+        let mut runner = Runner::load(&bytes).unwrap();
+        self.off(|sample| {
+            let (y, _) = runner.predict_sample(sample, None).unwrap();
+            y.iter().map(|y| f64::from(*y)).collect()
+        })
     }
 }

@@ -18,10 +18,13 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
 
-def export(folder, model, inputs=10, *, dynamo, opset, batch=None, names=None, shape=None, then=None, **more):
+def export(folder, model, inputs=10, *, ids=None, dynamo, opset, batch=None, names=None, shape=None, then=None, **more):
     """One ONNX file. `inputs`: features, or sizes by input; `shape`: how one input lies."""
     model = m.trained(model)
     x = rows(inputs if isinstance(inputs, int) else sum(inputs.values()))
+    # Columns that hold ids, each below its number.
+    for column, count in (ids or {}).items():
+        x[:, column] = np.random.default_rng(column).integers(0, count, len(x))
     if isinstance(inputs, int):
         given = {"x": torch.tensor(x).reshape(-1, *shape) if shape else torch.tensor(x)}
     else:
@@ -51,7 +54,12 @@ def export(folder, model, inputs=10, *, dynamo, opset, batch=None, names=None, s
         torch.onnx.export(model, example, str(folder / "model.onnx"), dynamo=False, **facts)
     if then:
         then(folder / "model.onnx")
-    return "model.onnx", x, dict(zip(names, (y.numpy() for y in made)))
+    outputs = dict(zip(names, (y.numpy() for y in made)))
+    if not ids:
+        return "model.onnx", x, outputs
+    sizes = {"x": inputs} if isinstance(inputs, int) else inputs
+    fields = [n if w == 1 else f"{n}_{i}" for n, w in sizes.items() for i in range(w)]
+    return "model.onnx", x, outputs, {"fields": fields}
 
 
 def both(name, framework, make, opsets=(17, 20), legacy=True, dynamo=True, **options):
@@ -110,8 +118,16 @@ both("torch-sequence-mean", "PyTorch", lambda: m.Sequence(True), inputs=20, shap
 both("torch-sequence-flat", "PyTorch", lambda: m.Sequence(False), inputs=20, shape=(5, 4))
 both("torch-named-inputs", "PyTorch", m.Named, inputs={"user": 4, "item": 3, "context": 2})
 both("torch-residual", "PyTorch", m.Residual)
+both("torch-wide-and-deep", "PyTorch", m.WideAndDeep)
 both("torch-weight-norm", "PyTorch", m.WeightNorm)
 both("torch-batch-of-one", "PyTorch", m.MMoE, batch=1)
+
+IDS = {"columns": ({"user": 1, "item": 1, "numbers": 2}, {0: 7, 1: 11}),
+       "lists": ({"user": 1, "item": 3, "numbers": 2}, {0: 7, 1: 11, 2: 11, 3: 11}),
+       "one-hot": ({"user": 1, "item": 1, "numbers": 2}, {0: 7, 1: 11})}
+for name, (inputs, ids) in IDS.items():
+    both(f"torch-ids-{name}", "PyTorch", lambda name=name: m.Embedded(name), inputs=inputs, ids=ids)
+both("torch-ids-in-a-row", "PyTorch", m.Scaled, inputs=4, ids={0: 7})
 
 # What computes something else.
 both("torch-softmax-over-batch", "PyTorch", lambda: m.MMoE(batched_softmax=True),

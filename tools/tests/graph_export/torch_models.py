@@ -440,3 +440,53 @@ class Attention(nn.Module):
         x = x.view(-1, 3, 4)
         a = F.softmax(self.q(x) @ self.k(x).transpose(1, 2), dim=-1)
         return self.out((a @ self.v(x)).flatten(1))
+
+
+class Embedded(nn.Module):
+    """Ids by embeddings, a list of them by their mean, and numbers, joined."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.user, self.item = nn.Embedding(7, 3), nn.Embedding(11, 4)
+        self.model = MMoE({"columns": 9, "lists": 9, "one-hot": 12}[how])
+
+    def forward(self, user, item, numbers):
+        if self.how == "lists":
+            # Items lie side by side: three of them, of which the mean counts.
+            rows = [self.user(user[:, 0].long()), self.item(item.long()).mean(1), numbers]
+        elif self.how == "one-hot":
+            rows = [F.one_hot(user[:, 0].long(), 7).float(), self.item(item[:, 0].long())[:, :3], numbers]
+        else:
+            rows = [self.user(user[:, 0].long()), self.item(item[:, 0].long()), numbers]
+        return self.model(torch.cat(rows, -1))
+
+
+class Scaled(nn.Module):
+    """An id in a column of numbers, as DeepCTR-Torch and torch-rechub have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(7, 3)
+        self.model = MMoE(6)
+
+    def forward(self, x):
+        return self.model(torch.cat([self.table(x[:, 0].long()), x[:, 1:]], -1))
+
+
+class WideAndDeep(nn.Module):
+    """Logits of a deep part and of a linear one, added up; gates that read both."""
+
+    def __init__(self):
+        super().__init__()
+        self.deep, self.wide = MMoE(tasks=("linear", "linear")), nn.Linear(10, 2)
+        self.gate = nn.Linear(16, 2)
+        self.hidden = mlp([10, 6])
+        self.experts = nn.ModuleList(mlp([10, 5]) for _ in range(2))
+        self.last = nn.Linear(5, 1)
+
+    def forward(self, x):
+        outs = torch.cat(self.deep(x), 1) + self.wide(x)
+        gate = F.softmax(self.gate(torch.cat([self.hidden(x), x], 1)), 1)
+        mixed = weigh("bmm", gate, [e(x) for e in self.experts])
+        return torch.sigmoid(outs[:, :1]), torch.sigmoid(outs[:, 1:]), self.last(mixed)

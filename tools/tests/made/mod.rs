@@ -2,6 +2,9 @@
 
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
+use mmoe_tools::front::{
+    Bounds, By, Coder, Feature, Field, Front, Given, List, Makes, Number, Pool, Table, Transform,
+};
 use mmoe_tools::graph::{
     Activation, Dense, GateKind, Graph, Input, Layer, Node, Normalization, Op, Output, Task,
 };
@@ -155,6 +158,8 @@ pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
         ("products", blob(&products(), Precision::F32)),
         ("mixed_i8", integers(mixed(false))),
         ("ple_i8", integers(ple())),
+        ("records", blob(&records(), Precision::W8)),
+        ("records_i8", blob(&records(), Precision::I8)),
     ]
 }
 
@@ -169,6 +174,79 @@ fn integers(mut graph: Graph) -> Vec<u8> {
         ..Conversion::new(Precision::I8)
     };
     blob(&graph, conversion)
+}
+
+/// A record of every kind of field: a text that may be missing, a list of ids and an id that share a
+/// table, a clipped logarithm, a bucket, a whole number, and a hashed text.
+pub(crate) fn records() -> Graph {
+    let rows = |field, table, pool| Feature {
+        field,
+        makes: Makes::Rows { table, pool },
+    };
+    let number = |field, number| Feature {
+        field,
+        makes: Makes::Number(number),
+    };
+    let (mut countries, _) =
+        Coder::tokens(["DE", "FR", "A"].map(String::from).into(), 3, true).unwrap();
+    countries.missing = Some(4);
+    let (items, _) = Coder::ids(&[7, 9, 1_000_000], 3).unwrap();
+    let bounds = Bounds::F32(vec![18.0, 65.0]);
+    let by = |by| Coder { by, missing: None };
+    let mut history = Field::new("history", Given::Id);
+    history.list = Some(List {
+        max: 3,
+        keep_last: false,
+    });
+    let mut m = Maker::new("records", 10);
+    let mut table = |name: &str, coder, rows: usize, width: usize| Table {
+        name: name.into(),
+        coder,
+        rows: m.numbers(rows * width),
+        width,
+    };
+    let tables = vec![
+        table("countries", countries, 5, 2),
+        table("items", items, 3, 2),
+        table("ages", by(By::Buckets(bounds)), 3, 1),
+        table("tags", by(By::Farm(5)), 5, 1),
+    ];
+    let price = Number {
+        missing: 1.0,
+        clip: Some((0.0, 100.0)),
+        transform: Transform::Log1p,
+    };
+    let front = Front {
+        fields: vec![
+            Field::new("country", Given::Text),
+            history,
+            Field::new("item", Given::Id),
+            Field::new("Price (k$)", Given::F32),
+            Field::new("age", Given::F32),
+            Field::new("count", Given::I32),
+            Field::new("tag", Given::Text),
+        ],
+        tables,
+        features: vec![
+            rows(0, 0, Pool::One),
+            rows(1, 1, Pool::Mean),
+            rows(2, 1, Pool::One),
+            number(3, price),
+            rows(4, 2, Pool::One),
+            number(5, Number::default()),
+            rows(6, 3, Pool::One),
+        ],
+    };
+    m.graph.inputs = front.inputs();
+    (m.graph.inputs[3].min, m.graph.inputs[3].max) = (Some(0.0), Some(5.0));
+    (m.graph.inputs[5].min, m.graph.inputs[5].max) = (Some(-100.0), Some(900.0));
+    m.graph.feature_names = front.fields.iter().map(|f| f.name.clone()).collect();
+    m.graph.front = Some(front);
+    let experts: Vec<usize> = (0..2).map(|_| m.expert(0, 4)).collect();
+    let gates = [0, 1].map(|_| m.gate(0, GateKind::Softmax, &experts));
+    m.tower(gates[0], 1, "a", |value| Output::Sigmoid { value });
+    m.tower(gates[1], 1, "b", |value| Output::Linear { value });
+    m.done()
 }
 
 /// Named features, names that are no identifiers, unlike towers.

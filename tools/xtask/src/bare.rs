@@ -10,13 +10,15 @@ use std::process::{Command, Stdio};
 /// The optimization levels, by cargo's profile.
 pub(crate) const PROFILES: [(&str, &str); 2] = [("release", "3"), ("size", "s")];
 /// What the no-panic check builds: both families of kernels, every kind of output.
-const PROVEN: [&str; 6] = [
+const PROVEN: [&str; 8] = [
     "edge_f32",
     "edge_w8",
     "edge_i8",
     "edge_i8_quad",
     "edge_i8_pairs",
     "census_i8",
+    "census_codes_f32",
+    "census_codes_i8",
 ];
 /// What it builds beside them, which is no plain model: ranking, everything that the erased view does,
 /// and front ends.

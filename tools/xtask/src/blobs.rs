@@ -4,14 +4,14 @@ use crate::seeded;
 use crate::shell::workspace;
 use anyhow::{Context, Result, bail};
 use firmware_models::{
-    Autoencoder, Census, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8,
-    Small, Subject, Top8, make as golden,
+    Autoencoder, Census, CensusCodes, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf,
+    RecsysWide, Select8, Small, Subject, Top8, make as golden,
 };
 use mmoe::precision::{Pairs, Quad};
 use mmoe::{F32, I8, W8};
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
-use mmoe_tools::data::Rows;
+use mmoe_tools::data::{Rows, Samples};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::graph::{GateKind, Graph, Layer, Op};
 use mmoe_tools::import;
@@ -80,6 +80,13 @@ fn measured() -> Result<Vec<Made>> {
     all.extend(integers::<Census<I8>, Census<I8<Quad>>, Census<I8<Pairs>>>(
         &census, None,
     )?);
+    let codes = seeded::census_codes();
+    all.extend(floats::<CensusCodes<F32>, CensusCodes<W8>>(&codes)?);
+    all.extend(integers::<
+        CensusCodes<I8>,
+        CensusCodes<I8<Quad>>,
+        CensusCodes<I8<Pairs>>,
+    >(&codes, None)?);
     let autoencoder = seeded::autoencoder();
     all.extend(floats::<Autoencoder<F32>, Autoencoder<W8>>(&autoencoder)?);
     all.extend(integers::<
@@ -149,7 +156,7 @@ fn narrow<M: Subject>(graph: &Graph, wide: &[String]) -> Result<Vec<Made>> {
 fn narrow_i8(calibration: Option<&Rows>) -> Conversion {
     Conversion {
         max_loss: Some(1.0),
-        calibration: calibration.cloned(),
+        calibration: calibration.cloned().map(Samples::from),
         ..Conversion::new(Precision::I8)
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let mut gated = String::new();
     let mut ranked = String::new();
     let mut sparse = String::new();
+    let mut codes = String::new();
     let mut plain = String::new();
     for board in &boards {
         for (profile, level) in PROFILES {
@@ -105,6 +106,9 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
                     grouped(whole),
                     *n as f64 / whole as f64
                 )?;
+            }
+            for line in said.lines().filter_map(|l| l.strip_prefix("codes census ")) {
+                codes += &coded(board, level, line, &all.inferences[from..])?;
             }
             let edge = all.inferences[from..]
                 .iter()
@@ -171,6 +175,11 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
              checks that and fails otherwise).\n\n";
     text += "| core | opt-level | precision | from 40 columns | whole row | ratio |\n|---|---|---|---|---|---|\n";
     text += &sparse;
+    text += "\n## One-hot columns as codes\n\n*census* from 11 numbers and 29 codes (`Hot`), beside the whole \
+             row of 499. In F32 and W8 the bits are the same (each run checks that and fails otherwise); in \
+             I8 codes have a step of their own.\n\n";
+    text += "| core | opt-level | precision | `predict` | `predict_q` | whole row | ratio | stack of `predict_q` | `SCRATCH` | blob |\n|---|---|---|---|---|---|---|---|---|---|\n";
+    text += &codes;
     text += &peers::section(&all)?;
     text += "\n## Beside plain loops\n\nThe edge model in F32 and the same written by hand in the \
              same image, as row loops over fixed-size arrays and as one slice loop that all \
@@ -181,6 +190,33 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     text += &flash;
     text += &sections;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")
+}
+
+/// A row of the table of codes.
+fn coded(board: &Board, level: &str, line: &str, measured: &[Inference]) -> Result<String> {
+    let precision = line.split(' ').next().unwrap_or_default();
+    let values = numbers(line);
+    let value = |key: &str| {
+        let value = values.get(key).copied();
+        value.with_context(|| format!("no `{key}` in: {line}"))
+    };
+    let whole = measured
+        .iter()
+        .find(|i| i.model == "census" && i.precision == precision)
+        .with_context(|| format!("census {precision}"))?
+        .predict_q;
+    let n = value("predict_q")?;
+    Ok(format!(
+        "| {} | {level} | {precision} | {} | {} | {} | {:.2} | {} | {} | {} |\n",
+        board.core,
+        grouped(value("predict")?),
+        grouped(n),
+        grouped(whole),
+        n as f64 / whole as f64,
+        value("stack_q")?,
+        value("scratch")?,
+        grouped(value("blob")?)
+    ))
 }
 
 /// The bytes of a measured blob.

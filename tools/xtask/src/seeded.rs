@@ -158,6 +158,19 @@ pub(crate) fn census() -> Graph {
     .graph()
 }
 
+/// The same on 11 numbers and 29 one-hot fields, of which each becomes a code.
+pub(crate) fn census_codes() -> Graph {
+    let mut graph = census();
+    graph.name = "census-codes".into();
+    let numbers = Input {
+        count: 11,
+        ..graph.inputs[0].clone()
+    };
+    let fields = (0..29).map(|n| Input::one_hot("field", if n < 24 { 17 } else { 16 }));
+    graph.inputs = std::iter::once(numbers).chain(fields).collect();
+    graph
+}
+
 /// 16 inputs, 3 experts 16→8, 2 gates, towers 8→4→1.
 pub(crate) fn small() -> Graph {
     Mmoe {

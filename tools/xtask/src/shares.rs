@@ -61,7 +61,7 @@ pub(crate) fn run() -> Result<()> {
         let graph = graph(&path).with_context(|| folder.clone())?;
         for (name, precision) in [("F32", Precision::F32), ("I8", Precision::I8)] {
             let conversion = Conversion {
-                calibration: Some(golden_rows(&graph, &path)?),
+                calibration: Some(golden_rows(&graph, &path)?.into()),
                 self_test: Some(ROWS),
                 ..Conversion::new(precision)
             };

@@ -3,6 +3,8 @@
 #![no_std]
 
 #[cfg(feature = "measure")]
+mod codes;
+#[cfg(feature = "measure")]
 pub mod constant;
 mod counter;
 #[cfg(feature = "measure")]

@@ -2,7 +2,7 @@
 //! `docs/measurements.md`.
 
 use crate::{
-    Board, Counter, Failed, Painted, calibrate, constant, paint, plain, println, ranking, sparse,
+    Board, Counter, Failed, Painted, calibrate, codes, constant, paint, plain, println, ranking, sparse,
 };
 use core::hint::black_box;
 use firmware_models::{
@@ -51,6 +51,7 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     gated::<DeepOf<Top8<I8>, I8>>("deep-top", &counter, &blobs::DEEP_TOP_I8)?;
     gated::<DeepOf<Select8<I8>, I8>>("deep-select", &counter, &blobs::DEEP_SELECT_I8)?;
     sparse::run(&counter)?;
+    codes::run(&counter)?;
     if board.fpu {
         ranking::run(&counter)?;
     }

@@ -43,6 +43,16 @@ blobs! {
     #[cfg(feature = "measured")]
     CENSUS_I8_PAIRS "census.i8-pairs"
     #[cfg(feature = "measured")]
+    CENSUS_CODES_F32 "census-codes.f32"
+    #[cfg(feature = "measured")]
+    CENSUS_CODES_W8 "census-codes.w8"
+    #[cfg(feature = "measured")]
+    CENSUS_CODES_I8 "census-codes.i8"
+    #[cfg(feature = "measured")]
+    CENSUS_CODES_I8_QUAD "census-codes.i8-quad"
+    #[cfg(feature = "measured")]
+    CENSUS_CODES_I8_PAIRS "census-codes.i8-pairs"
+    #[cfg(feature = "measured")]
     AUTOENCODER_F32 "autoencoder.f32"
     #[cfg(feature = "measured")]
     AUTOENCODER_W8 "autoencoder.w8"

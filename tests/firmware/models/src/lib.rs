@@ -18,6 +18,6 @@ pub use records::{
 pub use rows::{Rng, fill};
 pub use subject::{Digest, Numbers, Subject};
 pub use types::{
-    Autoencoder, Census, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf, RecsysWide, Select8,
-    Small, Softmax8, Top8,
+    Autoencoder, Census, CensusCodes, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf,
+    RecsysWide, Select8, Small, Softmax8, Top8,
 };

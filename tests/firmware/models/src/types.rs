@@ -7,7 +7,7 @@ use mmoe::layer::{
 use mmoe::precision::Wide;
 use mmoe::tower::Activated;
 use mmoe::{
-    Binary, Dense, Gate, Head, I8, I16, Linear, Logits, MixtureOutput, Mmoe, Multiclass,
+    Binary, Dense, Gate, Head, Hot, I8, I16, Linear, Logits, MixtureOutput, Mmoe, Multiclass,
     Regression, Seq, Seq3, SharedBottom,
     gate::{DSelectKGate, HardGate, SoftmaxGate, TopKGate},
     parallel::{List2, List3},
@@ -47,6 +47,13 @@ pub type Select8<P> = DSelectKGate<Logits<100, 8, P>, 8, 2>;
 type CensusTower<P> = Multiclass<Seq<Dense<4, 8, P>, Head<8, 2, P>>>;
 /// `keras-mmoe-census`: 499 inputs, 8 experts, 2 gates; two pairs of class probabilities.
 pub type Census<P> = Mmoe<[Dense<499, 4, P>; 8], [Gate<499, 8, P>; 2], [CensusTower<P>; 2]>;
+
+/// The same on 11 numbers and 29 codes, for 488 one-hot columns.
+pub type CensusCodes<P> = Mmoe<
+    [Hot<40, 11, Dense<499, 4, P>>; 8],
+    [SoftmaxGate<Hot<40, 11, Logits<499, 8, P>>>; 2],
+    [CensusTower<P>; 2],
+>;
 
 type SmallTower<P> = Regression<Seq<Dense<8, 4, P>, Head<4, 1, P>>>;
 /// A model that crosses a serial line quickly: 16 inputs, 3 experts, 2 gates; two real numbers.

@@ -140,8 +140,7 @@ pub(super) fn imported(
     let graph = &made.graph;
     let outline = Outline::of_graph(graph);
     let (rows, differences) = golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
-        let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-        Ok(eval::evaluate(graph, &x))
+        Ok(eval::evaluate(graph, &x.vector(graph.front.as_ref())?))
     })?;
     if let Some(CheckFailed(mut text)) = failed(&differences, TOLERANCE) {
         let _ = write!(

@@ -1,6 +1,7 @@
 //! `mmoe convert`.
 
 mod check;
+mod codes;
 mod report;
 mod search;
 
@@ -12,7 +13,7 @@ use mmoe::Blob;
 use mmoe_tools::blob::encode::Packing;
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::{CORES, Measurements};
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::BlobBytes;
 use mmoe_tools::front::build::Record;
 use mmoe_tools::graph::Graph;
@@ -91,6 +92,10 @@ pub(super) struct Args {
     /// that a device must give (`Model::self_test`).
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u8).range(1..=32))]
     self_test: Option<u8>,
+    /// Keep one-hot columns as they are, where names and calibration rows show some and the spec does
+    /// not ask for codes.
+    #[arg(long)]
+    keep_columns: bool,
     /// Convert even though the file leaves open something that changes the outputs, and neither the
     /// spec nor golden rows decide it. The blob then lists what was assumed.
     #[arg(long)]
@@ -274,9 +279,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
         None => return Err(assumed::stop(&made, &args.weights, &format)),
     }
-    let graph = made.graph;
+    let mut graph = made.graph;
     if let Some(path) = &args.calibration {
-        conversion.calibration = Some(calibration(&graph, path)?);
+        let rows = calibration(&graph, path)?;
+        if let Some((coded, said)) = codes::find(args, &graph, &rows, path, like)? {
+            graph = coded;
+            report.line("one-hot", &said);
+        }
+        conversion.calibration = Some(rows);
+    }
+    if args.core.is_some() && graph.elements().is_some() {
+        // Of a layer behind codes hardly anything is left that a packing could make faster.
+        conversion.packing = Packing::Panels;
     }
     let converted = conversion.details(&graph)?;
     let bytes = converted.blob.bytes();
@@ -319,17 +333,20 @@ fn record(args: &Args, weights: &Weights, spec: Option<&Spec>) -> Result<Option<
 }
 
 /// The rows to calibrate with. A NaN among them would leave its feature without a range.
-fn calibration(graph: &Graph, path: &Path) -> Result<Rows> {
+fn calibration(graph: &Graph, path: &Path) -> Result<Samples> {
     let labels = quality::label_columns_of(graph);
     let data = Data::read(path)?;
+    let front = graph.front.as_ref();
     let names = &graph.feature_names;
     let rows = match graph.elements() {
-        None => data.features(graph.width(0), names, &labels)?,
-        Some(elements) => data.vectors(&elements, names, &labels)?,
+        None => data.samples(front, graph.width(0), names, &labels)?,
+        Some(elements) => data.vectors(&elements, names, &labels)?.into(),
     };
-    data.remarks(&graph.feature_names, &labels)
-        .iter()
-        .for_each(|r| note(r));
+    let remarks = match front {
+        Some(front) => data.record_remarks(front, &labels),
+        None => data.remarks(&graph.feature_names, &labels),
+    };
+    remarks.iter().for_each(|r| note(r));
     let (numbers, odd) = rows.not_finite();
     if numbers > 0 {
         bail!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use mmoe::SkipBelow;
 use mmoe_tools::cost::{self, Cost, NodeWork};
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::{Runner, Task};
 use mmoe_tools::metrics;
 use mmoe_tools::predictions::Predictions;
@@ -181,7 +181,7 @@ fn evaluate(
     cost: Cost,
     work: &NodeWork,
     runner: &Runner<'_>,
-    x: &Rows,
+    x: &Samples,
     (data, weights): (&Data, Option<&[f32]>),
     skip: &[f32],
 ) -> Result<Evaluated> {

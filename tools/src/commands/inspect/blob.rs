@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use mmoe::blob::Blob;
 use mmoe_tools::cost::{self, Cost};
-use mmoe_tools::describe;
+use mmoe_tools::describe::{self, FieldAbout};
 use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::rust_type;
-use mmoe_tools::text::{grouped, short};
+use mmoe_tools::text::{count, grouped, short};
 use serde_json::{Value, json};
 
 use super::Args;
@@ -82,6 +82,7 @@ impl About<'_> {
         }
         let names = self.runner.feature_names();
         let named = match names.as_slice() {
+            _ if self.runner.front.is_some() => String::new(),
             [] => String::new(),
             [first, .., last] if names.len() > 4 => format!(": {first} … {last}"),
             some => format!(": {}", some.join(", ")),
@@ -90,6 +91,19 @@ impl About<'_> {
             "inputs",
             format!("{}{named}", grouped(self.runner.model.inputs() as u64)),
         );
+        let fields = describe::fields(self.runner);
+        if !fields.is_empty() {
+            let bytes = fields.iter().map(|f| f.bytes as u64).sum();
+            let names = self.runner.front().map_or(0, |front| front.fields.len());
+            line(
+                "record",
+                format!(
+                    "{}, {} bytes of flash",
+                    count(names, "field"),
+                    grouped(bytes)
+                ),
+            );
+        }
         line("experts", self.runner.experts.len().to_string());
         line("gates", self.runner.gates.len().to_string());
         for t in &self.runner.tasks {
@@ -135,6 +149,20 @@ impl About<'_> {
                 grouped(c.macs)
             ),
         );
+        if !fields.is_empty() {
+            let mut table = Table::new(4, &["field", "given", "codes", "makes", "bytes"]);
+            for f in fields {
+                table.row(vec![
+                    f.name,
+                    f.given,
+                    f.codes,
+                    f.makes,
+                    grouped(f.bytes as u64),
+                ]);
+            }
+            text.push('\n');
+            text += &table.text("");
+        }
         text += &device.text();
         if layers {
             text.push('\n');
@@ -261,6 +289,19 @@ impl About<'_> {
             "ram": {"typed": c.typed_ram, "erased": c.erased_ram, "erased_words": c.erased_ram / 4},
             "macs": c.macs,
         });
+        let fields = describe::fields(self.runner);
+        if !fields.is_empty() {
+            let field = |f: FieldAbout| {
+                json!({
+                    "name": f.name,
+                    "given": f.given,
+                    "codes": f.codes,
+                    "makes": f.makes,
+                    "bytes": f.bytes,
+                })
+            };
+            value["fields"] = fields.into_iter().map(field).collect::<Vec<_>>().into();
+        }
         if layers {
             let rows = describe::nodes(self.blob)
                 .into_iter()

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail};
 use mmoe_tools::blob::read::{self, ReadError};
 use mmoe_tools::cost::cores::{CORES, Estimate, Measurements};
 use mmoe_tools::cost::{self, Cost};
-use mmoe_tools::data::{Data, Rows};
+use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::{BlobBytes, Runner, Task};
+use mmoe_tools::front::Tally;
 use mmoe_tools::gate_stats::Gating;
 use mmoe_tools::graph::{Graph, Layer};
 use mmoe_tools::predictions::Predictions;
@@ -58,6 +59,8 @@ struct Report<'a> {
     /// Rows that it was run on, and where they come from.
     rows: Option<(usize, String)>,
     gating: Option<(Gating, f64)>,
+    /// What the values of records were.
+    tally: Option<Tally>,
     /// On labelled rows.
     quality: Option<Quality>,
     against: Option<Against>,
@@ -154,6 +157,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .as_ref()
         .filter(|_| !runner.gates.is_empty())
         .map(|(_, _, _, made)| (made.gating(&runner), made.experts_run()));
+    let tally = match (&runner.front, &rows) {
+        (Some(stored), Some((_, _, Samples::Records(records), _))) => {
+            Some(Tally::of(stored, records))
+        }
+        _ => None,
+    };
     let report = Report {
         path: &args.model,
         runner: &runner,
@@ -164,6 +173,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .as_ref()
             .map(|(path, _, x, _)| (x.len(), path.display().to_string())),
         gating,
+        tally,
         quality,
         against,
         layers,
@@ -221,7 +231,7 @@ fn against(
     path: &Path,
     other: &Runner<'_>,
     labels: Option<&Data>,
-    x: &Rows,
+    x: &Samples,
     made: &Predictions,
 ) -> Result<Against> {
     let theirs = predict(other, x).context("the reference")?;
@@ -245,7 +255,7 @@ fn layers(
     args: &Args,
     blob: &BlobBytes,
     reference: Option<(&Path, &BlobBytes)>,
-    x: Option<&Rows>,
+    x: Option<&Samples>,
 ) -> Result<Option<Histograms>> {
     let (graph, of) = match read::graph(blob.as_slice()) {
         Ok(graph) => (graph, args.model.display().to_string()),
@@ -261,8 +271,8 @@ fn layers(
     };
     let mut made: Vec<Vec<f64>> =
         vec![Vec::new(); graph.nodes.iter().map(|n| n.layers.len()).sum()];
-    for row in x.into_iter().flat_map(Rows::iter).take(SHOWN) {
-        let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+    for row in x.into_iter().flat_map(Samples::iter).take(SHOWN) {
+        let row = row.vector(graph.front.as_ref())?;
         for (all, values) in made.iter_mut().zip(mmoe_tools::eval::layers(&graph, &row)) {
             all.extend(values);
         }

@@ -36,11 +36,41 @@ pub(super) fn page(r: &Report<'_>) -> Markup {
                     }
                     (summary(r))
                     section { h2 { "Architecture" } (drawing::draw(r.runner.model.blob())) }
+                    (fields(r))
                     (cores(r))
                     (quality(r))
                     (gates(r))
                     (integers(r))
                     (layers(r))
+                }
+            }
+        }
+    }
+}
+
+/// The fields of a record: what each takes, and what its values were on the rows.
+fn fields(r: &Report<'_>) -> Markup {
+    let fields = describe::fields(r.runner);
+    let values = |name: &str| {
+        let tally = r.tally.as_ref()?;
+        tally.fields.iter().find(|f| f.name == name)
+    };
+    html! {
+        @if !fields.is_empty() {
+            section {
+                h2 { "Fields" }
+                table {
+                    thead { tr { th { "field" } th { "given" } th { "codes" } th { "makes" } th { "bytes" } th { "size of a number" } @if let Some(tally) = &r.tally { th { "on " (count(tally.records as usize, "record")) } } } }
+                    tbody {
+                        @for f in &fields {
+                            tr {
+                                td { (f.name) } td { (f.given) } td { (f.codes) } td { (f.makes) }
+                                td { (grouped(f.bytes as u64)) }
+                                td { @if let Some(size) = f.size { (short(size)) } }
+                                @if r.tally.is_some() { td { @if let Some(v) = values(&f.name) { (v.text()) } } }
+                            }
+                        }
+                    }
                 }
             }
         }

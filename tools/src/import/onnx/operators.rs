@@ -97,7 +97,10 @@ pub(super) fn translate(
         return Ok(());
     }
     let all: Option<Vec<usize>> = inputs.iter().copied().collect();
-    let made = if standard {
+    let made = if node.kind == "Scaler" && node.domain == "ai.onnx.ml" {
+        all.as_deref()
+            .and_then(|all| scaler(builder, &attributes, label, all))
+    } else if standard {
         several(builder, &attributes, label, &inputs, all.as_deref())
     } else {
         None
@@ -107,6 +110,27 @@ pub(super) fn translate(
         None => builder.node(Op::Other, label, &inputs, outputs),
     }
     Ok(())
+}
+
+/// `(x − offset)·scale`, one number for all or one a feature.
+fn scaler(
+    b: &mut Builder,
+    attributes: &Attributes<'_>,
+    label: Label<'_>,
+    inputs: &[usize],
+) -> Option<usize> {
+    let mut list = |name: &str, default: f64| {
+        let given = attributes.find(name).map(|a| a.floats.clone());
+        let numbers = given.unwrap_or_default().into_iter().map(shortest);
+        let numbers: Vec<f64> = numbers.collect();
+        match numbers.len() {
+            0 | 1 => b.constant(Array::scalar(numbers.first().copied().unwrap_or(default))),
+            _ => b.constant(Array::vector(numbers)),
+        }
+    };
+    let (offset, scale) = (list("offset", 0.0), list("scale", 1.0));
+    let centred = b.step(Op::Binary(Binary::Sub), label, &[*inputs.first()?, offset]);
+    Some(b.step(Op::Binary(Binary::Mul), label, &[centred, scale]))
 }
 
 fn whole(list: &[i64]) -> Array<f64> {

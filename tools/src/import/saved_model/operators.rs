@@ -249,6 +249,7 @@ fn known(b: &mut Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usiz
         "GatherV2" if int("batch_dims", 0) == 0 => {
             Some((Op::Gather { axis: first(b, 2)? }, inputs.get(..2)?.to_vec()))
         }
+        "ResourceGather" if int("batch_dims", 0) == 0 => as_is(Op::Gather { axis: 0 }),
         "Tile" => as_is(Op::Tile),
         "BroadcastTo" => as_is(Op::Expand),
         "Shape" => as_is(Op::Shape {

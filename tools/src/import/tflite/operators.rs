@@ -11,6 +11,7 @@ const NAMES: &[(i32, &str)] = &[
     (2, "CONCATENATION"),
     (3, "CONV_2D"),
     (6, "DEQUANTIZE"),
+    (7, "EMBEDDING_LOOKUP"),
     (8, "FLOOR"),
     (9, "FULLY_CONNECTED"),
     (14, "LOGISTIC"),
@@ -370,6 +371,10 @@ fn known(
                 sizes: Some(sizes),
             })
         }
+        "EMBEDDING_LOOKUP" => Some(Made::Op(
+            Op::Gather { axis: 0 },
+            inputs.iter().rev().copied().collect(),
+        )),
         "GATHER" if options.int(1, 0) == 0 => as_is(Op::Gather {
             axis: options.int(0, 0),
         }),

@@ -79,6 +79,10 @@ fn parts(names: &Names<'_>, words: &[&str], but: &[&str]) -> Vec<Instance> {
         if !has(first, words) || has(first, but) || first.to_lowercase().starts_with("emb") {
             continue;
         }
+        // A mask beside the gates (`gate_mask`) is none of them.
+        if segments.len() == 1 && has(first, &["mask"]) {
+            continue;
+        }
         let below = segments.get(1).map_or(String::new(), |s| (*s).to_owned());
         roots.entry((*first).to_owned()).or_default().insert(below);
     }

@@ -109,6 +109,8 @@ pub(super) enum Wiring {
     Joined {
         /// What does so.
         what: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
 }
 
@@ -175,13 +177,11 @@ impl Reader<'_> {
 
     fn plan(&self, found: &mut Found) -> Result<Plan, ModelError> {
         let table = self.table;
-        if let Wiring::Joined { what } = &table.wiring {
+        if let Wiring::Joined { what, remedy } = &table.wiring {
             return Err(ModelError::Unsupported {
                 place: format!("{} (`{}`)", table.framework, self.names.first(table.has)),
                 what: (*what).into(),
-                remedy: "towers read mixtures, or one vector that enters them all; a task may be \
-                         the product of two others (ESMM)"
-                    .into(),
+                remedy: (*remedy).into(),
             });
         }
         let towers = match &table.outputs {

@@ -279,7 +279,12 @@ pub(super) const TABLES: &[Table] = &[
         framework: "MTReclib SingleTask",
         has: &["bottom.0.mlp.", "tower.0.mlp.", "embedding.1."],
         wiring: Wiring::Joined {
-            what: "one model per task, each behind embeddings of its own,",
+            what: "one model per task, each with an input vector of its own behind embeddings of \
+                   its own,",
+            remedy: "make one blob per task: a spec with one [[tasks]] and one tower that lists \
+                     the layers of its `bottom` and its `tower` (`mmoe inspect WEIGHTS \
+                     --write-spec S.toml` drafts them), `ignore` for the others, and rows with \
+                     that task's vector",
         },
         ..MTRECLIB_TABLE
     },
@@ -315,6 +320,8 @@ pub(super) const TABLES: &[Table] = &[
         has: &["relation_mlps."],
         wiring: Wiring::Joined {
             what: "DBMTL, a tower that reads another tower's hidden output,",
+            remedy: "towers read mixtures, or one vector that enters them all; a task may be the \
+                     product of two others (ESMM)",
         },
         ..PERCEPTRON_TABLE
     },

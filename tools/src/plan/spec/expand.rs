@@ -80,6 +80,7 @@ pub(super) fn expand(spec: &Spec, tensors: &IndexMap<String, Tensor>) -> Result<
         name,
         version: raw.version.unwrap_or(0),
         inputs: spec.inputs(),
+        fields: super::fields::plan(spec)?,
         record: None,
         front: None,
         levels,

@@ -5,14 +5,17 @@
 //! ([`Spec::complete`]).
 
 mod expand;
+mod fields;
 mod gates;
 mod layers;
 mod pattern;
 mod raw;
+mod vocabulary;
 mod words;
 pub mod write;
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
@@ -27,6 +30,8 @@ use crate::plan::{ActivationPlan, OutputPlan, Plan, TaskPlan};
 pub struct Spec {
     raw: raw::Spec,
     lines: Lines,
+    /// Where the files that it names lie.
+    dir: PathBuf,
 }
 
 /// Where the blob starts, if the file of the weights says how its input is made of raw fields.
@@ -39,18 +44,29 @@ pub enum RecordWord {
 }
 
 impl Spec {
-    /// Reads the text of a spec.
+    /// Reads the text of a spec. Files that it names are looked for in the current folder;
+    /// [`parse_in`](Self::parse_in) says another.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_in`](Self::parse_in).
+    pub fn parse(text: &str) -> Result<Self, ModelError> {
+        Self::parse_in(text, Path::new(""))
+    }
+
+    /// Reads the text of a spec that lies in this folder.
     ///
     /// # Errors
     ///
     /// Text that is not TOML; unknown, missing and mistyped keys, with their lines; tasks that
     /// contradict themselves.
-    pub fn parse(text: &str) -> Result<Self, ModelError> {
+    pub fn parse_in(text: &str, dir: &Path) -> Result<Self, ModelError> {
         let raw: raw::Spec = toml::from_str(text)
             .map_err(|e| ModelError::Toml(e.to_string().trim_end().to_owned()))?;
         let spec = Self {
             raw,
             lines: Lines(text.to_owned()),
+            dir: dir.to_owned(),
         };
         spec.tasks()?;
         Ok(spec)
@@ -135,6 +151,9 @@ impl Spec {
         let inputs = self.inputs();
         if !inputs.is_empty() {
             plan.inputs = inputs;
+        }
+        if let Some(fields) = fields::plan(self)? {
+            plan.fields = Some(fields);
         }
         let tasks = self.tasks()?;
         if tasks.is_empty() {

@@ -25,6 +25,9 @@ pub(super) struct Spec {
     pub(super) defaults: Option<Spanned<Words>>,
     #[serde(default)]
     pub(super) inputs: Vec<Input>,
+    #[serde(default)]
+    pub(super) fields: Vec<Spanned<Field>>,
+    pub(super) order: Option<Spanned<Order>>,
     pub(super) experts: Option<Spanned<Units>>,
     pub(super) gates: Option<Spanned<Gates>>,
     pub(super) towers: Option<Spanned<Units>>,
@@ -52,6 +55,94 @@ pub(super) struct Input {
     pub(super) std: Option<f64>,
     /// Whether at most one of its columns is 1, and the others 0: the blob takes a code for it.
     pub(super) one_hot: Option<bool>,
+}
+
+/// A raw field of a record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) given: Spanned<GivenAs>,
+    pub(super) max: Option<usize>,
+    pub(super) keep: Option<String>,
+    pub(super) separator: Option<String>,
+    pub(super) padding: Option<Special>,
+    #[serde(default)]
+    pub(super) missing_values: Vec<String>,
+    pub(super) vocabulary: Option<Spanned<Tokens>>,
+    pub(super) missing: Option<Special>,
+    pub(super) other: Option<Special>,
+    #[serde(rename = "match")]
+    pub(super) match_by: Option<String>,
+    pub(super) embedding: Option<Spanned<String>>,
+    pub(super) rows: Option<Slice>,
+    pub(super) one_hot: Option<bool>,
+    pub(super) multi_hot: Option<String>,
+    pub(super) buckets: Option<Vec<f64>>,
+    pub(super) hash: Option<Hash>,
+    pub(super) pool: Option<String>,
+    pub(super) empty: Option<String>,
+    pub(super) part: Option<String>,
+    pub(super) transform: Option<String>,
+    pub(super) threshold: Option<f64>,
+    pub(super) below: Option<f64>,
+    pub(super) clip: Option<[f64; 2]>,
+    pub(super) range: Option<[f64; 2]>,
+    pub(super) mean: Option<f64>,
+    pub(super) std: Option<f64>,
+}
+
+/// `"id"`, or `["id"]` for a list.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(
+    untagged,
+    expecting = "\"f32\", \"i32\", \"id\", \"text\", [\"id\"] or [\"text\"]"
+)]
+pub(super) enum GivenAs {
+    One(String),
+    List([String; 1]),
+}
+
+/// A row of a table, a number, or a word.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(untagged, expecting = "a number, or \"zero\"")]
+pub(super) enum Special {
+    Index(i64),
+    Number(f64),
+    Word(String),
+}
+
+impl fmt::Display for Special {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(i) => write!(f, "{i}"),
+            Self::Number(x) => write!(f, "{x}"),
+            Self::Word(word) => f.write_str(word),
+        }
+    }
+}
+
+/// A file of tokens, or the tokens themselves.
+#[derive(Debug, Deserialize, Clone)]
+#[serde(untagged, expecting = "the path of a file, or a list of tokens")]
+pub(super) enum Tokens {
+    File(String),
+    List(Vec<Special>),
+}
+
+#[derive(Debug, Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hash {
+    pub(super) kind: String,
+    pub(super) buckets: u32,
+    pub(super) key: Option<[u64; 2]>,
+}
+
+/// The order in which training put fields side by side.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    pub(super) vector: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

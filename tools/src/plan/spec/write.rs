@@ -24,6 +24,13 @@ pub fn write_spec(weights: &Weights, recognised: &Recognised) -> String {
     )
 }
 
+/// What the field of a table is probably called: the part of the tensor's name that is its own.
+fn field_name(tensor: &str) -> String {
+    let parts = tensor.split(['.', '/', ':']);
+    let own = parts.filter(|p| !["weight", "embeddings", "embedding", "0"].contains(p));
+    one_line(own.last().unwrap_or(tensor))
+}
+
 /// The same for a plan of which not even the tasks are known: what nobody answered stands in it as
 /// `open`, and a conversion asks for it.
 #[must_use]
@@ -81,6 +88,10 @@ pub fn write_plan(
         out.line(format_args!("{list}"));
     }
     out.inputs(&plan.inputs);
+    match &plan.fields {
+        Some(fields) => out.line(format_args!("\n{}", fields.text.trim_end())),
+        None => out.tables(weights, plan),
+    }
     match plan.levels.as_slice() {
         [one] => out.level(one, "", layout, false),
         levels => {
@@ -149,6 +160,51 @@ pub fn write_draft(weights: &Weights) -> String {
 struct Writer(String);
 
 impl Writer {
+    /// The embedding tables of the file as fields that somebody has to complete: a state dict says
+    /// neither which of them are lists, nor in which order the vector has them.
+    fn tables(&mut self, weights: &Weights, plan: &Plan) {
+        /// More would hide the rest of the spec.
+        const MOST: usize = 100;
+        let used: HashSet<&str> = plan
+            .references()
+            .flat_map(|r| r.parts())
+            .map(|p| p.name.as_str())
+            .collect();
+        let tables: Vec<(&String, usize, usize)> = weights
+            .tensors
+            .iter()
+            .filter(|(name, _)| {
+                !used.contains(name.as_str()) && name.to_ascii_lowercase().contains("embed")
+            })
+            .filter_map(|(name, tensor)| match tensor.shape.as_slice() {
+                [rows, width] if *rows > 1 => Some((name, *rows, *width)),
+                _ => None,
+            })
+            .take(MOST)
+            .collect();
+        if tables.is_empty() {
+            return;
+        }
+        self.line(format_args!(
+            "\n# The file has embedding tables. As it stands, this spec makes a blob that starts behind \
+             them. For one that\n# takes records, complete these fields, take the `#` away and the \
+             tables out of `ignore` (docs/spec.md). No file\n# says which fields are lists (given = \
+             [\"id\"] with max and pool), which values stand for which rows (vocabulary),\n# which \
+             numbers there are, and in which order training put them side by side."
+        ));
+        let mut names = Vec::new();
+        for (tensor, rows, width) in tables {
+            let name = field_name(tensor);
+            self.line(format_args!(
+                "# [[fields]]\n# name = {}\n# given = \"id\"\n# embedding = {}   # {rows} rows of {width}",
+                quote(&name),
+                quote(tensor)
+            ));
+            names.push(quote(&name));
+        }
+        self.line(format_args!("# [order]\n# vector = [{}]", names.join(", ")));
+    }
+
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{text}");

@@ -244,7 +244,15 @@ pub(super) fn scaling(walk: &Walk<'_, '_>, count: usize) -> Read<(Vec<f64>, Vec<
     }
     let mean = spread(given("mean").or_else(|| walk.measured(0))).ok_or_else(broken)?;
     let variance = spread(given("variance").or_else(|| walk.measured(1))).ok_or_else(broken)?;
-    let factor = |v: &f64| v.sqrt().max(LEAST_DEVIATION).recip();
+    let factor = |v: &f64| {
+        let deviation = v.sqrt();
+        // Whatever had one value in training told it nothing, and would drown all else with another.
+        if deviation > LEAST_DEVIATION {
+            deviation.recip()
+        } else {
+            0.0
+        }
+    };
     let factors: Vec<f64> = variance.iter().map(factor).collect();
     let addends = mean.iter().zip(&factors).map(|(m, f)| -m * f).collect();
     Ok((factors, addends))

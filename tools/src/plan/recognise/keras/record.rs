@@ -651,11 +651,23 @@ fn finish(pieces: Vec<Piece>) -> Result<Record, crate::front::FrontError> {
                     _ => Given::F32,
                 };
                 let field = builder.field(Field::new(&name, given));
-                let scaling = Scaling {
-                    mean: -number.addend / number.factor,
-                    std: number.factor.abs().recip(),
-                    weights: vec![number.factor.signum()],
-                    range: None,
+                let scaling = if number.factor == 0.0 {
+                    builder.note(format!(
+                        "`{name}`: it had one value in training, and counts for nothing; Keras \
+                         divides by 1e-7, and another value drowns all else"
+                    ));
+                    Scaling {
+                        range: Some((-1.0, 1.0)),
+                        weights: vec![0.0],
+                        ..Scaling::default()
+                    }
+                } else {
+                    Scaling {
+                        mean: -number.addend / number.factor,
+                        std: number.factor.abs().recip(),
+                        weights: vec![number.factor.signum()],
+                        range: None,
+                    }
                 };
                 let number = Number {
                     transform: number.transform,

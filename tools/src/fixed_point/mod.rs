@@ -5,6 +5,10 @@
 //! never through a blob, and its own arithmetic does not wrap, so it also sees where the engine's
 //! would ([`Shadow`]).
 
+mod record;
+
+pub use record::quantize_record;
+
 use crate::graph::rules::selector_bits;
 use crate::graph::{Activation, GateKind, Graph, Normalization, Op, Output};
 use crate::quantize::{QLayer, Quantized};
@@ -71,15 +75,17 @@ impl Shadow {
 /// Converts features to int16, by the rules of the input stage.
 #[must_use]
 pub fn quantize_input(quantized: &Quantized, x: &[f32]) -> Vec<i16> {
-    let one = |(x, s): (&f32, &mmoe::kernel::InputScale)| {
-        let v = (x - s.offset) * s.scale;
-        if v.is_nan() {
-            0
-        } else {
-            f64::from(v).clamp(-32767.0, 32767.0).round_ties_even() as i16
-        }
-    };
-    x.iter().zip(&quantized.input).map(one).collect()
+    let features = x.iter().zip(&quantized.input);
+    features.map(|(x, scale)| one_feature(*x, scale)).collect()
+}
+
+fn one_feature(x: f32, s: &mmoe::kernel::InputScale) -> i16 {
+    let v = (x - s.offset) * s.scale;
+    if v.is_nan() {
+        0
+    } else {
+        f64::from(v).clamp(-32767.0, 32767.0).round_ties_even() as i16
+    }
 }
 
 /// Whether a feature lies beyond what the input stage can hold, where it saturates.

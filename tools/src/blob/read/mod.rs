@@ -5,6 +5,10 @@
 //! what is compared with the engine's outputs comes from the bytes alone: a code or an order that the
 //! engine and the encoder both have wrong would show.
 
+mod front;
+
+pub use front::{Stored, front};
+
 use super::message::{Header, Node};
 use crate::graph::{
     Activation, Dense, GateKind, Graph, Input, Layer, Normalization, Op, Output, Task,
@@ -55,6 +59,16 @@ impl Bytes<'_> {
             .map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]))
             .collect())
     }
+    fn u32s(&mut self, n: usize) -> Result<Vec<u32>, ReadError> {
+        let bytes = n
+            .checked_mul(4)
+            .ok_or(ReadError::Format("weights are short"))?;
+        let (words, _) = self.take(bytes)?.as_chunks::<4>();
+        Ok(words.iter().map(|w| u32::from_le_bytes(*w)).collect())
+    }
+    fn u32(&mut self) -> Result<u32, ReadError> {
+        Ok(self.u32s(1)?[0])
+    }
 }
 
 /// Converts the stored order (panels of 8 rows, one of 4, single rows, each column by column) to rows.
@@ -90,6 +104,7 @@ fn unpanel<T: Copy + Default>(stored: &[T], inputs: usize, outputs: usize) -> Ve
 pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
     let (header, weights) = split(file)?;
     let mut bytes = Bytes(weights);
+    let front = front::of(&header, false, &mut bytes)?.map(|stored| stored.front);
     let mut layers = header.layers.iter();
     let mut nodes = Vec::new();
     // How many numbers stand before the codes, and how many columns those name.
@@ -231,20 +246,26 @@ pub fn graph(file: &[u8]) -> Result<Graph, ReadError> {
             })
         })
         .collect::<Result<_, _>>()?;
-    let inputs = header.inputs.iter().map(|i| i.count as usize);
-    let inputs = inputs.flat_map(|count| match hot_columns {
-        None => vec![Input::new("x", count)],
-        Some((numbers, columns)) => {
-            let mut codes = Input::new("codes", columns);
-            codes.codes = Some(count.saturating_sub(numbers));
-            vec![Input::new("x", numbers), codes]
+    let inputs = match &front {
+        Some(front) => front.inputs(),
+        None => {
+            let inputs = header.inputs.iter().map(|i| i.count as usize);
+            let inputs = inputs.flat_map(|count| match hot_columns {
+                None => vec![Input::new("x", count)],
+                Some((numbers, columns)) => {
+                    let mut codes = Input::new("codes", columns);
+                    codes.codes = Some(count.saturating_sub(numbers));
+                    vec![Input::new("x", numbers), codes]
+                }
+            });
+            inputs.collect()
         }
-    });
+    };
     Ok(Graph {
         name: String::new(),
         version: 0,
-        inputs: inputs.collect(),
-        front: None,
+        inputs,
+        front,
         feature_names: header.feature_names.clone(),
         nodes,
         tasks,

@@ -1,5 +1,9 @@
 //! Names and descriptions of a blob's parts, so that every command calls them the same.
 
+mod fields;
+
+pub use fields::{FieldAbout, fields};
+
 use mmoe::blob::{ActivationKind, Blob, LayerKind, LayerRecord, NodeOp, PrecisionKind, SectionTag};
 
 use crate::engine::Runner;

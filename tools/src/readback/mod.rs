@@ -4,11 +4,16 @@
 //! A blob can be wrong without looking so: a packing that the kernel reads in another order, a scale
 //! that was rounded twice. The evaluation shares no code with the engine, so an error of either shows.
 
+mod records;
+
+use std::borrow::Cow;
+
 use crate::blob::read::{self, ReadError};
-use crate::data::Rows;
+use crate::data::{Record, Rows, Sample, Samples};
 use crate::engine::{BlobBytes, Runner};
 use crate::eval;
 use crate::fixed_point::{self, Shadow};
+use crate::front::{Front, RecordError, Value};
 use crate::graph::elements::{Elements, NotOneHot};
 use crate::graph::{Graph, Input};
 use crate::quantize::Quantized;
@@ -49,6 +54,8 @@ pub enum CheckError {
     Read(#[from] ReadError),
     #[error("the written blob does not run: {0}")]
     Run(#[from] RunError),
+    #[error("a row is none of this model: {0}")]
+    Record(#[from] RecordError),
     #[error(
         "the engine disagrees with the independent evaluation: task `{task}`, output {output}, \
          {row}: {engine} against {expected}. This is a fault of mmoe, not of the model; nothing \
@@ -94,21 +101,66 @@ pub enum CheckError {
 /// A row to try, and what it is called.
 struct Row {
     name: String,
-    x: Vec<f32>,
+    x: Values,
     /// Whether it lies within the declared ranges, if there are any.
     within: bool,
 }
 
+/// What a row holds.
+enum Values {
+    Vector(Vec<f32>),
+    Record(Record),
+}
+
+impl Row {
+    fn sample(&self) -> Sample<'_> {
+        match &self.x {
+            Values::Vector(x) => Sample::Vector(x),
+            Values::Record(record) => Sample::Record(record),
+        }
+    }
+
+    fn of(name: String, sample: Sample<'_>) -> Self {
+        let x = match sample {
+            Sample::Vector(x) => Values::Vector(x.to_vec()),
+            Sample::Record(record) => Values::Record(record.to_vec()),
+        };
+        Self {
+            name,
+            x,
+            within: true,
+        }
+    }
+}
+
+/// The rows that are tried where nobody gave any.
+fn made_up(front: Option<&Front>, inputs: &[Input], count: usize) -> Vec<Row> {
+    let Some(front) = front else {
+        return rows(inputs, count);
+    };
+    let records = records::records(front, inputs, count.max(8)).into_iter();
+    let row = |(name, record): (String, Vec<Value>)| Row {
+        name,
+        x: Values::Record(record),
+        within: true,
+    };
+    records.map(row).collect()
+}
+
 /// What a blob takes of a row.
-fn taken(runner: &Runner<'_>, row: &Row) -> Result<Vec<f32>, CheckError> {
+fn taken<'r>(runner: &Runner<'_>, row: &'r Row) -> Result<Cow<'r, [f32]>, CheckError> {
+    let x = match &row.x {
+        Values::Vector(x) => x,
+        Values::Record(_) => return Ok(Cow::Borrowed(&[])),
+    };
     let Some(elements) = &runner.elements else {
-        return Ok(row.x.clone());
+        return Ok(Cow::Borrowed(x));
     };
     let not_one_hot = |why| CheckError::NotOneHot {
         row: row.name.clone(),
         why,
     };
-    elements.row(&row.x).map_err(not_one_hot)
+    elements.row(x).map(Cow::Owned).map_err(not_one_hot)
 }
 
 /// Boundary rows and then `count` random ones: zeros, ±1, large values, the ends of the declared
@@ -123,19 +175,19 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
     let width: usize = inputs.iter().map(|i| i.count).sum();
     let constant = |v: f32| Row {
         name: format!("all features {v}"),
-        x: vec![v; width],
+        x: Values::Vector(vec![v; width]),
         within: false,
     };
     let mut rows = vec![constant(0.0), constant(1.0), constant(-1.0)];
     if inputs.iter().any(|i| low(i).is_some() || high(i).is_some()) {
         rows.push(Row {
             name: "the lower ends of the declared ranges".into(),
-            x: ends(low, -1.0),
+            x: Values::Vector(ends(low, -1.0)),
             within: true,
         });
         rows.push(Row {
             name: "the upper ends of the declared ranges".into(),
-            x: ends(high, 1.0),
+            x: Values::Vector(ends(high, 1.0)),
             within: true,
         });
     }
@@ -153,7 +205,7 @@ fn rows(inputs: &[Input], count: usize) -> Vec<Row> {
             .collect();
         rows.push(Row {
             name: format!("random row {n}"),
-            x,
+            x: Values::Vector(x),
             within: true,
         });
     }
@@ -169,7 +221,10 @@ fn make_one_hot(inputs: &[Input], rows: &mut [Row], random: &mut Random) {
     };
     for row in rows {
         // Now and then none of a field's columns.
-        elements.make_one_hot(&mut row.x, |n| random.within(0.0, n as f64 * 1.1) as usize);
+        let Values::Vector(x) = &mut row.x else {
+            continue;
+        };
+        elements.make_one_hot(x, |n| random.within(0.0, n as f64 * 1.1) as usize);
     }
 }
 
@@ -202,7 +257,7 @@ pub fn float(
     let stored = graph.elements();
     let mut runner = Runner::load(blob)?;
     let count = (WORK / runner.model.macs().max(1)).clamp(2, ROWS) as usize;
-    let rows = rows(inputs, count);
+    let rows = made_up(graph.front.as_ref(), inputs, count);
     let mut checked = Checked {
         rows: rows.len(),
         ill_conditioned: 0,
@@ -212,10 +267,8 @@ pub fn float(
     let tasks = runner.tasks.clone();
     let mut compared = vec![false; runner.model.outputs()];
     for (n, row) in rows.iter().enumerate() {
-        let x = taken(&runner, row)?;
-        // What the blob's own records make of it, in their order.
-        let vector = stored.as_ref().map_or_else(|| x.clone(), |s| s.vector(&x));
-        let x = (x.as_slice(), vector.as_slice());
+        let taken = taken(&runner, row)?;
+        let x = (&*taken, stored.as_ref());
         compare(&graph, &mut runner, row, x, &mut checked, &mut compared)?;
         progress(n + 1, rows.len());
     }
@@ -269,7 +322,7 @@ pub fn integer(
     blob: &BlobBytes,
     graph: &Graph,
     quantized: &Quantized,
-    samples: Option<&Rows>,
+    samples: Option<&Samples>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Integers, CheckError> {
     let mut runner = Runner::load(blob)?;
@@ -281,20 +334,19 @@ pub fn integer(
                 .iter()
                 .enumerate()
                 .step_by(step)
-                .map(|(n, x)| Row {
-                    name: format!("calibration row {n}"),
-                    x: x.to_vec(),
-                    within: true,
-                })
+                .map(|(n, x)| Row::of(format!("calibration row {n}"), x))
                 .collect()
         }
-        None => rows(&graph.inputs, count)
+        None => made_up(graph.front.as_ref(), &graph.inputs, count)
             .into_iter()
             .filter(|r| r.within)
             .collect(),
     };
-    let mut recombined =
-        samples.map_or_else(Vec::new, |samples| recombined(samples, quantized, count));
+    let mut recombined = match samples {
+        None => Vec::new(),
+        Some(Samples::Vectors(rows)) => recombined(rows, quantized, count),
+        Some(Samples::Records(records)) => recombined_records(records, count),
+    };
     let mut random = Random::new(0x6d6d_6f65_0000_0003);
     make_one_hot(&graph.inputs, &mut recombined, &mut random);
     let all = given.len() + recombined.len();
@@ -325,12 +377,16 @@ pub fn integer(
     } else {
         Some(made(&recombined, given.len())?)
     };
-    let features = given.iter().map(|r| r.x.len()).sum();
-    let clipped = given
-        .iter()
-        .flat_map(|r| quantized.input.iter().zip(&r.x))
-        .filter(|(scale, x)| fixed_point::clips(**scale, **x))
-        .count();
+    let mut features = 0;
+    let mut clipped = 0;
+    for row in &given {
+        let x = row.sample().vector(graph.front.as_ref())?;
+        features += x.len();
+        let scaled = quantized.input.iter().zip(&x);
+        clipped += scaled
+            .filter(|(scale, x)| fixed_point::clips(**scale, **x as f32))
+            .count();
+    }
     Ok(Integers {
         given: on_given,
         recombined: on_recombined,
@@ -364,11 +420,35 @@ fn recombined(samples: &Rows, quantized: &Quantized, count: usize) -> Vec<Row> {
     (0..count)
         .map(|n| Row {
             name: format!("recombined row {n}"),
-            x: columns
-                .iter()
-                .map(|c| c[random.within(0.0, c.len() as f64) as usize])
-                .collect(),
+            x: Values::Vector(
+                columns
+                    .iter()
+                    .map(|c| c[random.within(0.0, c.len() as f64) as usize])
+                    .collect(),
+            ),
             within: true,
+        })
+        .collect()
+}
+
+/// Records of which each field is that of some record given.
+fn recombined_records(records: &[Record], count: usize) -> Vec<Row> {
+    let fields = records.first().map_or(0, Vec::len);
+    if records.len() < 2 {
+        return Vec::new();
+    }
+    let mut random = Random::new(0x6d6d_6f65_0000_0002);
+    (0..count)
+        .map(|n| {
+            let mut pick = |field: usize| {
+                let record = &records[random.within(0.0, records.len() as f64) as usize];
+                record[field].clone()
+            };
+            Row {
+                name: format!("recombined row {n}"),
+                x: Values::Record((0..fields).map(&mut pick).collect()),
+                within: true,
+            }
         })
         .collect()
 }
@@ -381,11 +461,22 @@ fn integer_row(
     row: &Row,
     shadow: &mut Shadow,
 ) -> Result<Vec<f64>, CheckError> {
-    let x: Vec<f64> = row.x.iter().map(|v| f64::from(*v)).collect();
+    let x = row.sample().vector(graph.front.as_ref())?;
     let expected = eval::evaluate(graph, &x).tasks.concat();
-    let taken = taken(runner, row)?;
-    let (y, _) = runner.predict(&taken)?;
-    let input = fixed_point::quantize_input(quantized, &row.x);
+    let (y, _) = match &row.x {
+        Values::Record(record) => runner.predict_record(record)?,
+        Values::Vector(_) => {
+            let taken = taken(runner, row)?;
+            runner.predict(&taken)?
+        }
+    };
+    let input = match (row.sample(), &graph.front) {
+        (Sample::Record(record), Some(front)) => {
+            fixed_point::quantize_record(front, quantized, record)?
+        }
+        (Sample::Vector(x), _) => fixed_point::quantize_input(quantized, x),
+        (Sample::Record(_), None) => Vec::new(),
+    };
     let ruled = fixed_point::evaluate(graph, quantized, &input, shadow);
     if shadow.wrapped() {
         return Err(CheckError::Wrapped {
@@ -422,14 +513,24 @@ fn compare(
     graph: &Graph,
     runner: &mut Runner<'_>,
     row: &Row,
-    (taken, vector): (&[f32], &[f32]),
+    (taken, elements): (&[f32], Option<&Elements>),
     checked: &mut Checked,
     compared: &mut [bool],
 ) -> Result<(), CheckError> {
-    let x: Vec<f64> = vector.iter().map(|v| f64::from(*v)).collect();
+    let x = match &row.x {
+        Values::Record(_) => row.sample().vector(graph.front.as_ref())?,
+        // What the blob's own records make of what it takes, in their order.
+        Values::Vector(_) => {
+            let vector = elements.map_or_else(|| taken.to_vec(), |e| e.vector(taken));
+            vector.iter().map(|v| f64::from(*v)).collect()
+        }
+    };
     let expected: Vec<f64> = eval::evaluate(graph, &x).tasks.concat();
     let tasks = runner.tasks.clone();
-    let (y, _) = runner.predict(taken)?;
+    let (y, _) = match &row.x {
+        Values::Record(record) => runner.predict_record(record)?,
+        Values::Vector(_) => runner.predict(taken)?,
+    };
     let share = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() / b.abs().max(1.0);
     let worst = y.iter().zip(&expected).map(share).fold(0.0, |w: f64, s| {
         if s.is_nan() { f64::INFINITY } else { w.max(s) }

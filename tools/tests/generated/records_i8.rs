@@ -1,0 +1,64 @@
+//! `records`, version 3: the type of its blob (checksum 01f540f7).
+//!
+//! Written by `mmoe codegen`: do not edit, write it again.
+#![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
+
+use mmoe::features::{Bag, Buckets, Clipped, Embed, Exact, Farm, Int, Log1p, Maybe, Mean, Row, Sorted};
+use mmoe::{Aligned, Binary, Dense, Gate, I16, I8, LoadError, Logits, Mmoe, Regression};
+
+/// A tower.
+pub type Tower0 = Binary<Logits<4, 1, I16>>;
+/// A tower.
+pub type Tower1 = Regression<Logits<4, 1, I16>>;
+/// An expert.
+pub type Expert = Dense<10, 4, I8>;
+/// A gate.
+pub type TaskGate = Gate<10, 2, I8>;
+
+mmoe::features! {
+    /// What the model takes.
+    pub struct Record<'a> => RecordStage<P>[10] {
+        country: Option<&'a str> = Embed<Maybe<Exact<3, 5>>, 5, 2, P>,
+        history: &'a [u32] = Bag<Sorted<3>, 3, Mean, 3, 2, P>,
+        item: u32 = Row as history,
+        /// Called `Price (k$)`.
+        price_k: f32 = Clipped<Log1p<P>>,
+        age: f32 = Embed<Buckets<2>, 3, 1, P>,
+        count: i32 = Int<P>,
+        tag: &'a str = Embed<Farm<5>, 5, 1, P>,
+    }
+}
+
+mmoe::tasks! {
+    /// The towers. Outputs:
+    ///
+    /// - `a`: task `a`, a probability
+    /// - `b`: task `b`, raw values
+    pub struct Towers => Outputs { a, b }
+}
+
+/// The model: `Model::load` checks a blob against it and uses its weights where they lie.
+pub type Model = Mmoe<[Expert; 2], [TaskGate; 2], Towers<Tower0, Tower1>, RecordStage<I8>>;
+
+/// The blob, in flash.
+pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!("records_i8.mmoe");
+
+/// The model in [`BLOB`], checked.
+///
+/// # Errors
+///
+/// A blob that is damaged or of another shape.
+pub fn load() -> Result<&'static Model, LoadError> {
+    Model::load(BLOB)
+}
+
+/// Elements of the vector that a record makes.
+pub const INPUTS: usize = 10;
+/// Tasks.
+pub const TASKS: usize = 2;
+/// Bytes of flash that the blob takes.
+pub const BLOB_BYTES: usize = 1036;
+/// Bytes of weights among them.
+pub const WEIGHT_BYTES: usize = 396;
+/// Bytes of buffers that a prediction has on the stack.
+pub const SCRATCH: usize = Model::SCRATCH;
