@@ -12,23 +12,18 @@ from wiring import Exported
 from worker import quantized, real
 
 ROOT = Path(__file__).parents[3]
-PYTHON = ["ai-edge-litert", "onnxruntime", "torch", "numpy"]
+PYTHON = {"TFLite f32": "ai-edge-litert", "onnxruntime": "onnxruntime", "PyTorch eager": "torch", "NumPy": "numpy"}
 MOST = 2048
 
 
-def versions():
-    """Every peer that is installed, with its version."""
-    found = []
-    for name in PYTHON:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            pass
-    manifest = (Path(__file__).parent / "Cargo.toml").read_text()
-    for line in manifest.splitlines():
-        name, _, rest = line.partition(" = ")
-        if 'version = "=' in rest and name != "rten-tensor" and name != "candle-nn":
-            found.append(f"{name.removesuffix('-core').removesuffix('-onnx').removesuffix('-tensor')} {rest.split('=')[2].split(chr(34))[0]}")
+def versions(raced):
+    """Every peer that raced, with its version."""
+    found = [f"{name} {importlib.metadata.version(name)}" for peer, name in PYTHON.items() if peer in raced]
+    for line in (Path(__file__).parent / "Cargo.toml").read_text().splitlines():
+        crate, _, rest = line.partition(" = ")
+        name = crate.split("-")[0]
+        if 'version = "=' in rest and name in raced:
+            found.append(f"{crate} {rest.split('=')[2].split(chr(34))[0]}")
     return ", ".join(found)
 
 
@@ -61,10 +56,12 @@ def ours(weights, spec, precision, calibration, x, tasks):
     with tempfile.TemporaryDirectory() as place:
         blob, rows, y = Path(place) / "m.mmoe", Path(place) / "x.npz", Path(place) / "y.npz"
         np.savez(rows, x=x)
-        subprocess.run(mmoe + ["convert", str(weights), *spec, "--precision", precision, "--calibration", str(calibration),
-                               "-o", str(blob)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        subprocess.run(mmoe + ["run", str(blob), "--data", str(rows), "-o", str(y)], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        calibrated = ["--calibration", str(calibration)] if precision == "i8" else []
+        for words in [["convert", str(weights), *spec, "--precision", precision, *calibrated, "-o", str(blob)],
+                      ["run", str(blob), "--data", str(rows), "-o", str(y)]]:
+            done = subprocess.run(mmoe + words, capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(f"mmoe {' '.join(words)}: {done.stderr}")
         with np.load(y) as found:
             return np.concatenate([found[t].reshape(len(x), -1) for t in tasks], 1)
 
@@ -80,10 +77,10 @@ def measure(made, name, weights, spec, calibration, test, tasks):
         data = {k: file[k] for k in file}
     folder = made / f"{name}-quality"
     folder.mkdir(parents=True, exist_ok=True)
-    for file in ["model.json", "weights.f32", "rows.f32", "outputs.f32", "model.onnx"]:
+    for file in ["model.json", "weights.f32", "rows.f32", "outputs.f32"]:
         (folder / file).unlink(missing_ok=True)
         (folder / file).symlink_to((made / name / file).absolute())
-    subprocess.run([sys.executable, str(Path(__file__).parent / "convert.py"), str(folder), "--calibration",
+    subprocess.run([sys.executable, str(Path(__file__).parent / "convert.py"), "tflite", str(folder), "--calibration",
                     str(calibration)], check=True)
     names = [t for t, _, _ in tasks]
     ways = {
@@ -98,9 +95,10 @@ def measure(made, name, weights, spec, calibration, test, tasks):
                     for t, at, is_class in tasks]
 
 
-def table(made, census):
-    """The lines of the table."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "mmoe-tools"], cwd=ROOT, check=True)
+def table(made, census, build):
+    """The lines of the table; with `build` the tool is compiled before."""
+    if build:
+        subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "mmoe-tools"], cwd=ROOT, check=True)
     fixtures = ROOT / "tests/fixtures"
     columns, found = [], {}
     models = [("C", fixtures / "pytorch-edge/model.safetensors", ["--spec", str(fixtures / "pytorch-edge/spec.toml")],

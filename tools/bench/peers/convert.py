@@ -1,9 +1,10 @@
 """Makes the files that peers run, in the folder of an exported model.
 
-    convert.py FOLDER [--calibration ROWS.npz]
+    convert.py onnx FOLDER
+    convert.py tflite FOLDER [--calibration ROWS.npz]
 
-Writes `float.tflite`, `int8.tflite` (full int8: inputs and outputs too; calibrated on array `x`, or on the
-first 256 exported rows), and `model.onnx` where there is none.
+The first writes `model.onnx`, the second `float.tflite` and `int8.tflite` (full int8: inputs and outputs too;
+calibrated on array `x`, or on the first 256 exported rows). PyTorch and TensorFlow do not bear each other in one process.
 """
 import argparse
 import os
@@ -45,9 +46,7 @@ def tflite(model, folder, calibration):
         return {f"y{t}": y for t, y in enumerate(forward(model, x, layer, TensorFlowOps))}
 
     def converter():
-        made = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()])
-        # A known batch lets the converter fold shapes; the interpreter resizes it.
-        return made
+        return tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()])
 
     (folder / "float.tflite").write_bytes(converter().convert())
     int8 = converter()
@@ -60,14 +59,15 @@ def tflite(model, folder, calibration):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["onnx", "tflite"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--calibration", type=Path)
     args = parser.parse_args()
     model = Exported(args.folder)
-    calibration = np.load(args.calibration)["x"] if args.calibration else model.rows[:256]
-    tflite(model, args.folder, calibration)
-    if not (args.folder / "model.onnx").exists():
+    if args.what == "onnx":
         onnx(model, args.folder)
+    else:
+        tflite(model, args.folder, np.load(args.calibration)["x"] if args.calibration else model.rows[:256])
 
 
 if __name__ == "__main__":

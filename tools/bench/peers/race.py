@@ -51,11 +51,11 @@ class Side:
         self.process.wait()
 
 
-def sides(threads):
+def sides(built, threads):
     """The Rust side and the Python side, each with so many threads."""
     counts = {name: str(threads) for name in ["RAYON_NUM_THREADS", "RTEN_NUM_THREADS", "OMP_NUM_THREADS",
                                               "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]}
-    rust = Side([str(HERE.parent / "target/release/mmoe-peers")], counts)
+    rust = Side([str(built)], counts)
     # Some systems name an old core for OpenBLAS, which makes NumPy slow.
     for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]:
         os.environ.pop(name, None)
@@ -66,9 +66,9 @@ def onnx_file(model):
     return ROOT / "tests/fixtures" / ONNX[model] / "model.onnx" if model in ONNX else MADE / model / "model.onnx"
 
 
-def export(models, rows):
+def export(built, models, rows):
     """Everything that peers need, in a folder for each model."""
-    rust = Side([str(HERE.parent / "target/release/mmoe-peers")], {})
+    rust = Side([str(built)], {})
     for model in models:
         folder = MADE / model
         rust.ask("export", model, folder, rows)
@@ -76,17 +76,21 @@ def export(models, rows):
         if model in ONNX:
             link.unlink(missing_ok=True)
             link.symlink_to(onnx_file(model))
-        subprocess.run([sys.executable, str(HERE / "convert.py"), str(folder)], check=True)
+        elif not link.exists():
+            subprocess.run([sys.executable, str(HERE / "convert.py"), "onnx", str(folder)], check=True)
+        subprocess.run([sys.executable, str(HERE / "convert.py"), "tflite", str(folder)], check=True)
     machine = json.loads(rust.ask("machine"))
     rust.close()
     return machine
 
 
-def race(both, model, batch, seconds):
-    """The fastest µs per call of each contestant."""
+def race(both, model, batch, seconds, plain=None):
+    """The fastest µs per call of each contestant; plain loops do not run where their time is given."""
     rust, python = both
     names = [(rust, i, n) for i, n in enumerate(rust.ask("prepare", model, batch, onnx_file(model)).split("\t"))]
     names += [(python, i, n) for i, n in enumerate(python.ask("prepare", MADE / model, batch).split("\t"))]
+
+    names = [n for n in names if plain is None or n[2] != KNOWN[0]]
 
     def turn(side, number, calls):
         return float(side.ask("time", number, calls)) / calls
@@ -100,7 +104,7 @@ def race(both, model, batch, seconds):
             # What another library's threads still do after its turn must not meet this one's.
             time.sleep(0.001)
             best[name] = min(best[name], turn(side, number, calls[name]))
-    return {name: t * 1e6 for name, t in best.items()}
+    return ({} if plain is None else {KNOWN[0]: plain}) | {name: t * 1e6 for name, t in best.items()}
 
 
 def shown(us):
@@ -139,11 +143,12 @@ def text(results, machine, versions, missing, accuracies):
         "`tools/bench/peers/race.py` writes this part; do not edit it. A cell has µs per call and, behind the dot, the time",
         "of plain loops over it: above 1 is faster. All contestants of a column took turns in one run; *of the peak* is the share of the",
         "measured peak of fused multiply-adds (the widest vectors, times the threads) at the largest batch. Plain loops always run on one thread,",
-        "and from 256 rows on their time is that of 256 rows, scaled. `mmoe` splits a batch evenly over the threads.",
+        "one row after the other; for more than 256 rows their time is that of 256, scaled. `mmoe` splits a batch evenly over the threads. One",
+        "thread is measured in processor time, which other work on the machine disturbs less than the clock on the wall; several by that clock.",
         "",
         f"The machine: {machine['processor']}. At best, one thread: fused multiply-adds {fma}; reading {read}.",
         "",
-        f"Peers: {versions}." + (f" Missing, as they could not be installed: {', '.join(missing)}." if missing else ""),
+        f"Peers: {versions}." + (f" Missing here, as they were not installed or not compiled: {', '.join(missing)}." if missing else ""),
         "TFLite is ai-edge-litert with XNNPACK; *int8* has int8 inputs and outputs, quantized before the race. A call from Python costs",
         f"{accuracies['call']:.2f} µs by itself here, which is a part of what NumPy, PyTorch, onnxruntime and TFLite take at batch 1.",
         *tables(results, machine),
@@ -167,24 +172,30 @@ def main():
     parser.add_argument("--batches", default="1,16,256,4096")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--built", type=Path)
     parser.add_argument("--census", type=Path)
     parser.add_argument("--dry", action="store_true")
     args = parser.parse_args()
     batches = [int(b) for b in args.batches.split(",")]
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--target-dir", "../target"], cwd=HERE, check=True)
-    machine = export(args.models, max(256, *batches))
+    rust = args.built or HERE.parent / "target/release/mmoe-peers"
+    if not args.built:
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--target-dir", "../target"], cwd=HERE, check=True)
+    machine = export(rust, args.models, max(256, *batches))
+    # Before the races, which take longest.
+    accuracies = {"call": accuracy.call(), "lines": list(accuracy.table(MADE, args.census, not args.built))}
     results = {}
     for threads in (int(t) for t in args.threads.split(",")):
-        both = sides(threads)
+        both = sides(rust, threads)
         for model in args.models:
             for batch in batches:
                 print(f"{threads} thread(s), {model}, batch {batch} …", file=sys.stderr)
-                results[threads, model, batch] = race(both, model, batch, args.seconds)
+                # A row costs plain loops the same in any batch, and many of them take seconds.
+                known = results.get((threads, model, 256), {}).get(KNOWN[0]) if batch > 256 else None
+                results[threads, model, batch] = race(both, model, batch, args.seconds, known and known * batch / 256)
         for side in both:
             side.close()
     found = set().union(*results.values())
-    body = text(results, machine, accuracy.versions(), [n for n in KNOWN if n not in found],
-                {"call": accuracy.call(), "lines": accuracy.table(MADE, args.census)})
+    body = text(results, machine, accuracy.versions(found), [n for n in KNOWN if n not in found], accuracies)
     if args.dry:
         print(body)
     else:
