@@ -228,6 +228,25 @@ fn a_pipeline_config_is_read() {
     );
 }
 
+/// The lines of Python that write scikit-learn's encoders stand on the page as the fixture was made with
+/// them.
+#[test]
+fn the_page_shows_the_python_that_made_the_encoders() {
+    let root = fixture("../..");
+    let script =
+        std::fs::read_to_string(root.join("examples/training/sklearn_records.py")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/features.md")).unwrap();
+    let (_, lines) = script
+        .split_once("# --- the lines that write encoders.json ---\n")
+        .unwrap();
+    let (lines, _) = lines.split_once("# --- end ---").unwrap();
+    assert!(lines.lines().count() > 10);
+    assert!(
+        page.contains(lines.trim()),
+        "copy the lines to docs/features.md"
+    );
+}
+
 /// What a spec gets told, or the model.
 fn refused(weights: Weights, spec: &str) -> String {
     let spec = Spec::parse(spec).unwrap();

@@ -138,6 +138,7 @@ impl Wiring<'_, '_> {
             Unary::Mish => ActivationPlan::Pointwise(Pointwise::Mish),
             Unary::Hardswish => ActivationPlan::Pointwise(Pointwise::Hardswish),
             Unary::Exp => ActivationPlan::Pointwise(Pointwise::Exp),
+            Unary::Power(2.0) => ActivationPlan::Pointwise(Pointwise::Square),
             Unary::Selu { .. } => ActivationPlan::Pointwise(Pointwise::Selu),
             Unary::Clip { min: 0.0, max: 6.0 } => ActivationPlan::Pointwise(Pointwise::Relu6),
             Unary::Clip {

@@ -45,6 +45,16 @@ pub(super) struct Dense {
 }
 
 impl Dense {
+    /// Reads further values as well, with weights of 0.
+    pub(super) fn widen(&mut self, inputs: usize) {
+        let padded = self.weight.chunks_exact(self.inputs).flat_map(|row| {
+            let zeros = inputs.saturating_sub(row.len());
+            row.iter().copied().chain(std::iter::repeat_n(0.0, zeros))
+        });
+        self.weight = padded.collect();
+        self.inputs = self.inputs.max(inputs);
+    }
+
     fn is_identity(&self) -> bool {
         let one = |(at, w): (usize, &f64)| {
             *w == f64::from(u8::from(at / self.inputs == at % self.inputs))
@@ -84,6 +94,8 @@ pub(super) struct Vectors<'p> {
     failed: HashMap<Vec<Id>, Refusal>,
     /// Parts that do not lie side by side all the way down are not one vector.
     whole: bool,
+    /// What is looked for is a gate's logits, which may be an attention's: products.
+    logits: bool,
     /// By vector: its formulas.
     pub(super) ids: Vec<Vec<Id>>,
 }
@@ -98,6 +110,7 @@ impl<'p> Vectors<'p> {
             known: HashMap::new(),
             failed: HashMap::new(),
             whole: false,
+            logits: false,
             ids: Vec::new(),
         }
     }
@@ -147,7 +160,10 @@ impl<'p> Vectors<'p> {
                 continue;
             }
             if let Some((kind, logits, experts)) = self.mixture(&at)? {
-                let logits = self.of(logits, depth + 1)?;
+                let before = std::mem::replace(&mut self.logits, true);
+                let logits = self.of(logits, depth + 1);
+                self.logits = before;
+                let logits = logits?;
                 let experts = experts.into_iter().map(|e| self.of(e, depth + 1));
                 let experts = experts.collect::<Result<_, _>>()?;
                 break self.add(
@@ -296,7 +312,10 @@ impl<'p> Vectors<'p> {
             .or_else(|| self.scale(ids));
         match found.or_else(|| self.dense(ids)) {
             Some(found) => Ok(found),
-            None => self.clipped(ids).ok_or_else(|| self.unknown(ids)),
+            None => {
+                let found = self.clipped(ids).or_else(|| self.squared(ids));
+                found.ok_or_else(|| self.unknown(ids))
+            }
         }
     }
 
@@ -326,6 +345,52 @@ impl<'p> Vectors<'p> {
         }
         let count = ids.len();
         Some((Step::Scale(vec![half; count], vec![middle; count]), from))
+    }
+
+    /// Products of a gate's logits, as an attention over two values makes them: a difference of
+    /// squares, `((a + b)² − (a − b)²) / 4`.
+    fn squared(&mut self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
+        use super::formula::Value;
+        // Values of the input are no queries and keys: their product is something else.
+        let of_input = |id: Id| {
+            let (atom, ..) = self.symbols.affine(id);
+            self.entry.place(self.symbols, atom).is_some()
+        };
+        let factors = |id: &Id| match *self.symbols.formula(*id) {
+            Formula::Product(a, b) if !of_input(a) && !of_input(b) => {
+                Some((Value::Of(a), Value::Of(b)))
+            }
+            _ => None,
+        };
+        let all: Vec<(Value, Value)> = ids
+            .iter()
+            .map(factors)
+            .collect::<Option<_>>()
+            .filter(|_| self.logits)?;
+        let count = ids.len();
+        let mut from = Vec::with_capacity(2 * count);
+        for sign in [1.0, -1.0] {
+            for (a, b) in &all {
+                let b = self.symbols.scale(*b, sign);
+                let sum = self.symbols.add(*a, b);
+                match self.symbols.power(sum, 2.0) {
+                    Value::Of(id) => from.push(id),
+                    Value::Known(_) => return None,
+                }
+            }
+        }
+        let mut weight = vec![0.0; count * 2 * count];
+        for at in 0..count {
+            weight[at * 2 * count + at] = 0.25;
+            weight[at * 2 * count + count + at] = -0.25;
+        }
+        let dense = Dense {
+            name: self.node_of(ids[0]),
+            inputs: 2 * count,
+            weight,
+            bias: vec![0.0; count],
+        };
+        Some((Step::Dense(dense), from))
     }
 
     fn activation(&self, ids: &[Id]) -> Option<(Step, Vec<Id>)> {
@@ -709,8 +774,8 @@ fn is_activation(f: Unary) -> bool {
         | Unary::Sign
         | Unary::Floor
         | Unary::Not
-        | Unary::SmoothStep
-        | Unary::Power(_) => false,
+        | Unary::SmoothStep => false,
+        Unary::Power(p) => p == 2.0,
         _ => true,
     }
 }

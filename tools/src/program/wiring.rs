@@ -8,9 +8,20 @@
 use indexmap::IndexMap;
 
 use super::Refusal;
-use super::vectors::{Step, Vector, Vectors};
+use super::vectors::{Dense, Step, Vector, Vectors};
 use crate::import::Tensor;
 use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Level, Reads, Slice, Unit};
+
+/// A layer that hands on the first values, and zeros behind them where it is wider.
+fn cut_or_pad(name: &str, inputs: usize, outputs: usize) -> Dense {
+    let cell = |at: usize| f64::from(u8::from(at / inputs == at % inputs));
+    Dense {
+        name: format!("{name} padding"),
+        inputs,
+        weight: (0..inputs * outputs).map(cell).collect(),
+        bias: vec![0.0; outputs],
+    }
+}
 
 /// A plan under construction.
 pub(super) struct Wiring<'v, 'p> {
@@ -21,6 +32,8 @@ pub(super) struct Wiring<'v, 'p> {
     pub(super) tensors: IndexMap<String, Tensor>,
     /// By level from 1: the vectors that it hands on.
     streams: Vec<Vec<usize>>,
+    /// By level from 1: how wide what it hands on is, the narrower padded with zeros.
+    widths: Vec<usize>,
     features: usize,
 }
 
@@ -40,6 +53,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
             readers,
             tensors: IndexMap::new(),
             streams: Vec::new(),
+            widths: Vec::new(),
             features,
         }
     }
@@ -152,13 +166,16 @@ impl<'v, 'p> Wiring<'v, 'p> {
                 }
             }
         }
+        let width = |cut: &usize| self.vectors.ids[*cut].len();
+        let widest = |cuts: &Vec<usize>| cuts.iter().map(width).max().unwrap_or(0);
+        self.widths = self.streams.iter().map(widest).collect();
         let mut made = Vec::new();
         for level in 1..=top {
             made.push(self.make_level(level, &mut levels)?);
         }
         let mut units = Vec::new();
         for (name, vector) in towers {
-            let mut unit = self.unit(&format!("tower of `{name}`"), *vector, false, top)?;
+            let mut unit = self.unit(&format!("tower of `{name}`"), *vector, false, top, 0)?;
             if unit.layers.is_empty() {
                 self.end_dense(&mut unit, *vector);
             }
@@ -173,7 +190,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
         levels: &mut IndexMap<usize, usize>,
     ) -> Result<Level, Refusal> {
         let mut made = Level::default();
-        let below = level - 1;
+        let (below, wide) = (level - 1, self.widths[level]);
         // Experts by vector; one that a gate weighs twice stands there twice.
         let mut experts: Vec<(usize, usize)> = Vec::new();
         let cuts = self.streams[level].clone();
@@ -215,7 +232,8 @@ impl<'v, 'p> Wiring<'v, 'p> {
                     Some(found) => found,
                     None => {
                         let name = format!("expert {}", experts.len());
-                        made.experts.push(self.unit(&name, *vector, false, below)?);
+                        made.experts
+                            .push(self.unit(&name, *vector, false, below, wide)?);
                         experts.push((*vector, earlier));
                         experts.len() - 1
                     }
@@ -230,7 +248,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
                 },
                 (logits, _) => {
                     let logits = logits.unwrap_or(cut);
-                    let mut unit = self.unit(&name, logits, false, below)?;
+                    let mut unit = self.unit(&name, logits, false, below, 0)?;
                     self.end_dense(&mut unit, logits);
                     unit
                 }
@@ -251,17 +269,22 @@ impl<'v, 'p> Wiring<'v, 'p> {
     fn direct(&mut self, cut: usize, own: bool, at: usize, below: usize) -> Result<Unit, Refusal> {
         let name = format!("expert {at}");
         if own {
-            return self.unit(&name, cut, true, below);
+            return self.unit(&name, cut, true, below, self.widths[below + 1]);
         }
         let at = self.streams[below]
             .iter()
             .position(|c| *c == cut)
             .unwrap_or(0);
+        let mut steps = Vec::new();
+        let (from, to) = (self.widths[below], self.widths[below + 1]);
+        if from != to {
+            steps.push(Step::Dense(cut_or_pad(&name, from, to)));
+        }
         Ok(Unit {
+            layers: self.layers(&steps, cut)?,
             name,
             reads: Reads::Stream(at),
             slice: None,
-            layers: Vec::new(),
         })
     }
 
@@ -294,13 +317,15 @@ impl<'v, 'p> Wiring<'v, 'p> {
         }
     }
 
-    /// The layers that end in a vector, and what they read, on the level above `below`.
+    /// The layers that end in a vector, and what they read, on the level above `below`. What is
+    /// narrower than `wide` is padded.
     fn unit(
         &mut self,
         name: &str,
         vector: usize,
         past: bool,
         below: usize,
+        wide: usize,
     ) -> Result<Unit, Refusal> {
         let (cut, steps) = self.chain_from(vector, past);
         let mut steps: Vec<Step> = steps.into_iter().cloned().collect();
@@ -311,9 +336,19 @@ impl<'v, 'p> Wiring<'v, 'p> {
                     .iter()
                     .position(|c| *c == cut)
                     .ok_or_else(|| self.refuse(vector, "reads what a level further below makes"))?;
+                let (narrow, from) = (self.vectors.ids[cut].len(), self.widths[below]);
+                match steps.first_mut() {
+                    _ if narrow == from => {}
+                    Some(Step::Dense(dense)) => dense.widen(from),
+                    _ => steps.insert(0, Step::Dense(cut_or_pad(name, from, narrow))),
+                }
                 (Reads::Stream(at), None)
             }
         };
+        let narrow = self.vectors.ids[vector].len();
+        if narrow < wide {
+            steps.push(Step::Dense(cut_or_pad(name, narrow, wide)));
+        }
         let layers = self.layers(&steps, vector)?;
         Ok(Unit {
             name: name.into(),

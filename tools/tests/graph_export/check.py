@@ -41,9 +41,14 @@ def check(folder, mmoe, blob):
             lacks = [w for w in refuse if w not in why]
             return ("refused for another reason", why) if lacks else ("refused as it should", "")
         return "refused", why
-    out = blob.with_suffix(".npz")
+    out, data = blob.with_suffix(".npz"), folder / "golden.npz"
+    if "fields" in info:
+        # A blob that takes records wants their fields by name, and ids without a point.
+        data = blob.with_suffix(".csv")
+        rows = [",".join(f"{v:.9g}" for v in row) for row in golden["x"]]
+        data.write_text("\n".join([",".join(info["fields"]), *rows]) + "\n")
     ran = subprocess.run(
-        [mmoe, "run", blob, "--data", folder / "golden.npz", "-o", out], capture_output=True, text=True
+        [mmoe, "run", blob, "--data", data, "-o", out], capture_output=True, text=True
     )
     if ran.returncode:
         return "does not run", ran.stderr.strip()

@@ -17,8 +17,8 @@ CASES = {}
 def case(name, framework, **facts):
     """Registers a function that writes one graph into the folder it is given.
 
-    It returns `(file, outputs)`: what to convert, and by the file's names of the outputs what the
-    framework itself computed. `facts` go to info.json:
+    It returns `(file, x, outputs)`: what to convert, the rows, and by the file's names of the outputs
+    what the framework itself computed on them. `facts` go to info.json, and so does a fourth value:
     `refuse` holds the words that a refusal has to say, `tolerance` how far an output may be off.
     """
 
@@ -47,7 +47,8 @@ def run(out, only=None):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            file, x, outputs = make(folder)
+            file, x, outputs, *more = make(folder)
+            facts = {**facts, **(more[0] if more else {})}
         except Exception as why:  # noqa: BLE001 -- exporters raise whatever they like
             shutil.rmtree(folder)
             first = str(why).strip().splitlines()

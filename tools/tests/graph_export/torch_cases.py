@@ -54,7 +54,12 @@ def export(folder, model, inputs=10, *, ids=None, dynamo, opset, batch=None, nam
         torch.onnx.export(model, example, str(folder / "model.onnx"), dynamo=False, **facts)
     if then:
         then(folder / "model.onnx")
-    return "model.onnx", x, dict(zip(names, (y.numpy() for y in made)))
+    outputs = dict(zip(names, (y.numpy() for y in made)))
+    if not ids:
+        return "model.onnx", x, outputs
+    sizes = {"x": inputs} if isinstance(inputs, int) else inputs
+    fields = [n if w == 1 else f"{n}_{i}" for n, w in sizes.items() for i in range(w)]
+    return "model.onnx", x, outputs, {"fields": fields}
 
 
 def both(name, framework, make, opsets=(17, 20), legacy=True, dynamo=True, **options):
