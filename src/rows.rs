@@ -36,6 +36,16 @@ impl<'x, X: ?Sized> Rows<'x, X, 1> {
 }
 
 impl<'x, X, const R: usize> Rows<'x, X, R> {
+    /// These rows, at most `R`; `None` where there are none.
+    #[inline(always)]
+    pub(crate) fn of(rows: &'x [X]) -> Option<Self> {
+        let first = rows.first()?;
+        Some(Self {
+            rows: core::array::from_fn(|i| rows.get(i).unwrap_or(first)),
+            len: rows.len(),
+        })
+    }
+
     /// The first `len` of these rows.
     #[inline(always)]
     pub(crate) fn first(rows: &'x [X; R], len: usize) -> Self {

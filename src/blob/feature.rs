@@ -84,6 +84,17 @@ impl FeatureRecord {
     /// A flag: of a list of slots each item counts, also where another one has the same code.
     pub const REPEATS: u8 = 32;
 
+    /// How many bytes a record has.
+    pub const SIZE: usize = size_of::<Self>();
+
+    /// The record in its place: it reads this field, and the coder and the rows of that feature.
+    #[must_use]
+    pub const fn at(mut self, field: u8, table: u8) -> Self {
+        self.field = field;
+        self.table = table;
+        self
+    }
+
     /// What the field is, or what a list of it consists of; `None` for a code that this version does
     /// not know.
     #[must_use]

@@ -359,6 +359,7 @@ impl<'a> Blob<'a> {
 
     /// Returns the contents of the first section with a tag that this version may not know.
     #[must_use]
+    #[inline(never)]
     pub fn section_of(&self, wanted: u8) -> Option<&'a [u8]> {
         let mut r = self.tail;
         r.skip_names().ok()?;

@@ -5,6 +5,8 @@ use crate::kernel::{self, HotInput, NormEnergy, NormKind, Row, WideRow};
 use crate::math::Math;
 use crate::number::{Element, norm_f32};
 use crate::precision::floor;
+use crate::rows;
+use heapless::Vec;
 use zerocopy::FromBytes;
 
 /// What a layer reads.
@@ -28,12 +30,12 @@ impl<'x, A> Read<'x, A> {
 
 /// An element whose layers can be run from their records.
 pub(super) trait Erased: Element {
-    /// `y = W x + b` of a dense layer. Gives the bytes behind the matrix.
+    /// `y = W x + b` of a dense layer, for each row. Gives the bytes behind the matrix.
     fn dense<'w>(
         l: &LayerRecord,
         w: &'w [u8],
-        x: Read<'_, Self>,
-        y: &mut [Self],
+        x: &[Read<'_, Self>],
+        y: &mut [&mut [Self]],
         relu: bool,
     ) -> Option<&'w [u8]>;
     /// `z = W x + b` of a logits layer.
@@ -48,6 +50,16 @@ pub(super) trait Erased: Element {
     ) -> Option<()>;
     /// A probability from a raw word.
     fn prob(word: u32) -> Self::Prob;
+}
+
+/// The activations of several rows, none of which has codes, where kernels take several.
+#[inline(always)]
+fn together<'x, A: Copy>(x: &[Read<'x, A>]) -> Option<Vec<&'x [A], { rows::MOST }>> {
+    if cfg!(target_os = "none") || x.len() < 2 {
+        return None;
+    }
+    let all = rows::collect(x.iter().filter_map(|x| x.all()));
+    (all.len() == x.len()).then_some(all)
 }
 
 fn part<T: FromBytes + zerocopy::Immutable + zerocopy::KnownLayout>(
@@ -66,8 +78,8 @@ impl Erased for f32 {
     fn dense<'w>(
         l: &LayerRecord,
         w: &'w [u8],
-        x: Read<'_, f32>,
-        y: &mut [f32],
+        x: &[Read<'_, f32>],
+        y: &mut [&mut [f32]],
         relu: bool,
     ) -> Option<&'w [u8]> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
@@ -75,30 +87,42 @@ impl Erased for f32 {
         let rest = match l.precision()? {
             PrecisionKind::F32 => {
                 let (weights, rest) = part::<f32>(w, i * o)?;
-                match x {
-                    Read::All(x) => kernel::gemv_f32(weights, bias, x, y),
-                    Read::Hot(x) => kernel::hot_f32(weights, bias, x, y),
+                if let Some(x) = together(x) {
+                    kernel::gemm_f32(weights, bias, &x, y);
+                } else {
+                    for (x, y) in x.iter().zip(y.iter_mut()) {
+                        match x {
+                            Read::All(x) => kernel::gemv_f32(weights, bias, x, y),
+                            Read::Hot(x) => kernel::hot_f32(weights, bias, *x, y),
+                        }
+                    }
                 }
                 rest
             }
             PrecisionKind::W8 => {
                 let (scale, w) = part::<f32>(w, o)?;
                 let (weights, _) = part::<i8>(w, i * o)?;
-                match x {
-                    Read::All(x) => kernel::gemv_w8(weights, scale, bias, x, y),
-                    Read::Hot(x) => kernel::hot_w8(weights, scale, bias, x, y),
+                if let Some(x) = together(x) {
+                    kernel::gemm_w8(weights, scale, bias, &x, y);
+                } else {
+                    for (x, y) in x.iter().zip(y.iter_mut()) {
+                        match x {
+                            Read::All(x) => kernel::gemv_w8(weights, scale, bias, x, y),
+                            Read::Hot(x) => kernel::hot_w8(weights, scale, bias, *x, y),
+                        }
+                    }
                 }
                 padded::<i8>(w, i * o)?
             }
             PrecisionKind::I8 | PrecisionKind::I16 => return None,
         };
         if relu {
-            kernel::relu_f32(y);
+            y.iter_mut().for_each(|y| kernel::relu_f32(y));
         }
         Some(rest)
     }
     fn logits(l: &LayerRecord, w: &[u8], x: Read<'_, f32>, z: &mut [f32]) -> Option<()> {
-        Self::dense(l, w, x, z, false).map(|_| ())
+        Self::dense(l, w, &[x], &mut [z], false).map(|_| ())
     }
     fn erased_norm<M: Math>(
         kind: NormKind,
@@ -122,8 +146,8 @@ impl Erased for i16 {
     fn dense<'w>(
         l: &LayerRecord,
         w: &'w [u8],
-        x: Read<'_, i16>,
-        y: &mut [i16],
+        x: &[Read<'_, i16>],
+        y: &mut [&mut [i16]],
         relu: bool,
     ) -> Option<&'w [u8]> {
         let (i, o) = (l.inputs.get() as usize, l.outputs.get() as usize);
@@ -132,24 +156,38 @@ impl Erased for i16 {
                 let (rows, w) = part::<Row>(w, o)?;
                 let weights = part(w, i * o)?.0;
                 let floor = floor(relu);
-                match (l.packing()?, x) {
-                    (PackingKind::Panels, Read::All(x)) => {
-                        kernel::dense_i8(weights, rows, x, y, floor);
+                let packing = l.packing()?;
+                match (packing, together(x)) {
+                    (PackingKind::Panels, Some(x)) => {
+                        kernel::dense_rows_i8(weights, rows, &x, y, floor);
+                        return padded::<i8>(w, i * o);
                     }
-                    (PackingKind::Quad, Read::All(x)) => {
-                        kernel::dense_i8_quad(weights, rows, x, y, floor);
+                    (PackingKind::Quad, Some(x)) => {
+                        kernel::dense_rows_i8_quad(weights, rows, &x, y, floor);
+                        return padded::<i8>(w, i * o);
                     }
-                    (PackingKind::Pairs, Read::All(x)) => {
-                        kernel::dense_i8_pairs(weights, rows, x, y, floor);
-                    }
-                    (PackingKind::Panels, Read::Hot(x)) => {
-                        kernel::hot_dense_i8(weights, rows, x, y, floor);
-                    }
-                    (PackingKind::Quad, Read::Hot(x)) => {
-                        kernel::hot_dense_i8_quad(weights, rows, x, y, floor);
-                    }
-                    (PackingKind::Pairs, Read::Hot(x)) => {
-                        kernel::hot_dense_i8_pairs(weights, rows, x, y, floor);
+                    _ => {}
+                }
+                for (x, y) in x.iter().zip(y.iter_mut()) {
+                    match (packing, *x) {
+                        (PackingKind::Panels, Read::All(x)) => {
+                            kernel::dense_i8(weights, rows, x, y, floor);
+                        }
+                        (PackingKind::Quad, Read::All(x)) => {
+                            kernel::dense_i8_quad(weights, rows, x, y, floor);
+                        }
+                        (PackingKind::Pairs, Read::All(x)) => {
+                            kernel::dense_i8_pairs(weights, rows, x, y, floor);
+                        }
+                        (PackingKind::Panels, Read::Hot(x)) => {
+                            kernel::hot_dense_i8(weights, rows, x, y, floor);
+                        }
+                        (PackingKind::Quad, Read::Hot(x)) => {
+                            kernel::hot_dense_i8_quad(weights, rows, x, y, floor);
+                        }
+                        (PackingKind::Pairs, Read::Hot(x)) => {
+                            kernel::hot_dense_i8_pairs(weights, rows, x, y, floor);
+                        }
                     }
                 }
                 padded::<i8>(w, i * o)
@@ -157,9 +195,11 @@ impl Erased for i16 {
             PrecisionKind::I16 => {
                 let (rows, w) = part::<WideRow>(w, o)?;
                 let weights = part(w, i * o)?.0;
-                match x {
-                    Read::All(x) => kernel::dense_i16(weights, rows, x, y, floor(relu)),
-                    Read::Hot(x) => kernel::hot_dense_i16(weights, rows, x, y, floor(relu)),
+                for (x, y) in x.iter().zip(y.iter_mut()) {
+                    match *x {
+                        Read::All(x) => kernel::dense_i16(weights, rows, x, y, floor(relu)),
+                        Read::Hot(x) => kernel::hot_dense_i16(weights, rows, x, y, floor(relu)),
+                    }
                 }
                 padded::<i16>(w, i * o)
             }
@@ -221,18 +261,27 @@ impl Erased for i16 {
     }
 }
 
-/// Runs one layer that makes activations.
+/// Runs one layer that makes activations, for each row.
 pub(super) fn layer<A: Erased, M: Math>(
     l: &LayerRecord,
     w: &[u8],
-    x: Read<'_, A>,
-    y: &mut [A],
+    x: &[Read<'_, A>],
+    y: &mut [&mut [A]],
 ) -> Option<()> {
     if l.kind()? == LayerKind::Dense {
         let activation = l.activation()?;
         let rest = A::dense(l, w, x, y, activation == ActivationKind::Relu)?;
-        return activate::<A, M>(activation, rest, y);
+        return y
+            .iter_mut()
+            .try_for_each(|y| activate::<A, M>(activation, rest, y));
     }
+    x.iter()
+        .zip(y)
+        .try_for_each(|(x, y)| unit::<A, M>(l, w, *x, y))
+}
+
+/// Runs one layer without a matrix, for one row.
+fn unit<A: Erased, M: Math>(l: &LayerRecord, w: &[u8], x: Read<'_, A>, y: &mut [A]) -> Option<()> {
     let x = x.all()?;
     match l.kind()? {
         LayerKind::Pointwise => {

@@ -3,7 +3,7 @@
 use super::{Dynamic, RunError};
 use crate::blob::{CoderKind, FeatureRecord, Given, Makes, PrecisionKind};
 use crate::bytes::InPlace;
-use crate::features::{FloatRows, IntRows, Rows, clip, log10, pool, slots};
+use crate::features::{FloatRows, IntRows, Rows, clip, log10, pool, side_by_side, slots};
 use crate::input::InputCounts;
 use crate::kernel;
 use crate::level::{Request, TaskMask};
@@ -401,10 +401,7 @@ impl Dynamic<'_> {
             }
             Makes::Rows => {
                 let cells = A::cells(f, weights.get(rows..)?)?;
-                y.fill(A::default());
-                for (code, y) in codes.zip(y.chunks_mut(f.row_width().max(1))) {
-                    cells.row(code, y);
-                }
+                side_by_side(&cells, f.row_width(), codes, y);
             }
             Makes::Number => return None,
         }

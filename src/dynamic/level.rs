@@ -9,7 +9,9 @@ use crate::blob::{
 use crate::kernel::HotInput;
 use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
 use crate::math::{Libm, Math};
-use crate::rows::Rows;
+use crate::rows::{self, Rows};
+use core::array;
+use heapless::Vec;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// The values that the requested towers need, directly or through other nodes: one bit each.
@@ -104,17 +106,17 @@ impl ErasedLevel<'_, '_> {
             .get(n.start.get() as usize..)?
             .get(..n.inputs.get() as usize)
     }
-    /// Runs the layers of a node up to the last one, and passes that one to `last` with its weights
-    /// and its input. The last layer differs by role: it writes activations in an expert and logits
-    /// in a gate or a tower.
-    fn layers<A: Erased, M: Math>(
+    /// Runs the layers of a node up to the last one, on each of at most `R` rows, and passes that one to
+    /// `last` with its weights and its inputs. The last layer differs by role: it writes activations
+    /// in an expert and logits in a gate or a tower.
+    fn layers<'b, A: Erased, M: Math, const R: usize>(
         &self,
         n: &NodeRecord,
         at: At,
-        x: &[A],
-        a: &mut [A],
-        b: &mut [A],
-        last: impl FnOnce(Option<&LayerRecord>, &[u8], Read<'_, A>) -> Option<()>,
+        x: &[&[A]],
+        a: &mut [&'b mut [A]],
+        b: &mut [&'b mut [A]],
+        last: impl FnOnce(Option<&LayerRecord>, &[u8], &[Read<'_, A>]) -> Option<()>,
     ) -> Option<()> {
         let mut weights = self.blob.weights.get(at.weights as usize..)?;
         let layers = self
@@ -127,43 +129,54 @@ impl ErasedLevel<'_, '_> {
                 let (columns, dense) = (fed.inputs.get(), hot.outputs.get());
                 let (one, rest) = u32::ref_from_prefix(weights).ok()?;
                 weights = rest;
-                let x = HotInput::new(columns.into(), dense.into(), *one, x)?;
-                (Read::Hot(x), layers.get(1..)?)
+                (
+                    rows::collect::<_, R>(x.iter().filter_map(|x| {
+                        HotInput::new(columns.into(), dense.into(), *one, x).map(Read::Hot)
+                    })),
+                    layers.get(1..)?,
+                )
             }
-            layers => (Read::All(x), layers),
+            layers => (
+                rows::collect::<_, R>(x.iter().map(|x| Read::All(*x))),
+                layers,
+            ),
         };
         let Some((end, before)) = layers.split_last() else {
-            return last(None, weights, x);
+            return last(None, weights, &x);
         };
+        // What a layer behind the first reads.
+        fn made<'s, A, const R: usize>(
+            src: &'s [&mut [A]],
+            l: &LayerRecord,
+            rows: usize,
+        ) -> Vec<Read<'s, A>, R> {
+            let width = l.inputs.get() as usize;
+            let rows = src.iter().take(rows);
+            rows::collect(rows.filter_map(|s| s.get(..width).map(Read::All)))
+        }
         // Each layer reads the buffer that the layer before wrote, and writes the other one. Two
         // buffers are enough for any number of layers.
         let (mut src, mut dst) = (a, b);
         let mut first = true;
         for l in before {
-            let y = dst.get_mut(..l.outputs.get() as usize)?;
-            layer::<A, M>(
-                l,
-                weights,
-                if first {
-                    x
-                } else {
-                    Read::All(src.get(..l.inputs.get() as usize)?)
-                },
-                y,
-            )?;
+            let width = l.outputs.get() as usize;
+            let y = dst.iter_mut().take(x.len());
+            let mut y = rows::collect::<_, R>(y.filter_map(|y| y.get_mut(..width)));
+            if first {
+                layer::<A, M>(l, weights, &x, &mut y)?;
+            } else {
+                layer::<A, M>(l, weights, &made::<A, R>(src, l, x.len()), &mut y)?;
+            }
             weights = weights.get(l.weight_bytes()?..)?;
+            drop(y);
             core::mem::swap(&mut src, &mut dst);
             first = false;
         }
-        last(
-            Some(end),
-            weights,
-            if first {
-                x
-            } else {
-                Read::All(src.get(..end.inputs.get() as usize)?)
-            },
-        )
+        if first {
+            last(Some(end), weights, &x)
+        } else {
+            last(Some(end), weights, &made::<A, R>(src, end, x.len()))
+        }
     }
     fn run_gate<A: Erased, M: Math, S: Inputs<[A]> + ?Sized>(
         &self,
@@ -179,15 +192,16 @@ impl ErasedLevel<'_, '_> {
         let Work { a, b, z, .. } = w;
         let op = n.op()?;
         if op == NodeOp::Constant {
-            return self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |_, w, _| {
-                constant::<A>(w, g)
-            });
+            let x = &[Self::input(n, x)?];
+            return self
+                .layers::<A, M, 1>(n, at, x, &mut [a], &mut [b], |_, w, _| constant::<A>(w, g));
         }
         let mut logits = 0;
-        self.layers::<A, M>(n, at, Self::input(n, x)?, a, b, |l, w, x| {
+        let x = &[Self::input(n, x)?];
+        self.layers::<A, M, 1>(n, at, x, &mut [a], &mut [b], |l, w, x| {
             let l = l?;
             logits = l.outputs.get() as usize;
-            A::logits(l, w, x, z.get_mut(..logits)?)
+            A::logits(l, w, *x.first()?, z.get_mut(..logits)?)
         })?;
         let z = z.get_mut(..logits)?;
         let k = n.k as usize;
@@ -203,21 +217,29 @@ impl ErasedLevel<'_, '_> {
         }
         Some(())
     }
-    fn run_expert<A: Erased, M: Math, S: Inputs<[A]> + ?Sized>(
+    /// Runs an expert on each of at most `R` rows.
+    fn run_expert<A: Erased, M: Math, S: Inputs<[A]> + ?Sized, const R: usize>(
         &self,
         at: usize,
-        x: &S,
-        w: &mut Work<'_, A>,
+        x: &[&S],
+        works: &mut [Work<'_, A>],
     ) -> Option<()> {
         let (n, place) = self.node(at)?;
-        let Work { h, a, b, .. } = w;
-        let h = h.get_mut(..n.outputs.get() as usize)?;
-        self.layers::<A, M>(n, place, Self::input(n, x)?, a, b, |l, w, x| match l {
-            Some(l) => layer::<A, M>(l, w, x, h),
-            None => {
+        let width = n.outputs.get() as usize;
+        let x = rows::collect::<_, R>(x.iter().filter_map(|x| Self::input(n, *x)));
+        let (mut h, mut a, mut b) = (Vec::<_, R>::new(), Vec::<_, R>::new(), Vec::<_, R>::new());
+        for work in works.iter_mut().take(x.len()) {
+            // There is room for `R`.
+            let _ = h.push(work.h.get_mut(..width)?);
+            let _ = a.push(&mut *work.a);
+            let _ = b.push(&mut *work.b);
+        }
+        self.layers::<A, M, R>(n, place, &x, &mut a, &mut b, |l, w, x| match l {
+            Some(l) => layer::<A, M>(l, w, x, &mut h),
+            None => x.iter().zip(&mut h).try_for_each(|(x, h)| {
                 copy(x.all()?, h);
                 Some(())
-            }
+            }),
         })
     }
 }
@@ -277,9 +299,9 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         x: &[&S],
         h: &mut [Work<'a, A>; R],
     ) {
-        for (x, h) in x.iter().zip(h) {
-            let _ = self.0.run_expert::<A, M, S>(self.0.level.experts + i, x, h);
-        }
+        let _ = self
+            .0
+            .run_expert::<A, M, S, R>(self.0.level.experts + i, x, h);
     }
     fn output<'h>(&self, i: usize, h: &'h Work<'a, A>) -> &'h [A] {
         let n = self
@@ -301,54 +323,67 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
     }
 }
 
-/// Runs the model, and writes a word to `raw` for each output of each task that is asked for.
-pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
+/// Runs the model on a block of at most `R` rows, and writes a word to `raw` of each row for each
+/// output of each task that is asked for. Each row has a scratch of its own. Returns the number of
+/// experts that ran, added up over the rows.
+pub(super) fn run<A: Erased, M: Math, F: ExpertFilter, const R: usize>(
     blob: &Blob<'_>,
     layout: &Layout,
-    x: &[A],
+    x: &[&[A]],
     request: Request<F>,
-    scratch: &mut [u32],
-    raw: &mut [u32],
+    scratch: &mut [&mut [u32]],
+    raw: &mut [&mut [u32]],
 ) -> Option<u32> {
     let needed = Needed::new(blob, required_towers(blob, request.tasks));
-    let Buffers {
-        table,
-        gate_weights: rows,
-        mut before,
-        mut after,
-        sums: m,
-        mut work,
-    } = Buffers::<A>::cut(layout, scratch)?;
+    let mut table: &mut [At] = &mut [];
+    let (mut before, mut after) = (Vec::<_, R>::new(), Vec::<_, R>::new());
+    let mut weights: [&mut [A::Gate]; R] = array::from_fn(|_| -> &mut [A::Gate] { &mut [] });
+    let mut sums: [&mut [A::MixtureSum]; R] =
+        array::from_fn(|_| -> &mut [A::MixtureSum] { &mut [] });
+    let mut works: [Work<'_, A>; R] = array::from_fn(|_| Work::none());
+    let rest = weights.iter_mut().zip(&mut sums).zip(&mut works);
+    for (scratch, ((weights, sums), work)) in scratch.iter_mut().zip(rest).take(x.len()) {
+        let buffers = Buffers::<A>::cut(layout, scratch)?;
+        // The scratch holds whatever the caller or an earlier prediction left there. Gates that are
+        // not needed are not computed, and their weights must read as zero afterwards.
+        buffers.gate_weights.fill(A::NONE);
+        (table, *weights, *sums, *work) = (
+            buffers.table,
+            buffers.gate_weights,
+            buffers.sums,
+            buffers.work,
+        );
+        // There is room for `R`.
+        let _ = before.push(buffers.before);
+        let _ = after.push(buffers.after);
+    }
     locate(blob, table);
-    // The scratch holds whatever the caller or an earlier prediction left there. Gates that are not
-    // needed are not computed, and their weights must read as zero afterwards.
-    rows.fill(A::NONE);
     let mut run = 0u32;
     let (mut base, mut wide) = (1, 0);
     let mut at = 0;
     while let Some(level) = LevelNodes::at(blob.nodes, at) {
         let (from, to) = level.outputs();
         let w = blob.value_width(from)?;
-        let values = Values {
-            input: x,
-            streams: &*before,
-            base,
-            width: wide,
-        };
+        let values = values::<A, R>(x, &before, base, wide);
         let typed = Typed::<A>(
             ErasedLevel { blob, table, level },
             core::marker::PhantomData,
         );
         if level.gates == level.end {
             // No gates: the experts are the streams.
+            let values = rows::collect::<_, R>(values.iter());
             for v in from..to {
                 if needed.has(v) {
-                    typed.0.run_expert::<A, M, _>(v - 1, &values, &mut work)?;
-                    copy(
-                        work.h.get(..w)?,
-                        after.get_mut((v - from) * w..)?.get_mut(..w)?,
-                    );
-                    run += 1;
+                    typed
+                        .0
+                        .run_expert::<A, M, _, R>(v - 1, &values, &mut works)?;
+                    for (work, after) in works.iter().zip(&mut after) {
+                        copy(
+                            work.h.get(..w)?,
+                            after.get_mut((v - from) * w..)?.get_mut(..w)?,
+                        );
+                    }
+                    run += values.len() as u32;
                 }
             }
         } else {
@@ -359,26 +394,25 @@ pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
                 }
             }
             // The walk adds to the mixtures, so they start at zero at each level.
-            m.as_mut_bytes().fill(0);
+            for sums in &mut sums {
+                sums.as_mut_bytes().fill(0);
+            }
             let buffers = level::Buffers {
-                weights: [&mut *rows],
-                stream: core::array::from_mut(&mut work),
-                mixtures: [&mut *m],
+                weights: weights.each_mut().map(|w| &mut **w),
+                stream: &mut works,
+                mixtures: sums.each_mut().map(|m| &mut **m),
             };
-            let x = Rows::one(&values);
-            run += walk::<M, F, _, _, 1>(&typed, x, request.of(gates), buffers);
+            let rows = Rows::of(&values)?;
+            run += walk::<M, F, _, _, R>(&typed, rows, request.of(gates), buffers);
             let streams = (to - from) * w;
-            A::round_mixture(m.get(..streams)?, after.get_mut(..streams)?);
+            for (sums, after) in sums.iter().zip(&mut after) {
+                A::round_mixture(sums.get(..streams)?, after.get_mut(..streams)?);
+            }
         }
+        drop(values);
         core::mem::swap(&mut before, &mut after);
         (base, wide, at) = (from, w, level.end);
     }
-    let values = Values {
-        input: x,
-        streams: &*before,
-        base,
-        width: wide,
-    };
     let level = ErasedLevel {
         blob,
         table,
@@ -388,8 +422,26 @@ pub(super) fn run<A: Erased, M: Math, F: ExpertFilter>(
             end: at,
         },
     };
-    towers::<A, M>(&level, &values, &mut work, raw, request.tasks)?;
+    let values = values::<A, R>(x, &before, base, wide);
+    for ((values, work), raw) in values.iter().zip(&mut works).zip(raw) {
+        towers::<A, M>(&level, values, work, raw, request.tasks)?;
+    }
     Some(run)
+}
+
+/// What the nodes of a level can read, row by row.
+fn values<'v, A, const R: usize>(
+    x: &[&'v [A]],
+    before: &'v [&mut [A]],
+    base: usize,
+    width: usize,
+) -> Vec<Values<'v, A>, R> {
+    rows::collect(x.iter().zip(before).map(|(input, streams)| Values {
+        input,
+        streams,
+        base,
+        width,
+    }))
 }
 
 fn towers<A: Erased, M: Math>(
@@ -425,15 +477,15 @@ fn towers<A: Erased, M: Math>(
         let z = z.get_mut(..out.len())?;
         let h = h.get_mut(..out.len())?;
         let mut activations = false;
-        level.layers::<A, M>(n, at, x, a, b, |l, w, x| match l {
-            Some(l) if l.kind() == Some(LayerKind::Logits) => A::logits(l, w, x, z),
+        level.layers::<A, M, 1>(n, at, &[x], &mut [a], &mut [b], |l, w, x| match l {
+            Some(l) if l.kind() == Some(LayerKind::Logits) => A::logits(l, w, *x.first()?, z),
             Some(l) => {
                 activations = true;
-                layer::<A, M>(l, w, x, h)
+                layer::<A, M>(l, w, x, &mut [&mut *h])
             }
             None => {
                 activations = true;
-                copy(x.all()?, h);
+                copy(x.first()?.all()?, h);
                 Some(())
             }
         })?;
@@ -561,16 +613,13 @@ pub(super) fn expert<A: Erased>(
                 end: 0,
             },
         };
-        level.run_expert::<A, Libm, _>(
-            node,
-            &Values {
-                input: x,
-                streams: &[],
-                base: 1,
-                width: 0,
-            },
-            &mut work,
-        )?;
+        let values = Values {
+            input: x,
+            streams: &[],
+            base: 1,
+            width: 0,
+        };
+        level.run_expert::<A, Libm, _, 1>(node, &[&values], array::from_mut(&mut work))?;
         copy(work.h, y);
         Some(())
     };

@@ -1,5 +1,6 @@
 //! The shape-erased model: its shapes come from the blob's header and its scratch from the caller.
 
+mod batch;
 mod element;
 mod error;
 mod front;
@@ -520,7 +521,15 @@ impl<'a> Dynamic<'a> {
     ) -> Result<u32, RunError> {
         let found = scratch.len() as u32;
         let layout = scratch::layout(&self.blob, &self.summary);
-        run::<A, M, F>(&self.blob, &layout, x, request, scratch, raw).ok_or(RunError::Scratch {
+        run::<A, M, F, 1>(
+            &self.blob,
+            &layout,
+            &[x],
+            request,
+            &mut [scratch],
+            &mut [raw],
+        )
+        .ok_or(RunError::Scratch {
             expected: self.scratch_words() as u32,
             found,
         })

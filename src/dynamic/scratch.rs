@@ -134,6 +134,19 @@ pub(super) struct Work<'s, A: Erased> {
     pub(super) p: &'s mut [A::Prob],
 }
 
+impl<A: Erased> Work<'_, A> {
+    /// No buffers: those of a row that a block does not have.
+    pub(super) fn none() -> Self {
+        Self {
+            h: &mut [],
+            a: &mut [],
+            b: &mut [],
+            z: &mut [],
+            p: &mut [],
+        }
+    }
+}
+
 impl<'s, A: Erased> Buffers<'s, A> {
     /// Cuts them from what [`split_input`] left; `None` where that is too short.
     pub(super) fn cut(layout: &Layout, mut scratch: &'s mut [u32]) -> Option<Self> {

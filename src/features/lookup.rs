@@ -132,12 +132,9 @@ impl<const MAX: usize, W: Pool> How for SideBySide<MAX, W> {
         raw: &[C::Item<'_>],
         y: &mut [A],
     ) {
-        y.fill(A::default());
-        let width = y.len().checked_div(MAX).unwrap_or(0).max(1);
+        let width = y.len().checked_div(MAX).unwrap_or(0);
         let items = cut(raw, MAX, W::LAST).iter();
-        for (item, y) in items.zip(y.chunks_mut(width)) {
-            rows.row(coder.code(*item), y);
-        }
+        side_by_side(rows, width, items.map(|item| coder.code(*item)), y);
     }
 }
 
@@ -154,6 +151,24 @@ pub(crate) fn cut<T>(items: &[T], max: usize, last: bool) -> &[T] {
         items.get(..items.len() - over)
     };
     counted.unwrap_or(&[])
+}
+
+/// Writes the rows of codes side by side, and zeros behind them.
+pub(crate) fn side_by_side<A: Element, T: Rows<A>>(
+    rows: &T,
+    width: usize,
+    codes: impl Iterator<Item = u32>,
+    y: &mut [A],
+) {
+    y.fill(A::default());
+    let mut rest = y;
+    for code in codes {
+        let Some((row, more)) = core::mem::take(&mut rest).split_at_mut_checked(width) else {
+            return;
+        };
+        rows.row(code, row);
+        rest = more;
+    }
 }
 
 /// Pools the rows of codes, in their order.

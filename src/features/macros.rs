@@ -43,7 +43,7 @@ macro_rules! features {
         }
         $crate::__features! {
             @stage $vis $Record [<$life>] [<'_>] $life $Stage $P [$width]
-            [] [] $($name: $F $(as $table)?,)+
+            [] [] [] $($name: $F $(as $table)?,)+
         }
     };
     (
@@ -63,7 +63,7 @@ macro_rules! features {
         }
         $crate::__features! {
             @stage $vis $Record [] [] 'a $Stage $P [$width]
-            [] [] $($name: $F $(as $table)?,)+
+            [] [] [] $($name: $F $(as $table)?,)+
         }
     };
 }
@@ -76,26 +76,27 @@ macro_rules! __features {
     // The next field has a feature of its own.
     (
         @stage $vis:vis $Record:ident $with:tt $any:tt $life:lifetime $Stage:ident $P:ident $width:tt
-        [$($own:tt)*] [$($all:tt)*] $name:ident: $F:ty, $($rest:tt)*
+        [$($own:tt)*] [$($all:tt)*] [$($names:tt)*] $name:ident: $F:ty, $($rest:tt)*
     ) => {
         $crate::__features! {
             @stage $vis $Record $with $any $life $Stage $P $width
-            [$($own)* $name: $F,] [$($all)* [$name $F]] $($rest)*
+            [$($own)* $name: $F,] [$($all)* [$name $F]] [$($names)* $name] $($rest)*
         }
     };
     // The next field reads another one's table.
     (
         @stage $vis:vis $Record:ident $with:tt $any:tt $life:lifetime $Stage:ident $P:ident $width:tt
-        [$($own:tt)*] [$($all:tt)*] $name:ident: $K:ty as $table:ident, $($rest:tt)*
+        [$($own:tt)*] [$($all:tt)*] [$($names:tt)*]
+        $name:ident: $K:ty as $table:ident, $($rest:tt)*
     ) => {
         $crate::__features! {
             @stage $vis $Record $with $any $life $Stage $P $width
-            [$($own)*] [$($all)* [$name $K; $table]] $($rest)*
+            [$($own)*] [$($all)* [$name $K; $table]] [$($names)* $name] $($rest)*
         }
     };
     (
         @stage $vis:vis $Record:ident [$($with:tt)*] [$($any:tt)*] $life:lifetime
-        $Stage:ident $P:ident [$width:expr] [$($own:ident: $F:ty,)+] [$($all:tt)+]
+        $Stage:ident $P:ident [$width:expr] [$($own:ident: $F:ty,)+] [$($all:tt)+] [$($names:ident)+]
     ) => {
         #[doc = concat!("The features of [`", stringify!($Record), "`], as they lie in the blob.")]
         #[derive(
@@ -112,8 +113,8 @@ macro_rules! __features {
                 pub $own: $F,
             )+
         }
-        // The names of fields become those of types and of variables here.
-        #[allow(non_camel_case_types, unused_variables, type_alias_bounds, dead_code)]
+        // The names of fields become those of types and of variants here.
+        #[allow(non_camel_case_types, type_alias_bounds, dead_code)]
         impl<$P: $crate::precision::Precision> $crate::features::Fill for $Stage<$P> {
             type Act = $P::Act;
             type Record<$life> = $Record $($with)*;
@@ -126,7 +127,11 @@ macro_rules! __features {
             };
             fn describe(to: &mut $crate::blob::FeatureCheck<'_>) {
                 $(type $own<$P> = $crate::features::Own<$F, $P>;)+
-                $($crate::__features!(@describe to $P $all);)+
+                /// The places of all fields.
+                enum At {
+                    $($names,)+
+                }
+                to.features(&const { [$($crate::__features!(@record At $P $all),)+] });
             }
             #[inline(always)]
             fn fill(
@@ -171,18 +176,12 @@ macro_rules! __features {
     (@width $P:ident [$name:ident $K:ty; $table:ident]) => {
         <<$table<$P> as $crate::features::Owned>::Feature as $crate::features::ReadAs<$K>>::WIDTH
     };
-    (@describe $to:ident $P:ident [$name:ident $F:ty]) => {
-        let $name = $to.next_feature();
-        $to.field(&const { <$F as $crate::features::Feature>::RECORD }, $name);
+    (@record $At:ident $P:ident [$name:ident $F:ty]) => {
+        <$F as $crate::features::Feature>::RECORD.at($At::$name as u8, $At::$name as u8)
     };
-    (@describe $to:ident $P:ident [$name:ident $K:ty; $table:ident]) => {
-        $to.field(
-            &const {
-                <<$table<$P> as $crate::features::Owned>::Feature as
-                    $crate::features::ReadAs<$K>>::RECORD
-            },
-            $table,
-        );
+    (@record $At:ident $P:ident [$name:ident $K:ty; $table:ident]) => {
+        <<$table<$P> as $crate::features::Owned>::Feature as
+            $crate::features::ReadAs<$K>>::RECORD.at($At::$name as u8, $At::$table as u8)
     };
     (@fill ($self:ident $x:ident $y:ident $counts:ident) [$name:ident $F:ty]) => {
         $crate::features::put(&$self.$name, $x.$name, $y, &mut $counts)

@@ -58,10 +58,10 @@ pub use both::Both;
 pub use coder::{Buckets, Coder, Direct, Exact, Maybe, Ordered, Sorted, Texts};
 pub use hashed::{Farm, Hashed, Murmur, Sip};
 use lookup::cut;
-pub(crate) use lookup::pool;
 pub use lookup::{
     Bag, Embed, How, Last, Lookup, Max, Mean, Pool, Pooled, ReadAs, Row, SideBySide, Sum,
 };
+pub(crate) use lookup::{pool, side_by_side};
 pub use number::{Clipped, Int, Log1p, Log10, MaybeInt, Number};
 pub(crate) use number::{clip, log10};
 pub use rows::{FloatRows, IntRows, Rows, RowsF32, RowsI8, RowsI16, RowsW8, Table};

@@ -111,7 +111,7 @@ where
         T: Towers<Act = A, In = L::Stream, Count = L::Count>,
     {
         // Before the length of the weights, which says less about what differs.
-        if S::RECORD && blob.takes_record() {
+        if S::RECORD {
             blob::compare_features(blob, S::features)?;
         }
         blob::compare(blob, Self::describe::<A, I>, size_of::<Self>())?;

@@ -341,6 +341,15 @@ fn agrees<M: Spelled>(bytes: &BlobBytes, oracle: Option<&Graph>, rng: &mut Rng) 
         let x: Vec<_> = at.clone().map(|i| rows[i].clone()).collect();
         let alone: Vec<_> = at.map(|i| seen[i].clone()).collect();
         assert_eq!(M::batch(bytes, &x), alone, "a batch of {}", x.len());
+        // With scratch for whole blocks, for two rows at once, and for one.
+        for block in [32, 2, 1] {
+            let mut scratch = vec![0x7fc0_dead; block * model.scratch_words()];
+            let mut y = vec![7.0; x.len() * model.outputs()];
+            model
+                .predict_batch(&x.concat(), &mut scratch, &mut y)
+                .unwrap();
+            assert_eq!(bits(&y), alone.concat(), "{} rows by {block}", x.len());
+        }
     }
     seen.dedup();
     assert!(

@@ -445,8 +445,8 @@ fn another_front_end_is_named() {
     let found = error(Model::<I8, AllStage<I8>>::load(&numbers).map(|_| ()));
     assert_eq!(
         found,
-        LoadError::Inputs {
-            expected: 56,
+        LoadError::Features {
+            expected: 23,
             found: 0
         }
     );

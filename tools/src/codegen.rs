@@ -6,8 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use mmoe::blob::{Blob, OutputKind, TaskRecord};
+use mmoe::blob::{Blob, OutputKind, SectionTag, TaskRecord};
 
+use crate::blob::vocabulary::FieldText;
 use crate::rust_type::{NotTyped, RecordType, typed};
 use crate::text::shown_in_line;
 
@@ -74,6 +75,23 @@ fn identifiers(names: &[String]) -> Vec<String> {
     names.iter().map(&mut make).collect()
 }
 
+/// What the blob says of the texts of each field.
+fn vocabulary(blob: &Blob<'_>) -> Vec<FieldText> {
+    let section = blob.section(SectionTag::Vocabulary);
+    let texts = section.and_then(|content| postcard::from_bytes(content).ok());
+    texts.unwrap_or_default()
+}
+
+/// A name as types and variants have it: `main_screen` is `MainScreen`.
+pub(crate) fn camel(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let word = |w: &str| {
+        let (first, rest) = w.split_at(w.len().min(1));
+        first.to_ascii_uppercase() + rest
+    };
+    words.map(word).collect()
+}
+
 /// A name with single underscores where it has what no identifier may have, as the compiler wants
 /// fields to be called.
 fn snake(name: &str) -> String {
@@ -130,7 +148,9 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
         out.line(format_args!("/// {about}."));
         out.line(format_args!("pub type {name} = {text};"));
     }
+    let vocabulary = vocabulary(blob);
     for record in &typed.records {
+        out.enums(record, &feature_names, &features, &vocabulary);
         out.record(record, &feature_names, &features);
     }
     out.towers(blob, &task_names, &tasks);
@@ -314,6 +334,48 @@ impl Writer {
             .filter(|n| home(n).is_none())
             .collect();
         self.line(format_args!("use mmoe::{{{}}};", root.join(", ")));
+    }
+
+    /// An enum for each field whose values are named and not looked up.
+    fn enums(
+        &mut self,
+        record: &RecordType,
+        names: &[String],
+        ids: &[String],
+        vocabulary: &[FieldText],
+    ) {
+        for field in &record.fields {
+            let tokens = vocabulary.get(field.field).map_or(&[][..], |v| &v.tokens);
+            let name = names.get(field.field).map_or("", String::as_str);
+            if tokens.is_empty() || !field.feature.contains(&format!("Direct<{}>", tokens.len())) {
+                continue;
+            }
+            // `a_1` and `a1` are one name as types.
+            let camels: Vec<String> = ids.iter().map(|id| camel(id)).collect();
+            let own = camels.get(field.field).cloned().unwrap_or_default();
+            let ty = match camels.iter().position(|c| *c == own) {
+                Some(first) if first != field.field => format!("{own}Value{}", field.field),
+                _ => format!("{own}Value"),
+            };
+            self.line(format_args!(""));
+            self.line(format_args!(
+                "/// The values of {}: a record has `{ty}::… as u32`.",
+                doc(name)
+            ));
+            self.line(format_args!("#[derive(Clone, Copy, Debug, PartialEq, Eq)]"));
+            self.line(format_args!("#[repr(u32)]"));
+            self.line(format_args!("pub enum {ty} {{"));
+            let variants: Vec<String> = tokens.iter().map(|t| camel(t)).collect();
+            for (i, (variant, token)) in variants.iter().zip(tokens).enumerate() {
+                self.line(format_args!("    /// {}.", doc(token)));
+                self.line(format_args!("    {variant} = {i},"));
+            }
+            if !variants.iter().any(|v| v == "Other") {
+                self.line(format_args!("    /// None of these."));
+                self.line(format_args!("    Other = {},", tokens.len()));
+            }
+            self.line(format_args!("}}"));
+        }
     }
 
     /// A record and its stage. `names` and `ids` are those of all fields.

@@ -1,5 +1,6 @@
 //! Running blobs through the engine on the host, with the bits that firmware computes.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
@@ -13,7 +14,7 @@ use zerocopy::IntoBytes;
 use crate::blob::read;
 use crate::data::Sample;
 use crate::eval::Evaluation;
-use crate::front::{Front, Value};
+use crate::front::{By, Front, Value};
 use crate::graph::elements::Elements;
 
 /// The bytes of a blob, in memory that is aligned as the engine needs it.
@@ -274,10 +275,32 @@ impl<'a> Runner<'a> {
     ///
     /// A record of another length, or a value of the wrong kind.
     pub fn predict_record(&mut self, record: &[Value]) -> Result<(&[f32], mmoe::Run), RunError> {
+        // An enumeration is given by the numbers of its variants; one that it has not is beyond all.
+        let numbered = |(field, value): (usize, &Value)| -> Option<Value> {
+            let front = self.front()?;
+            let mut features = front.features.iter().filter(|f| f.field == field);
+            let By::Named { tokens, .. } = &features.next()?.coder(front)?.by else {
+                return None;
+            };
+            let number = |text: &String| {
+                let at = tokens.iter().position(|t| t == text);
+                at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX)
+            };
+            match value {
+                Value::Text(text) => Some(Value::Id(number(text))),
+                Value::Texts(texts) => Some(Value::Ids(texts.iter().map(number).collect())),
+                _ => None,
+            }
+        };
+        let record: Vec<Cow<'_, Value>> = record
+            .iter()
+            .enumerate()
+            .map(|v| numbered(v).map_or(Cow::Borrowed(v.1), Cow::Owned))
+            .collect();
         // The engine borrows texts, and lists of them, from slices.
         let texts: Vec<Vec<&[u8]>> = record
             .iter()
-            .map(|value| match value {
+            .map(|value| match value.as_ref() {
                 Value::Texts(texts) => texts.iter().map(|t| t.as_bytes()).collect(),
                 _ => Vec::new(),
             })
@@ -285,7 +308,7 @@ impl<'a> Runner<'a> {
         let values: Vec<mmoe::Value<'_>> = record
             .iter()
             .zip(&texts)
-            .map(|(value, texts)| match value {
+            .map(|(value, texts)| match value.as_ref() {
                 Value::Missing => mmoe::Value::Missing,
                 Value::Number(x) => mmoe::Value::Number(*x),
                 Value::Int(x) => mmoe::Value::Integer(*x),

@@ -131,6 +131,10 @@ fn take_record(
             ),
         });
     }
+    if found.plan.record.is_some() || found.plan.fields.is_some() {
+        // The blob holds them.
+        found.embeddings = None;
+    }
     Ok(())
 }
 

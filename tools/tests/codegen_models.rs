@@ -136,7 +136,12 @@ macro_rules! holds_records {
                 let price = [0.5, f32::NAN, -3.0, 4e6][n % 4];
                 let (age, count) = (n as f32 * 6.0, n as i32 * 70 - 90);
                 let tag = ["", "x", "a tag of several words"][n % 3];
+                let (screen, phone) = (module::DeviceValue::BigScreen, module::DeviceValue::Phone);
+                let other = module::DeviceValue::Other as u32;
+                let device = [Some(screen as u32), None, Some(phone as u32), Some(other)][n % 4];
+                let named = ["big_screen", "", "phone", "a watch"][n % 4];
                 let y = model.predict(module::Record {
+                    device,
                     country,
                     history,
                     item,
@@ -153,6 +158,7 @@ macro_rules! holds_records {
                     Value::Number(age),
                     Value::Int(count),
                     Value::Text(tag.into()),
+                    device.map_or(Value::Missing, |_| Value::Text(named.into())),
                 ];
                 let expected = runner.predict_record(&record).unwrap().0;
                 let bits: Vec<u32> = expected.iter().map(|v| v.to_bits()).collect();

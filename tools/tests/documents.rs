@@ -23,12 +23,13 @@ use std::process::Command;
 #[path = "../../examples/firmware/minimal/src/edge.rs"]
 mod edge;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "docs/device.md",
     "docs/frameworks.md",
     "docs/family.md",
     "docs/spec.md",
+    "docs/features.md",
     "examples/README.md",
 ];
 

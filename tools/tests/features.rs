@@ -110,8 +110,8 @@ fn every_setting_of_keras_layers_codes_as_keras_does() {
             &Rows {
                 file: &format!("keras-facts/{name}.csv"),
                 count: 300,
-                fields: fields,
-                w8: w8,
+                fields,
+                w8,
                 i8: 1e-3,
             },
         );
@@ -225,6 +225,25 @@ fn a_pipeline_config_is_read() {
             w8: None,
             i8: 2e-3,
         },
+    );
+}
+
+/// The lines of Python that write scikit-learn's encoders stand on the page as the fixture was made with
+/// them.
+#[test]
+fn the_page_shows_the_python_that_made_the_encoders() {
+    let root = fixture("../..");
+    let script =
+        std::fs::read_to_string(root.join("examples/training/sklearn_records.py")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/features.md")).unwrap();
+    let (_, lines) = script
+        .split_once("# --- the lines that write encoders.json ---\n")
+        .unwrap();
+    let (lines, _) = lines.split_once("# --- end ---").unwrap();
+    assert!(lines.lines().count() > 10);
+    assert!(
+        page.contains(lines.trim()),
+        "copy the lines to docs/features.md"
     );
 }
 

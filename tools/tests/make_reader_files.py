@@ -3,6 +3,8 @@
 Run from the workspace root with torch 2.15.0, keras 3.15.1, h5py 3.16.0 and numpy 2.4.6 installed. `expected.npz` holds what
 `views.pt` and `views_legacy.pt` must read as.
 
+`records.npz` is what the Python of docs/data.md writes, with three rows for a model.
+
 Not made here, but by the frameworks themselves, of small models: `numpy_scalar.pt` and `defaultdict.pt` (torch, a state dict beside such objects), `lightning.ckpt` (a checkpoint with Lightning's
 keys), `weight_norm.pt` (the old `weight_norm` on every layer), `tied.safetensors` (`save_model` of tied towers), `unnamed.keras` (Keras 3.5.0, which wrote no names of layers).
 """
@@ -177,7 +179,20 @@ def hdf5_files():
         f.create_dataset("chunk", shape=(4,), maxshape=(None,), dtype="f4", chunks=(1 << 28,))
 
 
+def records_file():
+    """The layout that docs/data.md shows: fields, the framework's outputs and labels in one archive."""
+    records = {
+        "country": numpy.array(["DE", "", "FR"]),
+        "history": numpy.array([[3, 17, 0], [0, 0, 0], [5, 0, 0]]),
+        "income": numpy.array([1.5, numpy.nan, 2.0], numpy.float32),
+    }
+    click, buy = numpy.array([[0.1], [0.2], [0.3]]), numpy.array([[0.4], [0.5], [0.6]])
+    clicked = bought = numpy.array([0, 1, 0])
+    numpy.savez(OUT / "records.npz", **records, p_click=click.reshape(-1), p_buy=buy.reshape(-1), click=clicked, buy=bought)
+
+
 torch_files()
 keras_files()
 hdf5_files()
 numpy_files()
+records_file()

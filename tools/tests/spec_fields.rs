@@ -434,3 +434,22 @@ fn the_candidates_fields_and_their_columns_come_last() {
     let second = 4.0 + 7.0 * 10.0 + 5.0 * 2.0 + 6.0 * 2.5;
     assert_eq!(made.tasks, [[first + second]]);
 }
+
+#[test]
+fn an_enum_has_no_tokens_on_the_device() {
+    let weights = weights(2, &[("table", 3, 2)]);
+    let fields = COUNTRY.replace("other = \"zero\"", "other = 0\nmatch = \"enum\"");
+    let front = front(&weights, &fields, Path::new("")).unwrap();
+    let row = |text: &str| front.vector(&[Value::Text(text.into())]).unwrap()[0];
+    assert_eq!(["DE", "FR", "A"].map(row), [1.0, 2.0, 0.0]);
+    for (tokens, says) in [
+        ("[\"DE\", \"2nd\"]", "`2nd` is no name of a variant"),
+        ("[\"a_b\", \"aB\"]", "two values are called `AB`"),
+    ] {
+        let text = error(&weights, &fields.replace("[\"DE\", \"FR\"]", tokens));
+        assert!(
+            text.contains(says) && text.contains("match = \"exact\""),
+            "{text}"
+        );
+    }
+}

@@ -5,7 +5,7 @@
 //! model and writes nothing.
 
 use mmoe::{F32, I8, W8};
-use mmoe_bench::machine::processor;
+use mmoe_bench::machine::Machine;
 use mmoe_bench::models::{B, C, W, blobs, census, edge, fixture, rows, wide};
 use mmoe_bench::page;
 use mmoe_bench::plain::Plain;
@@ -18,35 +18,52 @@ use std::process::Command;
 use tract_onnx::prelude::*;
 
 const METHOD: &str = "\
-`cargo bench --bench host` in `tools/bench` writes this part; do not edit it. It runs itself twice:
-compiled for the baseline instruction set, and for `x86-64-v3` (AVX2).
+`cargo bench --bench host` in `tools/bench` writes this part; do not edit it. It runs itself twice: with
+the kernels that the processor allows, which are chosen when the program runs, and with the portable
+kernels alone (`MMOE_PORTABLE=1`), compiled for the baseline instruction set.
 
-Each figure is the fastest of 40 rounds of as many calls as fill 2 ms, in µs per call, on one \
-                      thread. The contestants of a model take turns, round by
-round, so that all meet the same machine; other work on the machine still shows, so compare \
-                      ratios, not times. *Ratio* is the time of the plain loops of the
-same run over that of the contestant: above 1 is faster. A call is one row (batch 1) or 256 rows \
-                      (batch 256), the same seeded rows for all.
+Each figure is the fastest of up to 40 rounds of as many calls as fill 2 ms, in µs per row, on one thread.
+The contestants of a model take turns, round by round, so that all meet the same machine; other work on
+the machine still shows, so compare ratios, not times. *Ratio* is the time of the plain loops of the same
+race over that of the contestant: above 1 is faster. *Gop/s* counts a product and a sum for each
+weight; *of the peak* is that over the fused multiply-adds that the widest registers can do. A call
+is one batch, the same seeded rows for all; the plain loops take one row after the other, at most 16 a call.
 
-- *B*: the census model trained in Keras, 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2 \
-                      (24,112 multiply-accumulates a row).
+- *B*: the census model trained in Keras, 499 inputs, 8 experts 499→4, 2 gates, towers 4→8→2
+  (24,112 multiply-accumulates a row).
 - *C*: `pytorch-edge`, 64 inputs, 4 experts 64→64→32, 3 gates, towers 32→16→1 (27,312).
 - *W*: seeded weights, 512 inputs, 8 experts 512→256→128, 4 gates, towers 128→64→1 (1,364,224).
-- *plain loops*: `y[o] = b[o] + w[o].iter().zip(x).map(|(w, x)| w * x).sum()` for every dense \
-                      layer, with buffers made beforehand, over the same wiring.
-- *mmoe*: `Model::predict` and `Model::predict_batch`; I8 from quantized features with \
-                      `predict_q`. The outputs have the same bits in both columns of a precision.
-- *tract*: tract-onnx running the ONNX file that the framework exported of the same weights; its \
-                      outputs are held against ours (1e-4) before the race.
+- *plain loops*: `y[o] = b[o] + w[o].iter().zip(x).map(|(w, x)| w * x).sum()` for every dense
+  layer, with buffers made beforehand, over the same wiring.
+- *mmoe*: `Model::predict` for one row, `Model::predict_batch` for more; I8 from f32 features too, but for
+  one row from quantized ones, with `predict_q`. The outputs have the same bits in both runs.
+- *tract*: tract-onnx running the ONNX file that the framework exported of the same weights; its outputs
+  are held against ours (1e-4) before the race. Batches of 1 and 256.
 ";
 
-fn rows_of_table(text: &mut String, model: &str, batch: usize, raced: &[(&'static str, f64)]) {
-    let plain = raced[0].1;
-    for (name, us) in raced {
+/// A model's name, its multiply-accumulates a row, and the machine's peak in GFLOP/s.
+type Subject = (&'static str, f64, f64);
+
+/// `calls` is how many rows a call of each takes.
+fn rows_of_table(
+    text: &mut String,
+    (model, macs, peak): Subject,
+    batch: usize,
+    calls: &[usize],
+    raced: &[(&'static str, f64)],
+) {
+    let us = |i: usize| raced[i].1 / calls[i] as f64;
+    for (i, (name, _)) in raced.iter().enumerate() {
+        let rate = 2.0 * macs / us(i) / 1e3;
+        let share = match name.strip_prefix("mmoe ") {
+            Some("F32" | "W8") => format!("{:.0} %", 100.0 * rate / peak),
+            _ => String::new(),
+        };
         writeln!(
             text,
-            "| {model} | {batch} | {name} | {us:.2} | {:.1} |",
-            plain / us
+            "| {model} | {batch} | {name} | {:.2} | {:.1} | {rate:.0} | {share} |",
+            us(i),
+            us(0) / us(i)
         )
         .expect("a string takes all");
     }
@@ -54,80 +71,72 @@ fn rows_of_table(text: &mut String, model: &str, batch: usize, raced: &[(&'stati
 
 /// Races one model; `$Of` is its type in a precision.
 macro_rules! model {
-    ($text:ident, $name:literal, $Of:ident, $inputs:literal, $graph:expr, $onnx:expr) => {{
+    ($text:ident, $subject:expr, $Of:ident, $inputs:literal, $graph:expr, $onnx:expr) => {{
         let graph = $graph;
-        let x: Vec<[f32; $inputs]> = rows::<$inputs>(256);
-        let blobs = blobs(&graph, &x.concat());
+        let x: Vec<[f32; $inputs]> = rows::<$inputs>(4096);
+        let blobs = blobs(&graph, &x[..256].concat());
         let (f, w, i) = (
             $Of::<F32>::load(blobs[0].as_slice()).expect("F32"),
             $Of::<W8>::load(blobs[1].as_slice()).expect("W8"),
             $Of::<I8>::load(blobs[2].as_slice()).expect("I8"),
         );
-        let q: Vec<[i16; $inputs]> = x
-            .iter()
-            .map(|x| {
-                let mut q = [0; $inputs];
-                let _ = i.input.quantize(x, &mut q);
-                q
-            })
-            .collect();
-        for batch in [1, 256] {
-            let (x, q) = (&x[..batch], &q[..batch]);
+        let mut q = [0; $inputs];
+        let _ = i.quantize(&x[0], &mut q);
+        for batch in [1, 16, 256, 4096] {
+            let (x, few) = (&x[..batch], &x[..batch.min(16)]);
             let mut plain = Plain::new(&graph);
             let mut y = vec![f.predict(&x[0]); batch];
-            let mut z = y.clone();
-            let mut contestants: Vec<Contestant<'_>> = vec![
-                (
-                    "plain loops",
-                    Box::new(|| x.iter().for_each(|x| plain.run(black_box(x)))),
-                ),
-                (
-                    "mmoe F32",
-                    Box::new(|| f.predict_batch(black_box(x), black_box(&mut y))),
-                ),
-                (
-                    "mmoe W8",
-                    Box::new(|| w.predict_batch(black_box(x), black_box(&mut z))),
-                ),
-                (
-                    "mmoe I8",
-                    Box::new(|| {
-                        q.iter()
-                            .for_each(|q| _ = black_box(i.predict_q(black_box(q))))
-                    }),
-                ),
-            ];
+            let (mut z, mut v) = (y.clone(), y.clone());
+            let mut contestants: Vec<Contestant<'_>> = vec![(
+                "plain loops",
+                Box::new(|| few.iter().for_each(|x| plain.run(black_box(x)))),
+            )];
+            if batch == 1 {
+                let run = || y[0] = f.predict(black_box(&x[0]));
+                contestants.push(("mmoe F32", Box::new(run)));
+                let run = || z[0] = w.predict(black_box(&x[0]));
+                contestants.push(("mmoe W8", Box::new(run)));
+                let run = || _ = black_box(i.predict_q(black_box(&q)));
+                contestants.push(("mmoe I8", Box::new(run)));
+            } else {
+                let run = || f.predict_batch(black_box(x), black_box(&mut y));
+                contestants.push(("mmoe F32", Box::new(run)));
+                let run = || w.predict_batch(black_box(x), black_box(&mut z));
+                contestants.push(("mmoe W8", Box::new(run)));
+                let run = || i.predict_batch(black_box(x), black_box(&mut v));
+                contestants.push(("mmoe I8", Box::new(run)));
+            }
             let onnx: Option<&str> = $onnx;
-            if let Some(file) = onnx {
+            if let Some(file) = onnx.filter(|_| [1, 256].contains(&batch)) {
                 let mut tract = Tract::new(file, batch, $inputs);
                 agree(&graph, &mut tract, &x.concat(), $inputs);
                 let flat = x.concat();
                 contestants.push(("tract", Box::new(move || tract.run(black_box(&flat)))));
             }
-            rows_of_table(&mut $text, $name, batch, &race(contestants));
+            let calls = [few.len(), batch, batch, batch, batch];
+            rows_of_table(&mut $text, $subject, batch, &calls, &race(contestants));
         }
     }};
 }
 
-/// The races of this executable's instruction set, as a table.
+/// The races with the kernels of this executable, as a table.
 fn races(only: Option<&str>) -> String {
-    let mut text = "| model | batch | what | µs | ratio |\n|---|---|---|---|---|\n".to_owned();
+    let fma = Machine::measure().fma;
+    let peak = fma.last().map_or(f64::NAN, |(_, peak)| *peak);
+    let mut text = "| model | batch | what | µs a row | ratio | Gop/s | of the peak |\n\
+                    |---|---|---|---|---|---|---|\n"
+        .to_owned();
     let wanted = |name: &str| only.is_none_or(|o| o == name);
     if wanted("B") {
-        model!(
-            text,
-            "B",
-            B,
-            499,
-            census(),
-            Some("keras-mmoe-census/model.onnx")
-        );
+        let onnx = Some("keras-mmoe-census/model.onnx");
+        model!(text, ("B", 24_112.0, peak), B, 499, census(), onnx);
     }
     if wanted("C") {
-        model!(text, "C", C, 64, edge(), Some("pytorch-edge/model.onnx"));
+        let onnx = Some("pytorch-edge/model.onnx");
+        model!(text, ("C", 27_312.0, peak), C, 64, edge(), onnx);
     }
     if wanted("W") {
-        model!(text, "W", W, 512, wide(), None);
+        model!(text, ("W", 1_364_224.0, peak), W, 512, wide(), None);
     }
     text
 }
@@ -151,50 +160,44 @@ fn main() {
     if arguments.iter().any(|a| a == "--table") {
         return print!("{}", races(None));
     }
+    let machine = Machine::measure();
     let mut page = METHOD.to_owned();
-    writeln!(
-        page,
-        "\nMachine: {}, {}.",
-        processor(),
+    let mut say = |what: &str| page += what;
+    say(&format!(
+        "\nMachine: {}, {}. Measured first:",
+        machine.processor,
         first_line("rustc", "--version")
-    )
-    .expect("a string takes all");
-    for (title, flags) in [
-        ("The baseline instruction set (SSE2)", ""),
-        (
-            "AVX2 (`RUSTFLAGS=\"-C target-cpu=x86-64-v3\"`)",
-            "-C target-cpu=x86-64-v3",
-        ),
+    ));
+    for (vectors, rate) in &machine.fma {
+        say(&format!(
+            " {rate:.0} GFLOP/s of fused multiply-adds ({vectors}),"
+        ));
+    }
+    for (memory, rate) in &machine.read {
+        let end = if *memory == "memory" { ".\n" } else { "," };
+        say(&format!(" {rate:.0} GB/s from {memory}{end}"));
+    }
+    for (title, portable) in [
+        ("The kernels that the processor allows", ""),
+        ("The portable kernels, baseline instruction set", "1"),
     ] {
         eprintln!("{title} …");
-        let target = if flags.is_empty() {
+        let target = if portable.is_empty() {
             "target"
         } else {
-            "target/avx2"
+            "target/portable"
         };
         let out = Command::new("cargo")
-            .args([
-                "bench",
-                "--bench",
-                "host",
-                "--quiet",
-                "--target-dir",
-                target,
-                "--",
-                "--table",
-            ])
-            .env("RUSTFLAGS", flags)
+            .args(["bench", "--bench", "host", "--quiet"])
+            .args(["--target-dir", target, "--", "--table"])
+            .env("MMOE_PORTABLE", portable)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(std::process::Stdio::inherit())
             .output()
             .expect("cargo runs");
         assert!(out.status.success(), "the benchmark failed");
-        writeln!(
-            page,
-            "\n### {title}\n\n{}",
-            String::from_utf8_lossy(&out.stdout).trim()
-        )
-        .expect("a string takes all");
+        let table = String::from_utf8_lossy(&out.stdout);
+        writeln!(page, "\n### {title}\n\n{}", table.trim()).expect("a string takes all");
     }
     page::put("races", &page);
     println!("{page}");

@@ -2,7 +2,7 @@
 
 use zerocopy::IntoBytes;
 
-use crate::front::{Bounds, By, Coder, Front, Given, Makes, Pool, Transform};
+use crate::front::{Bounds, By, Coder, Feature, Front, Given, Makes, Pool, Transform};
 use mmoe::blob::PrecisionKind;
 use mmoe::kernel::InputScale;
 
@@ -174,7 +174,7 @@ pub fn encode(front: &Front, stored: Stored<'_>) -> (Vec<u8>, Vec<u8>) {
         let field = &front.fields[feature.field];
         let width = feature.width(front);
         let mut record = Record {
-            given: given(field.given) + if field.list.is_some() { LIST } else { 0 },
+            given: given(front, feature, field.given) + if field.list.is_some() { LIST } else { 0 },
             precision: if integer {
                 PrecisionKind::I16
             } else {
@@ -287,12 +287,19 @@ pub fn encode(front: &Front, stored: Stored<'_>) -> (Vec<u8>, Vec<u8>) {
     (records, bytes)
 }
 
-/// The code of what a field is given as.
-#[must_use]
-pub fn given(given: Given) -> u8 {
+/// The code of what a field is given as. Of an enumeration that is the number of a variant.
+fn given(front: &Front, feature: &Feature, given: Given) -> u8 {
+    let named = matches!(
+        feature.coder(front),
+        Some(Coder {
+            by: By::Named { .. },
+            ..
+        })
+    );
     match given {
         Given::F32 => 0,
         Given::I32 => 1,
+        Given::Text if named => 2,
         Given::Id => 2,
         Given::Text => 3,
     }
@@ -309,6 +316,10 @@ fn code(coder: &Coder, record: &mut Record, bytes: Option<&mut Vec<u8>>) {
         By::Direct { entries, other } => {
             own.extend(other.to_le_bytes());
             (1, *entries)
+        }
+        By::Named { tokens, other } => {
+            own.extend(other.to_le_bytes());
+            (1, tokens.len() as u32)
         }
         By::Sorted { keys, other } => {
             own.extend(other.to_le_bytes());

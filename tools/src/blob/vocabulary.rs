@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::front::{By, Front, Makes, Written};
+use crate::front::{By, Front, Given, Makes, Written};
 
 /// What the section says of one field; the section is a sequence of these, in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,6 +30,7 @@ pub fn of(front: &Front) -> Vec<FieldText> {
                 exact: false,
                 ..
             }) => tokens.clone(),
+            Some(By::Named { tokens, .. }) => tokens.clone(),
             _ => Vec::new(),
         };
         FieldText {
@@ -52,6 +53,7 @@ pub fn apply(texts: &[FieldText], front: &mut Front) {
             missing: text.missing.clone(),
         };
     }
+    let mut named = Vec::new();
     for feature in &mut front.features {
         let coder = match &mut feature.makes {
             Makes::Number(_) => continue,
@@ -64,6 +66,16 @@ pub fn apply(texts: &[FieldText], front: &mut Front) {
         let Some(text) = texts.get(feature.field) else {
             continue;
         };
+        if let By::Direct { entries, other } = coder.by
+            && !text.tokens.is_empty()
+            && text.tokens.len() == entries as usize
+        {
+            coder.by = By::Named {
+                tokens: text.tokens.clone(),
+                other,
+            };
+            named.push(feature.field);
+        }
         if let By::Tokens {
             seed,
             hashes,
@@ -78,6 +90,11 @@ pub fn apply(texts: &[FieldText], front: &mut Front) {
             if hashed.eq(hashes.iter().copied()) {
                 tokens.clone_from(&text.tokens);
             }
+        }
+    }
+    for field in named {
+        if let Some(field) = front.fields.get_mut(field) {
+            field.given = Given::Text;
         }
     }
 }

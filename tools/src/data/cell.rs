@@ -186,5 +186,6 @@ impl<'f> Cell<'f> {
 }
 
 fn has_tokens(coder: &crate::front::Coder) -> bool {
-    matches!(coder.by, crate::front::By::Tokens { .. })
+    use crate::front::By;
+    matches!(coder.by, By::Tokens { .. } | By::Named { .. })
 }

@@ -321,3 +321,70 @@ fn cells_that_are_no_values_are_named() {
     assert!(error("{\"id\": 1, \"text\": 0.5, \"x\": 1}").contains("0.5 is a float"));
     assert!(error("{\"id\": [1], \"x\": 1}").contains("no single value"));
 }
+
+/// What the Python of `docs/data.md` writes: texts, padded lists of ids, a number that is missing,
+/// outputs and labels, in one file.
+#[test]
+fn what_the_documents_python_writes_is_read_by_every_command() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/readers/records.npz");
+    let data = Data::read(&path).unwrap();
+    let (tokens, _) = Coder::tokens(vec!["DE".into(), "FR".into()], 1, true).unwrap();
+    let mut coder = tokens;
+    coder.missing = Some(1);
+    let (ids, _) = Coder::ids(&[3, 5, 17], 3).unwrap();
+    let table = |coder| Table {
+        name: String::new(),
+        coder,
+        rows: vec![0.5; 3],
+        width: 1,
+    };
+    let mut history = Field::new("history", Given::Id);
+    history.list = Some(List {
+        max: 3,
+        keep_last: false,
+    });
+    history.text.padding = Some("0".into());
+    let rows = |field, table, pool| Feature {
+        field,
+        makes: Makes::Rows { table, pool },
+    };
+    let front = Front {
+        fields: vec![
+            Field::new("country", Given::Text),
+            history,
+            Field::new("income", Given::F32),
+        ],
+        tables: vec![table(coder), table(ids)],
+        features: vec![
+            rows(0, 0, Pool::One),
+            rows(1, 1, Pool::Mean),
+            Feature {
+                field: 2,
+                makes: Makes::Number(Number {
+                    missing: 0.0,
+                    ..Number::default()
+                }),
+            },
+        ],
+    };
+    front.check().unwrap();
+    let records: Vec<_> = data
+        .records(&front)
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let text = |t: &str| Value::Text(t.into());
+    assert_eq!(
+        records,
+        [
+            [text("DE"), Value::Ids(vec![3, 17]), Value::Number(1.5)],
+            [Value::Missing, Value::Ids(Vec::new()), Value::Missing],
+            [text("FR"), Value::Ids(vec![5]), Value::Number(2.0)],
+        ]
+    );
+    assert_eq!(data.output_name("click", 1), "p_click");
+    assert_eq!(data.labels("p_buy", 3, 1).unwrap(), [0.4, 0.5, 0.6]);
+    assert_eq!(data.labels("buy", 3, 1).unwrap(), [0.0, 1.0, 0.0]);
+    let outputs = ["click", "buy"].map(String::from);
+    assert!(data.record_remarks(&front, &outputs).is_empty());
+}

@@ -91,6 +91,7 @@ fn codes(coder: &Coder) -> String {
         By::Sorted { keys, .. } => format!("{} ids", keys.len()),
         By::Tokens { hashes, exact, .. } if *exact => format!("{} tokens", hashes.len()),
         By::Tokens { hashes, .. } => format!("{} tokens by hash", hashes.len()),
+        By::Named { tokens, .. } => format!("an enum of {}", tokens.len()),
         By::Buckets(bounds) => format!("{} buckets", bounds.len() + 1),
         By::Farm(n) => format!("farm64 mod {n}"),
         By::Sip(n, _) => format!("sip24 mod {n}"),

@@ -148,7 +148,7 @@ impl Front {
 fn coder(coder: &Coder, given: Given, field: &str) -> Result<(), FrontError> {
     let fits = match (&coder.by, given) {
         (By::Direct { .. } | By::Sorted { .. }, Given::Id)
-        | (By::Tokens { .. }, Given::Text)
+        | (By::Tokens { .. } | By::Named { .. }, Given::Text)
         | (By::Buckets(Bounds::F32(_)), Given::F32)
         | (By::Buckets(Bounds::I32(_)), Given::I32) => true,
         (By::Farm(_) | By::Sip(..) | By::Murmur(_), given) => given != Given::F32,

@@ -51,6 +51,14 @@ pub enum By {
         /// Whether the blob has the tokens, so that an unknown one never passes for a known one.
         exact: bool,
     },
+    /// The place of a token among these; the caller gives the place, as an enumeration in Rust has it,
+    /// and no token is on the device.
+    Named {
+        /// In the order of their codes.
+        tokens: Vec<String>,
+        /// The code of an unknown token.
+        other: u32,
+    },
     /// How many bounds are not above the number. NaN counts as above all.
     Buckets(Bounds),
     /// FarmHash's `Fingerprint64` of the text, modulo this: TensorFlow's fast hash buckets.
@@ -206,6 +214,9 @@ impl Coder {
                 let at = hashes.binary_search(&token_hash(*seed, text)).ok();
                 let same = |at: &usize| !exact || tokens.get(*at).is_some_and(|t| t == text);
                 found(at.filter(same), *other)
+            }
+            (By::Named { tokens, other }, Item::Text(text)) => {
+                found(tokens.iter().position(|t| t == text), *other)
             }
             (By::Buckets(Bounds::F32(bounds)), Item::Number(x)) => {
                 let above = bounds.iter().filter(|b| x.is_nan() || **b <= x).count();

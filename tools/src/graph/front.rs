@@ -77,9 +77,10 @@ pub(super) fn tables(plan: &FieldsPlan, tensors: &mut Tensors) -> Result<Front, 
 /// The codes that a coder gives to what it does not find.
 fn special(coder: &crate::front::Coder) -> impl Iterator<Item = u32> {
     let other = match coder.by {
-        By::Direct { other, .. } | By::Sorted { other, .. } | By::Tokens { other, .. } => {
-            Some(other)
-        }
+        By::Direct { other, .. }
+        | By::Sorted { other, .. }
+        | By::Named { other, .. }
+        | By::Tokens { other, .. } => Some(other),
         _ => None,
     };
     coder.missing.into_iter().chain(other)

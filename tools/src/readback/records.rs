@@ -110,7 +110,7 @@ fn id(coder: Option<&Coder>, random: &mut Random) -> u32 {
 
 fn text(coder: Option<&Coder>, random: &mut Random) -> String {
     match coder.map(|c| &c.by) {
-        Some(By::Tokens { tokens, .. }) if !tokens.is_empty() => {
+        Some(By::Tokens { tokens, .. } | By::Named { tokens, .. }) if !tokens.is_empty() => {
             let known = pick(tokens, random).unwrap_or_default();
             if random.within(0.0, 16.0) < 1.0 {
                 format!("{known} ")

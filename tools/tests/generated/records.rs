@@ -1,9 +1,9 @@
-//! `records`, version 3: the type of its blob (checksum 838e39f3).
+//! `records`, version 3: the type of its blob (checksum f11b41b0).
 //!
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::features::{Bag, Buckets, Clipped, Embed, Exact, Farm, Int, Log1p, Maybe, Mean, Row, Sorted};
+use mmoe::features::{Bag, Buckets, Clipped, Direct, Embed, Exact, Farm, Int, Log1p, Maybe, Mean, Row, Sorted};
 use mmoe::{Aligned, Binary, Dense, F32, Gate, LoadError, Logits, Mmoe, Regression, W8};
 
 /// A tower.
@@ -11,13 +11,25 @@ pub type Tower0 = Binary<Logits<4, 1, F32>>;
 /// A tower.
 pub type Tower1 = Regression<Logits<4, 1, F32>>;
 /// An expert.
-pub type Expert = Dense<10, 4, W8>;
+pub type Expert = Dense<11, 4, W8>;
 /// A gate.
-pub type TaskGate = Gate<10, 2, W8>;
+pub type TaskGate = Gate<11, 2, W8>;
+
+/// The values of `device`: a record has `DeviceValue::… as u32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DeviceValue {
+    /// `phone`.
+    Phone = 0,
+    /// `big_screen`.
+    BigScreen = 1,
+    /// None of these.
+    Other = 2,
+}
 
 mmoe::features! {
     /// What the model takes.
-    pub struct Record<'a> => RecordStage<P>[10] {
+    pub struct Record<'a> => RecordStage<P>[11] {
         country: Option<&'a str> = Embed<Maybe<Exact<3, 5>>, 5, 2, P>,
         history: &'a [u32] = Bag<Sorted<3>, 3, Mean, 3, 2, P>,
         item: u32 = Row as history,
@@ -26,6 +38,7 @@ mmoe::features! {
         age: f32 = Embed<Buckets<2>, 3, 1, P>,
         count: i32 = Int<P>,
         tag: &'a str = Embed<Farm<5>, 5, 1, P>,
+        device: Option<u32> = Embed<Maybe<Direct<2>>, 3, 1, P>,
     }
 }
 
@@ -53,12 +66,12 @@ pub fn load() -> Result<&'static Model, LoadError> {
 }
 
 /// Elements of the vector that a record makes.
-pub const INPUTS: usize = 10;
+pub const INPUTS: usize = 11;
 /// Tasks.
 pub const TASKS: usize = 2;
 /// Bytes of flash that the blob takes.
-pub const BLOB_BYTES: usize = 888;
+pub const BLOB_BYTES: usize = 984;
 /// Bytes of weights among them.
-pub const WEIGHT_BYTES: usize = 376;
+pub const WEIGHT_BYTES: usize = 408;
 /// Bytes of buffers that a prediction has on the stack.
 pub const SCRATCH: usize = Model::SCRATCH;

@@ -198,7 +198,12 @@ pub(crate) fn records() -> Graph {
         max: 3,
         keep_last: false,
     });
-    let mut m = Maker::new("records", 10);
+    let mut devices = by(By::Named {
+        tokens: ["phone", "big_screen"].map(String::from).into(),
+        other: 2,
+    });
+    devices.missing = Some(0);
+    let mut m = Maker::new("records", 11);
     let mut table = |name: &str, coder, rows: usize, width: usize| Table {
         name: name.into(),
         coder,
@@ -210,6 +215,7 @@ pub(crate) fn records() -> Graph {
         table("items", items, 3, 2),
         table("ages", by(By::Buckets(bounds)), 3, 1),
         table("tags", by(By::Farm(5)), 5, 1),
+        table("devices", devices, 3, 1),
     ];
     let price = Number {
         missing: 1.0,
@@ -225,6 +231,7 @@ pub(crate) fn records() -> Graph {
             Field::new("age", Given::F32),
             Field::new("count", Given::I32),
             Field::new("tag", Given::Text),
+            Field::new("device", Given::Text),
         ],
         tables,
         features: vec![
@@ -235,6 +242,7 @@ pub(crate) fn records() -> Graph {
             rows(4, 2, Pool::One),
             number(5, Number::default()),
             rows(6, 3, Pool::One),
+            rows(7, 4, Pool::One),
         ],
     };
     m.graph.inputs = front.inputs();

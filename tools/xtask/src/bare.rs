@@ -20,9 +20,19 @@ const PROVEN: [&str; 8] = [
     "census_codes_f32",
     "census_codes_i8",
 ];
-/// What it builds beside them, which is no plain model: ranking, and everything that the erased view
-/// does.
-const PROVEN_TOO: [&str; 2] = ["ranking", "erased"];
+/// What it builds beside them, which is no plain model: ranking, everything that the erased view does,
+/// and front ends.
+const PROVEN_TOO: [&str; 9] = [
+    "ranking",
+    "erased",
+    "everything_f32",
+    "everything_w8",
+    "everything_i8",
+    "everything_i16",
+    "clicks_f32",
+    "clicks_w8",
+    "clicks_i8",
+];
 /// What the size table builds.
 pub(crate) const SIZED: [&str; 8] = [
     "census_f32",

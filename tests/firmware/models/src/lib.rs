@@ -5,11 +5,16 @@
 #[cfg(target_os = "none")]
 pub mod blobs;
 mod golden;
+mod records;
 mod rows;
 mod subject;
 mod types;
 
 pub use golden::{GOLDEN_ROWS, Golden, make};
+pub use records::{
+    Candidate, CandidateStage, Click, ClickStage, Clicks, ClicksFromVector, Context, ContextStage,
+    Everything,
+};
 pub use rows::{Rng, fill};
 pub use subject::{Digest, Numbers, Subject};
 pub use types::{

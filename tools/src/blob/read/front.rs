@@ -169,13 +169,15 @@ fn columns(coder: &Coder, first: u32) -> u32 {
         By::Direct { entries, .. } => *entries,
         By::Sorted { keys, .. } => keys.len() as u32,
         By::Tokens { hashes, .. } => hashes.len() as u32,
+        By::Named { tokens, .. } => tokens.len() as u32,
         By::Buckets(bounds) => bounds.len() as u32 + 1,
         By::Farm(n) | By::Sip(n, _) | By::Murmur(n) => *n,
     };
     let other = match coder.by {
-        By::Direct { other, .. } | By::Sorted { other, .. } | By::Tokens { other, .. } => {
-            Some(other)
-        }
+        By::Direct { other, .. }
+        | By::Sorted { other, .. }
+        | By::Named { other, .. }
+        | By::Tokens { other, .. } => Some(other),
         _ => None,
     };
     // A code so far off that adding the first column to it saturates has no column.

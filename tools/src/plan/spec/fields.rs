@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::Spec;
 use super::raw::{self, Special};
 use super::vocabulary::{self, Vocabulary};
+use crate::codegen::camel;
 use crate::error::{ModelError, near_names};
 use crate::front::{
     Bounds, By, Coder, Field, FrontError, Given, List, Makes, NONE, Number, Pool, Table, Transform,
@@ -18,6 +19,9 @@ use crate::plan::{Part, TensorRef};
 /// From this many bytes a token on, the tokens' hashes alone are stored unless the spec says
 /// otherwise.
 const LONG_TOKEN: usize = 8;
+
+/// More variants than a person reads.
+const MOST_VARIANTS: usize = 64;
 
 /// The plan of a spec's fields; `None` where it has none.
 pub(super) fn plan(spec: &Spec) -> Result<Option<FieldsPlan>, ModelError> {
@@ -306,8 +310,8 @@ impl Reader<'_> {
         match &raw.embedding {
             Some(embedding) => self.rows(plan, at, list, embedding, coded),
             None => self.wrong(
-                "one-hot columns of a record are not built from `[[fields]]` yet",
-                "describe the columns of the vector instead: [[inputs]] with one_hot = true",
+                "`[[fields]]` makes rows of tables and numbers, and no one-hot columns",
+                "describe the vector with its columns in [[inputs]], one_hot = true",
             ),
         }
     }
@@ -606,6 +610,25 @@ impl Reader<'_> {
             let exact = match self.raw.match_by.as_deref() {
                 Some("exact") => true,
                 Some("hash") => false,
+                Some("enum") => {
+                    variants(&tokens).or_else(|what| {
+                        self.wrong(
+                            &what,
+                            "an enum has up to 64 values whose names are identifiers; write match \
+                             = \"exact\" for others",
+                        )
+                    })?;
+                    let by = By::Named { tokens, other };
+                    let mut rows = trained;
+                    rows.extend(specials);
+                    let rows = if listed {
+                        Rows::Every(rows)
+                    } else {
+                        Rows::These(rows)
+                    };
+                    let coder = Coder { by, missing };
+                    return Ok(Coded { coder, rows });
+                }
                 None => {
                     let bytes: usize = tokens.iter().map(String::len).sum();
                     bytes < LONG_TOKEN * tokens.len()
@@ -613,7 +636,7 @@ impl Reader<'_> {
                 Some(wrong) => {
                     return self.wrong(
                         &format!("match = \"{wrong}\""),
-                        "write \"exact\", which stores the tokens, or \"hash\", which stores 4 \
+                        "write \"enum\", which makes a Rust enum of it, \"exact\", which stores the tokens, or \"hash\", which stores 4 \
                          bytes for each and takes an unknown one for a known one once in 2^32 \
                          divided by the number of tokens",
                     );
@@ -754,6 +777,30 @@ impl Reader<'_> {
             None => Ok(pool),
         }
     }
+}
+
+/// Whether tokens are the names of an enumeration's variants.
+fn variants(tokens: &[String]) -> Result<(), String> {
+    if tokens.len() > MOST_VARIANTS {
+        return Err(format!("an enum of {} values", tokens.len()));
+    }
+    let is_name = |t: &&String| {
+        t.starts_with(|c: char| c.is_ascii_alphabetic())
+            && t.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let mut seen = std::collections::HashSet::new();
+    for token in tokens {
+        if !is_name(&token) {
+            return Err(format!("`{token:.40}` is no name of a variant"));
+        }
+        if !seen.insert(camel(token)) {
+            return Err(format!(
+                "two values are called `{}` as variants",
+                camel(token)
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn invalid(place: String, what: &str, remedy: &str) -> ModelError {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use mmoe::math::Micromath;
-use mmoe::{Dynamic, SkipBelow, TaskMask};
+use mmoe::{Dynamic, SkipBelow, TaskMask, Value};
 
 /// Runs whatever the blob is.
 ///
@@ -51,5 +51,21 @@ pub unsafe extern "C" fn load_and_predict(
     let mut raw = [0; 32];
     done += u32::from(model.predict_q(&q, scratch, &mut raw).is_ok());
     model.show(&raw, y);
+    let lists = [
+        Value::Texts(&[b"a", b"bc"]),
+        Value::Ids(&[1, 2, 3]),
+        Value::Numbers(&[0.5]),
+    ];
+    let values = [
+        Value::Missing,
+        Value::Number(*y.first().unwrap_or(&0.0)),
+        Value::Integer(-3),
+        Value::Id(done),
+        Value::Text(blob),
+        *lists.get(inputs).unwrap_or(&Value::Integers(&[4])),
+    ];
+    done += u32::from(model.predict_record(&values, scratch, y).is_ok());
+    done += u32::from(model.context(&values, scratch).is_ok());
+    done += u32::from(model.predict_in(&values, scratch, y).is_ok());
     done + model.tasks().count() as u32 + model.gates().count() as u32 + model.macs() as u32
 }
