@@ -110,8 +110,8 @@ fn every_setting_of_keras_layers_codes_as_keras_does() {
             &Rows {
                 file: &format!("keras-facts/{name}.csv"),
                 count: 300,
-                fields: fields,
-                w8: w8,
+                fields,
+                w8,
                 i8: 1e-3,
             },
         );

@@ -1,10 +1,13 @@
 //! From fields to codes: places among sorted keys, buckets, and hashes of tokens.
 
+use super::fixed::{Masks, select};
+
 /// Returns the place of `key` among ascending `keys`. It takes as many steps for every key.
 #[inline(never)]
 pub fn find(keys: &[u32], key: u32) -> Option<u32> {
-    let (at, rest) = last_not_above(keys, |k| *k <= key);
-    (rest.first() == Some(&key)).then_some(at)
+    let masks = Masks::new();
+    let at = last_not_above(keys, |k| masks.less(unsigned(key), unsigned(k)));
+    (keys.get(at as usize) == Some(&key)).then_some(at)
 }
 
 /// Returns how many of the ascending `bounds` are not above `x`, all of them where `x` is NaN.
@@ -13,53 +16,59 @@ pub fn find(keys: &[u32], key: u32) -> Option<u32> {
 /// instructions, the same number for every value.
 #[inline(never)]
 pub fn bucket_f32(bounds: &[f32], x: f32) -> u32 {
-    let x = ordered(x);
-    bucket(bounds, |b| ordered(*b) <= x)
+    let masks = Masks::new();
+    let x = ordered(masks, x);
+    bucket(bounds, |b| masks.less(x, ordered(masks, b)))
 }
 
 /// Returns how many of the ascending `bounds` are not above `x`.
 #[inline(never)]
 pub fn bucket_i32(bounds: &[i32], x: i32) -> u32 {
-    bucket(bounds, |b| *b <= x)
+    let masks = Masks::new();
+    bucket(bounds, |b| masks.less(x, b))
 }
 
 #[inline(always)]
-fn bucket<T>(bounds: &[T], not_above: impl Fn(&T) -> bool) -> u32 {
-    let (at, rest) = last_not_above(bounds, &not_above);
-    let more = rest.first().is_some_and(not_above);
-    at.wrapping_add(u32::from(more))
+fn bucket<T: Copy>(bounds: &[T], above: impl Fn(T) -> u32) -> u32 {
+    let at = last_not_above(bounds, &above);
+    let more = bounds.get(at as usize).map_or(0, |b| !above(*b) & 1);
+    at.wrapping_add(more)
 }
 
-/// Returns the place of the last of ascending `keys` that is not above what is looked for (0 where all
-/// are above), and the keys from there on. The number of steps depends on the number of keys alone.
+/// Returns the place of the last of ascending `keys` that is not above what is looked for; 0 where all
+/// are above. `above` has all ones for a key that is. The number of steps depends on the number of keys
+/// alone, and so do the instructions: masks choose, where a core may have only branches.
 #[inline(always)]
-fn last_not_above<T>(keys: &[T], not_above: impl Fn(&T) -> bool) -> (u32, &[T]) {
-    let (mut at, mut rest) = (0u32, keys);
-    while rest.len() > 1 {
-        let half = rest.len() / 2;
+fn last_not_above<T: Copy>(keys: &[T], above: impl Fn(T) -> u32) -> u32 {
+    let (mut at, mut len) = (0u32, keys.len() as u32);
+    while len > 1 {
+        let half = len / 2;
         // Both choices have the same length, so that no key ends the search sooner than another.
-        let (Some(low), Some(high)) = (rest.get(..rest.len() - half), rest.get(half..)) else {
+        let Some(key) = keys.get(at.wrapping_add(half) as usize) else {
             break;
         };
-        let up = high.first().is_some_and(&not_above);
-        rest = if up { high } else { low };
-        at = at.wrapping_add(if up { half as u32 } else { 0 });
+        at = at.wrapping_add(half & !above(*key));
+        len = len.wrapping_sub(half);
     }
-    (at, rest)
+    at
+}
+
+/// An unsigned number as a signed one of the same order.
+#[inline(always)]
+const fn unsigned(v: u32) -> i32 {
+    (v ^ 0x8000_0000) as i32
 }
 
 /// Returns an integer that has the order of the floats: −0 is 0, NaN is above all.
 #[inline(always)]
-const fn ordered(x: f32) -> i32 {
+fn ordered(masks: Masks, x: f32) -> i32 {
     let bits = x.to_bits();
-    let size = (bits & 0x7fff_ffff) as i32;
-    if size > 0x7f80_0000 {
-        i32::MAX
-    } else if bits >> 31 != 0 {
-        -size
-    } else {
-        size
-    }
+    let size = bits & 0x7fff_ffff;
+    let nan = masks.less(0x7f80_0000, size as i32);
+    let sign = masks.negative(bits as i32) & !nan;
+    // A negative float has minus its size; NaN has all bits but the sign.
+    let size = select(nan, 0x7fff_ffff, size);
+    (size ^ sign).wrapping_sub(sign) as i32
 }
 
 /// Returns the hash that stands for a token of a vocabulary: FNV-1a that starts from `seed`.

@@ -136,7 +136,7 @@ def tables(results, machine):
             yield ""
 
 
-def text(results, machine, versions, missing, accuracies):
+def text(results, machine, load, versions, missing, accuracies):
     fma = ", ".join(f"{rate:.0f} GFLOP/s with {name}" for name, rate in machine["fma"])
     read = ", ".join(f"{rate:.0f} GB/s from {name}" for name, rate in machine["read"])
     lines = [
@@ -147,9 +147,10 @@ def text(results, machine, versions, missing, accuracies):
         "thread is measured in processor time, which other work on the machine disturbs less than the clock on the wall; several by that clock.",
         "",
         f"The machine: {machine['processor']}. At best, one thread: fused multiply-adds {fma}; reading {read}.",
+        f"When the race began, about {load:.0f} processes wanted its {os.cpu_count()} cores.",
         "",
         f"Peers: {versions}." + (f" Missing here, as they were not installed or not compiled: {', '.join(missing)}." if missing else ""),
-        "TFLite is ai-edge-litert with XNNPACK; *int8* has int8 inputs and outputs, quantized before the race. A call from Python costs",
+        "TFLite is ai-edge-litert with XNNPACK; *int8* has int8 inputs and outputs, quantized before the race. A call from Python costs at least",
         f"{accuracies['call']:.2f} µs by itself here, which is a part of what NumPy, PyTorch, onnxruntime and TFLite take at batch 1.",
         *tables(results, machine),
         "### What the integers cost",
@@ -181,6 +182,7 @@ def main():
     if not args.built:
         subprocess.run(["cargo", "build", "--release", "--quiet", "--target-dir", "../target"], cwd=HERE, check=True)
     machine = export(rust, args.models, max(256, *batches))
+    load = os.getloadavg()[0]
     # Before the races, which take longest.
     accuracies = {"call": accuracy.call(), "lines": list(accuracy.table(MADE, args.census, not args.built))}
     results = {}
@@ -195,7 +197,7 @@ def main():
         for side in both:
             side.close()
     found = set().union(*results.values())
-    body = text(results, machine, accuracy.versions(found), [n for n in KNOWN if n not in found], accuracies)
+    body = text(results, machine, load, accuracy.versions(found), [n for n in KNOWN if n not in found], accuracies)
     if args.dry:
         print(body)
     else:

@@ -110,8 +110,13 @@ def prepare(folder, batch, threads):
         run, outputs = make(model, Path(folder), x, threads)
         run()
         found = np.concatenate([np.asarray(y).reshape(batch, -1) for y in outputs()], 1)
-        worst = float(np.abs((found - model.outputs[:batch]) / np.maximum(np.abs(model.outputs[:batch]), 1)).max())
-        assert worst < (0.3 if "int8" in name else 1e-4), f"{name} is {worst} from our outputs"
+        ours = model.outputs[:batch]
+        if "int8" in name:
+            # Coarse by nature: in shares of what the outputs span, and only to know that it is the same model.
+            worst, most = float(np.abs(found - ours).max() / np.ptp(model.outputs)), 0.3
+        else:
+            worst, most = float(np.abs((found - ours) / np.maximum(np.abs(ours), 1)).max()), 1e-4
+        assert worst < most, f"{name} is {worst} from our outputs"
         contestants.append((name, run))
     return contestants
 

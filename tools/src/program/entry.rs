@@ -45,6 +45,14 @@ impl Entry {
             tables: symbols.tables.clone(),
             ..Self::default()
         };
+        if let Some(table) = entry.tables.iter().find(|t| t.rows.is_empty()) {
+            let node = program.nodes.get(table.node);
+            return Err(Refusal {
+                node: node.map_or_else(String::new, ToString::to_string),
+                shape: None,
+                why: "looks rows up in a table that has none".into(),
+            });
+        }
         for (at, port) in program.inputs.iter().enumerate() {
             let count = outputs::features(program, at)?;
             for part in 0..count {

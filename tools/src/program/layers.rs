@@ -97,16 +97,6 @@ impl Wiring<'_, '_> {
         Ok(layers)
     }
 
-    /// A dense layer that changes nothing.
-    pub(super) fn identity(&mut self, unit: &str, width: usize) -> LayerPlan {
-        let cells = (0..width * width).map(|at| f64::from(u8::from(at / width == at % width)));
-        let cells: Vec<f64> = cells.collect();
-        LayerPlan {
-            weight: Some(self.tensor(&format!("{unit} identity"), vec![width, width], &cells)),
-            ..LayerPlan::default()
-        }
-    }
-
     /// What a layer's other tensors are called: after the matrix before them, or behind.
     fn layer_name(&self, steps: &[Step], at: usize) -> String {
         let name = |s: &Step| match s {

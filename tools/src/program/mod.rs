@@ -18,12 +18,14 @@
 //! its tensors are called.
 
 pub(crate) mod build;
+mod choices;
 mod entry;
 mod exact;
 mod formula;
 mod gates;
 mod layers;
 mod layout;
+mod mixtures;
 mod norms;
 mod outputs;
 mod recognise;
@@ -31,6 +33,7 @@ mod resolve;
 mod rewrite;
 mod run;
 mod selectors;
+mod steps;
 mod sums;
 mod symbol;
 mod vectors;

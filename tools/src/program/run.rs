@@ -484,144 +484,16 @@ impl<D: Domain> Walk<'_, D> {
                 let numbers = (0..count).map(|i| D::constant(start + step * i as f64));
                 Array::vector(numbers.collect())
             }
-            Op::TopK { axis: along } => {
-                let (x, k) = (input(0)?, list(1)?);
-                let along = axis(*along, x.shape.len())?;
-                let (_, size, inner) = layout::around(&x.shape, along);
-                let k = k.first().and_then(|k| usize::try_from(*k).ok());
-                let k = k
-                    .filter(|k| *k <= size)
-                    .ok_or("takes more elements than there are")?;
-                if inner != 1 {
-                    return Err("takes the largest along an axis that is not the last".into());
-                }
-                let mut shape = x.shape.clone();
-                shape[along] = k;
-                let (mut values, mut indices) = (Vec::new(), Vec::new());
-                for group in x.data.chunks_exact(size.max(1)) {
-                    let chosen = self.domain.top_k(group, k)?;
-                    values.extend(chosen.values);
-                    indices.extend(chosen.indices);
-                }
-                let values = Array {
-                    shape: shape.clone(),
-                    data: values,
-                };
-                return Ok(vec![
-                    values,
-                    Array {
-                        shape,
-                        data: indices,
-                    },
-                ]);
-            }
-            Op::ArgMax { axis: along, keep } => {
-                let x = input(0)?;
-                let along = axis(*along, x.shape.len())?;
-                let (_, size, inner) = layout::around(&x.shape, along);
-                if inner != 1 || size == 0 {
-                    return Err("takes the largest along an axis that is not the last".into());
-                }
-                let mut data = Vec::with_capacity(x.data.len() / size);
-                for group in x.data.chunks_exact(size) {
-                    data.extend(self.domain.top_k(group, 1)?.indices);
-                }
-                let mut shape = x.shape.clone();
-                shape[along] = 1;
-                let y = Array { shape, data };
-                if *keep {
-                    y
-                } else {
-                    layout::squeeze(&y, &[along as i64])?
-                }
-            }
+            Op::TopK { axis: along } => return self.largest(input(0)?, &list(1)?, *along),
+            Op::ArgMax { axis: along, keep } => self.place_of_largest(input(0)?, *along, *keep)?,
             Op::OneHot { axis: along } => {
-                let (at, depth, values) = (input(0)?, list(1)?, input(2)?);
-                let along = axis(*along, at.shape.len() + 1)?;
-                let size = sizes(&depth)?.first().copied().unwrap_or(0);
-                let [off, on] = values.data[..] else {
-                    return Err("needs two numbers: one for elsewhere and one for the place".into());
-                };
-                if along != at.shape.len() {
-                    return Err("makes rows along an axis that is not the last".into());
-                }
-                let shape = [&at.shape[..], &[size]].concat();
-                // An id of the input has a row in a table of such rows.
-                if size > 0 && at.data.iter().any(|i| D::known(*i).is_none()) {
-                    volume(&shape)?;
-                    let cells = volume(&[size, size])?;
-                    let cell = |i: usize| if i / size == i % size { on } else { off };
-                    let table = Array {
-                        shape: vec![size, size],
-                        data: (0..cells).map(cell).collect(),
-                    };
-                    let value = node.outputs.first().copied().unwrap_or(0);
-                    if let Ok(found) = self.lookup(value, 0, &table, at) {
-                        return Ok(vec![found]);
-                    }
-                }
-                let mut data = Vec::with_capacity(volume(&shape)?);
-                for index in &at.data {
-                    let row = vec![off; size];
-                    let inside = |i: f64| i >= -(size as f64) && i < size as f64;
-                    if D::known(*index).is_none_or(inside) {
-                        data.extend(self.domain.scatter(&row, &[*index], &[on])?);
-                    } else {
-                        data.extend(row);
-                    }
-                }
-                Array { shape, data }
+                let made = node.outputs.first().copied().unwrap_or(0);
+                self.one_hot(input(0)?, &list(1)?, input(2)?, *along, made)?
             }
-            Op::Scatter { axis: along } => {
-                let (x, at, new) = (input(0)?, input(1)?, input(2)?);
-                let along = axis(*along, x.shape.len())?;
-                let last = along + 1 == x.shape.len() && at.shape == new.shape;
-                if !last || at.shape.get(..along) != x.shape.get(..along) {
-                    return Err("puts elements along an axis that is not the last".into());
-                }
-                let (size, count) = (x.shape[along].max(1), at.shape[along].max(1));
-                let mut data = Vec::with_capacity(x.data.len());
-                let lists = at
-                    .data
-                    .chunks_exact(count)
-                    .zip(new.data.chunks_exact(count));
-                for (x, (at, new)) in x.data.chunks_exact(size).zip(lists) {
-                    data.extend(self.domain.scatter(x, at, new)?);
-                }
-                volume(&x.shape)?;
-                if data.len() != x.data.len() {
-                    return Err("puts elements into some rows only".into());
-                }
-                Array {
-                    shape: x.shape.clone(),
-                    data,
-                }
-            }
+            Op::Scatter { axis: along } => self.scatter(input(0)?, input(1)?, input(2)?, *along)?,
             Op::Identity => input(0)?.clone(),
         };
         Ok(vec![one])
-    }
-
-    /// Rows of a table at indices that the input says.
-    fn lookup(
-        &mut self,
-        value: usize,
-        along: usize,
-        table: &Array<D::Number>,
-        at: &Array<D::Number>,
-    ) -> Result<Array<D::Number>, String> {
-        let why = "takes indices or sizes from the input's values";
-        let known: Option<Vec<f64>> = table.data.iter().map(|x| D::known(*x)).collect();
-        let rows = known.filter(|_| along == 0).ok_or(why)?;
-        let width = volume(&table.shape[1..])?;
-        let shape = [&at.shape[..], &table.shape[1..]].concat();
-        let count = volume(&shape)?;
-        self.step(count)?;
-        let mut data = Vec::with_capacity(count);
-        for index in &at.data {
-            data.extend(self.domain.lookup(value, &rows, width, *index)?);
-        }
-        Ok(Array { shape, data })
     }
 
     fn unary(&mut self, f: Unary, x: &Array<D::Number>) -> Result<Array<D::Number>, String> {

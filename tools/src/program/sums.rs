@@ -190,7 +190,7 @@ impl<D: Domain> Walk<'_, D> {
                 "reads {kernel:?} places at once: only a kernel of size 1 is a dense layer"
             ));
         }
-        if inputs.checked_mul(groups) != Some(*channels) || outputs % groups.max(1) != 0 {
+        if groups == 0 || inputs.checked_mul(groups) != Some(*channels) || outputs % groups != 0 {
             return Err(format!(
                 "convolves arrays of shapes {:?} and {:?} in {groups} groups",
                 x.shape, weight.shape
@@ -233,7 +233,7 @@ impl<D: Domain> Walk<'_, D> {
             return Err("normalises what has no channels".into());
         };
         let groups = groups.unwrap_or(channels);
-        if groups == 0 || channels % groups != 0 {
+        if groups == 0 || channels == 0 || channels % groups != 0 {
             return Err(format!("makes {groups} groups of {channels} channels"));
         }
         let mut data = Vec::with_capacity(x.data.len());

@@ -12,17 +12,6 @@ use super::vectors::{Dense, Step, Vector, Vectors};
 use crate::import::Tensor;
 use crate::plan::{ActivationPlan, GateKindPlan, GatePlan, LayerPlan, Level, Reads, Slice, Unit};
 
-/// A layer that hands on the first values, and zeros behind them where it is wider.
-fn cut_or_pad(name: &str, inputs: usize, outputs: usize) -> Dense {
-    let cell = |at: usize| f64::from(u8::from(at / inputs == at % inputs));
-    Dense {
-        name: format!("{name} padding"),
-        inputs,
-        weight: (0..inputs * outputs).map(cell).collect(),
-        bias: vec![0.0; outputs],
-    }
-}
-
 /// A plan under construction.
 pub(super) struct Wiring<'v, 'p> {
     vectors: &'v Vectors<'p>,
@@ -177,7 +166,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
         for (name, vector) in towers {
             let mut unit = self.unit(&format!("tower of `{name}`"), *vector, false, top, 0)?;
             if unit.layers.is_empty() {
-                self.end_dense(&mut unit, *vector);
+                self.end_dense(&mut unit, *vector)?;
             }
             units.push(unit);
         }
@@ -249,7 +238,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
                 (logits, _) => {
                     let logits = logits.unwrap_or(cut);
                     let mut unit = self.unit(&name, logits, false, below, 0)?;
-                    self.end_dense(&mut unit, logits);
+                    self.end_dense(&mut unit, logits)?;
                     unit
                 }
             };
@@ -278,7 +267,7 @@ impl<'v, 'p> Wiring<'v, 'p> {
         let mut steps = Vec::new();
         let (from, to) = (self.widths[below], self.widths[below + 1]);
         if from != to {
-            steps.push(Step::Dense(cut_or_pad(&name, from, to)));
+            steps.push(self.hand_over(&name, from, to, cut)?);
         }
         Ok(Unit {
             layers: self.layers(&steps, cut)?,
@@ -288,16 +277,39 @@ impl<'v, 'p> Wiring<'v, 'p> {
         })
     }
 
+    /// A layer that hands on the first values, and zeros behind them where it is wider.
+    fn hand_over(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        vector: usize,
+    ) -> Result<Step, Refusal> {
+        /// A matrix of more cells is no layer of a model for small devices.
+        const MOST: usize = 1 << 24;
+        let cells = inputs.checked_mul(outputs).filter(|c| *c <= MOST);
+        let cells = cells.ok_or_else(|| self.refuse(vector, "is too wide to be handed on"))?;
+        let cell = |at: usize| f64::from(u8::from(at / inputs == at % inputs));
+        Ok(Step::Dense(Dense {
+            name: format!("{name} padding"),
+            inputs,
+            weight: (0..cells).map(cell).collect(),
+            bias: vec![0.0; outputs],
+        }))
+    }
+
     /// Gates and towers end in a dense layer: where what they hand on was added up before, in one
     /// that changes nothing.
-    fn end_dense(&mut self, unit: &mut Unit, vector: usize) {
+    fn end_dense(&mut self, unit: &mut Unit, vector: usize) -> Result<(), Refusal> {
         let plain = |l: &LayerPlan| {
             l.weight.is_some() && l.activation == ActivationPlan::Linear && l.after.is_none()
         };
         if !unit.layers.last().is_some_and(plain) {
             let width = self.vectors.ids[vector].len();
-            unit.layers.push(self.identity(&unit.name, width));
+            let step = self.hand_over(&unit.name, width, width, vector)?;
+            unit.layers.extend(self.layers(&[step], vector)?);
         }
+        Ok(())
     }
 
     /// A gate of weight 1.
@@ -340,14 +352,14 @@ impl<'v, 'p> Wiring<'v, 'p> {
                 match steps.first_mut() {
                     _ if narrow == from => {}
                     Some(Step::Dense(dense)) => dense.widen(from),
-                    _ => steps.insert(0, Step::Dense(cut_or_pad(name, from, narrow))),
+                    _ => steps.insert(0, self.hand_over(name, from, narrow, vector)?),
                 }
                 (Reads::Stream(at), None)
             }
         };
         let narrow = self.vectors.ids[vector].len();
         if narrow < wide {
-            steps.push(Step::Dense(cut_or_pad(name, narrow, wide)));
+            steps.push(self.hand_over(name, narrow, wide, vector)?);
         }
         let layers = self.layers(&steps, vector)?;
         Ok(Unit {

@@ -8,6 +8,8 @@ mod codes;
 pub mod constant;
 mod counter;
 #[cfg(feature = "measure")]
+pub mod front;
+#[cfg(feature = "measure")]
 pub mod measure;
 #[cfg(feature = "measure")]
 mod plain;

@@ -2,7 +2,8 @@
 //! `docs/measurements.md`.
 
 use crate::{
-    Board, Counter, Failed, Painted, calibrate, codes, constant, paint, plain, println, ranking, sparse,
+    Board, Counter, Failed, Painted, calibrate, codes, constant, front, paint, plain, println,
+    ranking, sparse,
 };
 use core::hint::black_box;
 use firmware_models::{
@@ -56,6 +57,7 @@ pub fn run(board: &Board) -> Result<(), Failed> {
         ranking::run(&counter)?;
     }
     plain_loops(&counter);
+    front::run(board, &counter)?;
     constant::run(board, &counter)
 }
 
