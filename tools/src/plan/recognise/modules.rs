@@ -68,7 +68,7 @@ struct Slot {
 /// What a member of a stack is.
 enum Member {
     Matrix,
-    Norm(Norm),
+    Norm(Box<Norm>),
     /// A vector alone: a slope or a gain.
     Vector,
     Activation(ActivationPlan),
@@ -90,7 +90,7 @@ impl Names<'_> {
         };
         // A lone weight without bias and statistics is a PReLU's slope, or a norm's gains.
         if norm.kind != NormKind::Layer || norm.beta.is_some() {
-            return Ok(Some(Member::Norm(norm)));
+            return Ok(Some(Member::Norm(Box::new(norm))));
         }
         if self.shape(&weight) == [1] || !style.own {
             let slope = ActivationPlan::PRelu(TensorRef::name(weight));
