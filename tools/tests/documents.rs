@@ -213,28 +213,33 @@ fn stands(file: &str, made: &[u8]) {
 /// The README's first Rust block is the firmware example's program, its second one an excerpt of
 /// the type that the program uses.
 #[test]
-fn the_readme_shows_the_minimal_example() {
+fn the_readme_shows_the_examples() {
     let root = root();
     let text = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let source = |name: &str| {
-        std::fs::read_to_string(root.join("examples/firmware/minimal/src").join(name)).unwrap()
-    };
+    let source =
+        |name: &str| std::fs::read_to_string(root.join("examples/firmware").join(name)).unwrap();
     let blocks = blocks(&text);
     let shown: Vec<&Block<'_>> = blocks
         .iter()
         .filter(|b| b.language.is_some_and(|l| l.starts_with("rust")))
         .collect();
-    let [program, types] = shown.as_slice() else {
+    let [program, types, record] = shown.as_slice() else {
         panic!("the README has {} Rust blocks", shown.len())
     };
-    assert_eq!(program.lines, source("main.rs").lines().collect::<Vec<_>>());
-    let written = source("edge.rs");
-    let mut written = written.lines();
-    for line in &types.lines {
-        assert!(
-            written.any(|l| l == *line),
-            "edge.rs does not have, or not in this order: {line}"
-        );
+    let whole = source("minimal/src/main.rs");
+    assert_eq!(program.lines, whole.lines().collect::<Vec<_>>());
+    for (excerpt, file) in [
+        (types, "minimal/src/edge.rs"),
+        (record, "records/src/shop.rs"),
+    ] {
+        let written = source(file);
+        let mut written = written.lines();
+        for line in &excerpt.lines {
+            assert!(
+                written.any(|l| l == *line),
+                "{file} does not have, or not in this order: {line}"
+            );
+        }
     }
 }
 

@@ -50,26 +50,39 @@ fn broken(self_test: Option<u8>) -> Vec<u8> {
     blob
 }
 
-/// The same, with the outputs that it computes as its self-test's: NaN, bit for bit.
+/// The same, with what it computes stored as the first output of its self-test: NaN, bit for bit. A
+/// device refuses it all the same.
 fn broken_with_its_own_rows() -> Vec<u8> {
     let mut blob = broken(Some(2));
-    loop {
-        let bytes = BlobBytes::new(&blob);
-        let model = Runner::load(&bytes).unwrap().model;
-        let failure = model.self_test(&mut vec![0; model.self_test_words()]);
-        let Err(mmoe::SelfTestError::Row {
-            row, output, found, ..
-        }) = failure
-        else {
-            assert_eq!(failure, Ok(2), "on a device nothing looks wrong");
-            return blob;
-        };
-        let rows = model.blob().self_test().unwrap();
-        let stored = rows.map(|r| r.outputs).nth(row as usize).unwrap();
-        let at = stored.as_ptr() as usize - bytes.as_ptr() as usize + 4 * output as usize;
-        blob[at..at + 4].copy_from_slice(&found.to_le_bytes());
-        seal(&mut blob);
-    }
+    let (at, computed) = first_failure(&blob, |expected, found| expected != found);
+    blob[at..at + 4].copy_from_slice(&computed.to_le_bytes());
+    seal(&mut blob);
+    assert_eq!(
+        first_failure(&blob, |expected, found| expected == found).0,
+        at
+    );
+    blob
+}
+
+/// Where a blob's self-test stores the output that fails first, and what is computed there.
+fn first_failure(blob: &[u8], is_expected: impl Fn(u32, u32) -> bool) -> (usize, u32) {
+    let bytes = BlobBytes::new(blob);
+    let model = Runner::load(&bytes).unwrap().model;
+    let failure = model.self_test(&mut vec![0; model.self_test_words()]);
+    let Err(mmoe::SelfTestError::Row {
+        row,
+        output,
+        expected,
+        found,
+    }) = failure
+    else {
+        panic!("{failure:?}")
+    };
+    assert!(is_expected(expected, found), "{expected:x}, {found:x}");
+    let rows = model.blob().self_test().unwrap();
+    let stored = rows.map(|r| r.outputs).nth(row as usize).unwrap();
+    let at = stored.as_ptr() as usize - bytes.as_ptr() as usize + 4 * output as usize;
+    (at, found)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `shop`, version 0: the type of its blob (checksum 5f6563a0).
+//! `shop`, version 0: the type of its blob (checksum 1283f111).
 //!
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
