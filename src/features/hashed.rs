@@ -43,7 +43,7 @@ impl Hashed for i32 {
 /// ```
 /// use mmoe::features::{Coder, Farm};
 /// let hashing: Farm<10> = Farm::new();
-/// assert_eq!((hashing.code("DE"), hashing.code("hello world")), (1, 0)); // as Keras says
+/// assert_eq!((hashing.code("DE"), hashing.code("FR")), (1, 2)); // as TensorFlow says
 /// ```
 #[derive(Debug, FromBytes, KnownLayout, Immutable)]
 #[repr(C)]
