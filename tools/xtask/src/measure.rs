@@ -69,17 +69,15 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     for board in &boards {
         for (profile, level) in PROFILES {
             eprintln!("{} at {profile}", board.name);
-            let said = image(
-                board,
-                &[
-                    "--profile",
-                    profile,
-                    "--features",
-                    "measure",
-                    "--bin",
-                    &format!("{}-measure", board.name),
-                ],
-            )?;
+            let run = |of: &str| {
+                let bin = format!("{}-{of}", board.name);
+                image(
+                    board,
+                    &["--profile", profile, "--features", "measure", "--bin", &bin],
+                )
+            };
+            let said = run("measure")?;
+            let fields = run("fields")?;
             let from = all.inferences.len();
             section(&mut sections, &mut all, board, level, &said)?;
             gates(&mut gated, board, level, &said, &all.inferences[from..])?;
@@ -107,7 +105,10 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
                     *n as f64 / whole as f64
                 )?;
             }
-            for line in said.lines().filter_map(|l| l.strip_prefix("codes census ")) {
+            for line in fields
+                .lines()
+                .filter_map(|l| l.strip_prefix("codes census "))
+            {
                 codes += &coded(board, level, line, &all.inferences[from..])?;
             }
             let edge = all.inferences[from..]

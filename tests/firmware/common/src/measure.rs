@@ -52,13 +52,24 @@ pub fn run(board: &Board) -> Result<(), Failed> {
     gated::<DeepOf<Top8<I8>, I8>>("deep-top", &counter, &blobs::DEEP_TOP_I8)?;
     gated::<DeepOf<Select8<I8>, I8>>("deep-select", &counter, &blobs::DEEP_SELECT_I8)?;
     sparse::run(&counter)?;
-    codes::run(&counter)?;
     if board.fpu {
         ranking::run(&counter)?;
     }
     plain_loops(&counter);
-    front::run(board, &counter)?;
     constant::run(board, &counter)
+}
+
+/// Measures what stands in front of the vector: one-hot columns as codes, and a record's fields. It
+/// has an image of its own, since the blobs of all of them do not fit one flash.
+///
+/// # Errors
+///
+/// Where the method fails its check, a blob does not load, or counts depend on values.
+pub fn fields(board: &Board) -> Result<(), Failed> {
+    let counter = Counter::new(board);
+    calibrate(board, &counter)?;
+    codes::run(&counter)?;
+    front::run(board, &counter)
 }
 
 /// What an inference takes on rows whose gates choose unlike experts: instructions, experts run and
