@@ -23,6 +23,7 @@ mod entry;
 mod exact;
 mod formula;
 mod gates;
+mod interpret;
 mod layers;
 mod layout;
 mod mixtures;
@@ -42,9 +43,10 @@ mod wiring;
 
 use std::fmt;
 
+pub use interpret::evaluate;
 pub use outputs::Task;
 pub use recognise::{Recognised, recognise};
-pub use verify::{Verified, evaluate, verify};
+pub use verify::{Verified, verify};
 
 /// A row-major array; an empty shape is a scalar.
 #[derive(Debug, Clone, PartialEq)]
