@@ -1,6 +1,7 @@
 """`keras-records`: a Keras model that takes raw records, with Keras' own preprocessing layers in front of the TF2 `MMoE` layer.
 
 Strings need the TensorFlow backend. `rows.csv` holds records with unknown tokens, missing values and empty lists, and Keras' outputs on them.
+`vectors.npz` has the first 64 of them as the vector that the `MMoE` layer reads, and the same outputs.
 """
 
 import os
@@ -110,6 +111,12 @@ def build(feed):
     return keras.Model(inputs, outputs)
 
 
+def write_vectors(path, model, x, outputs, rows=64):
+    """Golden rows as somebody has them who cuts the model in front of its mixture."""
+    vector = keras.Model(model.inputs, next(layer for layer in model.layers if layer.name.startswith("concatenate")).output)
+    np.savez_compressed(path, x=vector(x).numpy()[:rows], **{task: out[:rows] for task, out in outputs.items()})
+
+
 def labels(rng, record):
     """Clicks and purchases that depend on most of the fields."""
     code = lambda name: np.array([sum(map(ord, str(v))) % 7 - 3 for v in record[name]])
@@ -142,6 +149,7 @@ def main():
     outputs = {task: out.numpy()[:, 0] for task, out in model(x).items()}
     assert all(np.isfinite(out).all() for out in outputs.values())
     records.write(path / "rows.csv", record, outputs)
+    write_vectors(path / "vectors.npz", model, x, outputs)
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ impl<'a> Compare<'a> {
         };
         self.outputs = rest;
         let expected = u32::from_le_bytes(*word);
-        let passes = expected == found && !(self.floats && !f32::from_bits(found).is_finite());
+        let passes = expected == found && (!self.floats || f32::from_bits(found).is_finite());
         if !passes && self.error.is_none() {
             self.error = Some(SelfTestError::Row {
                 row: self.row,

@@ -137,7 +137,7 @@ impl ErasedLevel<'_, '_> {
                 )
             }
             layers => (
-                rows::collect::<_, R>(x.iter().map(|x| Read::All(*x))),
+                rows::collect::<_, R>(x.iter().map(|x| Read::All(x))),
                 layers,
             ),
         };

@@ -21,6 +21,7 @@ use crate::import::Weights;
 use crate::model::{self, build};
 use crate::pack::{self, Int8Rows};
 use crate::plan::spec::Spec;
+use crate::quantize::folded::Whole;
 use crate::quantize::{self, QuantizeError, Quantized};
 use crate::self_test;
 
@@ -76,7 +77,8 @@ pub struct Conversion {
     /// I8: refuse, rather than widen a layer, where int8 weights cost more than this share of its
     /// output.
     pub max_loss: Option<f64>,
-    /// I8: the only layers that get 16-bit weights (see [`quantize::Options::widths`]).
+    /// I8: the only layers that get 16-bit weights (see [`quantize::Options::widths`]). W8: the only
+    /// first layers that stay in f32, under the same names. `None`: the conversion decides.
     pub widths: Option<Vec<String>>,
     /// Store this many rows with the exact outputs that a device must give.
     pub self_test: Option<u8>,
@@ -94,6 +96,8 @@ pub struct Converted<'g> {
     pub graph: Cow<'g, Graph>,
     /// Of an I8 blob: its integers, and what was found out about them.
     pub quantized: Option<Quantized>,
+    /// Of a W8 blob: which first layers stay in f32, and why, a line each.
+    pub weights: Vec<String>,
     /// The share of all weights that the self-test rows touch, where rows were asked for.
     pub coverage: Option<f64>,
 }
@@ -196,9 +200,7 @@ impl Conversion {
     pub fn details<'g>(&self, graph: &'g Graph) -> Result<Converted<'g>, ConvertError> {
         graph.check()?;
         let mut done = match self.precision {
-            Precision::F32 => self.float(graph, Int8Rows::None)?,
-            Precision::W8 if self.narrow_heads => self.float(graph, Int8Rows::All)?,
-            Precision::W8 => self.float(graph, Int8Rows::Hidden)?,
+            Precision::F32 | Precision::W8 => self.float(graph)?,
             Precision::I8 => self.integer(graph)?,
         };
         check_size(&done.blob)?;
@@ -223,13 +225,12 @@ impl Conversion {
             feature_names: Vec::new(),
             ..done.graph.clone().into_owned()
         };
-        let int8 = match (self.precision, self.narrow_heads) {
-            (Precision::W8, true) => Int8Rows::All,
-            (Precision::W8, false) => Int8Rows::Hidden,
-            (Precision::F32 | Precision::I8, _) => Int8Rows::None,
-        };
         let mut behind = match &done.quantized {
-            None => pack::float(&plain, int8),
+            None => {
+                // What a table makes is known with the front end alone.
+                let (int8, whole) = self.rows(&done.graph);
+                pack::float(&plain, int8, &whole.nodes)
+            }
             Some(quantized) => pack::integer(&plain, quantized, self.packing),
         };
         let coverage = self_test::add(&plain, &mut behind, rows)?;
@@ -238,15 +239,27 @@ impl Conversion {
         Ok(coverage)
     }
 
-    fn float<'g>(&self, graph: &'g Graph, int8: Int8Rows) -> Result<Converted<'g>, ConvertError> {
+    /// How a float model's dense layers are stored.
+    fn rows(&self, graph: &Graph) -> (Int8Rows, Whole) {
+        let int8 = match (self.precision, self.narrow_heads) {
+            (Precision::W8, true) => Int8Rows::All,
+            (Precision::W8, false) => Int8Rows::Hidden,
+            (Precision::F32 | Precision::I8, _) => Int8Rows::None,
+        };
+        (int8, Whole::of(graph, int8, self.widths.as_deref()))
+    }
+
+    fn float<'g>(&self, graph: &'g Graph) -> Result<Converted<'g>, ConvertError> {
         let unfolded = graph.inputs.iter().find(|i| i.scaling() != (0.0, 1.0));
         if let Some(input) = unfolded {
             return Err(ConvertError::Unfolded(input.name.clone()));
         }
+        let (int8, whole) = self.rows(graph);
         Ok(Converted {
-            blob: pack::float(graph, int8),
+            blob: pack::float(graph, int8, &whole.nodes),
             graph: Cow::Borrowed(graph),
             quantized: None,
+            weights: whole.notes,
             coverage: None,
         })
     }
@@ -272,6 +285,7 @@ impl Conversion {
             blob: pack::integer(&graph, &quantized, self.packing),
             graph,
             quantized: Some(quantized),
+            weights: Vec::new(),
             coverage: None,
         })
     }

@@ -6,15 +6,15 @@
 //! points the new model cannot follow.
 
 use mmoe::blob::{
-    Blob, LayerRecord, Names, NodeOp, NodeRecord, OutputKind, PackingKind, PrecisionKind,
-    TaskRecord,
+    Blob, FeatureRecord, LayerKind, LayerRecord, Names, NodeOp, NodeRecord, OutputKind,
+    PackingKind, PrecisionKind, TaskRecord,
 };
 
 use crate::convert::{Conversion, Precision};
 use crate::describe;
 
 /// Returns the conversion whose blobs have the type of this blob: its precision, its packing, and
-/// int8 or 16-bit weights layer by layer. All else is as [`Conversion::new`] has it.
+/// int8, 16-bit or f32 weights layer by layer. All else is as [`Conversion::new`] has it.
 ///
 /// ```
 /// use mmoe_tools::convert::Precision;
@@ -29,15 +29,21 @@ use crate::describe;
 #[must_use]
 pub fn conversion(old: &Blob<'_>) -> Conversion {
     let has = |l: &LayerRecord, precision| l.is_matrix() && l.precision() == Some(precision);
-    let mut wide = Vec::new();
-    for (name, node) in describe::nodes(old).iter().zip(old.nodes_with_layers()) {
-        let layers = node.layers.iter().enumerate();
-        wide.extend(
-            layers
-                .filter(|(_, l)| has(l, PrecisionKind::I16))
-                .map(|(i, _)| format!("{}.{i}", name.replace(' ', ""))),
-        );
-    }
+    let of = |precision| {
+        let named = describe::nodes(old)
+            .into_iter()
+            .zip(old.nodes_with_layers());
+        let layers = named.flat_map(|(name, node)| {
+            // What expands codes is no layer of its own.
+            let layers = node
+                .layers
+                .iter()
+                .filter(|l| l.kind() != Some(LayerKind::Hot));
+            let wide = layers.enumerate().filter(|(_, l)| has(l, precision));
+            wide.map(move |(i, _)| format!("{}.{i}", name.replace(' ', "")))
+        });
+        layers.collect::<Vec<_>>()
+    };
     if old.is_integer() {
         // The order is that of int8 weights; other layers have but one.
         let narrow = old.layers.iter().find(|l| has(l, PrecisionKind::I8));
@@ -45,17 +51,19 @@ pub fn conversion(old: &Blob<'_>) -> Conversion {
             packing: narrow
                 .and_then(LayerRecord::packing)
                 .unwrap_or(PackingKind::Panels),
-            widths: Some(wide),
+            widths: Some(of(PrecisionKind::I16)),
             ..Conversion::new(Precision::I8)
         };
     }
     let mut towers = old.nodes_with_layers().filter(|n| n.record.is_tower());
     let narrow = |l: &LayerRecord| has(l, PrecisionKind::W8);
-    if !old.layers.iter().any(narrow) {
+    let tables = |f: &FeatureRecord| f.precision() == Some(PrecisionKind::W8);
+    if !old.layers.iter().any(narrow) && !old.features().iter().any(tables) {
         return Conversion::new(Precision::F32);
     }
     Conversion {
         narrow_heads: towers.any(|n| n.layers.last().is_some_and(narrow)),
+        widths: Some(of(PrecisionKind::F32)),
         ..Conversion::new(Precision::W8)
     }
 }

@@ -119,7 +119,7 @@ fn take_record(
         found.assumptions.extend(record.notes.iter().cloned());
         found.plan.record = Some(record.clone());
     } else if describes || says == Some(RecordWord::Vector) {
-        found.plan.record = None;
+        found.start_at_vector();
     } else if let Some(unread) = unread {
         return Err(ModelError::Unsupported {
             place: unread.place,

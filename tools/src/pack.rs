@@ -4,6 +4,7 @@
 //! too early is a blob that is wrong without looking so.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::blob::Blob;
 use crate::blob::encode::{Encoder, Packing, Role, Stored};
@@ -27,8 +28,20 @@ pub(crate) enum Int8Rows {
     All,
 }
 
-/// Packs a float model. The graph must pass [`Graph::check`].
-pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
+impl Int8Rows {
+    /// Whether dense layer `layer` of a node is stored as int8 rows.
+    pub(crate) fn narrows(self, node: &crate::graph::Node, layer: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Hidden => node.op != Op::Tower || layer + 1 != node.layers.len(),
+            Self::All => true,
+        }
+    }
+}
+
+/// Packs a float model. The first layers of the nodes in `whole` stay f32 whatever `int8` says. The
+/// graph must pass [`Graph::check`].
+pub(crate) fn float(graph: &Graph, int8: Int8Rows, whole: &BTreeSet<usize>) -> Blob {
     let mut to = Encoder::default();
     let stored = if int8 == Int8Rows::None {
         features::Stored::F32
@@ -36,7 +49,7 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
         features::Stored::W8
     };
     let records = front(graph, stored, &mut to);
-    for node in &graph.nodes {
+    for (n, node) in graph.nodes.iter().enumerate() {
         let last = node.layers.len().saturating_sub(1);
         let reads = reads(graph, node);
         hot(&mut to, reads.as_ref(), None);
@@ -45,8 +58,7 @@ pub(crate) fn float(graph: &Graph, int8: Int8Rows) -> Blob {
                 Layer::Dense(d) => {
                     let d = &in_order(d, reads.as_ref().filter(|_| i == 0));
                     let role = role(node, i == last);
-                    let head = node.op == Op::Tower && i == last;
-                    if int8 == Int8Rows::All || (int8 == Int8Rows::Hidden && !head) {
+                    if int8.narrows(node, i) && !(i == 0 && whole.contains(&n)) {
                         let (weight, scale) = int8_rows(d, i > 0 || node.src > 0);
                         to.dense_w8(role, d.activation, &weight, &scale, &d.bias);
                     } else {

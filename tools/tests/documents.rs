@@ -7,7 +7,8 @@
 //! `tests`.
 //!
 //! The README's program is the one of `examples/firmware/minimal`, and the README's commands make
-//! the blob and the type that stand there. Those of `examples/firmware/uart` are the tool's too.
+//! the blobs and types that stand there and in `examples/firmware/records`. Those of
+//! `examples/firmware/uart` are the tool's too.
 //!
 //! `BLESS=1 cargo test -p mmoe-tools --test documents` writes the outputs anew, and
 //! those blobs and types.
@@ -161,9 +162,9 @@ fn what_the_documents_show_is_what_the_tool_prints() {
     assert!(ran >= 8, "only {ran} blocks");
 }
 
-/// What the README's commands write is what the firmware example includes.
+/// What the README's commands write is what the firmware examples include.
 #[test]
-fn the_readme_makes_the_minimal_example() {
+fn the_readme_makes_the_examples() {
     let root = root();
     let text = std::fs::read_to_string(root.join("README.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -174,9 +175,14 @@ fn the_readme_makes_the_minimal_example() {
     {
         run(folder.path(), &block.lines);
     }
-    for name in ["edge.mmoe", "edge.rs"] {
+    for (example, name) in [
+        ("minimal", "edge.mmoe"),
+        ("minimal", "edge.rs"),
+        ("records", "shop.mmoe"),
+        ("records", "shop.rs"),
+    ] {
         let made = std::fs::read(folder.path().join(name)).unwrap();
-        stands(&format!("examples/firmware/minimal/src/{name}"), &made);
+        stands(&format!("examples/firmware/{example}/src/{name}"), &made);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Models that take records of raw fields: from a framework's own file and raw data to its outputs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::{Data, Samples};
@@ -11,6 +11,10 @@ use mmoe_tools::import;
 use mmoe_tools::model::{self, build};
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::readback;
+
+mod tool;
+
+use tool::{Place, fails, ok, run};
 
 fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -149,4 +153,92 @@ fn values_that_the_model_does_not_know_are_counted() {
             "field `hist`: 4 lists cut"
         ]
     );
+}
+
+#[test]
+fn rows_of_vectors_start_the_blob_at_the_vector() {
+    let place = Place::new();
+    let blob = place.at("m.mmoe");
+    let model = tool::fixture("keras-records/model.keras");
+    let vectors = tool::fixture("keras-records/vectors.npz");
+    let records = tool::fixture("keras-records/rows.csv");
+    let said = "are vectors of 88 numbers, so the blob starts at the vector";
+    let convert = format!("convert {model} -o {blob}");
+    let text = ok(&format!("{convert} --golden {vectors}"));
+    assert!(text.contains(said), "{text}");
+    // What is said of fields is not true of this blob.
+    assert!(!text.contains("`history`"), "{text}");
+    ok(&format!(
+        "verify {blob} --golden {vectors} --tolerance 1e-5"
+    ));
+    // Rows to calibrate with decide it as well.
+    let text = ok(&format!("{convert} --precision i8 --calibration {vectors}"));
+    assert!(text.contains(said), "{text}");
+    // Columns beside those of the outputs are as good as an array.
+    let data = npz_columns(&vectors);
+    let csv = place.write("vectors.csv", data);
+    let text = ok(&format!("{convert} --golden {csv}"));
+    assert!(text.contains(said), "{text}");
+    // Records stay records, and one blob does not take both.
+    let both = format!("{convert} --precision i8 --calibration {vectors} --golden {records}");
+    fails(&both, 2, &["vectors.npz: holds vectors", "both as vectors"]);
+    let text = ok(&format!("{convert} --golden {records}"));
+    assert!(!text.contains(said), "{text}");
+    let remedy = [
+        "none of the model's fields (`age`, `country`",
+        "`x` [64, 88]",
+        "record = \"vector\"",
+    ];
+    fails(&format!("verify {blob} --golden {vectors}"), 2, &remedy);
+    // Who asks for records gets them.
+    let spec = place.write("s.toml", "record = \"file\"");
+    let asked = format!("{convert} --spec {spec} --golden {vectors}");
+    fails(&asked, 2, &remedy);
+}
+
+/// The arrays of golden rows as a table with a header.
+fn npz_columns(path: &str) -> String {
+    let data = Data::read(Path::new(path)).unwrap();
+    let [x, buy, click] = ["x", "buy", "click"].map(|name| data.array(name).unwrap());
+    let header: Vec<String> = (0..x.shape[1]).map(|i| format!("x{i}")).collect();
+    let mut text = format!("{},p_buy,p_click\n", header.join(","));
+    for (row, (buy, click)) in x
+        .data
+        .chunks(x.shape[1])
+        .zip(buy.data.iter().zip(&click.data))
+    {
+        let row: Vec<String> = row.iter().map(ToString::to_string).collect();
+        text += &format!("{},{buy},{click}\n", row.join(","));
+    }
+    text
+}
+
+#[test]
+fn what_fields_leave_open_is_asked_for_as_records() {
+    let place = Place::new();
+    let blob = place.at("m.mmoe");
+    let convert = format!(
+        "convert {} --spec {} -o {blob}",
+        tool::fixture("deepctr-torch-ctr/model.safetensors"),
+        tool::fixture("deepctr-torch-ctr/spec.toml")
+    );
+    let done = run(&convert);
+    let text = done.err;
+    assert_eq!(done.code, 2, "{text}");
+    for part in [
+        "for name in [\"hour\", \"device\", \"region\", \"category\", \"seller\", \"item\"]",
+        "# ids [rows]\n",
+        "for name in [\"hist\"]",
+        "# ids [rows, items]",
+        "for name in [\"d_0\", \"d_1\", \"d_2\", \"d_3\"]",
+        "np.savez(\"golden.npz\", **records, **{f\"p_{name}\": v",
+    ] {
+        assert!(text.contains(part), "no `{part}` in: {text}");
+    }
+    assert!(!text.contains("normal(size"), "{text}");
+    assert!(!text.contains("starts at the vector"), "{text}");
+    // The fields use the tables: the blob does not start behind them.
+    let golden = tool::fixture("deepctr-torch-ctr/rows.npz");
+    let text = ok(&format!("{convert} --golden {golden}"));
+    assert!(!text.contains("starts at the vector"), "{text}");
 }

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
+use indexmap::IndexMap;
 use mmoe_tools::describe;
 use mmoe_tools::engine::Runner;
+use mmoe_tools::front::{Front, Given};
 use mmoe_tools::model::Recognised;
 use mmoe_tools::plan::open::{Choice, Question};
 
@@ -52,9 +54,8 @@ fn lines(question: &Question) -> Vec<String> {
     lines
 }
 
-/// Python that writes golden rows for this very file.
+/// Python that writes golden rows for this very file: of records where the model takes them.
 fn python(made: &Recognised, weights: &Path, format: &str) -> String {
-    let inputs = made.graph.width(0);
     let names: Vec<String> = made
         .graph
         .tasks
@@ -64,36 +65,87 @@ fn python(made: &Recognised, weights: &Path, format: &str) -> String {
     let names = names.join(", ");
     let file = weights.display();
     let keras = format.contains("Keras");
-    let (imports, load, call) = if keras {
+    let (imports, load) = if keras {
         (
             "import numpy as np, keras",
             format!(
                 "model = keras.models.load_model({file:?})   # or build it and load its weights",
                 file = file.to_string()
             ),
-            "y = model.predict(x)",
         )
     } else {
         (
             "import numpy as np, torch",
             format!("model = ...                 # your model, the weights of {file} loaded"),
-            "with torch.no_grad(): y = model.eval()(torch.from_numpy(x))",
         )
     };
-    let what = if made.embeddings.is_some() {
-        "   # the vector that enters the experts, behind the embeddings"
+    let (rows, given, save) = match &made.graph.front {
+        Some(front) => (
+            records(front),
+            "x",
+            "**records, **{f\"p_{name}\": v for name, v in zip(names, y)}",
+        ),
+        None => (
+            vectors(made),
+            if keras { "x" } else { "torch.from_numpy(x)" },
+            "x=x, **dict(zip(names, y))",
+        ),
+    };
+    let call = if keras {
+        format!("y = model.predict({given})")
     } else {
-        "   # better: rows of your data"
+        format!("with torch.no_grad(): y = model.eval()({given})")
     };
     format!(
-        "    {imports}\n    {load}\n    x = np.random.default_rng(0).normal(size=(64, \
-         {inputs})).astype(\"float32\"){what}\n    {call}\n    y = list(y.values()) if \
-         isinstance(y, dict) else y if isinstance(y, (list, tuple)) else [y]\n    y = \
-         [np.asarray(v).reshape(64, -1) for v in y]\n    names = [{names}]\n    if len(y) == 1 and \
-         len(names) > 1: y = np.split(y[0], len(names), axis=1)\n    np.savez(\"golden.npz\", x=x, \
-         **dict(zip(names, y)))\n\nThen: mmoe convert {file} --golden golden.npz, with the options \
-         given now.\n"
+        "    {imports}\n    {load}\n{rows}    {call}\n    y = list(y.values()) if isinstance(y, \
+         dict) else y if isinstance(y, (list, tuple)) else [y]\n    y = \
+         [np.asarray(v).reshape(len(v), -1) for v in y]\n    names = [{names}]\n    if len(y) == 1 \
+         and len(names) > 1: y = np.split(y[0], len(names), axis=1)\n    np.savez(\"golden.npz\", \
+         {save})\n\nThen: mmoe convert {file} --golden golden.npz, with the options given now.\n"
     )
+}
+
+/// The lines that make vectors.
+fn vectors(made: &Recognised) -> String {
+    let inputs = made.graph.width(0);
+    let what = if made.embeddings.is_some() {
+        "the vector that enters the experts, behind the embeddings"
+    } else {
+        "better: rows of your data"
+    };
+    format!(
+        "    x = np.random.default_rng(0).normal(size=(64, {inputs})).astype(\"float32\")   # {what}\n"
+    )
+}
+
+/// The lines that collect records: a line for the fields of each kind, as an archive holds them.
+fn records(front: &Front) -> String {
+    let mut kinds: IndexMap<(Given, bool), Vec<&str>> = IndexMap::new();
+    for field in &front.fields {
+        let kind = (field.given, field.list.is_some());
+        kinds.entry(kind).or_default().push(&field.name);
+    }
+    let mut text = "    data = ...                  # some hundred rows of your data, such as a \
+                    DataFrame\n    records = {}\n"
+        .to_owned();
+    for ((given, list), names) in kinds {
+        let what = match given {
+            Given::F32 => "numbers",
+            Given::I32 => "whole numbers",
+            Given::Id => "ids",
+            Given::Text => "texts",
+        };
+        let shape = if list {
+            "[rows, items], filled up as in training"
+        } else {
+            "[rows]"
+        };
+        let _ = writeln!(
+            text,
+            "    for name in {names:?}: records[name] = np.array(list(data[name]))   # {what} {shape}"
+        );
+    }
+    text + "    x = ...                     # the same rows as your model takes them\n"
 }
 
 /// What a blob's conversion assumed, as lines for a person; nothing where there is nothing.

@@ -35,6 +35,17 @@ pub enum DataError {
         name: String,
         found: String,
     },
+    #[error(
+        "{path}: none of the model's fields ({}) is in it; it holds {found}. The model takes records: \
+         give an array or a column for each field, by its name. Vectors are for a model that is \
+         converted without [[fields]] and without --features, with record = \"vector\" in its spec",
+        some(fields)
+    )]
+    NoFields {
+        path: String,
+        fields: Vec<String>,
+        found: String,
+    },
     #[error("{path}: array `{name}` has shape {found:?}, needed is {expected}")]
     Shape {
         path: String,
@@ -86,12 +97,15 @@ pub enum DataError {
 }
 
 fn list(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(5).map(|n| format!("`{n}`")).collect();
-    let more = names.len().saturating_sub(5);
     let verb = if names.len() == 1 { "is" } else { "are" };
-    if more > 0 {
-        format!("{} and {more} more {verb}", shown.join(", "))
-    } else {
-        format!("{} {verb}", shown.join(", "))
+    format!("{} {verb}", some(names))
+}
+
+/// The first of these names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(5).map(|n| format!("`{n}`")).collect();
+    match names.len().saturating_sub(5) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -206,7 +206,9 @@ impl Data {
         })
     }
 
-    fn shown(&self) -> String {
+    /// The file's name, for messages.
+    #[must_use]
+    pub fn shown(&self) -> String {
         self.path.display().to_string()
     }
 

@@ -108,6 +108,52 @@ impl Data {
         })
     }
 
+    /// Whether it has an array or a column for any field. A table without a header has its columns in
+    /// the order of the fields, if there are as many.
+    fn names_fields(&self, front: &Front) -> bool {
+        let names = self.names();
+        if names.is_empty() {
+            let table = self.content.table();
+            return table.is_some_and(|csv| csv.columns == front.fields.len());
+        }
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+        front.fields.iter().any(|field| {
+            let base = field.name.rsplit_once('_').map(|(base, _)| base);
+            let wide = base.is_some_and(|b| self.array_of(b).is_some());
+            wide || names.contains(field.name.as_str())
+        })
+    }
+
+    /// Whether its rows are vectors of so many numbers and no records of these fields. Columns that
+    /// are called as a task, as its output or as one of its numbers are no elements of a vector.
+    #[must_use]
+    pub fn holds_vectors(&self, front: &Front, width: usize, tasks: &[&str]) -> bool {
+        let of_task = |name: &&String| {
+            let name = name.strip_prefix("p_").unwrap_or(name);
+            tasks.iter().any(|task| {
+                let behind = name.strip_prefix(task);
+                behind.is_some_and(|b| {
+                    let number = b.strip_prefix('_').map(str::parse::<usize>);
+                    b.is_empty() || matches!(number, Some(Ok(_)))
+                })
+            })
+        };
+        let names = self.names();
+        let others: Vec<String> = names.iter().filter(of_task).cloned().collect();
+        !self.names_fields(front) && self.features(width, &[], &others).is_ok()
+    }
+
+    /// The error for a file that has nothing for any field, which often is one of vectors.
+    pub(super) fn no_fields(&self, front: &Front) -> Option<DataError> {
+        let several = front.fields.len() > 1;
+        let named = !self.names().is_empty() && !self.names_fields(front);
+        (several && named).then(|| DataError::NoFields {
+            path: self.shown(),
+            fields: front.fields.iter().map(|f| f.name.clone()).collect(),
+            found: self.found(),
+        })
+    }
+
     /// The array of a field, and how many rows it has: its own, or a column of one whose name has no
     /// number behind it.
     fn column<'d>(&'d self, cell: &Cell<'_>) -> Result<(Column<'d>, usize), DataError> {

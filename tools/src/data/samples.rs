@@ -156,6 +156,9 @@ impl Data {
         let Some(front) = front else {
             return self.features(width, names, others).map(Samples::Vectors);
         };
+        if let Some(error) = self.no_fields(front) {
+            return Err(error);
+        }
         let records: Vec<Record> = self.records(front)?.collect::<Result<_, _>>()?;
         if records.is_empty() {
             return Err(DataError::NoRows { path: self.shown() });

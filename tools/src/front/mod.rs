@@ -84,7 +84,7 @@ pub struct Field {
 }
 
 /// What a field is given as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Given {
     /// A number.
     F32,

@@ -5,6 +5,7 @@ mod calibrate;
 mod curves;
 mod error;
 mod fit;
+pub(crate) mod folded;
 mod front;
 mod norms;
 mod outliers;
@@ -160,17 +161,21 @@ const HEADROOM: f64 = 1.25;
 /// `tower1.0`.
 #[must_use]
 pub fn layer_name(graph: &Graph, node: usize, layer: usize) -> String {
-    let kind = |op: &Op| match op {
+    let of = role(&graph.nodes[node].op);
+    let index = graph.nodes[..node]
+        .iter()
+        .filter(|n| role(&n.op) == of)
+        .count();
+    format!("{of}{index}.{layer}")
+}
+
+/// What the names of a node's layers begin with.
+fn role(op: &Op) -> &'static str {
+    match op {
         Op::Expert => "expert",
         Op::Tower => "tower",
         Op::Gate { .. } => "gate",
-    };
-    let of = kind(&graph.nodes[node].op);
-    let index = graph.nodes[..node]
-        .iter()
-        .filter(|n| kind(&n.op) == of)
-        .count();
-    format!("{of}{index}.{layer}")
+    }
 }
 
 fn dense_layers(graph: &Graph) -> impl Iterator<Item = (usize, usize, &Dense)> {

@@ -8,6 +8,7 @@ mod measure;
 mod minimal;
 mod peers;
 mod ranking;
+mod records;
 mod seeded;
 mod shares;
 mod shell;
@@ -39,6 +40,8 @@ enum Chore {
     Profiles,
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
+    /// Send records to the firmware example that takes them, and compare its answers with `mmoe run`.
+    Records,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure {
         /// Only this board, whose figures are replaced in `tools/src/cost/cores.json`; the document
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
         Chore::Minimal => minimal::run(),
         Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
+        Chore::Records => records::run(),
         Chore::Measure { board } => measure::run(board.as_deref()),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),

@@ -4,6 +4,7 @@ mod check;
 mod codes;
 mod report;
 mod search;
+mod start;
 
 use std::path::{Path, PathBuf};
 
@@ -239,6 +240,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let target = args.target()?;
     let spec = args.spec.as_deref().map(read_spec).transpose()?;
     let golden = args.golden.as_deref().map(Data::read).transpose()?;
+    let usual = args.calibration.as_deref().map(Data::read).transpose()?;
     let mut weights = import::read(&args.weights)?;
     weights
         .resolve(&args.tasks)
@@ -249,6 +251,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let named = || args.weights.display().to_string();
     let mut decided = search::Decided::default();
     let mut found = model::find(&weights, spec.as_ref()).with_context(named)?;
+    let files: Vec<&Data> = golden.iter().chain(&usual).collect();
+    let starts = start::settle(&mut found, &weights, spec.as_ref(), &files).with_context(named)?;
     if let Some(golden) = &golden {
         let accept = args.accept_assumptions;
         decided = search::decide(&mut found, &weights, golden, &args.weights, accept)?;
@@ -260,6 +264,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let made = model::make(found, weights, spec.as_ref(), conversion.model_options())
         .with_context(named)?;
     report.model(&made, args.explain);
+    if let Some(starts) = starts {
+        report.line("record", &starts);
+    }
     for (what, text) in &decided.lines {
         report.line(what, text);
     }
@@ -280,8 +287,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => return Err(assumed::stop(&made, &args.weights, &format)),
     }
     let mut graph = made.graph;
-    if let Some(path) = &args.calibration {
-        let rows = calibration(&graph, path)?;
+    if let Some((path, data)) = args.calibration.as_ref().zip(usual.as_ref()) {
+        let rows = calibration(&graph, path, data)?;
         if let Some((coded, said)) = codes::find(args, &graph, &rows, path, like)? {
             graph = coded;
             report.line("one-hot", &said);
@@ -333,9 +340,8 @@ fn record(args: &Args, weights: &Weights, spec: Option<&Spec>) -> Result<Option<
 }
 
 /// The rows to calibrate with. A NaN among them would leave its feature without a range.
-fn calibration(graph: &Graph, path: &Path) -> Result<Samples> {
+fn calibration(graph: &Graph, path: &Path, data: &Data) -> Result<Samples> {
     let labels = quality::label_columns_of(graph);
-    let data = Data::read(path)?;
     let front = graph.front.as_ref();
     let names = &graph.feature_names;
     let rows = match graph.elements() {

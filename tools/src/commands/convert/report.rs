@@ -111,6 +111,9 @@ impl Report {
                 );
             }
         }
+        for note in &converted.weights {
+            self.line("weights", note);
+        }
         if let (Some(rows), Some(share)) = (conversion.self_test, converted.coverage) {
             let text = format!(
                 "{}, which touch {:.0} % of the weights",

@@ -77,6 +77,13 @@ impl Found {
         }
     }
 
+    /// Leaves out what makes the vector of a record, and what was said of its fields.
+    pub fn start_at_vector(&mut self) {
+        if let Some(record) = self.plan.record.take() {
+            self.assumptions.retain(|said| !record.notes.contains(said));
+        }
+    }
+
     /// What neither the file nor a spec settles: the outputs' kinds, activations, norms.
     #[must_use]
     pub fn open(&self) -> Vec<Question> {

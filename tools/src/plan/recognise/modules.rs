@@ -68,7 +68,7 @@ struct Slot {
 /// What a member of a stack is.
 enum Member {
     Matrix,
-    Norm(Norm),
+    Norm(Box<Norm>),
     /// A vector alone: a slope or a gain.
     Vector,
     Activation(ActivationPlan),
@@ -90,7 +90,7 @@ impl Names<'_> {
         };
         // A lone weight without bias and statistics is a PReLU's slope, or a norm's gains.
         if norm.kind != NormKind::Layer || norm.beta.is_some() {
-            return Ok(Some(Member::Norm(norm)));
+            return Ok(Some(Member::Norm(Box::new(norm))));
         }
         if self.shape(&weight) == [1] || !style.own {
             let slope = ActivationPlan::PRelu(TensorRef::name(weight));
@@ -138,14 +138,14 @@ impl Names<'_> {
                 // A norm of the input itself.
                 (Member::Norm(norm), None) if norm.is_batch() || style.own => {
                     front.push(LayerPlan {
-                        before: Some(norm),
+                        before: Some(*norm),
                         ..LayerPlan::default()
                     });
                     continue;
                 }
                 (_, None) => return Err(self.unknown(&at)),
                 (Member::Norm(norm), Some(slot)) => {
-                    slot.norm(norm, n).map_err(|()| self.unknown(&at))?;
+                    slot.norm(*norm, n).map_err(|()| self.unknown(&at))?;
                     slot
                 }
                 (Member::Activation(a), Some(slot)) if slot.slope.is_none() => {
@@ -254,7 +254,7 @@ impl Names<'_> {
                     return Err(self.unknown(&format!("{prefix}.{word}")));
                 };
                 layers.push(LayerPlan {
-                    before: Some(norm),
+                    before: Some(*norm),
                     ..LayerPlan::default()
                 });
                 made.push(word);
@@ -278,7 +278,7 @@ impl Names<'_> {
             };
             let mut slot = Slot::settled(std::mem::take(layer), 0);
             let done = match norm {
-                Member::Norm(norm) => slot.norm(norm, 1).map(|()| slot.layer.open.order = true),
+                Member::Norm(norm) => slot.norm(*norm, 1).map(|()| slot.layer.open.order = true),
                 Member::Vector => self.vector(&mut slot, &at, 1),
                 Member::Activation(a) => {
                     slot.layer.activation = a;

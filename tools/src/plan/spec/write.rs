@@ -27,8 +27,8 @@ pub fn write_spec(weights: &Weights, recognised: &Recognised) -> String {
 /// What the field of a table is probably called: the part of the tensor's name that is its own.
 fn field_name(tensor: &str) -> String {
     let parts = tensor.split(['.', '/', ':']);
-    let own = parts.filter(|p| !["weight", "embeddings", "embedding", "0"].contains(p));
-    one_line(own.last().unwrap_or(tensor))
+    let mut own = parts.filter(|p| !["weight", "embeddings", "embedding", "0"].contains(p));
+    one_line(own.next_back().unwrap_or(tensor))
 }
 
 /// The same for a plan of which not even the tasks are known: what nobody answered stands in it as
