@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use mmoe_tools::eval::evaluate;
 use mmoe_tools::import::{self, Tensor, Weights};
 use mmoe_tools::model::{self, Options};
-use mmoe_tools::program;
+use mmoe_tools::program::{self, Op};
 use serde_json::Value;
 use tool::{fails, fixture, ok};
 
@@ -119,6 +119,28 @@ fn graphs_become_models_that_give_what_the_framework_gave() {
         for (row, x) in rows(&graph.golden["x"]).iter().enumerate() {
             graph.hold(row, &evaluate(&made.graph, x).tasks.concat());
         }
+    }
+}
+
+/// A model recognised in one graph is no model of another that differs in one operation.
+#[test]
+fn a_model_is_held_against_its_graph() {
+    for mut graph in graphs() {
+        let made = model::build(graph.weights.clone(), None, Options::default()).unwrap();
+        let program = graph.weights.program.as_mut().unwrap();
+        let found = program::recognise(program).unwrap();
+        let verified = program::verify(program, &made.graph, &found).unwrap();
+        assert!(verified.rows >= 64, "{}", graph.name);
+        let changes = |op: &Op| matches!(op, Op::Unary(_) | Op::Softmax { .. });
+        let node = program.nodes.iter_mut().find(|n| changes(&n.op)).unwrap();
+        node.op = Op::Identity;
+        let why = program::verify(program, &made.graph, &found).unwrap_err();
+        let why = why.to_string();
+        assert!(
+            why.contains("where the graph itself gives"),
+            "{}: {why}",
+            graph.name
+        );
     }
 }
 

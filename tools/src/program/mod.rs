@@ -6,16 +6,20 @@
 //! or a few of the two dozen of [`Op`].
 //!
 //! ```text
-//! file ─ reader ─▶ Program ─┬─ run in f64 ─▶ outputs: what every conversion is held against
-//!                           └─ run on symbols ─▶ scalars ─▶ vectors ─▶ Plan
+//! file ─ reader ─▶ Program ─┬─ interpreted in f64 ─▶ outputs: what every conversion is held against
+//!                           └─ run on symbols ─▶ formulas ─▶ vectors ─▶ Plan
 //! ```
 //!
-//! There is one walk over the operations, `run::run`, generic in what stands for a number.
-//! With numbers it is an interpreter. With symbols it yields, for every element of every output,
-//! the formula that makes it from the elements of the input. Whatever only moves elements about
-//! (reshapes, slices, concatenations, shape arithmetic) has vanished by then, and all spellings of
-//! one formula have become one, so that recognition reads what the graph computes and never what
-//! its tensors are called.
+//! The two ways have nothing in common but the [`Program`]: [`evaluate`] is a plain interpreter
+//! with its own shapes and functions, so that a mistake in one way does not repeat itself in the
+//! other. What a reader made of the file is common to both; that the framework's own outputs
+//! check, in the tests and by `--golden`.
+//!
+//! The run on symbols, `run::run`, yields, for every element of every output, the formula that
+//! makes it from the elements of the input. Whatever only moves elements about (reshapes, slices,
+//! concatenations, shape arithmetic) has vanished by then, and all spellings of one formula have
+//! become one, so that recognition reads what the graph computes and never what its tensors are
+//! called.
 
 pub(crate) mod build;
 mod choices;
@@ -23,6 +27,7 @@ mod entry;
 mod exact;
 mod formula;
 mod gates;
+mod interpret;
 mod layers;
 mod layout;
 mod mixtures;
@@ -42,9 +47,10 @@ mod wiring;
 
 use std::fmt;
 
+pub use interpret::evaluate;
 pub use outputs::Task;
 pub use recognise::{Recognised, recognise};
-pub use verify::{Verified, evaluate, verify};
+pub use verify::{Verified, verify};
 
 /// A row-major array; an empty shape is a scalar.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,5 @@
-//! Running a program: one walk over its operations, generic in what stands for a number.
+//! Running a program for recognition: the walk over its operations, apart from what stands for a
+//! number, which is [`super::symbol`]'s matter. What verifies a conversion is [`super::interpret`].
 
 use std::rc::Rc;
 

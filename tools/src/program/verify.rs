@@ -1,10 +1,9 @@
 //! Holding a model against the program that it was recognised in.
 
-use super::exact::Exact;
+use super::Program;
+use super::interpret::evaluate;
 use super::outputs;
 use super::recognise::Recognised;
-use super::run::run;
-use super::{Array, Program, Refusal};
 use crate::error::ModelError;
 use crate::eval;
 use crate::graph::Graph;
@@ -23,40 +22,6 @@ pub struct Verified {
     pub rows: usize,
     /// The largest difference, in shares of the larger of 1 and the value.
     pub worst: f64,
-}
-
-/// What the program itself computes for these rows of features, in f64: one array an output.
-///
-/// # Errors
-///
-/// The first operation that cannot be computed.
-pub fn evaluate(program: &Program, rows: &[Vec<f64>]) -> Result<Vec<Array<f64>>, Refusal> {
-    let fixed = outputs::batch(program)?;
-    let size = fixed.unwrap_or(rows.len()).max(1);
-    let mut all: Vec<Array<f64>> = Vec::new();
-    for batch in rows.chunks(size) {
-        let feed = outputs::feed(program, size, |row, feature| {
-            // A batch of fixed size is filled with its last row.
-            let row = batch.get(row).or(batch.last());
-            row.and_then(|r| r.get(feature)).copied().unwrap_or(0.0)
-        })?;
-        let made = run(program, &mut Exact, feed)?;
-        for (at, mut array) in made.into_iter().enumerate() {
-            let width = array.data.len() / size;
-            array.data.truncate(width * batch.len());
-            if let Some(first) = array.shape.first_mut() {
-                *first = batch.len();
-            }
-            match all.get_mut(at) {
-                None => all.push(array),
-                Some(before) => {
-                    before.data.extend(array.data);
-                    before.shape[0] += batch.len();
-                }
-            }
-        }
-    }
-    Ok(all)
 }
 
 /// Holds a graph, evaluated in f64, against its program on rows that are made for it.

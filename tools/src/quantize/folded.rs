@@ -12,8 +12,8 @@ use crate::front::{Front, Makes, Pool};
 use crate::graph::{Dense, Graph, Input, Layer};
 use crate::pack::{Int8Rows, int8_rows};
 
-/// The largest share of a first layer's output, as powers, that the rounding of its weights may make.
-/// Rows whose columns are alike stay below a tenth of it.
+/// The largest share of a first layer's output, as powers, that the rounding of its weights may make:
+/// 30 dB, as for integers.
 const NOISE: f64 = 1e-3;
 
 /// Which nodes' first layers stay in f32, and what a person should know of it.
@@ -113,9 +113,8 @@ fn noise(d: &Dense, read: &[Option<Typical>]) -> f64 {
 fn typical(graph: &Graph) -> Vec<Option<Typical>> {
     let elements = graph.inputs.iter().enumerate().flat_map(|(at, input)| {
         let front = graph.front.as_ref();
-        front
-            .and_then(|front| rows(front, at))
-            .map_or_else(|| vec![number(input); input.count], |of_rows| of_rows)
+        let of_rows = front.and_then(|front| rows(front, at));
+        of_rows.unwrap_or_else(|| vec![number(input); input.count])
     });
     elements.collect()
 }
