@@ -128,7 +128,7 @@ pub(super) fn einsum(work: &Work, equation: &str, x: &[&Tensor]) -> Result<Tenso
     let (mut names, mut sizes, mut most) = (Vec::new(), Vec::new(), 0);
     let mut read = Vec::new();
     for (term, x) in terms.iter().zip(x) {
-        let dots = (x.rank() + 3).checked_sub(term.len()).unwrap_or(0);
+        let dots = (x.rank() + 3).saturating_sub(term.len());
         most = most.max(if term.contains("...") { dots } else { 0 });
         let own = labels(term, dots)
             .filter(|l| l.len() == x.rank())

@@ -17,10 +17,9 @@ pub(super) struct Tensor {
 /// How many elements a tensor of this shape has, if that is within bounds. Every size comes from a
 /// file: nothing is allocated before this was asked.
 pub(super) fn count(shape: &[usize]) -> Result<usize, String> {
-    let sizes = shape.iter().copied();
+    let mut sizes = shape.iter().copied();
     sizes
-        .map(Some)
-        .fold(Some(1), |n: Option<usize>, size| n?.checked_mul(size?))
+        .try_fold(1, usize::checked_mul)
         .filter(|n| *n <= MOST && shape.len() <= HIGHEST_RANK)
         .ok_or_else(|| format!("makes a tensor of shape {shape:?}, which is too large"))
 }
