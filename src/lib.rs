@@ -52,7 +52,7 @@
 //! | to spell outputs | [`tower`], [`tasks!`] |
 //! | to choose a precision | [`F32`], [`W8`] (int8 weights, f32 arithmetic), [`I8`] and [`I16`] (integers only); [`precision`] |
 //! | only some tasks, fewer experts, many candidates | [`TaskMask`], [`SkipBelow`], [`rank`] |
-//! | to feed ids, texts, lists and unscaled numbers | [`features!`], [`features`] |
+//! | to feed ids, texts, lists and unscaled numbers | [`features!`], [`mod@features`] |
 //! | layers, gates, towers or inputs of your own | the examples on [`layer::Layer`], [`tower::Tower`] and [`input::InputStage`] |
 //! | another `exp` and `sqrt` | [`math`] |
 //!

@@ -5,7 +5,7 @@
 /// The text says for each field its name, its type as the caller has it, and the feature that reads it.
 /// The stage has one parameter, the precision, which its features may name; behind it stands how many
 /// elements the features make in all. So one text serves every precision. The stage is the last
-/// parameter of a family, as in `Mmoe<B, G, T, VisitStage<I8>>`; see [`features`](crate::features) for
+/// parameter of a family, as in `Mmoe<B, G, T, VisitStage<I8>>`; see [`features`](mod@crate::features) for
 /// an example, and [`Both`](crate::features::Both) for two records of a model that ranks.
 ///
 /// A field may read the coder and the rows of an earlier one, which are then stored once. It is written

@@ -41,7 +41,7 @@ fn named<const N: usize, W: Copy>(
     acc
 }
 
-/// What [`gemv_f32`](super::gemv_f32) computes of the expanded input, a zero's sign aside.
+/// What `gemv_f32` computes of the expanded input, a zero's sign aside.
 #[inline(never)]
 pub fn hot_f32(w: &[f32], bias: &[f32], x: HotInput<'_, f32>, y: &mut [f32]) {
     let (mut w, mut bias) = (w, bias);
@@ -51,7 +51,7 @@ pub fn hot_f32(w: &[f32], bias: &[f32], x: HotInput<'_, f32>, y: &mut [f32]) {
     let _ = y;
 }
 
-/// What [`gemv_w8`](super::gemv_w8) computes of the expanded input, a zero's sign aside.
+/// What `gemv_w8` computes of the expanded input, a zero's sign aside.
 #[inline(never)]
 pub fn hot_w8(w: &[i8], scale: &[f32], bias: &[f32], x: HotInput<'_, f32>, y: &mut [f32]) {
     let (mut w, mut scale, mut bias) = (w, scale, bias);

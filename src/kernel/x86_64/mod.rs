@@ -74,7 +74,7 @@ macro_rules! level {
 
             pub use super::portable::*;
 
-            /// See [`portable::gemv_f32`](super::portable::gemv_f32).
+            /// See `portable::gemv_f32`.
             #[inline(never)]
             pub fn gemv_f32(w: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
                 if !floats::gemm_f32(Level::$level.at_most(), w, bias, &[x], &mut [&mut *y]) {
@@ -82,7 +82,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::gemm_f32`](super::portable::gemm_f32).
+            /// See `portable::gemm_f32`.
             #[inline(never)]
             pub fn gemm_f32(w: &[f32], bias: &[f32], x: &[&[f32]], y: &mut [&mut [f32]]) {
                 if !floats::gemm_f32(Level::$level.at_most(), w, bias, x, y) {
@@ -90,7 +90,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::gemv_w8`](super::portable::gemv_w8).
+            /// See `portable::gemv_w8`.
             #[inline(never)]
             pub fn gemv_w8(w: &[i8], scale: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
                 let level = Level::$level.at_most();
@@ -99,7 +99,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::gemm_w8`](super::portable::gemm_w8).
+            /// See `portable::gemm_w8`.
             #[inline(never)]
             pub fn gemm_w8(
                 w: &[i8],
@@ -113,7 +113,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::dense_i8`](super::portable::dense_i8).
+            /// See `portable::dense_i8`.
             #[inline(never)]
             pub fn dense_i8(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
                 let level = Level::$level.at_most();
@@ -123,7 +123,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::logits_i8`](super::portable::logits_i8).
+            /// See `portable::logits_i8`.
             #[inline(never)]
             pub fn logits_i8(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
                 let level = Level::$level.at_most();
@@ -132,7 +132,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::dense_rows_i8`](super::portable::dense_rows_i8).
+            /// See `portable::dense_rows_i8`.
             #[inline(never)]
             pub fn dense_rows_i8(
                 w: &[i8],
@@ -147,7 +147,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::logits_rows_i8`](super::portable::logits_rows_i8).
+            /// See `portable::logits_rows_i8`.
             #[inline(never)]
             pub fn logits_rows_i8(
                 w: &[i8],
@@ -161,7 +161,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::dense_i8_quad`](super::portable::dense_i8_quad).
+            /// See `portable::dense_i8_quad`.
             #[inline(never)]
             pub fn dense_i8_quad(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
                 let level = Level::$level.at_most();
@@ -171,7 +171,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::logits_i8_quad`](super::portable::logits_i8_quad).
+            /// See `portable::logits_i8_quad`.
             #[inline(never)]
             pub fn logits_i8_quad(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
                 let level = Level::$level.at_most();
@@ -180,7 +180,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::dense_rows_i8_quad`](super::portable::dense_rows_i8_quad).
+            /// See `portable::dense_rows_i8_quad`.
             #[inline(never)]
             pub fn dense_rows_i8_quad(
                 w: &[i8],
@@ -195,7 +195,7 @@ macro_rules! level {
                 }
             }
 
-            /// See [`portable::logits_rows_i8_quad`](super::portable::logits_rows_i8_quad).
+            /// See `portable::logits_rows_i8_quad`.
             #[inline(never)]
             pub fn logits_rows_i8_quad(
                 w: &[i8],
