@@ -63,6 +63,48 @@ fn has_vnni() -> bool {
     }
 }
 
+/// The int8 kernels of one level and packing (`true`: quad), under the portable names.
+macro_rules! ints {
+    ($quad:literal, $level:ident, $dense:ident, $logits:ident, $dense_rows:ident, $logits_rows:ident) => {
+        #[doc = concat!("See `portable::", stringify!($dense), "`.")]
+        #[inline(never)]
+        pub fn $dense(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
+            let level = Level::$level.at_most();
+            let finish = Hidden(floor);
+            if !ints::run::<_, $quad>(level, w, rows, &[x], &mut [&mut *y], finish) {
+                super::portable::$dense(w, rows, x, y, floor);
+            }
+        }
+
+        #[doc = concat!("See `portable::", stringify!($logits), "`.")]
+        #[inline(never)]
+        pub fn $logits(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
+            let level = Level::$level.at_most();
+            if !ints::run::<_, $quad>(level, w, rows, &[x], &mut [&mut *z], Logit) {
+                super::portable::$logits(w, rows, x, z);
+            }
+        }
+
+        #[doc = concat!("See `portable::", stringify!($dense_rows), "`.")]
+        #[inline(never)]
+        pub fn $dense_rows(w: &[i8], rows: &[Row], x: &[&[i16]], y: &mut [&mut [i16]], floor: i16) {
+            let level = Level::$level.at_most();
+            if !ints::run::<_, $quad>(level, w, rows, x, y, Hidden(floor)) {
+                super::portable::$dense_rows(w, rows, x, y, floor);
+            }
+        }
+
+        #[doc = concat!("See `portable::", stringify!($logits_rows), "`.")]
+        #[inline(never)]
+        pub fn $logits_rows(w: &[i8], rows: &[Row], x: &[&[i16]], z: &mut [&mut [i32]]) {
+            let level = Level::$level.at_most();
+            if !ints::run::<_, $quad>(level, w, rows, x, z, Logit) {
+                super::portable::$logits_rows(w, rows, x, z);
+            }
+        }
+    };
+}
+
 /// The kernels of one level, under the portable names.
 macro_rules! level {
     ($(#[$doc:meta])* $module:ident, $level:ident) => {
@@ -113,101 +155,15 @@ macro_rules! level {
                 }
             }
 
-            /// See `portable::dense_i8`.
-            #[inline(never)]
-            pub fn dense_i8(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
-                let level = Level::$level.at_most();
-                let finish = Hidden(floor);
-                if !ints::run::<_, false>(level, w, rows, &[x], &mut [&mut *y], finish) {
-                    super::portable::dense_i8(w, rows, x, y, floor);
-                }
-            }
-
-            /// See `portable::logits_i8`.
-            #[inline(never)]
-            pub fn logits_i8(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
-                let level = Level::$level.at_most();
-                if !ints::run::<_, false>(level, w, rows, &[x], &mut [&mut *z], Logit) {
-                    super::portable::logits_i8(w, rows, x, z);
-                }
-            }
-
-            /// See `portable::dense_rows_i8`.
-            #[inline(never)]
-            pub fn dense_rows_i8(
-                w: &[i8],
-                rows: &[Row],
-                x: &[&[i16]],
-                y: &mut [&mut [i16]],
-                floor: i16,
-            ) {
-                let level = Level::$level.at_most();
-                if !ints::run::<_, false>(level, w, rows, x, y, Hidden(floor)) {
-                    super::portable::dense_rows_i8(w, rows, x, y, floor);
-                }
-            }
-
-            /// See `portable::logits_rows_i8`.
-            #[inline(never)]
-            pub fn logits_rows_i8(
-                w: &[i8],
-                rows: &[Row],
-                x: &[&[i16]],
-                z: &mut [&mut [i32]],
-            ) {
-                let level = Level::$level.at_most();
-                if !ints::run::<_, false>(level, w, rows, x, z, Logit) {
-                    super::portable::logits_rows_i8(w, rows, x, z);
-                }
-            }
-
-            /// See `portable::dense_i8_quad`.
-            #[inline(never)]
-            pub fn dense_i8_quad(w: &[i8], rows: &[Row], x: &[i16], y: &mut [i16], floor: i16) {
-                let level = Level::$level.at_most();
-                let finish = Hidden(floor);
-                if !ints::run::<_, true>(level, w, rows, &[x], &mut [&mut *y], finish) {
-                    super::portable::dense_i8_quad(w, rows, x, y, floor);
-                }
-            }
-
-            /// See `portable::logits_i8_quad`.
-            #[inline(never)]
-            pub fn logits_i8_quad(w: &[i8], rows: &[Row], x: &[i16], z: &mut [i32]) {
-                let level = Level::$level.at_most();
-                if !ints::run::<_, true>(level, w, rows, &[x], &mut [&mut *z], Logit) {
-                    super::portable::logits_i8_quad(w, rows, x, z);
-                }
-            }
-
-            /// See `portable::dense_rows_i8_quad`.
-            #[inline(never)]
-            pub fn dense_rows_i8_quad(
-                w: &[i8],
-                rows: &[Row],
-                x: &[&[i16]],
-                y: &mut [&mut [i16]],
-                floor: i16,
-            ) {
-                let level = Level::$level.at_most();
-                if !ints::run::<_, true>(level, w, rows, x, y, Hidden(floor)) {
-                    super::portable::dense_rows_i8_quad(w, rows, x, y, floor);
-                }
-            }
-
-            /// See `portable::logits_rows_i8_quad`.
-            #[inline(never)]
-            pub fn logits_rows_i8_quad(
-                w: &[i8],
-                rows: &[Row],
-                x: &[&[i16]],
-                z: &mut [&mut [i32]],
-            ) {
-                let level = Level::$level.at_most();
-                if !ints::run::<_, true>(level, w, rows, x, z, Logit) {
-                    super::portable::logits_rows_i8_quad(w, rows, x, z);
-                }
-            }
+            ints!(false, $level, dense_i8, logits_i8, dense_rows_i8, logits_rows_i8);
+            ints!(
+                true,
+                $level,
+                dense_i8_quad,
+                logits_i8_quad,
+                dense_rows_i8_quad,
+                logits_rows_i8_quad
+            );
         }
     };
 }
