@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use mmoe::blob::{Blob, OutputKind, SectionTag, TaskRecord};
 
 use crate::blob::vocabulary::FieldText;
-use crate::rust_type::{NotTyped, RecordType, typed};
+use crate::rust_type::{FEATURES, NotTyped, RecordType, typed};
 use crate::text::shown_in_line;
 
 /// How names became identifiers, where they had to change: name, identifier.
@@ -235,40 +235,7 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
 
 /// The engine's modules, and the types in them that its root does not repeat.
 const MODULES: [(&str, &[&str]); 6] = [
-    (
-        "features",
-        &[
-            "Bag",
-            "Both",
-            "Buckets",
-            "Clipped",
-            "Direct",
-            "Embed",
-            "Exact",
-            "Farm",
-            "Int",
-            "Last",
-            "Log10",
-            "Log1p",
-            "Lookup",
-            "Max",
-            "Maybe",
-            "MaybeInt",
-            "Mean",
-            "Murmur",
-            "Number",
-            "Pooled",
-            "Repeated",
-            "Row",
-            "SideBySide",
-            "Sip",
-            "Slot",
-            "Slots",
-            "Sorted",
-            "Sum",
-            "Texts",
-        ],
-    ),
+    ("features", FEATURES),
     (
         "gate",
         &[

@@ -17,6 +17,7 @@ use scratch::{Buffers, Sizes};
 use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
 
+pub(crate) use record::FEATURES;
 pub use record::{FieldType, RecordType};
 
 /// The type of a blob.

@@ -244,45 +244,46 @@ fn coder_type(f: &FeatureRecord, given: Given, coder: CoderKind) -> String {
     }
 }
 
+/// The types of the engine's module `features`.
+pub(crate) const FEATURES: &[&str] = &[
+    "Bag",
+    "Both",
+    "Buckets",
+    "Clipped",
+    "Direct",
+    "Embed",
+    "Exact",
+    "Farm",
+    "Int",
+    "Last",
+    "Log10",
+    "Log1p",
+    "Lookup",
+    "Max",
+    "Maybe",
+    "MaybeInt",
+    "Mean",
+    "Murmur",
+    "Number",
+    "Pooled",
+    "Repeated",
+    "Row",
+    "SideBySide",
+    "Sip",
+    "Slot",
+    "Slots",
+    "Sorted",
+    "Sum",
+    "Texts",
+];
+
 /// The names of the module `features` that the text of these records uses.
 pub(super) fn names(records: &[RecordType]) -> Vec<&'static str> {
-    const ALL: [&str; 31] = [
-        "Bag",
-        "Both",
-        "Buckets",
-        "Clipped",
-        "Direct",
-        "Embed",
-        "Exact",
-        "Farm",
-        "Feature",
-        "Fill",
-        "Int",
-        "Last",
-        "Log10",
-        "Log1p",
-        "Lookup",
-        "Max",
-        "Maybe",
-        "MaybeInt",
-        "Mean",
-        "Murmur",
-        "Number",
-        "Pooled",
-        "Repeated",
-        "Row",
-        "SideBySide",
-        "Sip",
-        "Slot",
-        "Slots",
-        "Sorted",
-        "Sum",
-        "Texts",
-    ];
     let used = |name: &str| {
         let words = records.iter().flat_map(|r| &r.fields);
         let mut words = words.flat_map(|f| f.feature.split(|c: char| !c.is_alphanumeric()));
         words.any(|word| word == name) || (name == "Both" && records.len() > 1)
     };
-    ALL.into_iter().filter(|name| used(name)).collect()
+    let features = FEATURES.iter().copied();
+    features.filter(|name| used(name)).collect()
 }

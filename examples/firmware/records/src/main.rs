@@ -7,7 +7,7 @@
 #![no_std]
 #![no_main]
 
-#[cfg_attr(target_abi = "eabihf", path = "mps2.rs")]
+#[cfg_attr(target_abi = "eabihf", path = "../../uart/src/serial.rs")]
 #[cfg_attr(not(target_abi = "eabihf"), path = "microbit.rs")]
 mod serial;
 // `mmoe codegen shop.mmoe -o shop.rs` wrote this file for the blob beside it.
