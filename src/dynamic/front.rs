@@ -267,6 +267,10 @@ impl Dynamic<'_> {
     /// Takes the context's fields, for candidates that share them: what the front end makes of them stays
     /// in `scratch` until something else is predicted there.
     ///
+    /// The first layers' sums over those elements are not kept, as a typed model keeps them: an image that
+    /// runs any blob would need a second form of the first layer's kernel in every precision and packing,
+    /// where a typed model has only its own. What is saved here are the context's look-ups.
+    ///
     /// # Errors
     ///
     /// Those of [`predict_record`](Self::predict_record).
