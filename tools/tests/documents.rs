@@ -211,7 +211,7 @@ fn the_ranking_example_has_its_blob_and_type() {
         at,
         &format!(
             "mmoe convert {fixture}/model.safetensors --features {fixture}/pipeline.config --spec feed.toml \
-             --calibration {fixture}/rows.csv --precision i8 -o feed.mmoe"
+             --golden {fixture}/rows.csv --calibration {fixture}/rows.csv --precision i8 -o feed.mmoe"
         ),
     );
     output(at, "mmoe codegen feed.mmoe -o feed.rs");

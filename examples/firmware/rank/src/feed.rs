@@ -16,10 +16,15 @@ pub type TaskGate = Gate<26, 3, I8>;
 mmoe::features! {
     /// What many candidates share.
     pub struct Context<'a> => ContextStage<P>[13] {
+        /// NaN is a missing number.
         age: f32 = Number<P>,
+        /// One of `Beijing`, `Berlin`, `Hangzhou`, `New York`, `杭州`.
         city: Option<&'a str> = Embed<Maybe<Exact<5, 35>>, 6, 4, P>,
+        /// Looked up as `city` is.
         birthplace: Option<&'a str> = Row as city,
+        /// Ids are 0 to 23.
         hour: Option<u32> = Embed<Maybe<Direct<24>>, 24, 3, P>,
+        /// NaN is a missing number.
         spend: f32 = Log10<P>,
     }
 }
@@ -27,9 +32,14 @@ mmoe::features! {
 mmoe::features! {
     /// What each candidate has of its own.
     pub struct Candidate<'a> => CandidateStage<P>[13] {
+        /// One of `globex`, `acme`, `initech`.
         brand: Option<&'a str> = Embed<Maybe<Exact<3, 17>>, 5, 4, P>,
+        /// A list, of whose items the first 5 count. Pass the items that there are, without padding.
+        /// One of `green`, `crimson`, `red`, `blue`.
         tags: &'a [&'a str] = Bag<Exact<4, 19>, 5, Mean, 5, 4, P>,
+        /// Falls into one of 5 buckets.
         price: Option<f32> = Embed<Maybe<Buckets<4>>, 5, 4, P>,
+        /// NaN is a missing number.
         score: f32 = Number<P>,
     }
 }
