@@ -1,4 +1,4 @@
-//! `feed`, version 0: the type of its blob (checksum ae46e137).
+//! `feed`, version 0: the type of its blob (checksum 6748bb32).
 //!
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
