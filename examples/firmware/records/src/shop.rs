@@ -1,33 +1,28 @@
-//! `shop`, version 0: the type of its blob (checksum 40e4b4e3).
+//! `shop`, version 0: the type of its blob (checksum 244b68fe).
 //!
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]
 
-use mmoe::features::{Bag, Buckets, Direct, Embed, Exact, Farm, Log1p, Max, Maybe, Mean, Number, Row, Sip, Sorted, Texts};
-use mmoe::{Aligned, Binary, Dense, Gate, I16, I8, LoadError, Logits, Mmoe, Seq};
+use mmoe::features::{Bag, Buckets, Direct, Embed, Exact, Farm, Log1p, Maybe, Mean, Number, Row, Sip, Slot, Slots, Sorted, Texts};
+use mmoe::gate::SoftmaxGate;
+use mmoe::{Aligned, Binary, Dense, Hot, I16, I8, LoadError, Logits, Mmoe, Seq};
 
 /// A tower.
 pub type Tower = Binary<Seq<Dense<12, 6, I8>, Logits<6, 1, I16>>>;
 /// An expert.
-pub type Expert = Dense<88, 12, I8>;
+pub type Expert = Hot<40, 31, Dense<88, 12, I8>>;
 /// A gate.
-pub type TaskGate = Gate<88, 3, I8>;
+pub type TaskGate = SoftmaxGate<Hot<40, 31, Logits<88, 3, I8>>>;
 
 mmoe::features! {
     /// What the model takes.
-    pub struct Record<'a> => RecordStage<P>[88] {
+    pub struct Record<'a> => RecordStage<P>[40] {
         age: f32 = Number<P>,
         country: Option<&'a str> = Embed<Maybe<Texts<7>>, 9, 3, P>,
-        income: Option<f32> = Embed<Maybe<Buckets<7>>, 8, 8, P>,
         distance: Option<f32> = Embed<Maybe<Buckets<5>>, 6, 2, P>,
-        device: Option<&'a str> = Embed<Maybe<Exact<4, 23>>, 5, 5, P>,
         zip: u32 = Embed<Sorted<7>, 8, 3, P>,
-        plan: u32 = Embed<Sorted<3>, 4, 4, P>,
         campaign: Option<&'a str> = Embed<Maybe<Farm<32>>, 32, 3, P>,
-        site: Option<&'a str> = Embed<Maybe<Sip<10>>, 10, 10, P>,
         user: &'a str = Embed<Sip<64>, 64, 3, P>,
-        hour: u32 = Embed<Direct<24>, 24, 24, P>,
-        tags: &'a [&'a str] = Bag<Exact<5, 23>, 4, Max, 6, 6, P>,
         history: &'a [u32] = Bag<Direct<40>, 8, Mean, 40, 4, P>,
         item: u32 = Row as history,
         interests: &'a [&'a str] = Bag<Exact<6, 30>, 5, Mean, 7, 4, P>,
@@ -35,6 +30,12 @@ mmoe::features! {
         motion_1: f32 = Number<P>,
         clicks: f32 = Log1p<P>,
         price: f32 = Number<P>,
+        income: Option<f32> = Slot<Maybe<Buckets<7>>, P>,
+        device: Option<&'a str> = Slot<Maybe<Exact<4, 23>>, P>,
+        plan: u32 = Slot<Sorted<3>, P>,
+        site: Option<&'a str> = Slot<Maybe<Sip<10>>, P>,
+        hour: u32 = Slot<Direct<24>, P>,
+        tags: &'a [&'a str] = Slots<Exact<5, 23>, 4, P>,
     }
 }
 
@@ -62,12 +63,12 @@ pub fn load() -> Result<&'static Model, LoadError> {
 }
 
 /// Elements of the vector that a record makes.
-pub const INPUTS: usize = 88;
+pub const INPUTS: usize = 40;
 /// Tasks.
 pub const TASKS: usize = 2;
 /// Bytes of flash that the blob takes.
-pub const BLOB_BYTES: usize = 8168;
+pub const BLOB_BYTES: usize = 7048;
 /// Bytes of weights among them.
-pub const WEIGHT_BYTES: usize = 6184;
+pub const WEIGHT_BYTES: usize = 5384;
 /// Bytes of buffers that a prediction has on the stack.
 pub const SCRATCH: usize = Model::SCRATCH;
