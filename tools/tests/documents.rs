@@ -24,8 +24,9 @@ use std::process::Command;
 #[path = "../../examples/firmware/minimal/src/edge.rs"]
 mod edge;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
+    "docs/boards.md",
     "docs/device.md",
     "docs/frameworks.md",
     "docs/family.md",
