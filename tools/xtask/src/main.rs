@@ -1,5 +1,6 @@
 //! The project's chores. `cargo xtask --help` lists them.
 
+mod activations;
 mod bare;
 mod blobs;
 mod board;
@@ -40,7 +41,7 @@ enum Chore {
     Profiles,
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
-    /// Send records to the firmware example that takes them, and compare its answers with `mmoe run`.
+    /// Send records to the firmware examples that take them, and compare their answers with `mmoe run`.
     Records,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure {
@@ -49,6 +50,9 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Measure activation functions and normalizations; writes their section of
+    /// `docs/measurements.md`.
+    Activations,
     /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
     SelfTest,
     /// Link a bare image per core and level, which fails where a panic can be reached.
@@ -77,6 +81,7 @@ fn main() -> Result<()> {
         Chore::Uart => uart::run(),
         Chore::Records => records::run(),
         Chore::Measure { board } => measure::run(board.as_deref()),
+        Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
         Chore::Size { board, image } => bare::size(&board, &image),

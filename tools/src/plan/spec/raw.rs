@@ -28,6 +28,7 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) fields: Vec<Spanned<Field>>,
     pub(super) order: Option<Spanned<Order>>,
+    pub(super) stem: Option<Spanned<Words>>,
     pub(super) experts: Option<Spanned<Units>>,
     pub(super) gates: Option<Spanned<Gates>>,
     pub(super) towers: Option<Spanned<Units>>,
@@ -192,6 +193,8 @@ pub(super) struct Words {
     pub(super) residual: Option<bool>,
     pub(super) layout: Option<Layout>,
     pub(super) rows: Option<Rows>,
+    /// How many dense layers stand before experts and gates.
+    pub(super) before: Option<usize>,
 }
 
 /// What rows of data hold.
@@ -220,6 +223,7 @@ macro_rules! words {
                     residual: self.residual,
                     layout: None,
                     rows: None,
+                    before: None,
                 }
             }
         }
@@ -244,6 +248,7 @@ impl Words {
             residual: self.residual.or(other.residual),
             layout: self.layout.or(other.layout),
             rows: self.rows.or(other.rows),
+            before: self.before.or(other.before),
         }
     }
 }
