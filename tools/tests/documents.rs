@@ -313,3 +313,30 @@ fn the_gate_runs_the_commands_of_shell_blocks() {
     }
     assert!(found >= 3, "only {found} commands");
 }
+
+/// The measured table has every activation function, and in integers what is one table costs alike.
+#[test]
+fn every_activation_function_has_its_measured_cost() {
+    let text = std::fs::read_to_string(root().join("docs/measurements.md")).unwrap();
+    let (_, section) = text
+        .split_once("\n## Activation functions and normalizations\n")
+        .expect("`cargo xtask activations` writes this section");
+    let section = section.split("\n## ").next().unwrap();
+    let costs = |name: &str| -> Vec<f64> {
+        let start = format!("| {name} |");
+        let row = section.lines().find_map(|l| l.strip_prefix(&start));
+        let row = row.unwrap_or_else(|| panic!("no row of {name}: run `cargo xtask activations`"));
+        let cells = row.split('|').map(str::trim).filter(|c| !c.is_empty());
+        cells.map(|c| c.parse().unwrap()).collect()
+    };
+    let gelu = costs("gelu");
+    assert_eq!(gelu.len(), 4, "two cores, each in floats and in integers");
+    for kind in mmoe::blob::ActivationKind::ALL {
+        let found = costs(kind.name());
+        assert_eq!(found.len(), 4, "{}", kind.name());
+        for integer in [1, 3] {
+            let apart = (found[integer] - gelu[integer]).abs();
+            assert!(kind.curve().is_none() || apart <= 0.2, "{}", kind.name());
+        }
+    }
+}

@@ -100,8 +100,10 @@ impl<'a> Written<'a> {
         if let Some(list) = field.list {
             let end = if list.keep_last { "last" } else { "first" };
             let padding = match &field.text.padding {
-                Some(item) => format!("the padding {} of data files", doc(item)),
-                None => "padding".to_owned(),
+                Some(item) if !item.is_empty() => {
+                    format!("the padding {} of data files", doc(item))
+                }
+                _ => "padding".to_owned(),
             };
             said.push(format!(
                 "A list, of whose items the {end} {} count. Pass the items that there are, without {padding}.",

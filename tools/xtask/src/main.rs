@@ -1,5 +1,6 @@
 //! The project's chores. `cargo xtask --help` lists them.
 
+mod activations;
 mod bare;
 mod blobs;
 mod board;
@@ -52,6 +53,9 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Measure activation functions and normalizations; writes their section of
+    /// `docs/measurements.md`.
+    Activations,
     /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
     SelfTest,
     /// Link a bare image per core and level, which fails where a panic can be reached.
@@ -81,6 +85,7 @@ fn main() -> Result<()> {
         Chore::Records => records::run(),
         Chore::Rank => ranked::run(),
         Chore::Measure { board } => measure::run(board.as_deref()),
+        Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
         Chore::Size { board, image } => bare::size(&board, &image),
