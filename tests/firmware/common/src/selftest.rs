@@ -1,7 +1,7 @@
 //! Blobs in flash: which they are, whether they pass the rows that they carry, and whether every
 //! bit is the host's.
 
-use crate::{Board, Counter, Failed, calibrate, println};
+use crate::{Board, Counter, Failed, calibrate, front, println};
 use firmware_models::{
     Curved, Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill, raw,
 };
@@ -19,9 +19,11 @@ use mmoe::{
 ///
 /// Where a blob does not load or a number differs from the host's.
 pub fn run(board: &Board) -> Result<(), Failed> {
-    calibrate(board, &Counter::new(board))?;
+    let counter = Counter::new(board);
+    calibrate(board, &counter)?;
     if board.roomy {
         kernels(board)?;
+        front::run(board, &counter)?;
     }
     let rows = if board.fpu { 1000 } else { 100 };
     if board.roomy {
