@@ -19,6 +19,50 @@ use tool::{Place, fails, npz, ok, run, safetensors};
 /// ones, and those beside them that it must not mistake.
 const TRUTH: &[(&str, &[&str])] = &[
     (
+        "torch-stem-tanh.pt",
+        &[
+            "the last layer before experts and gates: tanh",
+            "hidden layers of the experts: relu",
+            "the last layer of the experts: relu",
+        ],
+    ),
+    (
+        "torch-groups-silu.pt",
+        &[
+            "group_norm of 4 groups",
+            "hidden layers of the experts: silu",
+            "the last layer of the experts: silu",
+            "hidden layers of the towers: relu",
+        ],
+    ),
+    (
+        "torch-rms-behind-gelu.pt",
+        &[
+            "norms of the experts stand: behind the activation",
+            "hidden layers of the experts: gelu,",
+            "rms_norm",
+        ],
+    ),
+    (
+        "torch-mish.pt",
+        &[
+            "hidden layers of the experts: mish",
+            "the last layer of the experts: mish",
+            "hidden layers of the towers: mish",
+        ],
+    ),
+    (
+        "torch-linear-gates.pt",
+        &["logits become weights by: linear"],
+    ),
+    (
+        "torch-deep-gates.pt",
+        &[
+            "hidden layers of the gates: tanh",
+            "hidden layers of the towers: gelu,",
+        ],
+    ),
+    (
         "plain-act-sigmoid.pt",
         &[
             "hidden layers of the experts: sigmoid",
