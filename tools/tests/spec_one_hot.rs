@@ -56,8 +56,11 @@ fn trained(width: usize, columns: &[(usize, f32)]) -> f32 {
     unit(0) - unit(1)
 }
 
-/// Runs records in all float precisions and holds them against the columns that training had.
-fn check(width: usize, fields: &str, records: &[(Vec<Value>, Vec<(usize, f32)>)]) {
+/// Columns that are not 0.
+type Columns = Vec<(usize, f32)>;
+
+/// Runs records and holds them against the columns that training had.
+fn check(width: usize, fields: &str, records: &[(Vec<Value>, Columns)]) {
     let graph = graph(width, fields);
     let blob = Conversion::new(Precision::F32).run(&graph).unwrap().bytes();
     let mut runner = Runner::load(&blob).unwrap();
