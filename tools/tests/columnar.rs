@@ -74,5 +74,9 @@ fn what_is_wrong_is_named() {
     fails(&texts, 1, &["columns of features"]);
     let whole = std::fs::read(file("edge.parquet")).unwrap();
     let cut = place.write("cut.parquet", &whole[..whole.len() / 2]);
-    fails(&format!("run {blob} --data {cut}"), 1, &["was it fully written?"]);
+    fails(
+        &format!("run {blob} --data {cut}"),
+        1,
+        &["was it fully written?"],
+    );
 }
