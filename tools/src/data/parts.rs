@@ -138,8 +138,12 @@ impl Parts {
             // One part waits, one is worked on, one is read.
             let (send, receive) = sync_channel(1);
             scope.spawn(move || {
-                // Nobody receives any more where the work has ended early.
-                let _ = self.into_iter().try_for_each(|part| send.send(part));
+                for part in self {
+                    // Nobody receives any more where the work has ended early.
+                    if send.send(part).is_err() {
+                        break;
+                    }
+                }
             });
             for part in receive {
                 if !take(part?)? {
