@@ -60,6 +60,11 @@ impl Target {
 
     /// Writes everything beside the place.
     pub(crate) fn pending(&self, bytes: &[u8]) -> Result<Pending> {
+        self.pending_as(bytes, 0o666)
+    }
+
+    /// The same, for these permissions less what the user's mask takes away.
+    fn pending_as(&self, bytes: &[u8], mode: u32) -> Result<Pending> {
         let failed = || {
             format!(
                 "{}: cannot be written (nothing was left behind)",
@@ -71,7 +76,9 @@ impl Target {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".mmoe-");
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        #[cfg(not(unix))]
+        let _ = mode;
         let mut file = interrupts::unfinished(|| builder.tempfile_in(folder(&self.path)))
             .map_err(plain)
             .with_context(failed)?;
@@ -86,6 +93,12 @@ impl Target {
             file,
             path: self.path.clone(),
         })
+    }
+
+    /// Writes a new file whole or not at all, for its owner alone from the first byte on. One that has
+    /// come into being meanwhile stays.
+    pub(crate) fn write_secret(&self, bytes: &[u8]) -> Result<()> {
+        self.pending_as(bytes, 0o600)?.keep_new()
     }
 
     /// Writes the file whole or not at all.
@@ -135,12 +148,21 @@ impl Pending {
 
     /// Puts the file in its place.
     pub(crate) fn keep(self) -> Result<()> {
-        let done = self
-            .file
-            .persist(&self.path)
+        let done = self.file.persist(&self.path);
+        Self::kept(done, &self.path)
+    }
+
+    /// Puts the file in its place, which must still be free.
+    fn keep_new(self) -> Result<()> {
+        let done = self.file.persist_noclobber(&self.path);
+        Self::kept(done, &self.path)
+    }
+
+    fn kept(done: Result<File, tempfile::PersistError>, path: &Path) -> Result<()> {
+        let done = done
             .map(drop)
             .map_err(|e| e.error)
-            .with_context(|| format!("{}: cannot be written", self.path.display()));
+            .with_context(|| format!("{}: cannot be written", path.display()));
         interrupts::finished();
         done
     }
