@@ -178,7 +178,7 @@ impl Pending {
         Self::kept(done, &self.path)
     }
 
-    fn kept(done: Result<File, tempfile::PersistError>, path: &Path) -> Result<()> {
+    fn kept(done: Result<std::fs::File, tempfile::PersistError>, path: &Path) -> Result<()> {
         let done = done
             .map(drop)
             .map_err(|e| e.error)
