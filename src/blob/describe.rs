@@ -301,16 +301,19 @@ pub struct FeatureCheck<'a> {
     /// The records that are left.
     rest: &'a [u8],
     feature: u32,
+    /// How many fields the records before this one have.
+    fields: u32,
     flags: u32,
     error: Option<LoadError>,
 }
 
 impl FeatureCheck<'_> {
-    /// Compares the next features, constants of the type. Their fields and tables are counted from the
-    /// first of them.
+    /// Compares the next features, constants of the type, which read a record of so many `fields`. Their
+    /// fields and tables are counted from the first of them.
     #[inline(never)]
-    pub fn features(&mut self, want: &[FeatureRecord]) {
-        let first = self.feature;
+    pub fn features(&mut self, want: &[FeatureRecord], fields: u32) {
+        let first = self.fields | self.feature << 8;
+        self.fields = self.fields.wrapping_add(fields);
         let mut offset = 0;
         // Word by word over all records, which is less code than record by record.
         for want in want.as_bytes().as_chunks::<4>().0 {
@@ -318,7 +321,7 @@ impl FeatureCheck<'_> {
             // the lowest two of theirs.
             let place = match offset {
                 4 => self.flags << 24,
-                8 => first.wrapping_mul(0x101),
+                8 => first,
                 _ => 0,
             };
             let expected = u32::from_le_bytes(*want).wrapping_add(place);
@@ -358,6 +361,7 @@ pub(crate) fn compare_features(
     let mut check = FeatureCheck {
         rest: section,
         feature: 0,
+        fields: 0,
         flags: 0,
         error: None,
     };

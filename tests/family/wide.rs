@@ -4,6 +4,7 @@ use super::shapes::{sigmoids, times};
 use mmoe::{gate::*, layer::*, parallel::*, *};
 use mmoe_tools::codegen::{self, Source};
 use mmoe_tools::convert::Precision;
+use mmoe_tools::engine::Runner;
 use mmoe_tools::graph::{GateKind, Graph};
 use testkit::Rng;
 use testkit::graphs::{self as seeded, expert, gate, graph, tower};
@@ -104,8 +105,8 @@ pub(crate) fn cgc_of_most_tasks(r: &mut Rng) -> Graph {
 /// The type of a graph's blob, spelled, has these parts.
 pub(crate) fn is_spelled(graph: &Graph, parts: &[&str]) {
     let bytes = seeded::blob(graph, Precision::F32);
-    let blob = Blob::open(&bytes).unwrap();
-    let (source, _) = codegen::source(&blob, &Source::Given).unwrap();
+    let runner = Runner::load(&bytes).unwrap();
+    let (source, _) = codegen::source(&runner, &Source::Given).unwrap();
     for part in parts {
         assert!(source.contains(part), "`{part}` is not in\n{source}");
     }

@@ -133,7 +133,7 @@ fn blob(graph: &Graph, to: Encoder) -> Blob {
         header: header(graph, to.layers),
         weights: to.weights,
     };
-    if let Some(elements) = graph.elements() {
+    if let Some(elements) = graph.elements().filter(|_| graph.front.is_none()) {
         blob.push_section(SectionTag::Vector, elements.section());
     }
     blob
@@ -190,7 +190,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     );
     match graph.elements() {
         // A front end has its scales where it has its numbers.
-        None if graph.front.is_some() => {}
+        _ if graph.front.is_some() => {}
         None => to.input_scales(&quantized.input),
         Some(elements) => {
             let numbers = elements.numbers.iter().map(|c| quantized.input[*c]);
@@ -438,8 +438,8 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         tasks,
         task_names: graph.tasks.iter().map(|t| t.name.clone()).collect(),
         feature_names: match &elements {
-            None => graph.feature_names.clone(),
-            Some(elements) => elements.names(&graph.feature_names),
+            Some(elements) if graph.front.is_none() => elements.names(&graph.feature_names),
+            _ => graph.feature_names.clone(),
         },
         sections,
     }

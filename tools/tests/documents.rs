@@ -199,6 +199,29 @@ fn the_uart_example_has_its_blob_and_type() {
     stands("examples/firmware/uart/src/small.rs", &source);
 }
 
+/// The ranking example's blob and type are what its `feed.toml` says how to make.
+#[test]
+fn the_ranking_example_has_its_blob_and_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::os::unix::fs::symlink(root().join("tests"), at.join("tests")).unwrap();
+    let spec = std::fs::read(root().join("examples/firmware/rank/feed.toml")).unwrap();
+    std::fs::write(at.join("feed.toml"), spec).unwrap();
+    let fixture = "tests/fixtures/torcheasyrec-mmoe";
+    output(
+        at,
+        &format!(
+            "mmoe convert {fixture}/model.safetensors --features {fixture}/pipeline.config --spec feed.toml \
+             --golden {fixture}/rows.csv --calibration {fixture}/rows.csv --precision i8 -o feed.mmoe"
+        ),
+    );
+    output(at, "mmoe codegen feed.mmoe -o feed.rs");
+    for name in ["feed.mmoe", "feed.rs"] {
+        let made = std::fs::read(at.join(name)).unwrap();
+        stands(&format!("examples/firmware/rank/src/{name}"), &made);
+    }
+}
+
 /// Fails where a file of the repository is not what was made; `BLESS=1` writes it.
 fn stands(file: &str, made: &[u8]) {
     let path = root().join(file);

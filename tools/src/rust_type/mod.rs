@@ -18,7 +18,7 @@ use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
 
 pub(crate) use record::FEATURES;
-pub use record::{FieldType, RecordType};
+pub use record::{FeatureType, RecordType};
 
 /// The type of a blob.
 #[derive(Debug, Clone, PartialEq)]

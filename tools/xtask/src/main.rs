@@ -8,6 +8,7 @@ mod firmware;
 mod measure;
 mod minimal;
 mod peers;
+mod ranked;
 mod ranking;
 mod records;
 mod seeded;
@@ -43,6 +44,8 @@ enum Chore {
     Uart,
     /// Send records to the firmware examples that take them, and compare their answers with `mmoe run`.
     Records,
+    /// Run the firmware example that ranks a catalogue, and compare its scores with `mmoe run`.
+    Rank,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure {
         /// Only this board, whose figures are replaced in `tools/src/cost/cores.json`; the document
@@ -80,6 +83,7 @@ fn main() -> Result<()> {
         Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
         Chore::Records => records::run(),
+        Chore::Rank => ranked::run(),
         Chore::Measure { board } => measure::run(board.as_deref()),
         Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),

@@ -78,7 +78,10 @@ pub(super) struct Field {
     pub(super) embedding: Option<Spanned<String>>,
     pub(super) rows: Option<Slice>,
     pub(super) one_hot: Option<bool>,
-    pub(super) multi_hot: Option<String>,
+    /// How many columns a one-hot field has.
+    pub(super) count: Option<usize>,
+    /// What the names of its columns begin with, and `*`.
+    pub(super) columns: Option<String>,
     pub(super) buckets: Option<Vec<f64>>,
     pub(super) hash: Option<Hash>,
     pub(super) pool: Option<String>,
@@ -143,7 +146,9 @@ pub(super) struct Hash {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
-    pub(super) vector: Vec<String>,
+    pub(super) vector: Option<Vec<String>>,
+    /// The names of all columns of the vector.
+    pub(super) columns: Option<Spanned<Tokens>>,
 }
 
 #[derive(Debug, Deserialize)]
