@@ -2,12 +2,12 @@
 //! two lines of code.
 #![no_std]
 
+pub mod activations;
 #[cfg(feature = "measure")]
 mod codes;
 #[cfg(feature = "measure")]
 pub mod constant;
 mod counter;
-#[cfg(feature = "measure")]
 pub mod front;
 #[cfg(feature = "measure")]
 pub mod measure;
