@@ -66,6 +66,8 @@ pub(super) struct Attribute {
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub(super) strings: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -78,6 +80,8 @@ pub(super) struct Tensor {
     pub(super) floats: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     pub(super) ints: Vec<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub(super) strings: Vec<Vec<u8>>,
     #[prost(int64, repeated, tag = "7")]
     pub(super) longs: Vec<i64>,
     #[prost(string, tag = "8")]

@@ -1,5 +1,6 @@
 //! ONNX models.
 
+mod encoders;
 mod external;
 mod messages;
 mod operators;
@@ -12,7 +13,7 @@ use prost::Message as _;
 use super::{Reason, Weights};
 use crate::import::collect::Budget;
 use crate::program::build::Builder;
-use crate::program::{Array, Program};
+use crate::program::{Array, Given, Program};
 use external::Companions;
 use messages::{Model, Tensor};
 
@@ -25,6 +26,14 @@ mod dtype {
     pub(super) const FLOAT16: i32 = 10;
     pub(super) const DOUBLE: i32 = 11;
     pub(super) const BFLOAT16: i32 = 16;
+
+    pub(super) fn given(dtype: i32) -> super::Given {
+        match dtype {
+            STRING => super::Given::Texts,
+            2..=7 | BOOL | 12 | 13 => super::Given::Wholes,
+            _ => super::Given::Numbers,
+        }
+    }
 }
 
 /// Reads a model; `folder` is where files stand that it keeps its weights in.
@@ -89,8 +98,10 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
     let mut builder = Builder::new("ONNX graph");
     let mut companions = Companions::of(folder);
     for tensor in graph.initializers {
-        let array = array(&tensor, Some(&mut companions), budget)?;
+        let (array, kind) = constant(&mut builder, &tensor, Some(&mut companions), budget)?;
         builder.define(&tensor.name, array);
+        let value = builder.value(&tensor.name);
+        builder.set_kind(value, kind);
     }
     for input in &graph.inputs {
         // Before version 4 initializers are listed among the inputs.
@@ -98,13 +109,6 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
             continue;
         }
         let tensor = input.ty.as_ref().and_then(|t| t.tensor.as_ref());
-        if tensor.is_some_and(|t| t.dtype == dtype::STRING) {
-            return Err(Reason::Kind {
-                tensor: input.name.clone(),
-                kind: "an input of strings".into(),
-                remedy: "Export the part of the model that follows the look-up of the strings",
-            });
-        }
         let dims = tensor
             .and_then(|t| t.shape.as_ref())
             .map(|s| s.dims.as_slice());
@@ -115,7 +119,8 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
             .map(|d| size(d.size))
             .collect();
         let value = builder.value(&input.name);
-        builder.input(&input.name, value, shape);
+        let given = tensor.map_or(Given::Numbers, |t| dtype::given(t.dtype));
+        builder.input(&input.name, value, shape, given);
     }
     let mut sequences = sequences::Sequences::default();
     for node in &graph.nodes {
@@ -131,6 +136,41 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
     Ok(builder.finish())
 }
 
+/// What a tensor holds; texts are numbered.
+fn constant(
+    builder: &mut Builder,
+    tensor: &Tensor,
+    companions: Option<&mut Companions>,
+    budget: &mut Budget,
+) -> Result<(Array<f64>, Given), Reason> {
+    let kind = dtype::given(tensor.dtype);
+    if kind != Given::Texts {
+        return Ok((array(tensor, companions, budget)?, kind));
+    }
+    let shape = shape(tensor)?;
+    let text = |bytes: &Vec<u8>| builder.text(&String::from_utf8_lossy(bytes));
+    let data: Vec<f64> = tensor.strings.iter().map(text).collect();
+    if shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)) != Some(data.len()) {
+        let what = format!(
+            "tensor `{}` has shape {shape:?} and {} texts",
+            tensor.name,
+            data.len()
+        );
+        return Err(Reason::damaged(FORMAT, what));
+    }
+    Ok((Array { shape, data }, kind))
+}
+
+fn shape(tensor: &Tensor) -> Result<Vec<usize>, Reason> {
+    let sizes = tensor.dims.iter().map(|d| usize::try_from(*d).ok());
+    sizes.collect::<Option<_>>().ok_or_else(|| {
+        Reason::damaged(
+            FORMAT,
+            format!("tensor `{}` has a negative size", tensor.name),
+        )
+    })
+}
+
 /// The numbers of a tensor.
 fn array(
     tensor: &Tensor,
@@ -139,12 +179,7 @@ fn array(
 ) -> Result<Array<f64>, Reason> {
     let name = || format!("tensor `{}`", tensor.name);
     let damaged = |what: &str| Reason::damaged(FORMAT, format!("{} {what}", name()));
-    let shape: Option<Vec<usize>> = tensor
-        .dims
-        .iter()
-        .map(|d| usize::try_from(*d).ok())
-        .collect();
-    let shape = shape.ok_or_else(|| damaged("has a negative size"))?;
+    let shape = shape(tensor)?;
     let count = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
     let count = count.ok_or_else(|| damaged("has more elements than can be counted"))?;
     let outside = companions.filter(|_| tensor.location == 1);

@@ -1,20 +1,20 @@
 //! What each ONNX operator is in a program.
 
 use super::messages::{Attribute, Node};
-use super::{Reason, array};
+use super::{Reason, array, encoders};
 use crate::import::collect::Budget;
 use crate::program::build::{Builder, Label};
-use crate::program::{Array, Binary, Op, Reduction, Unary};
+use crate::program::{Array, Binary, DECIMALS, Given, Op, Reduction, Unary};
 
 /// Attributes of a node, by name.
 pub(super) struct Attributes<'n>(pub(super) &'n Node);
 
 impl Attributes<'_> {
-    fn find(&self, name: &str) -> Option<&Attribute> {
+    pub(super) fn find(&self, name: &str) -> Option<&Attribute> {
         self.0.attributes.iter().find(|a| a.name == name)
     }
 
-    fn float(&self, name: &str, default: f64) -> f64 {
+    pub(super) fn float(&self, name: &str, default: f64) -> f64 {
         let found = self.find(name).and_then(|a| a.float);
         found.map_or(default, shortest)
     }
@@ -23,7 +23,7 @@ impl Attributes<'_> {
         self.find(name).and_then(|a| a.int).unwrap_or(default)
     }
 
-    fn ints(&self, name: &str) -> Option<Vec<i64>> {
+    pub(super) fn ints(&self, name: &str) -> Option<Vec<i64>> {
         self.find(name).map(|a| a.ints.clone())
     }
 
@@ -33,14 +33,34 @@ impl Attributes<'_> {
             .is_none_or(|l| l.iter().all(|v| *v == value))
     }
 
-    fn text(&self, name: &str) -> String {
+    /// What a cast makes.
+    fn cast(&self) -> Option<Cast> {
+        Some(match self.int("to", 1) {
+            8 => Cast::Texts,
+            9 => Cast::Truth,
+            2..=7 | 12 | 13 => Cast::Wholes,
+            1 | 10 | 11 | 16 => Cast::Numbers,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
         let found = self.find(name).and_then(|a| a.string.as_deref());
         String::from_utf8_lossy(found.unwrap_or_default()).into_owned()
     }
 }
 
+/// The types of a cast, as far as they differ.
+#[derive(Debug, Clone, Copy)]
+enum Cast {
+    Numbers,
+    Wholes,
+    Truth,
+    Texts,
+}
+
 /// The decimal number that was meant by an f32: 0.2 and not 0.200000003.
-fn shortest(v: f32) -> f64 {
+pub(super) fn shortest(v: f32) -> f64 {
     v.to_string().parse().unwrap_or(f64::from(v))
 }
 
@@ -64,9 +84,11 @@ pub(super) fn translate(
     };
     let standard = matches!(node.domain.as_str(), "" | "ai.onnx" | "com.microsoft");
     if node.kind == "Constant" && standard {
-        if let (Some(array), Some(output)) = (constant(&attributes, budget)?, node.outputs.first())
-        {
+        let found = constant(builder, &attributes, budget)?;
+        if let (Some((array, kind)), Some(output)) = (found, node.outputs.first()) {
             builder.define(output, array);
+            let value = builder.value(output);
+            builder.set_kind(value, kind);
         }
         return Ok(());
     }
@@ -97,9 +119,11 @@ pub(super) fn translate(
         return Ok(());
     }
     let all: Option<Vec<usize>> = inputs.iter().copied().collect();
-    let made = if node.kind == "Scaler" && node.domain == "ai.onnx.ml" {
-        all.as_deref()
-            .and_then(|all| scaler(builder, &attributes, label, all))
+    let made = if node.domain == "ai.onnx.ml" {
+        match all.as_deref() {
+            Some(all) => encoders::translate(builder, &attributes, label, all, budget)?,
+            None => None,
+        }
     } else if standard {
         several(builder, &attributes, label, &inputs, all.as_deref())
     } else {
@@ -112,25 +136,29 @@ pub(super) fn translate(
     Ok(())
 }
 
-/// `(x − offset)·scale`, one number for all or one a feature.
-fn scaler(
-    b: &mut Builder,
-    attributes: &Attributes<'_>,
-    label: Label<'_>,
-    inputs: &[usize],
-) -> Option<usize> {
-    let mut list = |name: &str, default: f64| {
-        let given = attributes.find(name).map(|a| a.floats.clone());
-        let numbers = given.unwrap_or_default().into_iter().map(shortest);
-        let numbers: Vec<f64> = numbers.collect();
-        match numbers.len() {
-            0 | 1 => b.constant(Array::scalar(numbers.first().copied().unwrap_or(default))),
-            _ => b.constant(Array::vector(numbers)),
+/// A value of another type, where its numbers say what it is.
+fn cast(b: &mut Builder, label: Label<'_>, x: usize, to: Cast) -> Option<usize> {
+    let made = match (b.kind(x), to) {
+        (Given::Texts, Cast::Texts) => b.step(Op::Identity, label, &[x]),
+        // The numbers of texts are not those that they spell.
+        (Given::Texts, _) | (Given::Numbers, Cast::Texts) => return None,
+        (Given::Wholes, Cast::Texts) => {
+            let decimals = b.constant(Array::scalar(DECIMALS));
+            b.step(Op::Binary(Binary::Add), label, &[x, decimals])
         }
+        (_, Cast::Truth) => b.truth(label, x),
+        (_, Cast::Wholes) => b.step(Op::Truncate, label, &[x]),
+        (_, Cast::Numbers) => b.step(Op::Identity, label, &[x]),
     };
-    let (offset, scale) = (list("offset", 0.0), list("scale", 1.0));
-    let centred = b.step(Op::Binary(Binary::Sub), label, &[*inputs.first()?, offset]);
-    Some(b.step(Op::Binary(Binary::Mul), label, &[centred, scale]))
+    b.set_kind(
+        made,
+        match to {
+            Cast::Texts => Given::Texts,
+            Cast::Truth | Cast::Wholes => Given::Wholes,
+            Cast::Numbers => Given::Numbers,
+        },
+    );
+    Some(made)
 }
 
 fn whole(list: &[i64]) -> Array<f64> {
@@ -138,21 +166,35 @@ fn whole(list: &[i64]) -> Array<f64> {
 }
 
 fn constant(
+    b: &mut Builder,
     attributes: &Attributes<'_>,
     budget: &mut Budget,
-) -> Result<Option<Array<f64>>, Reason> {
+) -> Result<Option<(Array<f64>, Given)>, Reason> {
     for attribute in &attributes.0.attributes {
+        let numbers = |array| Some((array, Given::Numbers));
+        let wholes = |array| Some((array, Given::Wholes));
         let found = match attribute.name.as_str() {
             "value" => match &attribute.tensor {
-                Some(tensor) => Some(array(tensor, None, budget)?),
+                Some(tensor) => Some(super::constant(b, tensor, None, budget)?),
                 None => None,
             },
-            "value_float" => attribute.float.map(|v| Array::scalar(f64::from(v))),
-            "value_int" => attribute.int.map(|v| Array::scalar(v as f64)),
-            "value_floats" => Some(Array::vector(
+            "value_float" => attribute
+                .float
+                .and_then(|v| numbers(Array::scalar(f64::from(v)))),
+            "value_int" => attribute.int.and_then(|v| wholes(Array::scalar(v as f64))),
+            "value_floats" => numbers(Array::vector(
                 attribute.floats.iter().map(|v| f64::from(*v)).collect(),
             )),
-            "value_ints" => Some(whole(&attribute.ints)),
+            "value_ints" => wholes(whole(&attribute.ints)),
+            "value_string" => {
+                let text = attribute.string.as_deref().map(String::from_utf8_lossy);
+                text.map(|text| (Array::scalar(b.text(&text)), Given::Texts))
+            }
+            "value_strings" => {
+                let texts = attribute.strings.iter();
+                let texts = texts.map(|text| b.text(&String::from_utf8_lossy(text)));
+                Some((Array::vector(texts.collect()), Given::Texts))
+            }
             _ => None,
         };
         if found.is_some() {
@@ -230,7 +272,6 @@ fn operator(
         "Add" | "Sum" => binary(Binary::Add),
         "Sub" => binary(Binary::Sub),
         "Mul" => binary(Binary::Mul),
-        "Div" => binary(Binary::Div),
         "Pow" => binary(Binary::Pow),
         "Max" => binary(Binary::Max),
         "Min" => binary(Binary::Min),
@@ -289,7 +330,10 @@ fn operator(
             axis: axis(0),
             keep: attributes.int("keepdims", 1) != 0,
         }),
-        "OneHot" => Some(Op::OneHot { axis: axis(-1) }),
+        "OneHot" => Some(Op::OneHot {
+            axis: axis(-1),
+            wraps: true,
+        }),
         "BatchNormalization" => Some(Op::BatchNorm {
             epsilon: epsilon(int_epsilon),
             axis: 1,
@@ -334,10 +378,6 @@ fn operator(
         }
         // Of the second output, a mask, nothing is computed.
         "Identity" | "Dropout" => Some(Op::Identity),
-        "Cast" => Some(match attributes.int("to", 1) {
-            2..=7 | 12 | 13 => Op::Truncate,
-            _ => Op::Identity,
-        }),
         _ => None,
     })
 }
@@ -354,6 +394,14 @@ fn several(
     let second = inputs.get(1).copied().flatten();
     let third = inputs.get(2).copied().flatten();
     Some(match attributes.0.kind.as_str() {
+        "Div" => b.quotient(label, all?),
+        // The sign of the divisor, unless the remainder is that of C.
+        "Mod" if attributes.int("fmod", 0) == 0 => b.floored(label, [x, second?])[1],
+        "Or" => {
+            let sum = b.step(Op::Binary(Binary::Add), label, all?);
+            b.truth(label, sum)
+        }
+        "Cast" => cast(b, label, x, attributes.cast()?)?,
         "Gemm" | "FusedGemm" => {
             let product = Op::MatMul {
                 transpose_a: attributes.int("transA", 0) != 0,
