@@ -148,14 +148,10 @@ impl Builder {
             | Op::Expand
             | Op::Tile
             | Op::Scatter { .. } => of(0),
-            Op::Reduce { by, .. }
-                if matches!(
-                    by,
-                    Reduction::Sum | Reduction::Max | Reduction::Min | Reduction::Product
-                ) =>
-            {
-                of(0)
-            }
+            Op::Reduce {
+                by: Reduction::Sum | Reduction::Max | Reduction::Min | Reduction::Product,
+                ..
+            } => of(0),
             _ => Given::Numbers,
         }
     }

@@ -114,6 +114,17 @@ impl Domain {
         }
     }
 
+    /// How many classes it has.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Rows(count) => *count,
+            Self::Ids(ids) => ids.len(),
+            Self::Texts(texts) => texts.len(),
+            Self::Buckets(_, numbers) => numbers.len(),
+            Self::Hashed(buckets) => *buckets as usize,
+        }
+    }
+
     /// An element that is none of its keys, where there is such a class.
     pub(super) fn other(&self) -> Option<f64> {
         match self {
@@ -187,6 +198,10 @@ impl Symbols {
                 seen(*of)
             }
             Formula::Pair(f, a, b) => match (of(a), of(b)) {
+                // A search compares an element with bounds that it looks up on the way.
+                (Some(a), Some(b)) if compares(*f) && self.looks_up(a, b) => {
+                    same([seen(a), seen(b)])
+                }
                 (Some(a), Some(b)) => same([code(a), code(b)]),
                 (Some(id), None) | (None, Some(id)) if compares(*f) => seen(id),
                 (Some(id), None) | (None, Some(id)) => code(id),
@@ -280,7 +295,7 @@ impl Symbols {
         let is_id = given == Given::Wholes || marks.cut || marks.rows.is_some();
         if marks.buckets.is_some() && !(marks.keys.is_empty() && marks.bounds.is_empty()) {
             return Err(
-                "has a vocabulary and hashes what is not in it: a field does one of both".into(),
+                "hashes what its vocabulary does not have: a field does one of both".into(),
             );
         }
         if let Some(buckets) = marks.buckets {
@@ -367,31 +382,61 @@ impl Symbols {
                 marks.buckets = Some(*buckets);
             }
             Formula::Pair(f, a, b) => {
-                let (id, number, first) = match (a, b) {
-                    (Value::Of(id), Value::Known(v)) => (*id, *v, true),
-                    (Value::Known(v), Value::Of(id)) => (*id, *v, false),
+                let (id, numbers, first) = match (a, b) {
+                    (Value::Of(id), Value::Known(v)) => (*id, vec![*v], true),
+                    (Value::Known(v), Value::Of(id)) => (*id, vec![*v], false),
+                    (Value::Of(a), Value::Of(b)) if self.is_raw(self.affine(*a).0) => {
+                        (*a, self.entries(*b), true)
+                    }
+                    (Value::Of(a), Value::Of(b)) => (*b, self.entries(*a), false),
                     _ => return Ok(()),
                 };
                 let Some((factor, offset)) = raw(id) else {
                     return Ok(());
                 };
-                let at = (number - offset) / factor;
                 marks.scaled |= factor != 1.0 || offset.fract() != 0.0;
-                match f {
-                    Binary::Equal if factor != 1.0 => {
-                        return Err("compares a number that was scaled before with another".into());
+                if *f == Binary::Equal && factor != 1.0 {
+                    return Err("compares a number that was scaled before with another".into());
+                }
+                for at in numbers.iter().map(|number| (number - offset) / factor) {
+                    if *f == Binary::Equal {
+                        marks.keys.push(at);
+                        continue;
                     }
-                    Binary::Equal => marks.keys.push(at),
                     // `x < 3` and `3 ≤ x` tell apart at 3, `x ≤ 3` and `3 < x` behind it.
-                    _ => {
-                        let behind = (*f == Binary::LessOrEqual) == first;
-                        marks.bounds.push((at, behind == (factor > 0.0)));
-                    }
+                    let behind = (*f == Binary::LessOrEqual) == first;
+                    marks.bounds.push((at, behind == (factor > 0.0)));
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether one is an element as it enters and the other a row of a table.
+    fn looks_up(&self, a: Id, b: Id) -> bool {
+        let raw = |id: Id| self.is_raw(self.affine(id).0);
+        let row = |id: Id| matches!(self.formula(id), Formula::Row { .. });
+        raw(a) && row(b) || raw(b) && row(a)
+    }
+
+    /// All numbers that a formula may be, where it is looked up.
+    fn entries(&self, id: Id) -> Vec<f64> {
+        let Formula::Row { table, column, .. } = self.formula(id) else {
+            return Vec::new();
+        };
+        let table = self.tables.get(*table as usize);
+        let rows = table.map(|t| t.rows.chunks_exact(t.width.max(1)));
+        let cells = rows.into_iter().flatten();
+        cells
+            .filter_map(|row| row.get(*column as usize).copied())
+            .collect()
+    }
+
+    /// Whether texts are hashed on the way to a formula.
+    pub(super) fn hashes(&self, id: Id) -> bool {
+        let hashed = |id: &Id| matches!(self.formula(*id), Formula::Hashed(..));
+        self.below(&[id]).iter().any(hashed)
     }
 
     /// What formulas come to for each of these elements; `Err` for one where the graph itself fails.

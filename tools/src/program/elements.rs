@@ -89,6 +89,12 @@ impl Symbols {
                 let id = self.intern(Formula::Function(Unary::Floor, id));
                 Some(Element::Of { row, id })
             }
+            Element::Of { row, id } if matches!(self.reads(id), Reads::Code(_)) => {
+                let size = self.function(Unary::Abs, Value::Of(id));
+                let whole = self.function(Unary::Floor, size);
+                let sign = self.function(Unary::Sign, Value::Of(id));
+                Some(element(Some(row), self.multiply(sign, whole)))
+            }
             Element::Of { .. } => None,
         }
     }

@@ -31,6 +31,7 @@ struct Group {
     other: Option<Vec<f64>>,
     /// By class: whether an item counts in a mean.
     counts: Vec<bool>,
+    domain: Domain,
 }
 
 /// An element of the input, or several that are a list.
@@ -47,6 +48,17 @@ struct Element {
     groups: Vec<Group>,
     /// The class that is no item of a list.
     padding: Option<usize>,
+}
+
+/// Leaves that one table makes.
+struct Leaves {
+    pool: Pool,
+    /// The table and the index that all of them are looked up by.
+    row: Option<(u32, Id)>,
+    mask: Option<Id>,
+    hashed: bool,
+    /// Formulas of the vector, and of one item.
+    leaves: Vec<(Id, Id)>,
 }
 
 /// How an input becomes the vector that the layers read.
@@ -239,47 +251,70 @@ impl Entry {
 impl Element {
     /// With what the leaves make of it; an error names a formula.
     fn with(mut self, symbols: &mut Symbols, leaves: &[&Leaf]) -> Result<Self, (Id, String)> {
-        let mut formulas: Vec<Id> = Vec::new();
-        // By pool and what is looked up: the leaves, and the formulas of one item.
-        let mut groups: Vec<((Pool, Option<(u32, Id)>), Vec<(Id, Id)>, Option<Id>)> = Vec::new();
+        let mut groups: Vec<Leaves> = Vec::new();
         for leaf in leaves {
             let (pool, whole, item, mask) = match leaf {
                 Leaf::Number(_) => continue,
                 Leaf::Code(_, id) => (Pool::One, *id, *id, None),
                 Leaf::Bag(bag, id) => (bag.pool, *id, bag.item, bag.mask),
             };
-            formulas.push(item);
-            formulas.extend(mask);
             let row = match symbols.formula(item) {
                 Formula::Row { table, index, .. } => Some((*table, *index)),
                 _ => None,
             };
-            let key = (pool, row);
-            match groups.iter_mut().find(|(k, _, m)| (*k, *m) == (key, mask)) {
-                Some((_, columns, _)) => columns.push((whole, item)),
-                None => groups.push((key, vec![(whole, item)], mask)),
+            let (hashed, leaf) = (symbols.hashes(item), (whole, item));
+            let like =
+                |g: &&mut Leaves| (g.pool, g.row, g.mask, g.hashed) == (pool, row, mask, hashed);
+            match groups.iter_mut().find(like) {
+                Some(group) => group.leaves.push(leaf),
+                None => groups.push(Leaves {
+                    pool,
+                    row,
+                    mask,
+                    hashed,
+                    leaves: vec![leaf],
+                }),
             }
         }
-        let Some(any) = formulas.first().copied() else {
+        let Some(any) = groups.first().and_then(|g| g.leaves.first()).map(|l| l.1) else {
             if self.given == Given::Texts && self.number {
                 let id = symbols.intern(Formula::Feature(self.first));
                 return Err((id, "computes with a text as with a number".into()));
             }
             return Ok(self);
         };
-        let domain = symbols
-            .domain(self.first, &formulas)
-            .map_err(|why| (any, why))?;
+        // What is hashed has a class for each text, and tells no others apart.
+        let mut domains: [Option<Domain>; 2] = [None, None];
+        for hashed in [false, true] {
+            let own = groups.iter().filter(|g| g.hashed == hashed);
+            let formulas: Vec<Id> = own
+                .flat_map(|g| g.leaves.iter().map(|(_, item)| *item).chain(g.mask))
+                .collect();
+            if !formulas.is_empty() {
+                let domain = symbols.domain(self.first, &formulas);
+                domains[usize::from(hashed)] = Some(domain.map_err(|why| (formulas[0], why))?);
+            }
+        }
+        let [plain, hashed] = domains;
+        let domain = plain.clone().or_else(|| hashed.clone());
+        let Some(domain) = domain else {
+            return Ok(self);
+        };
         if self.number && !matches!(domain, Domain::Buckets(..)) {
             let why = "looks up by an id that is computed with as a number as well";
             return Err((any, why.into()));
         }
-        groups.sort_by_key(|((_, row), columns, _)| match row {
-            Some((table, _)) => symbols.tables.get(*table as usize).map_or(0, |t| t.node),
-            None => columns.first().map_or(0, |(id, _)| symbols.origin(*id)),
+        groups.sort_by_key(|group| match group.row {
+            Some((table, _)) => symbols.tables.get(table as usize).map_or(0, |t| t.node),
+            None => group
+                .leaves
+                .first()
+                .map_or(0, |(id, _)| symbols.origin(*id)),
         });
-        for ((pool, row), columns, mask) in groups {
-            let group = group(symbols, &domain, pool, row, &columns, mask);
+        for leaves in groups {
+            let own = if leaves.hashed { &hashed } else { &plain };
+            let own = own.as_ref().unwrap_or(&domain);
+            let group = group(symbols, own, &leaves);
             self.groups.push(group.map_err(|why| (any, why))?);
         }
         if self.count > 1 {
@@ -300,6 +335,10 @@ impl Element {
     /// The class that no group takes for an item.
     fn no_item(&self) -> Option<usize> {
         let classes = self.groups.first()?.rows.len();
+        let alike = |g: &Group| Some(&g.domain) == self.groups.first().map(|g| &g.domain);
+        if !self.groups.iter().all(alike) {
+            return None;
+        }
         let zero = |row: &Option<Vec<f64>>| row.iter().flatten().all(|v| *v == 0.0);
         (0..classes).find(|at| {
             self.groups.iter().all(|g| match g.pool {
@@ -358,15 +397,15 @@ impl Element {
         // What is no key has no row, and so counts as no item.
         let keyed =
             |at: usize| group.pool != Pool::Mean || rows.get(at).is_some_and(Option::is_some);
-        let keys = match &self.domain {
-            Some(Domain::Rows(_)) if rows.iter().enumerate().all(|(at, row)| *row == Some(at)) => {
+        let keys = match &group.domain {
+            Domain::Rows(_) if rows.iter().enumerate().all(|(at, row)| *row == Some(at)) => {
                 Keys::Rows(rows.len())
             }
-            Some(Domain::Rows(_)) => {
+            Domain::Rows(_) => {
                 let ids = rows.iter().enumerate().filter(|(at, _)| keyed(*at));
                 Keys::Ids(ids.map(|(id, row)| (id as u32, *row)).collect())
             }
-            Some(Domain::Ids(ids)) => {
+            Domain::Ids(ids) => {
                 let ids = ids
                     .iter()
                     .zip(&rows)
@@ -374,17 +413,16 @@ impl Element {
                     .filter(|(at, _)| keyed(*at));
                 Keys::Ids(ids.map(|(_, (id, row))| (*id, *row)).collect())
             }
-            Some(Domain::Texts(known)) => {
+            Domain::Texts(known) => {
                 let texts = known.iter().map(|number| texts.text(*number));
                 let known = texts.zip(&rows).enumerate().filter(|(at, _)| keyed(*at));
                 Keys::Texts(known.map(|(_, (text, row))| (text, *row)).collect())
             }
-            Some(Domain::Buckets(bounds, _)) => Keys::Buckets(bounds.clone()),
-            Some(Domain::Hashed(buckets)) => Keys::Hashed {
+            Domain::Buckets(bounds, _) => Keys::Buckets(bounds.clone()),
+            Domain::Hashed(buckets) => Keys::Hashed {
                 by: By::Farm(*buckets),
                 first: 0,
             },
-            None => Keys::Rows(0),
         };
         let name = program.nodes.get(group.node).map(|n| n.name.clone());
         let lookup = Lookup {
@@ -444,7 +482,8 @@ impl Element {
             _ => {
                 let classes = domain.classes();
                 // Unless the graph fails on what it does not know.
-                let known = self.groups.iter().all(|g| g.other.is_some());
+                let own = || self.groups.iter().filter(|g| g.domain == *domain);
+                let known = own().all(|g| g.other.is_some());
                 let strangers = if known && domain.other().is_some() {
                     1
                 } else {
@@ -453,7 +492,7 @@ impl Element {
                 let at = below(classes.len() + strangers);
                 let fails = |at: usize| {
                     let lacks = |g: &Group| g.rows.get(at).is_none_or(Option::is_none);
-                    self.groups.iter().any(lacks)
+                    own().any(lacks)
                 };
                 match (classes.get(at), domain) {
                     (Some(class), _) if !fails(at) => *class,
@@ -560,14 +599,8 @@ fn not_lists(leaves: &[Leaf]) -> Vec<u32> {
 }
 
 /// What leaves that are looked up together are for each class.
-fn group(
-    symbols: &mut Symbols,
-    domain: &Domain,
-    pool: Pool,
-    row: Option<(u32, Id)>,
-    leaves: &[(Id, Id)],
-    mask: Option<Id>,
-) -> Result<Group, String> {
+fn group(symbols: &mut Symbols, domain: &Domain, found: &Leaves) -> Result<Group, String> {
+    let (leaves, row, mask) = (&found.leaves, found.row, found.mask);
     let mut node = leaves.first().map_or(0, |(id, _)| symbols.origin(*id));
     let (mut columns, mut items): (Vec<Option<Id>>, Vec<Id>) = leaves
         .iter()
@@ -591,18 +624,18 @@ fn group(
             columns.push(by_item.remove(&item));
         }
     }
-    let classes = domain.classes();
     /// More cells than a device has room for.
-    const MOST: usize = 1 << 27;
-    if classes.len().saturating_mul(items.len()) > MOST {
-        return Err(format!(
-            "makes {} columns of {} classes",
-            items.len(),
-            classes.len()
-        ));
-    }
+    const MOST: usize = 1 << 24;
     let hashed = matches!(domain, Domain::Hashed(_));
-    let rows = symbols.tabulate(&items, &classes, hashed);
+    let whole = whole_table(symbols, domain, row);
+    let rows: Vec<Result<Vec<f64>, String>> = if let Some(rows) = whole {
+        rows.into_iter().map(Ok).collect()
+    } else if domain.count().saturating_mul(items.len()) > MOST {
+        let (columns, count) = (items.len(), domain.count());
+        return Err(format!("makes {columns} columns of {count} classes"));
+    } else {
+        symbols.tabulate(&items, &domain.classes(), hashed)
+    };
     if let Some(Err(why)) = rows.first()
         && rows.iter().all(Result::is_err)
     {
@@ -617,7 +650,7 @@ fn group(
     let mut counts = vec![true; rows.len()];
     if let Some(mask) = mask {
         let stranger = domain.other().unwrap_or(0.0);
-        let mut all = classes;
+        let mut all = domain.classes();
         all.push(stranger);
         let masks = symbols.tabulate(&[mask], &all, hashed);
         let masks: Vec<Option<f64>> = masks
@@ -638,11 +671,29 @@ fn group(
         }
     }
     Ok(Group {
-        pool,
+        pool: found.pool,
+        domain: domain.clone(),
         node,
         columns,
         rows: rows.into_iter().map(Result::ok).collect(),
         other,
         counts,
     })
+}
+
+/// The rows of a table that is looked up by an id as it enters.
+fn whole_table(
+    symbols: &Symbols,
+    domain: &Domain,
+    row: Option<(u32, Id)>,
+) -> Option<Vec<Vec<f64>>> {
+    let (table, index) = row?;
+    let Domain::Rows(count) = *domain else {
+        return None;
+    };
+    let table = symbols.tables.get(table as usize)?;
+    let rows = table.rows.chunks_exact(table.width.max(1)).take(count);
+    symbols
+        .is_raw(index)
+        .then(|| rows.map(<[f64]>::to_vec).collect())
 }

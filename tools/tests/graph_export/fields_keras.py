@@ -8,6 +8,7 @@ import common  # noqa: F401 -- sets the environment before TensorFlow is loaded
 import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from common import case
 from fields import CITIES, PLANS, chosen
@@ -16,9 +17,10 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
 
-def keras_mmoe(inputs, x, experts=3, tasks=2):
+def mmoe(keras, inputs, x, experts=3, tasks=2):
+    """By Keras 3 or tf_keras; a module of TensorFlow itself keeps the variables of the latter only."""
     outs = []
-    pool = keras.ops.stack
+    pool = tf.stack if keras is tf_keras else keras.ops.stack
     made = [keras.layers.Dense(8, activation="relu", name=f"expert_{e}")(x) for e in range(experts)]
     stack = keras.layers.Lambda(lambda t: pool(t, axis=1))(made)
     for t in range(tasks):
@@ -50,7 +52,7 @@ def keras_fields(names):
             parts.append(flat(keras.layers.Embedding(4, 2, name="ages")(bucket)))
         else:
             parts.append(entry)
-    return keras_mmoe(inputs, keras.layers.Concatenate()(parts))
+    return mmoe(keras, inputs, keras.layers.Concatenate()(parts))
 
 
 def keras_saved(folder, names):
@@ -84,7 +86,7 @@ class Tables(tf.Module):
                 tf.lookup.TextFileInitializer(str(words), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE,
                                               tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER), 3)
             self.buckets = tf.Variable(random.uniform(-1, 1, (9, 2)).astype(np.float32))
-        self.model = keras_mmoe(*[keras.Input((10 if hashed else 4,))] * 2)
+        self.model = mmoe(tf_keras, *[tf_keras.Input((10 if hashed else 4,))] * 2)
 
     def rows(self, city, plan, income):
         parts = [tf.nn.embedding_lookup(self.table, self.keys.lookup(city))[:, 0], income]
@@ -102,7 +104,7 @@ def text_spec(name, dtype):
 
 @case("fields-tf-tables-saved-model", "TensorFlow")
 def _(folder):
-    keras.utils.set_random_seed(4)
+    tf_keras.utils.set_random_seed(4)
     model = Tables(folder)
     given = chosen(("city", "plan", "income"))
 
@@ -128,7 +130,7 @@ def tflite(folder, concrete, owner, given, names):
 
 @case("fields-tf-tables-tflite", "TensorFlow")
 def _(folder):
-    keras.utils.set_random_seed(4)
+    tf_keras.utils.set_random_seed(4)
     model = Tables(folder, hashed=False)
     given = chosen(("city", "income"))
 
@@ -148,9 +150,9 @@ def _(folder):
 
 @case("fields-tf-buckets-tflite", "TensorFlow")
 def _(folder):
-    keras.utils.set_random_seed(4)
+    tf_keras.utils.set_random_seed(4)
     table = tf.constant(np.random.default_rng(2).uniform(-1, 1, (4, 3)).astype(np.float32))
-    model = keras_mmoe(*[keras.Input((5,))] * 2)
+    model = mmoe(tf_keras, *[tf_keras.Input((5,))] * 2)
     given = chosen(("age", "income"))
 
     @tf.function(input_signature=[text_spec("age", tf.float32), text_spec("income", tf.float32)])

@@ -4,8 +4,10 @@ mod encoders;
 mod external;
 mod messages;
 mod operators;
+mod quantized;
 mod sequences;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message as _;
@@ -15,7 +17,7 @@ use crate::import::collect::Budget;
 use crate::program::build::Builder;
 use crate::program::{Array, Given, Program};
 use external::Companions;
-use messages::{Model, Tensor};
+use messages::{Model, Node, Tensor};
 
 const FORMAT: &str = "ONNX";
 /// Element types, as `TensorProto.DataType` counts them.
@@ -97,6 +99,10 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
     let opset = opset.map_or(1, |o| o.version);
     let mut builder = Builder::new("ONNX graph");
     let mut companions = Companions::of(folder);
+    let integers = graph.initializers.iter();
+    let least: quantized::Least = integers
+        .filter_map(|t| Some((t.name.clone(), quantized::least(t.dtype)?)))
+        .collect();
     for tensor in graph.initializers {
         let (array, kind) = constant(&mut builder, &tensor, Some(&mut companions), budget)?;
         builder.define(&tensor.name, array);
@@ -123,17 +129,55 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
         builder.input(&input.name, value, shape, given);
     }
     let mut sequences = sequences::Sequences::default();
-    for node in &graph.nodes {
+    for node in ordered(&graph.nodes) {
         if sequences.translate(&mut builder, node) {
             continue;
         }
-        operators::translate(&mut builder, node, opset, budget)?;
+        operators::translate(&mut builder, node, opset, &least, budget)?;
     }
     for output in &graph.outputs {
         let value = builder.value(&output.name);
         builder.output(&output.name, value);
     }
     Ok(builder.finish())
+}
+
+/// Nodes in an order in which each reads what stands before it: some tools append theirs at the end.
+fn ordered(nodes: &[Node]) -> Vec<&Node> {
+    let outputs = nodes.iter().enumerate();
+    let made: HashMap<&str, usize> = outputs
+        .flat_map(|(at, n)| n.outputs.iter().map(move |o| (o.as_str(), at)))
+        .collect();
+    /// How far a node is.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Is {
+        New,
+        Open,
+        Placed,
+    }
+    let mut is = vec![Is::New; nodes.len()];
+    let mut order = Vec::with_capacity(nodes.len());
+    for first in 0..nodes.len() {
+        // Each is looked at twice: to ask for what it reads, and when that is placed.
+        let mut open = vec![first];
+        while let Some(at) = open.pop() {
+            match is[at] {
+                Is::New => {
+                    is[at] = Is::Open;
+                    open.push(at);
+                    let reads = nodes[at].inputs.iter().filter_map(|i| made.get(i.as_str()));
+                    // Of a circle none is asked for twice.
+                    open.extend(reads.copied().filter(|from| is[*from] == Is::New));
+                }
+                Is::Open => {
+                    is[at] = Is::Placed;
+                    order.push(&nodes[at]);
+                }
+                Is::Placed => {}
+            }
+        }
+    }
+    order
 }
 
 /// What a tensor holds; texts are numbered.

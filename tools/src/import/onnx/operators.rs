@@ -1,6 +1,7 @@
 //! What each ONNX operator is in a program.
 
 use super::messages::{Attribute, Node};
+use super::quantized::{self, Least};
 use super::{Reason, array, encoders};
 use crate::import::collect::Budget;
 use crate::program::build::{Builder, Label};
@@ -69,6 +70,7 @@ pub(super) fn translate(
     builder: &mut Builder,
     node: &Node,
     opset: i64,
+    least: &Least,
     budget: &mut Budget,
 ) -> Result<(), Reason> {
     let attributes = Attributes(node);
@@ -116,6 +118,14 @@ pub(super) fn translate(
             inputs.push(list.map(|l| builder.constant(whole(&l))));
         }
         builder.node(op, label, &inputs, outputs);
+        return Ok(());
+    }
+    if standard
+        && let Some(made) = quantized::translate(builder, &attributes, label, &inputs, least)
+    {
+        for (made, output) in made.into_iter().zip(outputs) {
+            builder.node(Op::Identity, label, &[Some(made)], vec![output]);
+        }
         return Ok(());
     }
     let all: Option<Vec<usize>> = inputs.iter().copied().collect();
@@ -397,6 +407,33 @@ fn several(
         "Div" => b.quotient(label, all?),
         // The sign of the divisor, unless the remainder is that of C.
         "Mod" if attributes.int("fmod", 0) == 0 => b.floored(label, [x, second?])[1],
+        // Indices of one axis, which lie along an axis of their own.
+        "GatherND" if attributes.int("batch_dims", 0) == 0 => {
+            let axes = Some(vec![-1]);
+            let places = b.step(Op::Squeeze { axes }, label, &[second?]);
+            b.step(Op::Gather { axis: 0 }, label, &[x, places])
+        }
+        "Size" => {
+            let all = Op::Shape {
+                start: 0,
+                end: i64::MAX,
+            };
+            let shape = b.step(all, label, &[x]);
+            let product = Op::Reduce {
+                by: Reduction::Product,
+                axes: Some(vec![0]),
+                keep: false,
+            };
+            b.step(product, label, &[shape])
+        }
+        "CastLike" => {
+            let to = match b.kind(second?) {
+                Given::Texts => Cast::Texts,
+                Given::Wholes => Cast::Wholes,
+                Given::Numbers => Cast::Numbers,
+            };
+            cast(b, label, x, to)?
+        }
         "Or" => {
             let sum = b.step(Op::Binary(Binary::Add), label, all?);
             b.truth(label, sum)
@@ -459,42 +496,6 @@ fn several(
             let gate = b.step(Op::Unary(Unary::Sigmoid), label, &[scaled]);
             b.step(Op::Binary(Binary::Mul), label, &[x, gate])
         }
-        // Rounding is left out: of a pair nothing is left, of a constant its value.
-        "QuantizeLinear" | "DequantizeLinear" => {
-            let (scale, zero) = (second?, third);
-            let rank = b.known(x).map(|a| a.shape.len());
-            let scale = along(b, scale, attributes.int("axis", 1), rank)?;
-            let zero = match zero {
-                Some(zero) => Some(along(b, zero, attributes.int("axis", 1), rank)?),
-                None => None,
-            };
-            let apply = |b: &mut Builder, f, y, other| b.step(Op::Binary(f), label, &[y, other]);
-            if label.kind == "QuantizeLinear" {
-                let y = apply(b, Binary::Div, x, scale);
-                zero.map_or(y, |z| apply(b, Binary::Add, y, z))
-            } else {
-                let y = zero.map_or(x, |z| apply(b, Binary::Sub, x, z));
-                apply(b, Binary::Mul, y, scale)
-            }
-        }
         _ => return None,
     })
-}
-
-/// A vector of scales lies along an axis; `None` where nothing says how many axes there are.
-fn along(b: &mut Builder, value: usize, axis: i64, rank: Option<usize>) -> Option<usize> {
-    let known = b.known(value)?;
-    if known.data.len() == 1 {
-        let scalar = Array::scalar(known.data[0]);
-        return Some(b.constant(scalar));
-    }
-    let rank = rank.filter(|r| *r < 8)?;
-    let axis = if axis < 0 { axis + rank as i64 } else { axis };
-    let mut shape = vec![1; rank];
-    *shape.get_mut(usize::try_from(axis).ok()?)? = known.data.len();
-    let array = Array {
-        shape,
-        data: known.data.clone(),
-    };
-    Some(b.constant(array))
 }

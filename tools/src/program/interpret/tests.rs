@@ -154,7 +154,10 @@ fn operation_of(name: &str) -> Op {
             axis: 1,
             keep: false,
         },
-        "OneHot" => Op::OneHot { axis: 1 },
+        "OneHot" => Op::OneHot {
+            axis: 1,
+            wraps: true,
+        },
         "ScatterElements" => Op::Scatter { axis: 1 },
         other => panic!("no operation for the case `{other}`"),
     }
