@@ -278,8 +278,8 @@ fn mutated_onnx_files_never_panic() {
     for name in ["fields-label-texts-ml2", "fields-sklearn-one-hot"] {
         let path = fixture(&format!("graphs-exported/{name}/model.onnx"));
         let bytes = std::fs::read(path).unwrap();
-        let (unread, refused) = mutations(&bytes, many(600), 10, 8);
-        assert!(unread > 20 && refused > 5, "{name}: {unread} {refused}");
+        let (unread, refused) = mutations(&bytes, many(600), 1, 8);
+        assert!(unread > 20 && refused > 20, "{name}: {unread} {refused}");
     }
 }
 

@@ -21,6 +21,14 @@ pub(super) fn run(
     inputs: Vec<Array<Element>>,
 ) -> Result<Vec<Array<Element>>, Refusal> {
     let needed = needed(program);
+    let mut reads = vec![0usize; program.constants.len()];
+    let nodes = program.nodes.iter().zip(&needed);
+    let read = nodes
+        .filter(|(_, needed)| **needed)
+        .flat_map(|(n, _)| n.inputs.iter().flatten());
+    for value in read.chain(program.outputs.iter().map(|(_, value)| value)) {
+        reads[*value] += 1;
+    }
     let mut values: Vec<Option<Rc<Array<Element>>>> = vec![None; program.constants.len()];
     for (port, array) in program.inputs.iter().zip(inputs) {
         values[port.value] = Some(Rc::new(array));
@@ -57,6 +65,14 @@ pub(super) fn run(
             })?));
         }
         let made = walk.node(node, &read).map_err(refuse)?;
+        drop(read);
+        // What nothing reads any more is not kept: weights are large here.
+        for v in node.inputs.iter().flatten() {
+            reads[*v] -= 1;
+            if reads[*v] == 0 {
+                values[*v] = None;
+            }
+        }
         for (at, (value, array)) in node.outputs.iter().zip(made).enumerate() {
             if at == 0 {
                 walk.symbols.made(&array.shape);

@@ -62,6 +62,8 @@ pub(super) struct Attribute {
     pub(super) string: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub(super) tensor: Option<Tensor>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(super) graph: Option<Box<Graph>>,
     #[prost(float, repeated, tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]

@@ -2,6 +2,7 @@
 
 mod encoders;
 mod external;
+mod loops;
 mod messages;
 mod operators;
 mod quantized;
@@ -61,11 +62,18 @@ pub(super) fn read(bytes: &[u8], folder: Option<&Path>) -> Result<Weights, Reaso
 /// file, so they are counted before any is decoded.
 fn structures(bytes: &[u8]) -> u64 {
     /// Which fields hold messages, level by level: the graph; its nodes, initializers, inputs and
-    /// outputs; attributes and entries.
-    const MESSAGES: [&[u32]; 3] = [&[7], &[1, 5, 11, 12], &[5, 13]];
+    /// outputs; attributes and entries; and within attributes, graphs again.
+    const MESSAGES: [&[u32]; 4] = [&[7], &[1, 5, 11, 12], &[5, 13], &[6]];
     const OF_A_FIELD: u64 = 64;
-    fn fields(mut at: &[u8], levels: &[&[u32]]) -> u64 {
+    /// The decoder goes no deeper.
+    const DEEPEST: usize = 100;
+    fn fields(mut at: &[u8], level: usize) -> u64 {
         let mut count = 0;
+        // Behind the first level, graphs hold nodes, nodes attributes, and those graphs.
+        let here = match level {
+            0 => MESSAGES[0],
+            _ => MESSAGES[1 + (level - 1) % 3],
+        };
         while let Ok((tag, wire)) = prost::encoding::decode_key(&mut at) {
             let before = at;
             let context = prost::encoding::DecodeContext::default();
@@ -74,17 +82,17 @@ fn structures(bytes: &[u8]) -> u64 {
             }
             count += 1;
             let mut field = &before[..before.len() - at.len()];
-            if let [here, inner @ ..] = levels
+            if level < DEEPEST
                 && here.contains(&tag)
                 && wire == prost::encoding::WireType::LengthDelimited
                 && prost::encoding::decode_varint(&mut field).is_ok()
             {
-                count += fields(field, inner);
+                count += fields(field, level + 1);
             }
         }
         count
     }
-    fields(bytes, &MESSAGES) * OF_A_FIELD
+    fields(bytes, 0) * OF_A_FIELD
 }
 
 fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<Program, Reason> {
@@ -129,8 +137,9 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
         builder.input(&input.name, value, shape, given);
     }
     let mut sequences = sequences::Sequences::default();
+    let loops = loops::Loops::new(&graph.nodes);
     for node in ordered(&graph.nodes) {
-        if sequences.translate(&mut builder, node) {
+        if loops.translate(&mut builder, node, budget) || sequences.translate(&mut builder, node) {
             continue;
         }
         operators::translate(&mut builder, node, opset, &least, budget)?;
