@@ -9,7 +9,8 @@ use super::formula::{Formula, Id};
 use super::symbol::Symbols;
 use super::{Given, Program, Refusal, Texts, outputs};
 use crate::error::ModelError;
-use crate::front::build::{Builder, Keys, Lookup, Record, Rows, Scaling};
+use crate::front::build::{Builder, Keys, Lookup, Rows, Scaling};
+use crate::front::record::Record;
 use crate::front::{self, Bounds, By, Field, FrontError, List, Number, Pool, Value};
 use crate::graph::Input;
 use crate::random::Random;
@@ -416,13 +417,10 @@ impl Element {
             Domain::Texts(known) => {
                 let texts = known.iter().map(|number| texts.text(*number));
                 let known = texts.zip(&rows).enumerate().filter(|(at, _)| keyed(*at));
-                Keys::Texts(known.map(|(_, (text, row))| (text, *row)).collect())
+                Keys::texts(known.map(|(_, (text, row))| (text, *row)).collect())
             }
-            Domain::Buckets(bounds, _) => Keys::Buckets(bounds.clone()),
-            Domain::Hashed(buckets) => Keys::Hashed {
-                by: By::Farm(*buckets),
-                first: 0,
-            },
+            Domain::Buckets(bounds, _) => Keys::Buckets(By::Buckets(bounds.clone()), rows),
+            Domain::Hashed(buckets) => Keys::Buckets(By::Farm(*buckets), rows),
         };
         let name = program.nodes.get(group.node).map(|n| n.name.clone());
         let lookup = Lookup {

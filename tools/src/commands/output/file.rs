@@ -1,6 +1,5 @@
 //! Writing files whole or not at all, and never over what a command reads.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -58,8 +57,22 @@ impl Target {
         Ok(Self { path })
     }
 
+    /// Its path, for messages.
+    pub(crate) fn shown(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
     /// Writes everything beside the place.
     pub(crate) fn pending(&self, bytes: &[u8]) -> Result<Pending> {
+        let shown = self.path.display();
+        self.pending_by(|file| {
+            file.write_all(bytes)
+                .with_context(|| format!("{shown}: cannot be written (nothing was left behind)"))
+        })
+    }
+
+    /// The same, of what `fill` writes.
+    fn pending_by(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Pending> {
         let failed = || {
             format!(
                 "{}: cannot be written (nothing was left behind)",
@@ -75,7 +88,13 @@ impl Target {
         let mut file = interrupts::unfinished(|| builder.tempfile_in(folder(&self.path)))
             .map_err(plain)
             .with_context(failed)?;
-        write(file.as_file_mut(), bytes).with_context(failed)?;
+        let mut buffered = BufWriter::new(file.as_file_mut());
+        fill(&mut buffered)?;
+        let written = buffered.flush();
+        drop(buffered);
+        written
+            .and_then(|()| file.as_file().sync_all())
+            .with_context(failed)?;
         // What stands there now may have been closed to others on purpose.
         if let Ok(old) = std::fs::metadata(&self.path) {
             file.as_file()
@@ -92,14 +111,11 @@ impl Target {
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<()> {
         self.pending(bytes)?.keep()
     }
-}
 
-fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    let mut buffered = BufWriter::new(&mut *file);
-    buffered.write_all(bytes)?;
-    buffered.flush()?;
-    drop(buffered);
-    file.sync_all()
+    /// The same, of what `fill` writes bit by bit.
+    pub(crate) fn write_by(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        self.pending_by(fill)?.keep()
+    }
 }
 
 /// What a path leads to, also where nothing is there yet.
