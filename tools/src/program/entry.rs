@@ -66,6 +66,8 @@ struct Leaves {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Entry {
     elements: Vec<Element>,
+    /// What makes the vector, in its order: a number of an element, or a group of it.
+    parts: Vec<(usize, Option<usize>)>,
     places: HashMap<Id, usize>,
     texts: Texts,
     /// The vector's width.
@@ -146,28 +148,41 @@ impl Entry {
                 shape: None,
                 why,
             })?;
-            entry.add(element, symbols);
+            entry.elements.push(element);
         }
+        entry.arrange(symbols);
         Ok(entry)
     }
 
-    fn add(&mut self, element: Element, symbols: &mut Symbols) {
-        if element.takes_number() {
-            let id = symbols.intern(Formula::Feature(element.first));
-            if element.number {
-                self.places.insert(id, self.width);
+    /// Decides the order of the vector. Where the program itself joins all of it in one array, that
+    /// order is taken, so that rows of the framework's own vector fit; else it is that of the inputs.
+    fn arrange(&mut self, symbols: &mut Symbols) {
+        let mut parts = Vec::new();
+        for (at, element) in self.elements.iter().enumerate() {
+            if element.takes_number() {
+                let id = symbols.intern(Formula::Feature(element.first));
+                let read = element.number.then_some(id);
+                parts.push(((at, None), vec![read]));
             }
-            self.width += 1;
+            let groups = element.groups.iter().enumerate();
+            parts.extend(groups.map(|(i, g)| ((at, Some(i)), g.columns.clone())));
         }
-        for group in &element.groups {
-            for (at, id) in group.columns.iter().enumerate() {
+        if self.makes_records()
+            && let Some(starts) = symbols.joined.iter().find_map(|row| starts(row, &parts))
+        {
+            let mut order: Vec<usize> = (0..parts.len()).collect();
+            order.sort_by_key(|part| starts[*part]);
+            parts = order.into_iter().map(|part| parts[part].clone()).collect();
+        }
+        for (part, columns) in parts {
+            for (at, id) in columns.iter().enumerate() {
                 if let Some(id) = id {
                     self.places.insert(*id, self.width + at);
                 }
             }
-            self.width += group.columns.len();
+            self.width += columns.len();
+            self.parts.push(part);
         }
-        self.elements.push(element);
     }
 
     /// Where a formula stands in the vector, if it is a part of it.
@@ -226,19 +241,22 @@ impl Entry {
                 builder.note(format!("input `{}` is read by nothing", element.name));
                 continue;
             }
-            let field = builder.field(element.field(&self.texts));
-            if element.takes_number() {
-                builder.number(field, Number::default(), &Scaling::default());
-            }
-            for group in &element.groups {
-                let (lookup, rows) = element.table(group, program, &self.texts);
-                builder
-                    .rows(field, &lookup, &rows, group.pool)
-                    .map_err(invalid)?;
-            }
             if let Some(note) = element.note() {
                 builder.note(note);
             }
+        }
+        for (at, group) in &self.parts {
+            let element = &self.elements[*at];
+            let field = builder.field(element.field(&self.texts));
+            let Some(group) = group else {
+                builder.number(field, Number::default(), &Scaling::default());
+                continue;
+            };
+            let group = &element.groups[*group];
+            let (lookup, rows) = element.table(group, program, &self.texts);
+            builder
+                .rows(field, &lookup, &rows, group.pool)
+                .map_err(invalid)?;
         }
         builder.note(
             "ids and texts of the graph's input look rows up in its tables: the blob takes a record \
@@ -247,6 +265,22 @@ impl Entry {
         );
         Ok((Vec::new(), Some(builder.finish().map_err(invalid)?)))
     }
+}
+
+/// Where each part of the vector starts in a row of formulas, if the row holds all that is read of
+/// them. What nothing reads comes last.
+fn starts<P>(row: &[Id], parts: &[(P, Vec<Option<Id>>)]) -> Option<Vec<usize>> {
+    let start = |columns: &Vec<Option<Id>>| {
+        let Some(first) = columns.iter().position(Option::is_some) else {
+            return Some(usize::MAX);
+        };
+        let at = row.iter().position(|id| Some(*id) == columns[first])?;
+        let start = at.checked_sub(first)?;
+        let own = row.get(start..start + columns.len())?;
+        let fits = |(read, found): (&Option<Id>, &Id)| read.is_none_or(|read| read == *found);
+        columns.iter().zip(own).all(fits).then_some(start)
+    };
+    parts.iter().map(|(_, columns)| start(columns)).collect()
 }
 
 impl Element {

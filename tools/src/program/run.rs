@@ -77,6 +77,14 @@ pub(super) fn run(
             if at == 0 {
                 walk.symbols.made(&array.shape);
             }
+            if matches!(node.op, Op::Concat { .. }) {
+                let first_row = |e: &Element| match e {
+                    Element::Of { row: 0, id } => Some(*id),
+                    _ => None,
+                };
+                let joined = array.data.iter().filter_map(first_row);
+                walk.symbols.joined.push(joined.collect());
+            }
             values[*value] = Some(Rc::new(array));
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Symbols {
     pub(super) node: usize,
     /// By node: the shape of its first output.
     pub(super) shapes: HashMap<usize, Vec<usize>>,
+    /// What the program joins: the formulas of the first row of each array that it concatenates.
+    pub(super) joined: Vec<Vec<Id>>,
     /// By element of the input: what it is given as.
     pub(super) given: Vec<Given>,
     /// The tables that rows are looked up in.
