@@ -5,6 +5,7 @@ mod bare;
 mod blobs;
 mod board;
 mod firmware;
+mod fuzz;
 mod measure;
 mod minimal;
 mod peers;
@@ -64,6 +65,12 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Run the fuzz targets of `tools/fuzz`; needs `cargo-fuzz` and a nightly compiler.
+    Fuzz {
+        /// For so many minutes each.
+        #[arg(long, default_value_t = 1)]
+        minutes: u64,
+    },
     /// Print what a bare image consists of.
     Size {
         /// This board's target.
@@ -88,6 +95,7 @@ fn main() -> Result<()> {
         Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
+        Chore::Fuzz { minutes } => fuzz::run(60 * minutes),
         Chore::Size { board, image } => bare::size(&board, &image),
     }
 }
