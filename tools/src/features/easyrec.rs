@@ -167,7 +167,7 @@ impl One<'_> {
                 .code(Item::Text(default))
                 .filter(|_| !default.is_empty());
             let lookup = Lookup {
-                keys: Keys::Hashed { by, first: 0 },
+                keys: Keys::hashed(by, 0),
                 other: None,
                 missing: Some(missing.map(|code| code as usize)),
             };
@@ -210,7 +210,7 @@ impl One<'_> {
                 })?;
                 Keys::Ids(ids)
             } else {
-                Keys::Texts(rows.collect())
+                Keys::texts(rows.collect())
             };
             let lookup = Lookup {
                 keys,
@@ -313,7 +313,7 @@ impl One<'_> {
             let lookup = Lookup {
                 other: None,
                 missing: Some(default.map(row)),
-                keys: Keys::Buckets(Bounds::F32(narrow)),
+                keys: Keys::ranges(Bounds::F32(narrow)),
             };
             return self.rows(reader, Given::F32, &lookup);
         }
@@ -327,10 +327,8 @@ impl One<'_> {
             ..Number::default()
         };
         let scaling = Scaling {
-            mean,
-            std,
             range: self.words.range.map(|[low, high]| (low, high)),
-            weights: vec![1.0],
+            ..Scaling::new(mean, std)
         };
         reader.builder.number(at, number, &scaling);
         Ok(())

@@ -112,10 +112,8 @@ fn numeric(reader: &mut Reader<'_>, name: &str, words: &Words, table: &Rows, can
     };
     let weights = table.data.iter().map(|w| f64::from(*w)).collect();
     let scaling = Scaling {
-        mean,
-        std,
-        range: None,
         weights,
+        ..Scaling::new(mean, std)
     };
     reader.number(name, Given::F32, words, candidate, scaling);
 }
@@ -193,7 +191,7 @@ fn tokens(
         };
         Keys::Ids(ids)
     } else {
-        Keys::Texts(tokens)
+        Keys::texts(tokens)
     };
     let lookup = Lookup {
         keys,

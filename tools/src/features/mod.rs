@@ -22,7 +22,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{ModelError, near_names};
-use crate::front::build::{Builder, Record, Rows, Scaling};
+use crate::front::build::{Builder, Rows, Scaling};
+use crate::front::record::Record;
 use crate::front::{Field, FrontError, Given, List, Number};
 use crate::import::{self, Weights};
 

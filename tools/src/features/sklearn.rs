@@ -92,11 +92,7 @@ fn number(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<()> {
             return Err(reader.wrong(name, what, "a number is given as \"f32\" or \"i32\""));
         }
     };
-    let scaling = Scaling {
-        mean,
-        std,
-        ..Scaling::default()
-    };
+    let scaling = Scaling::new(mean, std);
     reader.number(name, given, words, false, scaling);
     Ok(())
 }
@@ -121,7 +117,7 @@ fn bins(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<()> {
     let Some(inner) = inner else {
         return Err(reader.wrong(name, "it has no edges", "fit it before writing"));
     };
-    let keys = Keys::Buckets(Bounds::F32(inner.iter().map(|b| upward(*b)).collect()));
+    let keys = Keys::ranges(Bounds::F32(inner.iter().map(|b| upward(*b)).collect()));
     let codes = inner.len() + 1;
     let lookup = Lookup {
         keys,
@@ -242,9 +238,9 @@ fn categories(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<(
         .map(|(c, row)| Some((c.as_i64()?.to_string(), *row)))
         .collect();
     let (given, keys) = match (texts, ids, integers) {
-        (Some(texts), ..) => (Given::Text, Keys::Texts(texts)),
+        (Some(texts), ..) => (Given::Text, Keys::texts(texts)),
         (_, Some(ids), _) => (Given::Id, Keys::Ids(ids)),
-        (_, _, Some(integers)) => (Given::Text, Keys::Texts(integers)),
+        (_, _, Some(integers)) => (Given::Text, Keys::texts(integers)),
         _ => {
             return Err(reader.wrong(
                 name,

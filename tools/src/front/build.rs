@@ -4,11 +4,9 @@
 //! wherever they like. A [`Builder`] takes tables and vocabularies as they stand there, and makes what a
 //! blob holds of them: rows in the order in which a device looks its keys up, the special ones last.
 
-use super::{
-    Bounds, By, Coder, Feature, Field, Front, FrontError, Makes, NONE, Number, Pool, Table,
-};
-use crate::error::ModelError;
-use crate::graph::{Dense, Graph, Input, Layer};
+use super::record::Record;
+use super::{Bounds, By, Coder, Feature, Field, FrontError, Makes, NONE, Number, Pool, Table};
+use crate::graph::Input;
 
 /// Tokens of fewer bytes than this, on average, are stored beside their hashes.
 const SHORT: usize = 8;
@@ -31,17 +29,144 @@ pub enum Keys {
     Rows(usize),
     /// Ids.
     Ids(Vec<(u32, Option<usize>)>),
-    /// Tokens.
-    Texts(Vec<(String, Option<usize>)>),
-    /// A bucket is a row: the first one is below the first bound.
-    Buckets(Bounds),
-    /// The hash of a text, or of a number's decimals.
-    Hashed {
-        /// How, and into how many buckets.
-        by: By,
-        /// The row of bucket 0; the others follow it.
-        first: usize,
-    },
+    /// Tokens, and how a device finds them.
+    Texts(Vec<(String, Option<usize>)>, Match),
+    /// Buckets of numbers or of hashes, with the row of each.
+    Buckets(By, Vec<Option<usize>>),
+}
+
+/// How a device finds a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Match {
+    /// Exactly where tokens are short, else by their hash.
+    #[default]
+    Shorter,
+    /// By its bytes.
+    Exact,
+    /// By its hash alone.
+    Hash,
+    /// The caller gives an enumeration's variant.
+    Named,
+}
+
+impl Keys {
+    /// Tokens, found in whichever way is smaller.
+    #[must_use]
+    pub fn texts(texts: Vec<(String, Option<usize>)>) -> Self {
+        Self::Texts(texts, Match::default())
+    }
+
+    /// Ranges of numbers: row 0 is that below the first bound.
+    #[must_use]
+    pub fn ranges(bounds: Bounds) -> Self {
+        let rows = (0..=bounds.len()).map(Some).collect();
+        Self::Buckets(By::Buckets(bounds), rows)
+    }
+
+    /// Buckets of a hash: the row of bucket 0 is `first`, and the others follow.
+    #[must_use]
+    pub fn hashed(by: By, first: usize) -> Self {
+        let rows = first..first.saturating_add(by.buckets());
+        let rows = rows.map(Some).collect();
+        Self::Buckets(by, rows)
+    }
+}
+
+impl Lookup {
+    /// The rows that it names, each once: those of values first.
+    #[must_use]
+    pub fn rows(&self) -> Vec<usize> {
+        let keys: Vec<Option<usize>> = match &self.keys {
+            Keys::Rows(count) => (0..*count).map(Some).collect(),
+            Keys::Ids(ids) => ids.iter().map(|(_, row)| *row).collect(),
+            Keys::Texts(texts, _) => texts.iter().map(|(_, row)| *row).collect(),
+            Keys::Buckets(_, rows) => rows.clone(),
+        };
+        let mut seen = std::collections::HashSet::new();
+        let special = [self.missing.flatten(), self.other];
+        let rows = keys.into_iter().chain(special).flatten();
+        rows.filter(|row| seen.insert(*row)).collect()
+    }
+
+    /// Whether it is one.
+    ///
+    /// # Errors
+    ///
+    /// A token or an id that stands twice, or more tokens than hashes keep apart.
+    pub fn check(&self) -> Result<(), FrontError> {
+        self.codes(0).map(drop)
+    }
+
+    /// The coder, and the row of each of its codes: those of values first, in the order in which a
+    /// device looks them up, and then those of special rows, once each. There are `most` rows, all of
+    /// which stay where ids are rows.
+    fn codes(&self, most: usize) -> Result<(Coder, Vec<Option<usize>>), FrontError> {
+        let (mut coder, mut rows): (Coder, Vec<Option<usize>>) = match &self.keys {
+            Keys::Rows(count) => {
+                let entries = u32::try_from(*count).unwrap_or(NONE);
+                let by = By::Direct {
+                    entries,
+                    other: NONE,
+                };
+                let rows = 0..most.max(*count);
+                (Coder { by, missing: None }, rows.map(Some).collect())
+            }
+            Keys::Ids(ids) => {
+                let keys: Vec<u32> = ids.iter().map(|(id, _)| *id).collect();
+                let (coder, order) = Coder::ids(&keys, NONE)?;
+                (coder, order.iter().map(|at| ids[*at].1).collect())
+            }
+            Keys::Texts(texts, how) => {
+                let keys: Vec<String> = texts.iter().map(|(text, _)| text.clone()).collect();
+                let bytes: usize = keys.iter().map(String::len).sum();
+                let exact = match how {
+                    Match::Shorter => bytes < SHORT * keys.len(),
+                    how => *how == Match::Exact,
+                };
+                if *how == Match::Named {
+                    let by = By::Named {
+                        tokens: keys,
+                        other: NONE,
+                    };
+                    let rows = texts.iter().map(|(_, row)| *row).collect();
+                    (Coder { by, missing: None }, rows)
+                } else {
+                    let (coder, order) = Coder::tokens(keys, NONE, exact)?;
+                    (coder, order.iter().map(|at| texts[*at].1).collect())
+                }
+            }
+            Keys::Buckets(by, rows) => {
+                let by = by.clone();
+                (Coder { by, missing: None }, rows.clone())
+            }
+        };
+        // Tokens and sorted ids have codes of their own for special rows, so that a device tells an
+        // unknown value from a known one.
+        let special = match self.keys {
+            Keys::Rows(_) | Keys::Buckets(..) => 0,
+            Keys::Ids(_) | Keys::Texts(..) => rows.len(),
+        };
+        let mut code = |row: Option<usize>| -> u32 {
+            let Some(row) = row else { return NONE };
+            let found = rows.iter().skip(special).position(|r| *r == Some(row));
+            let at = found.map_or(rows.len(), |at| at + special);
+            if at == rows.len() {
+                rows.push(Some(row));
+            }
+            u32::try_from(at).unwrap_or(NONE)
+        };
+        // In the order of the record: what is missing, then what is unknown.
+        coder.missing = self.missing.map(&mut code);
+        let unknown = code(self.other);
+        match &mut coder.by {
+            By::Direct { other, .. }
+            | By::Sorted { other, .. }
+            | By::Tokens { other, .. }
+            | By::Named { other, .. } => *other = unknown,
+            By::Buckets(_) | By::Farm(_) | By::Sip(..) | By::Murmur(_) => {}
+        }
+        Ok((coder, rows))
+    }
 }
 
 /// The rows of a framework's table.
@@ -84,10 +209,10 @@ impl Rows {
 /// `weight · (x − mean) / std`, one element per weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaling {
-    /// Taken off.
-    pub mean: f64,
-    /// Divided by; above 0.
-    pub std: f64,
+    /// Taken off, where the file says it.
+    pub mean: Option<f64>,
+    /// Divided by, where the file says it; above 0.
+    pub std: Option<f64>,
     /// The smallest and the largest number to expect, where the file says them.
     pub range: Option<(f64, f64)>,
     /// What the framework multiplies it with.
@@ -97,38 +222,31 @@ pub struct Scaling {
 impl Default for Scaling {
     fn default() -> Self {
         Self {
-            mean: 0.0,
-            std: 1.0,
+            mean: None,
+            std: None,
             range: None,
             weights: vec![1.0],
         }
     }
 }
 
-/// A front end, and what its features have to do with the vector of the framework's layers.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Record {
-    /// The front end.
-    pub front: Front,
-    /// What is known about each feature, as [`Graph::inputs`] has it.
-    pub inputs: Vec<Input>,
-    /// What a person should know about it, a line each.
-    pub notes: Vec<String>,
-    /// The tensors that it is made of, where they are not the names of its tables.
-    pub tensors: Vec<String>,
-    /// Whether the file of the weights says it, and no other.
-    pub of_weights: bool,
-    /// Per element of the front end's vector: the elements of the framework's that it stands for, and
-    /// their weights.
-    columns: Vec<Vec<(usize, f64)>>,
+impl Scaling {
+    /// `(x − mean) / std`.
+    #[must_use]
+    pub fn new(mean: f64, std: f64) -> Self {
+        let told = (mean, std) != (0.0, 1.0);
+        Self {
+            mean: told.then_some(mean),
+            std: told.then_some(std),
+            ..Self::default()
+        }
+    }
 }
 
 /// Collects fields, tables and features in the order of the framework's vector.
 #[derive(Debug, Default)]
 pub struct Builder {
     record: Record,
-    /// How wide the framework's vector is so far.
-    wide: usize,
 }
 
 impl Builder {
@@ -158,13 +276,12 @@ impl Builder {
 
     /// The next elements of the framework's vector: a number.
     pub fn number(&mut self, field: usize, number: Number, scaling: &Scaling) {
-        let weights = scaling.weights.iter().zip(self.wide..);
+        let wide = self.record.wide;
+        let weights = scaling.weights.iter().zip(wide..);
         let column = weights.map(|(w, at)| (at, *w)).collect();
-        self.wide += scaling.weights.len();
+        self.record.wide += scaling.weights.len();
         let mut input = Input::new(&self.name(field), 1);
-        if (scaling.mean, scaling.std) != (0.0, 1.0) {
-            (input.mean, input.std) = (Some(scaling.mean), Some(scaling.std));
-        }
+        (input.mean, input.std) = (scaling.mean, scaling.std);
         if let Some((low, high)) = scaling.range {
             (input.min, input.max) = (Some(low), Some(high));
         }
@@ -187,15 +304,15 @@ impl Builder {
         pool: Pool,
     ) -> Result<(), FrontError> {
         let table = self.table(field, lookup, rows)?;
-        let width = rows.width;
-        let places = self.wide..self.wide + width;
-        self.wide += width;
-        self.record.columns.extend(places.map(|at| vec![(at, 1.0)]));
-        self.record
-            .inputs
-            .push(Input::new(&self.name(field), width));
         let makes = Makes::Rows { table, pool };
-        self.record.front.features.push(Feature { field, makes });
+        let feature = Feature { field, makes };
+        let width = feature.width(&self.record.front);
+        let places = self.record.wide..self.record.wide + width;
+        self.record.wide += width;
+        self.record.columns.extend(places.map(|at| vec![(at, 1.0)]));
+        let input = Input::new(&self.name(field), width);
+        self.record.inputs.push(input);
+        self.record.front.features.push(feature);
         Ok(())
     }
 
@@ -206,7 +323,13 @@ impl Builder {
     /// As [`Front::check`].
     pub fn finish(self) -> Result<Record, FrontError> {
         let mut record = self.record;
-        record.order(|field| field.candidate);
+        let known = record.front.inputs();
+        for (input, known) in record.inputs.iter_mut().zip(known) {
+            if known.min.is_some() {
+                (input.min, input.max) = (known.min, known.max);
+            }
+        }
+        record.order();
         record.front.check()?;
         Ok(record)
     }
@@ -218,100 +341,24 @@ impl Builder {
 
     /// A table with its coder; one that is there already serves twice.
     fn table(&mut self, field: usize, lookup: &Lookup, rows: &Rows) -> Result<usize, FrontError> {
-        let wrong = |what: String| FrontError::Field {
-            field: self.name(field),
-            what,
-            remedy: format!(
-                "`{}` has {} rows: is it the table of another field?",
-                rows.name,
-                rows.count()
-            ),
-        };
-        let mut data: Vec<f32> = Vec::new();
+        let (coder, codes) = lookup.codes(rows.count())?;
         let zeros = vec![0.0; rows.width];
-        let push = |data: &mut Vec<f32>, row: Option<usize>| -> Result<(), FrontError> {
+        let mut data: Vec<f32> = Vec::with_capacity(codes.len() * rows.width);
+        for row in codes {
             let found = match row {
                 None => &zeros[..],
-                Some(at) => rows
-                    .row(row)
-                    .ok_or_else(|| wrong(format!("it has a code {at}")))?,
+                Some(at) => rows.row(row).ok_or_else(|| FrontError::Field {
+                    field: self.name(field),
+                    what: format!("it has a code {at}"),
+                    remedy: format!(
+                        "`{}` has {} rows: is it the table of another field?",
+                        rows.name,
+                        rows.count()
+                    ),
+                })?,
             };
             data.extend(found);
-            Ok(())
-        };
-        // Special rows stand behind those of the keys, once each, except where codes are rows.
-        let mut special: Vec<usize> = Vec::new();
-        let mut code_of = |row: Option<usize>, keys: usize| -> u32 {
-            let Some(row) = row else { return NONE };
-            let place = special.iter().position(|r| *r == row);
-            let place = place.unwrap_or_else(|| {
-                special.push(row);
-                special.len() - 1
-            });
-            u32::try_from(keys + place).unwrap_or(NONE)
-        };
-        let direct = |row: Option<usize>| row.and_then(|r| u32::try_from(r).ok()).unwrap_or(NONE);
-        let coder = match &lookup.keys {
-            Keys::Rows(count) => {
-                (0..*count.max(&rows.count())).try_for_each(|at| push(&mut data, Some(at)))?;
-                Coder {
-                    by: By::Direct {
-                        entries: u32::try_from(*count).unwrap_or(NONE),
-                        other: direct(lookup.other),
-                    },
-                    missing: lookup.missing.map(direct),
-                }
-            }
-            Keys::Ids(ids) => {
-                let keys: Vec<u32> = ids.iter().map(|(id, _)| *id).collect();
-                let other = code_of(lookup.other, keys.len());
-                let (mut coder, order) = Coder::ids(&keys, other)?;
-                coder.missing = lookup.missing.map(|row| code_of(row, keys.len()));
-                order
-                    .iter()
-                    .try_for_each(|at| push(&mut data, ids[*at].1))?;
-                coder
-            }
-            Keys::Texts(texts) => {
-                let keys: Vec<String> = texts.iter().map(|(text, _)| text.clone()).collect();
-                let bytes: usize = keys.iter().map(String::len).sum();
-                let exact = bytes < SHORT * keys.len();
-                let other = code_of(lookup.other, keys.len());
-                let (mut coder, order) = Coder::tokens(keys, other, exact)?;
-                coder.missing = lookup.missing.map(|row| code_of(row, texts.len()));
-                order
-                    .iter()
-                    .try_for_each(|at| push(&mut data, texts[*at].1))?;
-                coder
-            }
-            Keys::Buckets(bounds) => {
-                let keys = bounds.len() + 1;
-                (0..keys).try_for_each(|at| push(&mut data, Some(at)))?;
-                let known = |row: Option<usize>| row.filter(|r| *r < keys).map(Some);
-                let missing = lookup.missing.map(|row| match known(row) {
-                    Some(row) => direct(row),
-                    None => code_of(row, keys),
-                });
-                let by = By::Buckets(bounds.clone());
-                Coder { by, missing }
-            }
-            Keys::Hashed { by, first } => {
-                let keys = match by {
-                    By::Farm(n) | By::Sip(n, _) | By::Murmur(n) => *n as usize,
-                    _ => 0,
-                };
-                (*first..first + keys).try_for_each(|at| push(&mut data, Some(at)))?;
-                let missing = lookup.missing.map(|row| match row {
-                    Some(row) if (*first..first + keys).contains(&row) => direct(Some(row - first)),
-                    row => code_of(row, keys),
-                });
-                let by = by.clone();
-                Coder { by, missing }
-            }
-        };
-        special
-            .iter()
-            .try_for_each(|row| push(&mut data, Some(*row)))?;
+        }
         let table = Table {
             name: rows.name.clone(),
             coder,
@@ -324,118 +371,4 @@ impl Builder {
             tables.len() - 1
         }))
     }
-}
-
-impl Record {
-    /// Puts the features into the order of this key of their fields, and the fields into that of the
-    /// features; what has one key stays in order.
-    fn order<K: Ord>(&mut self, key: impl Fn(&Field) -> K) {
-        let front = &self.front;
-        let mut order: Vec<usize> = (0..front.features.len()).collect();
-        order.sort_by_key(|f| front.fields.get(front.features[*f].field).map(&key));
-        let places = front.places();
-        let columns = order.iter().flat_map(|f| places[*f].clone());
-        self.columns = columns.map(|at| self.columns[at].clone()).collect();
-        self.inputs = order.iter().map(|f| self.inputs[*f].clone()).collect();
-        let mut read: Vec<usize> = Vec::new();
-        let mut features = Vec::with_capacity(order.len());
-        for at in order {
-            let mut feature = front.features[at].clone();
-            let place = read.iter().position(|f| *f == feature.field);
-            feature.field = place.unwrap_or_else(|| {
-                read.push(self.front.features[at].field);
-                read.len() - 1
-            });
-            features.push(feature);
-        }
-        let fields = read.iter().filter_map(|f| front.fields.get(*f).cloned());
-        self.front.fields = fields.collect();
-        self.front.features = features;
-    }
-
-    /// How many elements the framework's vector has.
-    #[must_use]
-    pub fn wide(&self) -> usize {
-        let columns = self.columns.iter().flatten();
-        columns.map(|(at, _)| at + 1).max().unwrap_or(0)
-    }
-
-    /// Puts the front end before a graph whose layers read the framework's vector. With `fold` the
-    /// numbers' means and deviations become part of those layers.
-    ///
-    /// # Errors
-    ///
-    /// A graph whose input has another width; a layer that reads the vector and is no dense one where
-    /// elements of the vector are not the framework's own.
-    pub fn put_before(&self, graph: &mut Graph, fold: bool) -> Result<(), ModelError> {
-        let width: usize = graph.inputs.iter().map(|i| i.count).sum();
-        if width != self.wide() {
-            return Err(ModelError::Invalid {
-                place: "the record".into(),
-                what: format!(
-                    "its fields make {} elements and the layers read {width}",
-                    self.wide()
-                ),
-                remedy: "every field of the model must be there, in the order of its vector".into(),
-            });
-        }
-        let mut inputs = self.inputs.clone();
-        let mut scalings = Vec::with_capacity(self.columns.len());
-        for input in &mut inputs {
-            let scaled = fold && !input.folded && input.mean.is_some();
-            let scaling = if scaled { input.scaling() } else { (0.0, 1.0) };
-            input.folded |= scaled;
-            scalings.extend(std::iter::repeat_n(scaling, input.count));
-        }
-        let own = (0..).zip(&self.columns).all(|(at, c)| *c == [(at, 1.0)]);
-        if !own || scalings.iter().any(|s| *s != (0.0, 1.0)) {
-            for node in graph.nodes.iter_mut().filter(|n| n.src == 0) {
-                match node.layers.first_mut() {
-                    Some(Layer::Constant { .. }) => {}
-                    Some(Layer::Dense(dense)) if node.start == 0 && dense.inputs == width => {
-                        rewire(dense, &self.columns, &scalings);
-                    }
-                    _ => {
-                        return Err(ModelError::Unsupported {
-                            place: "the record".into(),
-                            what:
-                                "numbers that are scaled in front of a part of the vector, or of \
-                                   a norm,"
-                                    .into(),
-                            remedy: "every expert and gate must read the whole vector through a \
-                                     dense layer"
-                                .into(),
-                        });
-                    }
-                }
-                node.inputs = self.columns.len();
-            }
-        }
-        graph.feature_names = self.front.fields.iter().map(|f| f.name.clone()).collect();
-        graph.inputs = inputs;
-        graph.front = Some(self.front.clone());
-        Ok(())
-    }
-}
-
-/// A dense layer on the front end's vector instead of the framework's.
-#[expect(clippy::cast_possible_truncation, reason = "weights are f32 again")]
-fn rewire(dense: &mut Dense, columns: &[Vec<(usize, f64)>], scalings: &[(f64, f64)]) {
-    let mut weight = Vec::with_capacity(dense.outputs * columns.len());
-    let rows = dense.weight.chunks_exact(dense.inputs.max(1));
-    for (row, bias) in rows.zip(&mut dense.bias) {
-        let mut shift = f64::from(*bias);
-        for (column, (mean, std)) in columns.iter().zip(scalings) {
-            let parts = column.iter();
-            let sum: f64 = parts
-                .map(|(at, w)| f64::from(row.get(*at).copied().unwrap_or(0.0)) * w)
-                .sum();
-            let scaled = sum / std;
-            shift -= scaled * mean;
-            weight.push(scaled as f32);
-        }
-        *bias = shift as f32;
-    }
-    dense.weight = weight;
-    dense.inputs = columns.len();
 }

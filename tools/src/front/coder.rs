@@ -70,6 +70,18 @@ pub enum By {
     Murmur(u32),
 }
 
+impl By {
+    /// How many buckets there are, where values fall into some; else 0.
+    #[must_use]
+    pub fn buckets(&self) -> usize {
+        match self {
+            Self::Buckets(bounds) => bounds.len() + 1,
+            Self::Farm(n) | Self::Sip(n, _) | Self::Murmur(n) => *n as usize,
+            _ => 0,
+        }
+    }
+}
+
 /// Ascending bounds, of the kind that the field is given in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bounds {

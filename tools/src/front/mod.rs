@@ -43,6 +43,7 @@
 pub mod build;
 mod check;
 mod coder;
+pub mod record;
 mod tally;
 mod value;
 

@@ -4,9 +4,10 @@
 //! statistics, temperatures and priors fold into dense layers, and a gate that cannot depend on the
 //! input becomes a constant one.
 
+use std::borrow::Cow;
+
 use crate::error::ModelError;
 use crate::eval;
-use crate::front::Front;
 use crate::graph::fold::{self, Affine, Matrix, Step};
 use crate::graph::front;
 use crate::graph::residual;
@@ -53,24 +54,26 @@ pub(crate) fn assemble(
     let mut tensors = Tensors::new(weights.tensors, plan);
     let plan = &*plan.settled();
     tensors.recount(plan);
-    let front = match &plan.fields {
-        None => None,
-        Some(fields) => Some(front::tables(fields, &mut tensors)?),
+    let record = match (&plan.fields, &plan.record) {
+        (Some(fields), _) => Some(Cow::Owned(front::record(fields, &mut tensors)?)),
+        (None, record) => record.as_ref().map(Cow::Borrowed),
     };
-    let inputs = match (&plan.fields, &front) {
-        (Some(fields), Some(front)) => fields.inputs(front),
-        _ if plan.inputs.is_empty() => vec![infer_input(plan, &tensors)?],
-        _ => plan.inputs.clone(),
+    // The layers first read the vector of the framework, before which the record is put at the end.
+    let inputs = match &record {
+        Some(record) => {
+            record.fits(infer_input(plan, &tensors).ok())?;
+            let whole = || vec![Input::new("x", record.wide())];
+            record.vector().unwrap_or_else(whole)
+        }
+        None if plan.inputs.is_empty() => vec![infer_input(plan, &tensors)?],
+        None => plan.inputs.clone(),
     };
-    if let Some(front) = &front {
-        front::fits(front, infer_input(plan, &tensors).ok())?;
-    }
     let mut graph = Graph {
         name: plan.name.clone(),
         version: plan.version,
-        feature_names: feature_names(&inputs, front.as_ref()),
+        feature_names: feature_names(&inputs),
         inputs,
-        front,
+        front: None,
         nodes: Vec::new(),
         tasks: Vec::new(),
     };
@@ -155,10 +158,9 @@ pub(crate) fn assemble(
             output,
         });
     }
-    if let Some(record) = &plan.record {
+    if let Some(record) = &record {
         record.put_before(&mut a.graph, fold_standardization)?;
     }
-    front::candidate_last(&mut a.graph)?;
     a.graph.check()?;
     let unused = a
         .tensors
@@ -206,11 +208,8 @@ fn infer_input(plan: &Plan, tensors: &Tensors) -> Result<Input, ModelError> {
     })
 }
 
-/// Features are named where the inputs are told apart; the fields of a record always are.
-fn feature_names(inputs: &[Input], front: Option<&Front>) -> Vec<String> {
-    if let Some(front) = front {
-        return front.fields.iter().map(|f| f.name.clone()).collect();
-    }
+/// Features are named where the inputs are told apart.
+fn feature_names(inputs: &[Input]) -> Vec<String> {
     if inputs.len() < 2 || inputs.iter().map(|i| i.count).sum::<usize>() > MAX_WIDTH {
         return Vec::new();
     }

@@ -43,7 +43,7 @@ pub use error::{ImportError, Reason};
 pub use numpy::{Cells, Items};
 use sniff::Kind;
 
-use crate::front::build::Record;
+use crate::front::record::Record;
 use crate::plan::recognise::Found;
 use crate::program::Program;
 

@@ -13,7 +13,7 @@ pub mod spec;
 
 use std::borrow::Cow;
 
-use crate::front::build::Record;
+use crate::front::record::Record;
 use crate::graph::Input;
 
 pub use activation::{ActivationPlan, Dice, Pointwise, SPEC_NAMES};
@@ -459,11 +459,7 @@ impl Plan {
     /// Every reference to tensors, those of the front among them whether or not it runs.
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
         let front = self.front.iter().flat_map(|f| &f.layers);
-        let tables = self
-            .fields
-            .iter()
-            .flat_map(|f| &f.sources)
-            .map(|s| &s.tensor);
+        let tables = self.fields.iter().flat_map(fields::FieldsPlan::references);
         front
             .chain(self.units().flat_map(|u| &u.layers))
             .flat_map(LayerPlan::references)

@@ -5,7 +5,8 @@ use super::formula::{Formula, Id};
 use super::symbol::Symbols;
 use super::{Program, Refusal, outputs};
 use crate::error::ModelError;
-use crate::front::build::{Builder, Keys, Lookup, Record, Rows, Scaling};
+use crate::front::build::{Builder, Keys, Lookup, Rows, Scaling};
+use crate::front::record::Record;
 use crate::front::{Field, FrontError, Given, Number, Pool};
 use crate::graph::Input;
 

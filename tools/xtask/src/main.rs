@@ -40,7 +40,7 @@ enum Chore {
     Profiles,
     /// Run the UART example with 1,000 transfers, most of them damaged.
     Uart,
-    /// Send records to the firmware example that takes them, and compare its answers with `mmoe run`.
+    /// Send records to the firmware examples that take them, and compare their answers with `mmoe run`.
     Records,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure {

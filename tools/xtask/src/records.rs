@@ -1,50 +1,80 @@
-//! The firmware example of records: rows of raw fields go over its UART, and it must answer what
+//! The firmware examples of records: rows of raw fields go over their UART, and they must answer what
 //! `mmoe run` prints for the same file.
 
-use crate::board::{BOARDS, require_target};
-use crate::shell::{answers, output, workspace};
-use anyhow::{Context, Result, ensure};
-use std::fs::{self, File};
-use std::process::Command;
+use crate::board::BOARDS;
+use crate::shell::{output, workspace};
+use anyhow::{Context, Result, anyhow, ensure};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-const FOLDER: &str = "examples/firmware/records";
+/// Folders of examples that answer records, and the targets that each is built for.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("records", "thumbv7em-none-eabihf"),
+    ("records", "thumbv6m-none-eabi"),
+    ("embassy", "thumbv7em-none-eabihf"),
+    ("rtic", "thumbv7em-none-eabihf"),
+];
 const BLOB: &str = "examples/firmware/records/src/shop.mmoe";
 const ROWS: &str = "tests/fixtures/keras-records/rows.csv";
 /// Rows that are sent; the micro:bit's UART is emulated byte by byte.
 const SENT: usize = 200;
 
-/// Runs the example on both boards.
+/// Runs the examples.
 pub(crate) fn run() -> Result<()> {
     let (lines, expected) = (lines()?, host()?);
-    let file = workspace("target").join("records.txt");
-    fs::write(&file, lines).with_context(|| format!("writing {}", file.display()))?;
-    for name in ["m4f", "microbit"] {
-        let board = BOARDS.iter().find(|board| board.name == name);
-        let board = board.context("no such board")?;
-        board.require()?;
-        require_target(board.target)?;
-        let printed = answers(
-            &workspace(FOLDER),
-            Command::new("cargo")
-                .args(["run", "--release", "--quiet", "--locked", "--target"])
-                .arg(board.target)
-                .stdin(File::open(&file)?),
-            "the example of records",
-        )?;
+    for (name, target) in EXAMPLES {
+        let board = BOARDS.iter().find(|board| board.target == *target);
+        board.context("no such board")?.require()?;
+        let folder = workspace("examples/firmware").join(name);
+        // A build takes longer than any answer may.
+        let cargo = |verb| {
+            let mut command = Command::new("cargo");
+            command.args([verb, "--release", "--quiet", "--locked", "--target", target]);
+            command
+        };
+        output(&folder, &mut cargo("build"), &format!("building `{name}`"))?;
+        let printed = talk(&folder, &mut cargo("run"), &lines)
+            .with_context(|| format!("the example `{name}` on {target}"))?;
         for (i, (here, there)) in expected.lines().zip(printed.lines()).enumerate() {
             ensure!(
                 here == there,
-                "row {i}: {name} answers `{there}`, the host `{here}`"
+                "row {i}: {name} on {target} answers `{there}`, the host `{here}`"
             );
         }
         ensure!(
             printed.lines().count() == SENT,
-            "{name} answered {} of {SENT} rows",
+            "{name} on {target} answered {} of {SENT} rows",
             printed.lines().count()
         );
-        println!("{name}: {SENT} records answered as by `mmoe run`, to the last digit");
+        println!("{name} on {target}: {SENT} records answered as by `mmoe run`, to the last digit");
     }
     Ok(())
+}
+
+/// Waits until a device is ready, sends it all lines, and returns what it answers.
+fn talk(folder: &Path, command: &mut Command, lines: &str) -> Result<String> {
+    let mut device = command
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut to = device.stdin.take().context("no line to the device")?;
+    let mut from = BufReader::new(device.stdout.take().context("no line from the device")?);
+    let mut ready = String::new();
+    from.read_line(&mut ready)?;
+    ensure!(ready == "ready\n", "it says `{ready}` where `ready` is due");
+    let mut answers = String::new();
+    std::thread::scope(|scope| {
+        // The device stops reading while nobody takes its answers.
+        let sender = scope.spawn(move || to.write_all(lines.as_bytes()));
+        from.read_to_string(&mut answers)?;
+        sender.join().map_err(|_| anyhow!("sending"))??;
+        anyhow::Ok(())
+    })?;
+    let status = device.wait()?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(answers)
 }
 
 /// The rows as the example wants them: fields by name, those that are empty left out.

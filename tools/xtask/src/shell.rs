@@ -19,13 +19,9 @@ pub(crate) fn workspace(path: &str) -> PathBuf {
 
 /// Runs a command in a folder, and stops it where it hangs.
 pub(crate) fn output(folder: &Path, command: &mut Command, what: &str) -> Result<String> {
-    answers(folder, command.stdin(Stdio::null()), what)
-}
-
-/// The same for a command that has its input.
-pub(crate) fn answers(folder: &Path, command: &mut Command, what: &str) -> Result<String> {
     let mut child = command
         .current_dir(folder)
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("starting {what}"))?;

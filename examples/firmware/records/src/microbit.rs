@@ -1,7 +1,9 @@
-//! The UART of the micro:bit's nRF51, without interrupts. Your board's HAL has one to put in its
-//! place.
+//! The UART of the micro:bit's nRF51, without interrupts. Your board's HAL has one with the
+//! same traits to put in its place.
 
+use core::convert::Infallible;
 use core::ptr::{read_volatile, write_volatile};
+use embedded_io::{ErrorType, Read, Write};
 
 const START_RECEIVING: *mut u32 = 0x4000_2000 as *mut u32;
 const START_SENDING: *mut u32 = 0x4000_2008 as *mut u32;
@@ -28,19 +30,31 @@ impl Serial {
         }
         Self(())
     }
+}
 
+impl ErrorType for Serial {
+    type Error = Infallible;
+}
+
+impl Read for Serial {
     /// Waits for a byte.
-    pub fn read(&mut self) -> u8 {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Infallible> {
+        let Some(first) = into.first_mut() else {
+            return Ok(0);
+        };
         // SAFETY: as in `new`.
         unsafe {
             while read_volatile(RECEIVED) == 0 {}
             write_volatile(RECEIVED, 0);
-            read_volatile(RECEIVE) as u8
+            *first = read_volatile(RECEIVE) as u8;
         }
+        Ok(1)
     }
+}
 
+impl Write for Serial {
     /// Sends bytes, each when the one before it has gone.
-    pub fn write(&mut self, bytes: &[u8]) {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         for byte in bytes {
             // SAFETY: as in `new`.
             unsafe {
@@ -49,5 +63,10 @@ impl Serial {
                 while read_volatile(SENT) == 0 {}
             }
         }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
     }
 }

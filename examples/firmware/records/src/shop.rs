@@ -1,4 +1,4 @@
-//! `shop`, version 0: the type of its blob (checksum 1283f111).
+//! `shop`, version 0: the type of its blob (checksum 40e4b4e3).
 //!
 //! Written by `mmoe codegen`: do not edit, write it again.
 #![allow(dead_code, unreachable_pub, reason = "not every program uses every name")]

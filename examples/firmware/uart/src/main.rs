@@ -11,6 +11,7 @@ mod serial;
 #[rustfmt::skip]
 mod small;
 
+use embedded_io::{Read, Write};
 use mmoe::blob::Blob;
 use mmoe::{Aligned, LoadError};
 use receiver::{Event, Receiver};
@@ -59,7 +60,10 @@ fn serve(blob: &[u8], spare: &mut Buffer, serial: &mut Serial) -> Result<End, Lo
     let before = model.predict(&features);
     let mut receiver = Receiver::new();
     loop {
-        match receiver.byte(serial.read(), &mut spare[..]) {
+        let mut byte = [0];
+        // This UART's errors are `Infallible`; another one's go to whoever can do something.
+        let Ok(_) = serial.read(&mut byte);
+        match receiver.byte(byte[0], &mut spare[..]) {
             Event::None => {}
             // The old model can be asked at any time, and answers as it did before.
             Event::Frame => assert!(model.predict(&features) == before),
@@ -73,9 +77,13 @@ fn serve(blob: &[u8], spare: &mut Buffer, serial: &mut Serial) -> Result<End, Lo
             // Which model serves, and what it says.
             Event::Query => {
                 let y = model.predict(&features);
-                serial.write(&id.checksum.to_le_bytes());
-                serial.write(&y.a.to_le_bytes());
-                serial.write(&y.b.to_le_bytes());
+                for answer in [
+                    id.checksum.to_le_bytes(),
+                    y.a.to_le_bytes(),
+                    y.b.to_le_bytes(),
+                ] {
+                    let Ok(()) = serial.write_all(&answer);
+                }
             }
             Event::Quit => return Ok(End::Quit),
         }

@@ -1,7 +1,9 @@
 //! The first UART of QEMU's MPS2 boards (a CMSDK APB UART), without interrupts. Your board's HAL
-//! has one to put in its place.
+//! has one with the same traits to put in its place.
 
+use core::convert::Infallible;
 use core::ptr::{read_volatile, write_volatile};
+use embedded_io::{ErrorType, Read, Write};
 
 const DATA: *mut u32 = 0x4000_4000 as *mut u32;
 /// Bit 0: a byte still waits to go. Bit 1: a byte has come.
@@ -24,18 +26,30 @@ impl Serial {
         }
         Self(())
     }
+}
 
+impl ErrorType for Serial {
+    type Error = Infallible;
+}
+
+impl Read for Serial {
     /// Waits for a byte.
-    pub fn read(&mut self) -> u8 {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Infallible> {
+        let Some(first) = into.first_mut() else {
+            return Ok(0);
+        };
         // SAFETY: as in `new`.
         unsafe {
             while read_volatile(STATE) & 0b10 == 0 {}
-            read_volatile(DATA) as u8
+            *first = read_volatile(DATA) as u8;
         }
+        Ok(1)
     }
+}
 
+impl Write for Serial {
     /// Sends bytes, each as soon as it can go.
-    pub fn write(&mut self, bytes: &[u8]) {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         for byte in bytes {
             // SAFETY: as in `new`.
             unsafe {
@@ -43,5 +57,10 @@ impl Serial {
                 write_volatile(DATA, u32::from(*byte));
             }
         }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::cost::cores::{CORES, Measurements};
 use mmoe_tools::data::{Data, Samples};
 use mmoe_tools::engine::BlobBytes;
-use mmoe_tools::front::build::Record;
+use mmoe_tools::front::record::Record;
 use mmoe_tools::graph::Graph;
 use mmoe_tools::import::Weights;
 use mmoe_tools::plan::open::Question;

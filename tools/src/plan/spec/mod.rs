@@ -10,7 +10,7 @@ mod gates;
 mod layers;
 mod pattern;
 mod raw;
-mod vocabulary;
+
 mod words;
 pub mod write;
 

@@ -44,7 +44,7 @@ impl Layers<'_, '_> {
         };
         let last = bounds.len();
         let lookup = Lookup {
-            keys: Keys::Buckets(record::bounds(source.kind, &bounds)),
+            keys: Keys::ranges(record::bounds(source.kind, &bounds)),
             other: None,
             // Keras counts NaN as above all bounds.
             missing: (given == Given::F32).then_some(Some(last)),
@@ -110,7 +110,7 @@ impl Layers<'_, '_> {
             _ => None,
         };
         let lookup = Lookup {
-            keys: Keys::Hashed { by, first },
+            keys: Keys::hashed(by, first),
             other: None,
             missing,
         };
@@ -171,7 +171,7 @@ impl Layers<'_, '_> {
                 {
                     keys.push((mask.clone(), masked));
                 }
-                (Given::Text, lookup(Keys::Texts(keys), Some(missing)))
+                (Given::Text, lookup(Keys::texts(keys), Some(missing)))
             }
             Kind::Int(_) => {
                 if source.items == 1
@@ -184,7 +184,7 @@ impl Layers<'_, '_> {
                     .collect();
                 match ids {
                     Some(ids) => (Given::Id, lookup(Keys::Ids(ids), None)),
-                    None => (Given::Text, lookup(Keys::Texts(keys), None)),
+                    None => (Given::Text, lookup(Keys::texts(keys), None)),
                 }
             }
             Kind::Float => return Err(walk.unread("a look-up of floats", "bucketize them")),

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::config::{Layer, Model, Tensor};
 use super::preprocess::{self, Layers};
-use crate::front::build::{Builder, Keys, Lookup, Record, Rows, Scaling};
-use crate::front::{Bounds, By, Field, Given, List, Number, Pool, Transform};
+use crate::front::build::{Builder, Keys, Lookup, Rows, Scaling};
+use crate::front::record::Record;
+use crate::front::{Bounds, Field, Given, List, Number, Pool, Transform};
 use crate::graph::rules::MAX_WIDTH;
 use crate::plan::recognise::Unread;
 use crate::plan::recognise::names::Names;
@@ -459,28 +460,19 @@ impl<'a> Walk<'_, 'a> {
         }
         let mut coded = coded;
         let kept = |row: &mut Option<usize>| *row = row.filter(|r| *r < columns);
-        let mut codes = columns;
         match &mut coded.lookup.keys {
             Keys::Rows(rows) => *rows = columns,
             Keys::Ids(keys) => keys.iter_mut().for_each(|(_, row)| kept(row)),
-            Keys::Texts(keys) => keys.iter_mut().for_each(|(_, row)| kept(row)),
-            Keys::Buckets(bounds) => codes = bounds.len() + 1,
-            Keys::Hashed { by, first } => {
-                let (By::Farm(n) | By::Sip(n, _)) = by else {
-                    return Err(self.class("on these codes"));
-                };
-                codes = first.saturating_add(*n as usize);
+            Keys::Texts(keys, _) => keys.iter_mut().for_each(|(_, row)| kept(row)),
+            Keys::Buckets(_, rows) if rows.len() > MOST => {
+                let what = format!("{} codes as one-hot columns", rows.len());
+                return Err(self.unread(&what, "use an Embedding: its rows are narrower"));
             }
-        }
-        if codes > MOST {
-            let what = format!("{codes} codes as one-hot columns");
-            return Err(self.unread(&what, "use an Embedding: its rows are narrower"));
+            Keys::Buckets(_, rows) => rows.iter_mut().for_each(kept),
         }
         kept(&mut coded.lookup.other);
         coded.lookup.missing.iter_mut().for_each(kept);
-        let mut rows = Rows::one_hot(&self.layer.name, columns);
-        let zeros = codes.saturating_sub(columns) * columns;
-        rows.data.extend(std::iter::repeat_n(0.0, zeros));
+        let rows = Rows::one_hot(&self.layer.name, columns);
         let made = Made {
             coded,
             rows: Rc::new(rows),
@@ -663,10 +655,8 @@ fn finish(pieces: Vec<Piece>) -> Result<Record, crate::front::FrontError> {
                     }
                 } else {
                     Scaling {
-                        mean: -number.addend / number.factor,
-                        std: number.factor.abs().recip(),
                         weights: vec![number.factor.signum()],
-                        range: None,
+                        ..Scaling::new(-number.addend / number.factor, number.factor.abs().recip())
                     }
                 };
                 let number = Number {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::raw::Tokens;
+use super::super::raw::Tokens;
 use crate::error::ModelError;
 use crate::import::{self, Items};
 
