@@ -3,6 +3,8 @@
 //! Names of tasks and features come from a file that anybody may have written. So they become
 //! identifiers and quoted text here, and can never become code.
 
+pub mod c;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 

@@ -13,6 +13,9 @@ use core::ptr::null_mut;
 use core::slice;
 use mmoe::Dynamic;
 
+/// What the generated headers count with.
+const _: () = assert!(size_of::<mmoe::Value<'_>>() == 3 * size_of::<usize>());
+
 /// Two words that are a Rust slice of bytes if [`Text`] is one: a pointer, then a length. Evaluated by the
 /// compiler for this target, it proves the cast in [`value`].
 const _: () = {

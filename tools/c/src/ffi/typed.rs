@@ -91,7 +91,7 @@ pub const fn outputs_are_floats<Y>(count: usize) -> bool {
 macro_rules! typed_model {
     (
         $Model:ty, $inputs:expr, $outputs:expr;
-        $open:ident, $predict:ident, $self_test:ident
+        $open:ident, $predict:ident, $self_test:ident, $error_name:ident
     ) => {
         /// Checks a blob and gives the model in it.
         ///
@@ -151,6 +151,12 @@ macro_rules! typed_model {
                     <$Model>::from_blob(blob)?.self_test(blob)
                 })
             }
+        }
+
+        /// A line on a code that a function returned.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $error_name(code: $crate::Status) -> *const core::ffi::c_char {
+            $crate::error_line(code).as_ptr()
         }
     };
 }
