@@ -30,6 +30,20 @@ pub enum Flavour {
     Typed,
 }
 
+/// Why there is no header.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum NoHeader {
+    /// The blob is not accepted.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A library for one model was asked for, and the model takes records.
+    #[error(
+        "the model takes records, and libraries for one model take features: use the library for any \
+         blob, without `--typed` or `--model`"
+    )]
+    Record,
+}
+
 /// Words that no member may be called in C or C++, and that are not reserved in Rust.
 const RESERVED: [&str; 52] = [
     "alignas",
@@ -139,15 +153,18 @@ fn comment(text: &str) -> String {
 ///
 /// # Errors
 ///
-/// A blob that is not accepted.
+/// A blob that is not accepted, or one that takes records where the library is for one model.
 pub fn header(
     blob: &Blob<'_>,
     bytes: &[u8],
     prefix: &str,
     array: Array,
     flavour: Flavour,
-) -> Result<String, LoadError> {
+) -> Result<String, NoHeader> {
     let dynamic = Dynamic::from_blob(blob)?;
+    if flavour == Flavour::Typed && dynamic.fields() > 0 {
+        return Err(NoHeader::Record);
+    }
     let names = text(blob.feature_names());
     let file = Header {
         blob,

@@ -119,11 +119,6 @@ pub(crate) fn typed(
     let bytes = BlobBytes::read(model).with_context(|| model.display().to_string())?;
     let dynamic = mmoe::Dynamic::load(&bytes).with_context(|| model.display().to_string())?;
     let blob = dynamic.blob();
-    ensure!(
-        !blob.takes_record(),
-        "{}: it takes a record; libraries for one model take features. Use the library for any blob",
-        model.display()
-    );
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let prefix = match (prefix, blob.id().name) {
         (Some(prefix), _) => c::prefix(prefix),
@@ -316,8 +311,10 @@ impl Library<'_> {
         for symbol in file.symbols() {
             let text = symbol.name().unwrap_or_default();
             if symbol.is_undefined() {
-                let known =
-                    text.is_empty() || ARITHMETIC.iter().any(|start| text.starts_with(start));
+                // A host is asked what its processor has.
+                let system = !device && text == "getauxval";
+                let arithmetic = ARITHMETIC.iter().any(|start| text.starts_with(start));
+                let known = text.is_empty() || system || arithmetic;
                 ensure!(
                     known,
                     "{name}: the library needs `{text}`, which no C program has"

@@ -3,6 +3,7 @@
 mod bare;
 mod blobs;
 mod board;
+mod c;
 mod c_lib;
 mod firmware;
 mod measure;
@@ -36,6 +37,8 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Try the C interface from C, on this host and in emulation, and the examples in C.
+    C,
     /// Build the libraries for C, into `target/c-lib`.
     CLib {
         /// Only for this target.
@@ -89,6 +92,7 @@ fn main() -> Result<()> {
     match Args::parse().chore {
         Chore::Blobs => blobs::make(),
         Chore::Firmware { board } => firmware::run(board.as_deref()),
+        Chore::C => c::run(),
         Chore::CLib {
             target,
             model: None,
