@@ -16,7 +16,7 @@
     reason = "zerocopy's derives write helper types without it when a macro calls them"
 )]
 
-use crate::blob::{Check, NodeInfo, NodeOp, NodeRecord};
+use crate::blob::{Check, GatePlace, NodeInfo, NodeOp, NodeRecord, SeesForm, seen_record};
 use crate::bytes::{Buffer, InPlace};
 use crate::layer::{Layer, Prefixed, Rest, max};
 use crate::math::Math;
@@ -63,21 +63,14 @@ pub trait Parallel: InPlace {
 pub enum Role {
     /// An expert that reads this value.
     Expert(u8),
-    /// A gate. Its logits are ordered [own experts, shared experts].
+    /// A gate.
     Gate {
-        /// The value it reads.
-        src: u8,
-        /// The value of the level's first expert.
-        first: u8,
+        /// Its place.
+        place: GatePlace,
         /// The width of the mixture.
         outputs: u16,
-        /// How many of its experts are its own: those of its task for a gate of CGC, all of them
-        /// for every other gate.
-        own: u8,
-        /// Its own experts start at value `first + own_at`.
-        own_at: u8,
-        /// The shared experts start at value `first + shared_at`.
-        shared_at: u8,
+        /// The experts that it sees, in the form that its place names.
+        sees: u32,
     },
 }
 
@@ -88,33 +81,35 @@ pub(crate) fn describe<L: Layer>(to: &mut Check<'_>, role: &Role) {
             to.node(&const { NodeRecord::new(&L::NODE, NodeOp::Expert, L::LAYERS, <L::Out as Buffer>::LEN) }, src);
         }
         Role::Gate {
-            src,
-            first,
+            place,
             outputs,
-            own,
-            own_at,
-            shared_at,
+            sees,
         } => {
-            // The mask of a gate's type counts its own experts first and then the shared ones. In
-            // the blob the experts of other tasks may lie between the two, so each part is shifted
-            // to where its experts start. The shifts wrap because `own` may be 32, where nothing is
-            // left to shift and a plain shift could panic.
-            let seen = L::NODE.sees & const { mask(<L::Out as Buffer>::LEN) };
-            let low = mask(own as usize);
-            let sees = (seen & low).wrapping_shl(u32::from(own_at))
-                | (seen & !low)
-                    .wrapping_shr(u32::from(own))
-                    .wrapping_shl(u32::from(shared_at));
             let record = &const { NodeRecord::new(&L::NODE, L::NODE.op, L::LAYERS, 0) };
-            to.gate(record, outputs, src, first, sees);
+            to.gate(record, outputs, place, sees);
         }
     }
     L::describe(to);
 }
 
 /// Returns a mask of the lowest `n` bits.
-pub(crate) const fn mask(n: usize) -> u32 {
-    if n >= 32 { u32::MAX } else { (1 << n) - 1 }
+pub(crate) const fn mask(n: usize) -> u128 {
+    if n >= 128 { u128::MAX } else { (1 << n) - 1 }
+}
+
+/// The form and the `sees` of a gate over all `N` experts of its level, whose type sees those in
+/// `sees`.
+// For up to 32 experts no arithmetic of more than a word is compiled: devices have such models.
+#[inline(always)]
+pub(crate) const fn sees<const N: usize>(sees: u128) -> (u8, u32) {
+    if N <= 32 {
+        return (SeesForm::Mask.code(), sees as u32 & mask(N) as u32);
+    }
+    match seen_record(sees & mask(N)) {
+        Some((form, sees)) => (form.code(), sees),
+        // The type of such a gate does not compile: see `MaskedGate`.
+        None => (u8::MAX, 0),
+    }
 }
 
 impl<L: Layer, const N: usize> Parallel for [L; N] {

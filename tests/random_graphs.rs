@@ -190,7 +190,7 @@ fn each_row(r: &mut Rng, bytes: &BlobBytes, mut check: impl FnMut(&[f32], &[f32]
         let x = r.row(model.inputs());
         model.predict(&x, &mut scratch, &mut y).unwrap();
         let gates = model.gates().enumerate().map(|(g, _)| {
-            let mut weights = [0.0; 32];
+            let mut weights = [0.0; 128];
             let n = model.gate_weights(&scratch, g, &mut weights);
             weights[..n].to_vec()
         });

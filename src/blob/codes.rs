@@ -57,6 +57,16 @@ macro_rules! codes {
 }
 
 codes! {
+    /// How the record of a gate names the experts that it sees.
+    SeesForm {
+        /// A mask: bit b of `sees` stands for value `first + b`.
+        Mask = 0, "mask";
+        /// Two runs of values, where one of them is the 33rd of the level or a later one.
+        Runs = 1, "runs";
+    }
+}
+
+codes! {
     /// What a node of the wiring does.
     NodeOp {
         /// Its value is mixed by gates, or read directly where its level has no gates.

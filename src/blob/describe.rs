@@ -21,7 +21,7 @@ pub struct NodeInfo {
     /// How many elements are read.
     pub inputs: u16,
     /// For gates, which of the experts in reach are seen; bit 0 is the first.
-    pub sees: u32,
+    pub sees: u128,
 }
 
 impl NodeInfo {
@@ -33,9 +33,21 @@ impl NodeInfo {
             k: 0,
             start: 0,
             inputs: width(inputs),
-            sees: u32::MAX,
+            sees: u128::MAX,
         }
     }
+}
+
+/// What the record of a gate says of its place in the model.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct GatePlace {
+    /// The value it reads.
+    pub src: u8,
+    /// The value of the level's first expert.
+    pub first: u8,
+    /// The code of the form in which it names the experts that it sees.
+    pub form: u8,
 }
 
 /// Compares the records of a type with those of a blob, one at a time.
@@ -108,13 +120,14 @@ impl<'a> Check<'a> {
         self.compare_node(&NodeRecord { src, ..*want })
     }
 
-    /// Compares the next node, a gate: `want`, which reads value `src`, and mixes the values from
-    /// `first` on that are set in `sees`, each `outputs` wide.
+    /// Compares the next node, a gate: `want` at this place, which mixes what `sees` says, each
+    /// `outputs` wide.
     #[inline(never)]
-    pub fn gate(&mut self, want: &NodeRecord, outputs: u16, src: u8, first: u8, sees: u32) {
+    pub fn gate(&mut self, want: &NodeRecord, outputs: u16, place: GatePlace, sees: u32) {
         self.compare_node(&NodeRecord {
-            src,
-            first,
+            src: place.src,
+            first: place.first,
+            form: place.form,
             outputs: outputs.into(),
             sees: sees.into(),
             ..*want
@@ -288,16 +301,19 @@ pub struct FeatureCheck<'a> {
     /// The records that are left.
     rest: &'a [u8],
     feature: u32,
+    /// How many fields the records before this one have.
+    fields: u32,
     flags: u32,
     error: Option<LoadError>,
 }
 
 impl FeatureCheck<'_> {
-    /// Compares the next features, constants of the type. Their fields and tables are counted from the
-    /// first of them.
+    /// Compares the next features, constants of the type, which read a record of so many `fields`. Their
+    /// fields and tables are counted from the first of them.
     #[inline(never)]
-    pub fn features(&mut self, want: &[FeatureRecord]) {
-        let first = self.feature;
+    pub fn features(&mut self, want: &[FeatureRecord], fields: u32) {
+        let first = self.fields | self.feature << 8;
+        self.fields = self.fields.wrapping_add(fields);
         let mut offset = 0;
         // Word by word over all records, which is less code than record by record.
         for want in want.as_bytes().as_chunks::<4>().0 {
@@ -305,7 +321,7 @@ impl FeatureCheck<'_> {
             // the lowest two of theirs.
             let place = match offset {
                 4 => self.flags << 24,
-                8 => first.wrapping_mul(0x101),
+                8 => first,
                 _ => 0,
             };
             let expected = u32::from_le_bytes(*want).wrapping_add(place);
@@ -345,6 +361,7 @@ pub(crate) fn compare_features(
     let mut check = FeatureCheck {
         rest: section,
         feature: 0,
+        fields: 0,
         flags: 0,
         error: None,
     };

@@ -24,7 +24,7 @@ impl Field {
             ],
             4 => &[
                 ("first value of its level", 0, 8),
-                ("reserved byte", 8, 8),
+                ("form of the experts seen", 8, 8),
                 ("start of the slice read", 16, 16),
             ],
             8 => &[("width read", 0, 16), ("width made", 16, 16)],
@@ -372,7 +372,8 @@ impl fmt::Display for LoadError {
                     12 => write!(
                         f,
                         "{node} sees other experts: {found:#b} in the blob, {expected:#b} in the \
-                         type (the lowest bit is the level's first expert)"
+                         type (the lowest bit is the level's first expert; of more than 32, a byte \
+                         for each number of the runs)"
                     ),
                     _ => write!(
                         f,

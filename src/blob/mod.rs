@@ -15,14 +15,15 @@ mod parts;
 mod reader;
 mod record;
 mod rules;
+mod seen;
 mod self_test;
 
 pub use codes::{
     ActivationKind, CoderKind, Given, InputKind, LayerKind, Makes, NodeOp, OutputKind, PackingKind,
-    PrecisionKind, SectionTag,
+    PrecisionKind, SectionTag, SeesForm,
 };
 pub use crc32::{Crc32, crc32};
-pub use describe::{Check, FeatureCheck, NodeInfo};
+pub use describe::{Check, FeatureCheck, GatePlace, NodeInfo};
 pub(crate) use describe::{compare, compare_features};
 pub use error::LoadError;
 pub use feature::{FeatureBytes, FeatureRecord};
@@ -32,6 +33,7 @@ pub use reader::Names;
 pub use record::{InputRecord, LayerRecord, NodeRecord, TaskRecord};
 pub(crate) use rules::LevelNodes;
 pub use rules::Summary;
+pub(crate) use seen::seen_record;
 pub(crate) use self_test::Compare;
 pub use self_test::{SelfTest, SelfTestError, SelfTestRow};
 
@@ -47,9 +49,9 @@ pub const PREAMBLE: usize = 14;
 /// The weights start at a multiple of this many bytes from the start of the blob.
 pub const WEIGHTS_ALIGN: usize = 64;
 /// A gate sees at most this many experts.
-pub const MAX_SEEN: usize = 32;
-/// A model has at most this many tasks.
-pub const MAX_TASKS: usize = 32;
+pub const MAX_SEEN: usize = 128;
+/// A model has at most this many tasks, and a level at most this many gates.
+pub const MAX_TASKS: usize = 64;
 /// Where a blob and its weights must lie: at an address that is a multiple of this many bytes.
 /// [`Aligned`](crate::Aligned) and [`include_blob!`](crate::include_blob) do more than that.
 pub const ALIGN: usize = 4;

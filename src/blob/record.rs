@@ -5,8 +5,9 @@
 //! stands for.
 
 use super::codes::{
-    ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind,
+    ActivationKind, InputKind, LayerKind, NodeOp, OutputKind, PackingKind, PrecisionKind, SeesForm,
 };
+use super::seen::Seen;
 use crate::kernel::CurveTable;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -41,17 +42,17 @@ pub struct NodeRecord {
     pub layers: u8,
     /// The value it reads.
     pub src: u8,
-    /// Gates: the value that bit 0 of `sees` stands for. Otherwise 0.
+    /// Gates: the value from which `sees` counts. Otherwise 0.
     pub first: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// Gates: the code of a [`SeesForm`], which says how to read `sees`. Otherwise 0.
+    pub form: u8,
     /// It reads `src[start .. start + inputs]`.
     pub start: U16,
     /// How many elements it reads.
     pub inputs: U16,
     /// Width of the value it makes (a gate's: of the mixture).
     pub outputs: U16,
-    /// Gates: mask of the values mixed, bit 0 is value `first`. Otherwise 0.
+    /// Gates: the values mixed, as a mask or as runs. Otherwise 0.
     pub sees: U32,
 }
 
@@ -136,7 +137,7 @@ impl NodeRecord {
             layers,
             src: 0,
             first: 0,
-            reserved: 0,
+            form: 0,
             start: U16::new(info.start),
             inputs: U16::new(info.inputs),
             outputs: U16::new(width(outputs)),
@@ -171,16 +172,36 @@ impl NodeRecord {
     /// Returns the number of weights of a gate, which is that of the experts that it sees; 0 for other
     /// nodes.
     #[must_use]
+    #[inline(never)]
     pub const fn seen(&self) -> usize {
-        self.sees.get().count_ones() as usize
+        self.sees().count()
     }
 
     /// Returns the values that a gate mixes, in the order of its weights.
     pub fn seen_values(&self) -> impl Iterator<Item = usize> + use<> {
-        let (first, sees) = (self.first as usize, self.sees.get());
-        (0..32usize)
-            .filter(move |bit| sees >> bit & 1 != 0)
-            .map(move |bit| first + bit)
+        let first = self.first as usize;
+        self.sees().steps().map(move |step| first + step)
+    }
+
+    /// Returns the place of a value's weight among the weights of a gate, or `None` where the gate does
+    /// not see the value.
+    // Not inlined: the walk asks in several places, in each number system.
+    #[must_use]
+    #[inline(never)]
+    pub const fn weight_of(&self, value: usize) -> Option<usize> {
+        match value.checked_sub(self.first as usize) {
+            Some(step) => self.sees().place(step),
+            None => None,
+        }
+    }
+
+    /// The steps from value `first` to those that are seen; none for a form that this version does not
+    /// know.
+    const fn sees(&self) -> Seen {
+        match SeesForm::from_code(self.form) {
+            Some(form) => Seen::of(form, self.sees.get()),
+            None => Seen::NONE,
+        }
     }
 
     /// Returns the multiply-accumulates of mixing where all experts that are seen run; 0 for nodes that

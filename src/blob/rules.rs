@@ -4,7 +4,9 @@
 //! the records, so everything that it relies on is checked here, once. After that no index is out of
 //! range and no sum overflows, whatever bytes the file had.
 
-use super::{Blob, FeatureRecord, LayerKind, LoadError, MAX_TASKS, NodeOp, NodeRecord, OutputKind};
+use super::{
+    Blob, FeatureRecord, LayerKind, LoadError, MAX_SEEN, MAX_TASKS, NodeOp, NodeRecord, OutputKind,
+};
 
 /// What the records of a valid blob add up to: the numbers from which a reader sizes its buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +156,12 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
             readable = l.outputs();
             level = LevelNodes::at(nodes, at);
         }
+        // A request names the gates of a level by a mask.
+        if let Some(l) = level
+            && l.end - l.gates > MAX_TASKS
+        {
+            return Err(record(at, 21));
+        }
         let Some(op) = n.op() else {
             return Err(record(at, 3));
         };
@@ -163,7 +171,7 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
             return Err(record(at, 4));
         }
         let src = n.src as usize;
-        if n.reserved != 0 || !(src == 0 || (readable.0..readable.1).contains(&src)) {
+        if !(src == 0 || (readable.0..readable.1).contains(&src)) {
             return Err(record(at, 5));
         }
         let (start, reads) = (n.start.get() as usize, n.inputs.get() as usize);
@@ -209,14 +217,14 @@ fn check(blob: &Blob<'_>) -> Result<Summary, LoadError> {
             let inside = n
                 .seen_values()
                 .all(|v| v > l.experts && v <= l.gates && blob.value_width(v) == Some(makes));
-            if seen == 0 || !inside {
+            if seen == 0 || seen > MAX_SEEN || !inside {
                 return Err(record(at, 10));
             }
             if n.layers == 0 || logits(op, n.k as usize, seen) != Some(have) {
                 return Err(record(at, 11));
             }
             sum.gate_weights = sum.gate_weights.checked_add(seen).ok_or(record(at, 10))?;
-        } else if n.first != 0 || n.sees.get() != 0 || n.k != 0 || makes != have {
+        } else if n.first != 0 || n.form != 0 || n.sees.get() != 0 || n.k != 0 || makes != have {
             return Err(record(at, 12));
         }
         sum.widest = sum.widest.max(makes).max(reads);

@@ -158,7 +158,13 @@ fn code(f: &FeatureRecord, w: &[u8], v: Value<'_>) -> Option<u32> {
             };
             Some(found.unwrap_or(other))
         }
-        (CoderKind::Buckets, Value::Number(x)) if f.given()? == Given::F32 => {
+        (CoderKind::Buckets, Value::Number(_) | Value::Missing) if f.given()? == Given::F32 => {
+            // Without a code of its own a missing number is NaN, as a typed record has it.
+            let x = if let Value::Number(x) = v {
+                x
+            } else {
+                f32::NAN
+            };
             Some(kernel::bucket_f32(part(w, n as usize)?.0, x))
         }
         (CoderKind::Buckets, Value::Integer(x)) if f.given()? == Given::I32 => {
@@ -266,6 +272,10 @@ impl Dynamic<'_> {
 
     /// Takes the context's fields, for candidates that share them: what the front end makes of them stays
     /// in `scratch` until something else is predicted there.
+    ///
+    /// The first layers' sums over those elements are not kept, as a typed model keeps them: an image that
+    /// runs any blob would need a second form of the first layer's kernel in every precision and packing,
+    /// where a typed model has only its own. What is saved here are the context's look-ups.
     ///
     /// # Errors
     ///

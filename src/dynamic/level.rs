@@ -7,7 +7,7 @@ use crate::blob::{
     Blob, LayerKind, LayerRecord, LevelNodes, NodeOp, NodeRecord, OutputKind, TaskRecord,
 };
 use crate::kernel::HotInput;
-use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, walk, weighs_always};
+use crate::level::{self, ExpertFilter, Inputs, Level, Request, TaskMask, has_no_zeros, walk};
 use crate::math::{Libm, Math};
 use crate::rows::{self, Rows};
 use core::array;
@@ -271,25 +271,17 @@ impl<'a, A: Erased> Level for Typed<'a, '_, A> {
         }
     }
     fn always(&self, o: usize, i: usize) -> bool {
-        let bit = |n: &NodeRecord| (self.0.level.experts + 1 + i).checked_sub(n.first as usize);
         let gate = self.0.blob.nodes.get(self.0.level.gates + o);
         gate.is_some_and(|n| {
-            let op = n.op().zip(bit(n));
-            op.is_some_and(|(op, bit)| weighs_always(op, n.sees.get(), bit))
+            n.op().is_some_and(has_no_zeros) && n.weight_of(self.0.level.experts + 1 + i).is_some()
         })
     }
     fn weight(&self, rows: &[A::Gate], o: usize, i: usize) -> A::Gate {
         let find = || {
             let (n, at) = self.0.node(self.0.level.gates + o)?;
-            let bit = (self.0.level.experts + 1 + i).checked_sub(n.first as usize)?;
-            let sees = n.sees.get();
-            if bit >= 32 || sees >> bit & 1 == 0 {
-                return None;
-            }
-            // Weights are stored only for the experts that the gate sees, so an expert's place is the
-            // number of seen experts before it.
-            let before = (sees & ((1u32 << bit) - 1)).count_ones() as usize;
-            rows.get(at.gate_weights as usize + before).copied()
+            // Weights are stored only for the experts that the gate sees.
+            let place = n.weight_of(self.0.level.experts + 1 + i)?;
+            rows.get(at.gate_weights as usize + place).copied()
         };
         find().unwrap_or(A::NONE)
     }

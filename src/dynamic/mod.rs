@@ -7,7 +7,9 @@ mod front;
 mod level;
 mod scratch;
 
-use crate::blob::{ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, OutputKind, SelfTestError, Summary};
+use crate::blob::{
+    ALIGN, Blob, LoadError, MAX_TASKS, NodeOp, NodeRecord, OutputKind, SelfTestError, Summary,
+};
 use crate::bytes::Pod;
 use crate::kernel::{InputCounts, InputScale};
 use crate::level::{ExpertFilter, Request, SkipBelow, TaskMask};
@@ -80,10 +82,23 @@ pub struct GateInfo {
     pub node: usize,
     /// Its kind.
     pub op: NodeOp,
-    /// The node that bit 0 of `sees` stands for.
-    pub first: usize,
-    /// The experts that it sees: bit i stands for node `first + i`.
-    pub sees: u32,
+    record: NodeRecord,
+}
+
+impl GateInfo {
+    /// Returns the nodes of the experts that it sees, in the order of its weights.
+    ///
+    /// ```
+    /// # let file: &mmoe::Aligned<[u8]> = mmoe::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware/minimal/src/edge.mmoe"));
+    /// # let model = mmoe::Dynamic::load(file).unwrap();
+    /// let gate = model.gates().next().unwrap();
+    /// assert!(gate.experts().eq([0, 1, 2, 3]));
+    /// ```
+    pub fn experts(&self) -> impl Iterator<Item = usize> + use<> {
+        self.record
+            .seen_values()
+            .map(|value| value.saturating_sub(1))
+    }
 }
 
 impl<'a> Dynamic<'a> {
@@ -202,8 +217,7 @@ impl<'a> Dynamic<'a> {
             Some(GateInfo {
                 node,
                 op,
-                first: (n.first as usize).saturating_sub(1),
-                sees: n.sees.get(),
+                record: *n,
             })
         })
     }

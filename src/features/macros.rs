@@ -24,80 +24,120 @@
 /// // 500 keys, 500 rows and the code of all others, once.
 /// assert_eq!(size_of::<OfferStage<mmoe::F32>>(), 4 + 4 * 500 + 4 * 8 * 500);
 /// ```
+///
+/// And several features may read one field. Those behind the first one have a name of their own, the
+/// field in parentheses and no type:
+///
+/// ```
+/// use mmoe::features::{Buckets, Embed, Fill, Number};
+/// mmoe::features! {
+///     /// An age, as a number and by its group.
+///     pub struct Person => PersonStage<P>[3] {
+///         age: f32 = Number<P>,
+///         age_group(age) = Embed<Buckets<4>, 5, 2, P>,
+///     }
+/// }
+/// let person = Person { age: 34.0 };
+/// assert_eq!(<PersonStage<mmoe::F32> as Fill>::WIDTH, 3);
+/// # let _ = person;
+/// ```
 #[macro_export]
 macro_rules! features {
     (
         $(#[$doc:meta])*
         $vis:vis struct $Record:ident<$life:lifetime> => $Stage:ident<$P:ident>[$width:expr] {
-            $($(#[$about:meta])* $name:ident: $T:ty = $F:ty $(as $table:ident)?),+ $(,)?
+            $(
+                $(#[$about:meta])*
+                $name:ident $(($field:ident))? $(: $T:ty)? = $F:ty $(as $table:ident)?
+            ),+ $(,)?
         }
     ) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
-        $vis struct $Record<$life> {
-            $(
-                #[doc = concat!("The field `", stringify!($name), "`.")]
-                $(#[$about])*
-                pub $name: $T,
-            )+
-        }
         $crate::__features! {
-            @stage $vis $Record [<$life>] [<'_>] $life $Stage $P [$width]
-            [] [] [] $($name: $F $(as $table)?,)+
+            @next { [$(#[$doc])*] $vis $Record [<$life>] [<'_>] $life $Stage $P [$width] }
+            [] [] [] []
+            $([$(#[$about])*] $name $(($field))? $(: $T)? = $F $(as $table)?,)+
         }
     };
     (
         $(#[$doc:meta])*
         $vis:vis struct $Record:ident => $Stage:ident<$P:ident>[$width:expr] {
-            $($(#[$about:meta])* $name:ident: $T:ty = $F:ty $(as $table:ident)?),+ $(,)?
+            $(
+                $(#[$about:meta])*
+                $name:ident $(($field:ident))? $(: $T:ty)? = $F:ty $(as $table:ident)?
+            ),+ $(,)?
         }
     ) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
-        $vis struct $Record {
-            $(
-                #[doc = concat!("The field `", stringify!($name), "`.")]
-                $(#[$about])*
-                pub $name: $T,
-            )+
-        }
         $crate::__features! {
-            @stage $vis $Record [] [] 'a $Stage $P [$width]
-            [] [] [] $($name: $F $(as $table)?,)+
+            @next { [$(#[$doc])*] $vis $Record [] [] 'a $Stage $P [$width] }
+            [] [] [] []
+            $([$(#[$about])*] $name $(($field))? $(: $T)? = $F $(as $table)?,)+
         }
     };
 }
 
-/// The stage of [`features!`]. The fields are gathered one by one: those that have a feature of their
-/// own, and all of them with how each is read.
+/// The record and the stage of [`features!`]. The features are gathered one by one, into four lists: the
+/// fields of the record; the features that have bytes of their own; all features with the field that each
+/// reads and how; their names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __features {
-    // The next field has a feature of its own.
+    // The next feature reads a field of its own.
     (
-        @stage $vis:vis $Record:ident $with:tt $any:tt $life:lifetime $Stage:ident $P:ident $width:tt
-        [$($own:tt)*] [$($all:tt)*] [$($names:tt)*] $name:ident: $F:ty, $($rest:tt)*
+        @next $what:tt [$($fields:tt)*] $own:tt $all:tt $names:tt
+        [$($about:tt)*] $name:ident: $T:ty = $($rest:tt)*
     ) => {
         $crate::__features! {
-            @stage $vis $Record $with $any $life $Stage $P $width
-            [$($own)* $name: $F,] [$($all)* [$name $F]] [$($names)* $name] $($rest)*
+            @feature $what [$($fields)* [$($about)*] $name: $T,] $own $all $names
+            $name $name = $($rest)*
         }
     };
-    // The next field reads another one's table.
+    // The next feature reads the field of an earlier one.
     (
-        @stage $vis:vis $Record:ident $with:tt $any:tt $life:lifetime $Stage:ident $P:ident $width:tt
-        [$($own:tt)*] [$($all:tt)*] [$($names:tt)*]
-        $name:ident: $K:ty as $table:ident, $($rest:tt)*
+        @next $what:tt $fields:tt $own:tt $all:tt $names:tt
+        [$($about:tt)*] $name:ident($field:ident) = $($rest:tt)*
     ) => {
         $crate::__features! {
-            @stage $vis $Record $with $any $life $Stage $P $width
-            [$($own)*] [$($all)* [$name $K; $table]] [$($names)* $name] $($rest)*
+            @feature $what $fields $own $all $names $name $field = $($rest)*
+        }
+    };
+    // It has bytes of its own.
+    (
+        @feature $what:tt $fields:tt [$($own:tt)*] [$($all:tt)*] [$($names:tt)*]
+        $name:ident $field:ident = $F:ty, $($rest:tt)*
+    ) => {
+        $crate::__features! {
+            @next $what $fields
+            [$($own)* $name: $F,] [$($all)* [$name $field $F]] [$($names)* $name] $($rest)*
+        }
+    };
+    // It reads another one's table.
+    (
+        @feature $what:tt $fields:tt $own:tt [$($all:tt)*] [$($names:tt)*]
+        $name:ident $field:ident = $K:ty as $table:ident, $($rest:tt)*
+    ) => {
+        $crate::__features! {
+            @next $what $fields
+            $own [$($all)* [$name $field $K; $table]] [$($names)* $name] $($rest)*
         }
     };
     (
-        @stage $vis:vis $Record:ident [$($with:tt)*] [$($any:tt)*] $life:lifetime
-        $Stage:ident $P:ident [$width:expr] [$($own:ident: $F:ty,)+] [$($all:tt)+] [$($names:ident)+]
+        @next
+        {
+            [$($doc:tt)*] $vis:vis $Record:ident [$($with:tt)*] [$($any:tt)*] $life:lifetime
+            $Stage:ident $P:ident [$width:expr]
+        }
+        [$([$($about:tt)*] $field:ident: $T:ty,)+] [$($own:ident: $F:ty,)+]
+        [$($all:tt)+] [$($names:ident)+]
     ) => {
+        $($doc)*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $Record $($with)* {
+            $(
+                #[doc = concat!("The field `", stringify!($field), "`.")]
+                $($about)*
+                pub $field: $T,
+            )+
+        }
         #[doc = concat!("The features of [`", stringify!($Record), "`], as they lie in the blob.")]
         #[derive(
             Debug,
@@ -109,7 +149,7 @@ macro_rules! __features {
         #[repr(C)]
         $vis struct $Stage<$P: $crate::precision::Precision> {
             $(
-                #[doc = concat!("The feature of the field `", stringify!($own), "`.")]
+                #[doc = concat!("The feature `", stringify!($own), "`.")]
                 pub $own: $F,
             )+
         }
@@ -128,10 +168,17 @@ macro_rules! __features {
             fn describe(to: &mut $crate::blob::FeatureCheck<'_>) {
                 $(type $own<$P> = $crate::features::Own<$F, $P>;)+
                 /// The places of all fields.
+                enum Field {
+                    $($field,)+
+                }
+                /// The places of all features.
                 enum At {
                     $($names,)+
                 }
-                to.features(&const { [$($crate::__features!(@record At $P $all),)+] });
+                to.features(
+                    &const { [$($crate::__features!(@record Field At $P $all),)+] },
+                    const { [$(Field::$field),+].len() as u32 },
+                );
             }
             #[inline(always)]
             fn fill(
@@ -170,23 +217,29 @@ macro_rules! __features {
             }
         }
     };
-    (@width $P:ident [$name:ident $F:ty]) => {
+    (@width $P:ident [$name:ident $field:ident $F:ty]) => {
         <$F as $crate::features::Feature>::WIDTH
     };
-    (@width $P:ident [$name:ident $K:ty; $table:ident]) => {
+    (@width $P:ident [$name:ident $field:ident $K:ty; $table:ident]) => {
         <<$table<$P> as $crate::features::Owned>::Feature as $crate::features::ReadAs<$K>>::WIDTH
     };
-    (@record $At:ident $P:ident [$name:ident $F:ty]) => {
-        <$F as $crate::features::Feature>::RECORD.at($At::$name as u8, $At::$name as u8)
+    (@record $Field:ident $At:ident $P:ident [$name:ident $field:ident $F:ty]) => {
+        <$F as $crate::features::Feature>::RECORD.at($Field::$field as u8, $At::$name as u8)
     };
-    (@record $At:ident $P:ident [$name:ident $K:ty; $table:ident]) => {
+    (
+        @record $Field:ident $At:ident $P:ident
+        [$name:ident $field:ident $K:ty; $table:ident]
+    ) => {
         <<$table<$P> as $crate::features::Owned>::Feature as
-            $crate::features::ReadAs<$K>>::RECORD.at($At::$name as u8, $At::$table as u8)
+            $crate::features::ReadAs<$K>>::RECORD.at($Field::$field as u8, $At::$table as u8)
     };
-    (@fill ($self:ident $x:ident $y:ident $counts:ident) [$name:ident $F:ty]) => {
-        $crate::features::put(&$self.$name, $x.$name, $y, &mut $counts)
+    (@fill ($self:ident $x:ident $y:ident $counts:ident) [$name:ident $field:ident $F:ty]) => {
+        $crate::features::put(&$self.$name, $x.$field, $y, &mut $counts)
     };
-    (@fill ($self:ident $x:ident $y:ident $counts:ident) [$name:ident $K:ty; $table:ident]) => {
-        $crate::features::put_as::<$K, _>(&$self.$table, $x.$name, $y)
+    (
+        @fill ($self:ident $x:ident $y:ident $counts:ident)
+        [$name:ident $field:ident $K:ty; $table:ident]
+    ) => {
+        $crate::features::put_as::<$K, _>(&$self.$table, $x.$field, $y)
     };
 }

@@ -1,9 +1,10 @@
 //! The gate that sees only some of the experts.
 
-use crate::blob::{Check, NodeInfo};
+use crate::blob::{Check, MAX_SEEN, NodeInfo, seen_record};
 use crate::layer::{Layer, Prefixed, Rest};
 use crate::math::Math;
 use crate::number::Element;
+use crate::parallel::mask;
 use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
@@ -24,12 +25,12 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 /// ```
 #[derive(Debug, TryFromBytes, KnownLayout, Immutable)]
 #[repr(C)]
-pub struct MaskedGate<G, const MASK: u32, const N: usize>(
+pub struct MaskedGate<G, const MASK: u128, const N: usize>(
     /// The gate over the experts that are seen.
     pub G,
 );
 
-impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Layer
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u128, const N: usize> Layer
     for MaskedGate<G, MASK, N>
 where
     G: Layer<Act = A, In = [A; IN], Out = [A::Gate; S]>,
@@ -39,8 +40,12 @@ where
     type Out = [A::Gate; N];
     const NODE: NodeInfo = {
         assert!(
-            N <= 32 && MASK as u64 >> N == 0 && MASK.count_ones() as usize == S,
+            N <= MAX_SEEN && MASK & !mask(N) == 0 && MASK.count_ones() as usize == S,
             "MaskedGate: MASK must name as many of the N experts as the gate weighs"
+        );
+        assert!(
+            seen_record(MASK).is_some(),
+            "MaskedGate: beyond the 32nd expert, MASK must have at most two runs of ones"
         );
         NodeInfo {
             sees: MASK,
@@ -68,7 +73,7 @@ where
     }
 }
 
-impl<A: Element, const IN: usize, const S: usize, G, const MASK: u32, const N: usize> Prefixed
+impl<A: Element, const IN: usize, const S: usize, G, const MASK: u128, const N: usize> Prefixed
     for MaskedGate<G, MASK, N>
 where
     G: Prefixed<Act = A, In = [A; IN], Out = [A::Gate; S]>,
@@ -87,12 +92,18 @@ where
     }
 }
 
-impl<G, const MASK: u32, const N: usize> MaskedGate<G, MASK, N> {
+impl<G, const MASK: u128, const N: usize> MaskedGate<G, MASK, N> {
     /// Puts the weight of each expert that is seen in its place, and 0 in all others.
     pub(crate) fn spread<W: Copy + Default>(seen: &[W], y: &mut [W]) {
         let mut seen = seen.iter();
         for (i, y) in y.iter_mut().enumerate() {
-            *y = if MASK >> (i as u32 & 31) & 1 != 0 {
+            // One word is enough for most: a shift of two or four is slow on a device.
+            let bit = if N <= 32 {
+                (MASK as u32) >> (i as u32 & 31)
+            } else {
+                (MASK >> (i as u32 & 127)) as u32
+            };
+            *y = if bit & 1 != 0 {
                 seen.next().copied().unwrap_or_default()
             } else {
                 W::default()

@@ -1,11 +1,11 @@
 //! The levels of CGC and PLE: experts of each task beside shared ones.
 
 use super::{Inputs, Level, LevelGates, TaskMask, TaskStreams, TypedLevel, streams};
-use crate::blob::Check;
+use crate::blob::{Check, GatePlace, MAX_SEEN, SeesForm};
 use crate::layer::{Layer, max};
 use crate::math::Math;
 use crate::number::Element;
-use crate::parallel::{self, Parallel, Role};
+use crate::parallel::{self, Parallel, Role, mask};
 use crate::rows;
 use zerocopy::{FromZeros, Immutable, KnownLayout, TryFromBytes};
 
@@ -67,7 +67,7 @@ where
         streams | TaskMask::only(K)
     }
     fn experts(&self) -> usize {
-        const { assert!(K < crate::blob::MAX_TASKS, "CgcLevel: at most 31 tasks") };
+        const { assert!(K < crate::blob::MAX_TASKS, "CgcLevel: at most 63 tasks") };
         const {
             assert!(
                 NT + NS == N,
@@ -100,7 +100,7 @@ where
         seen::<NT, K>(o, i).and_then(weight).unwrap_or(A::NONE)
     }
     fn always(&self, o: usize, i: usize) -> bool {
-        seen::<NT, K>(o, i).is_some_and(|j| super::weighs_always(G::NODE.op, G::NODE.sees, j))
+        seen::<NT, K>(o, i).is_some_and(|j| super::weighs_always::<N>(G::NODE.op, G::NODE.sees, j))
     }
     fn expert<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
         &self,
@@ -166,8 +166,15 @@ where
     fn describe<X: Inputs<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         const {
             assert!(
-                NT * K + NS <= crate::blob::MAX_SEEN && K < crate::blob::MAX_TASKS,
-                "a level has at most 32 experts and 31 tasks"
+                NT * K + NS + K < 255 && NT + NS <= MAX_SEEN && K < crate::blob::MAX_TASKS,
+                "a model has at most 254 experts, gates and towers; a gate sees at most 128 \
+                 experts, a level has at most 63 tasks"
+            )
+        };
+        const {
+            assert!(
+                NT * K + NS <= 32 || G::NODE.sees & mask(N) == mask(N),
+                "CgcLevel: a MaskedGate needs a level of at most 32 experts"
             )
         };
         let first = to.next_value();
@@ -181,18 +188,53 @@ where
         }
         let outputs = to.next_value();
         for k in 0..K {
-            let place = Role::Gate {
+            let (form, sees) = sees_own_and_shared::<NT, NS, K>(G::NODE.sees, k);
+            let place = GatePlace {
                 src: X::value(base, k),
                 first,
-                outputs: const { H as u16 },
-                own: const { NT as u8 },
-                own_at: (k * NT) as u8,
-                shared_at: const { (NT * K) as u8 },
+                form,
             };
-            parallel::describe::<G>(to, &place);
+            let role = Role::Gate {
+                place,
+                outputs: const { H as u16 },
+                sees,
+            };
+            parallel::describe::<G>(to, &role);
         }
         outputs
     }
+}
+
+/// The form and the `sees` of gate `k`, whose type sees those in `sees`: a mask of its own `NT` experts
+/// and then of the `NS` shared ones (all of them where the level has more than 32). In the blob the experts of other tasks may lie between the two.
+#[inline(always)]
+fn sees_own_and_shared<const NT: usize, const NS: usize, const K: usize>(
+    sees: u128,
+    k: usize,
+) -> (u8, u32) {
+    if NT * K + NS <= 32 {
+        // The shifts wrap because `NT` may be 32, where nothing is left to shift.
+        let seen = sees as u32 & mask(NT + NS) as u32;
+        let low = mask(NT) as u32;
+        let own = (seen & low).wrapping_shl((k * NT) as u32);
+        let shared = (seen & !low).wrapping_shr(NT as u32);
+        let shared = shared.wrapping_shl((NT * K) as u32);
+        return (SeesForm::Mask.code(), own | shared);
+    }
+    // Runs are as long as they can be: the last task's own experts stand before the shared ones.
+    let (start, end) = (k * NT, (k + 1) * NT);
+    let gap = NT * K - end;
+    if NS == 0 && end <= 32 {
+        let own = (mask(NT) as u32).wrapping_shl(start as u32);
+        return (SeesForm::Mask.code(), own);
+    }
+    let runs = if NS == 0 || gap == 0 {
+        [start, NT + NS, 0, 0]
+    } else {
+        [start, NT, gap, NS]
+    };
+    let runs = runs.map(|n| n as u8);
+    (SeesForm::Runs.code(), u32::from_le_bytes(runs))
 }
 
 /// Returns the index of expert `i` among the weights of gate `o`, or `None` where the gate does not
@@ -297,7 +339,7 @@ where
         if o < K {
             self.cgc.always(o, i)
         } else {
-            super::weighs_always(Q::NODE.op, Q::NODE.sees, i)
+            super::weighs_always::<N>(Q::NODE.op, Q::NODE.sees, i)
         }
     }
     fn expert<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
@@ -332,15 +374,24 @@ where
     fn describe<X: Inputs<[A; I]>>(to: &mut Check<'_>, base: u8) -> u8 {
         let first = to.next_value();
         let outputs = C::describe::<X>(to, base);
-        let place = Role::Gate {
+        const {
+            assert!(
+                N <= MAX_SEEN,
+                "ExtractionLevel: a gate sees at most 128 experts"
+            )
+        };
+        let (form, sees) = const { parallel::sees::<N>(Q::NODE.sees) };
+        let place = GatePlace {
             src: X::value(base, K),
             first,
-            outputs: const { H as u16 },
-            own: 32,
-            own_at: 0,
-            shared_at: 0,
+            form,
         };
-        parallel::describe::<Q>(to, &place);
+        let role = Role::Gate {
+            place,
+            outputs: const { H as u16 },
+            sees,
+        };
+        parallel::describe::<Q>(to, &role);
         outputs
     }
 }

@@ -1,11 +1,11 @@
 //! The level of MMoE: experts that all tasks share, and one gate per output stream.
 
 use super::{Inputs, Level, TypedLevel, streams};
-use crate::blob::Check;
+use crate::blob::{Check, GatePlace};
 use crate::layer::max;
 use crate::math::Math;
 use crate::number::Element;
-use crate::parallel::{Parallel, Role};
+use crate::parallel::{Parallel, Role, sees};
 use crate::rows;
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
@@ -78,7 +78,7 @@ where
     }
     fn always(&self, o: usize, i: usize) -> bool {
         let gate = G::node(o);
-        super::weighs_always(gate.op, gate.sees, i)
+        super::weighs_always::<N>(gate.op, gate.sees, i)
     }
     fn expert<M: Math, X: Inputs<[A; I]> + ?Sized, const R: usize>(
         &self,
@@ -120,7 +120,7 @@ where
         const {
             assert!(
                 N <= crate::blob::MAX_SEEN && K <= crate::blob::MAX_TASKS,
-                "a gate sees at most 32 experts, a model has at most 32 tasks"
+                "a gate sees at most 128 experts, a level has at most 64 gates"
             )
         };
         let first = to.next_value();
@@ -129,18 +129,18 @@ where
         }
         let outputs = to.next_value();
         for o in 0..K {
-            G::describe(
-                to,
-                o,
-                &Role::Gate {
-                    src: X::value(base, o),
-                    first,
-                    outputs: const { H as u16 },
-                    own: 32,
-                    own_at: 0,
-                    shared_at: 0,
-                },
-            );
+            let (form, sees) = sees::<N>(G::node(o).sees);
+            let place = GatePlace {
+                src: X::value(base, o),
+                first,
+                form,
+            };
+            let role = Role::Gate {
+                place,
+                outputs: const { H as u16 },
+                sees,
+            };
+            G::describe(to, o, &role);
         }
         outputs
     }

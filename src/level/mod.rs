@@ -106,10 +106,19 @@ pub trait TypedLevel: Level {
     fn describe<X: Inputs<Self::In>>(to: &mut Check<'_>, base: u8) -> u8;
 }
 
-/// Returns `true` if a gate of this kind and with this mask includes the expert of bit `expert` for
-/// every input: the gate sees the expert, and its kind has no structural zeros.
-pub(crate) const fn weighs_always(op: NodeOp, sees: u32, expert: usize) -> bool {
-    expert < 32
-        && sees >> (expert & 31) & 1 != 0
-        && matches!(op, NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::Linear)
+/// Returns `true` if a gate of this kind and with this mask of `N` experts includes the expert of bit
+/// `expert` for every input: the gate sees the expert, and its kind has no structural zeros.
+pub(crate) const fn weighs_always<const N: usize>(op: NodeOp, sees: u128, expert: usize) -> bool {
+    // One word is enough for most: a shift of two or four is slow on a device.
+    let bit = if N <= 32 {
+        sees as u32 >> (expert & 31)
+    } else {
+        (sees >> (expert & 127)) as u32
+    };
+    expert < N && bit & 1 != 0 && has_no_zeros(op)
+}
+
+/// Returns `true` if a gate of this kind weighs every expert that it sees.
+pub(crate) const fn has_no_zeros(op: NodeOp) -> bool {
+    matches!(op, NodeOp::Softmax | NodeOp::Sigmoid | NodeOp::Linear)
 }

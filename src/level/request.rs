@@ -3,7 +3,7 @@
 use crate::number::Element;
 use core::ops::{BitOr, BitOrAssign};
 
-/// A set of a model's tasks, by their index. A model has at most 32 tasks.
+/// A set of a model's tasks, by their index. A model has at most 64 tasks.
 ///
 /// Every tower is a task, and behind the towers every [`Product`](crate::Product) is one.
 ///
@@ -11,41 +11,47 @@ use core::ops::{BitOr, BitOrAssign};
 /// use mmoe::TaskMask;
 /// let mask = TaskMask::only(0) | TaskMask::only(2);
 /// assert!(mask.contains(0) && !mask.contains(1) && mask.contains(2));
-/// assert!(TaskMask::ALL.contains(31));
-/// assert_eq!(TaskMask::only(32), TaskMask::NONE, "no model has a task 32");
+/// assert!(TaskMask::ALL.contains(63));
+/// assert_eq!(TaskMask::only(64), TaskMask::NONE, "no model has a task 64");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TaskMask(u32);
+pub struct TaskMask(u64);
 
 impl TaskMask {
     /// Every task.
-    pub const ALL: Self = Self(u32::MAX);
+    pub const ALL: Self = Self(u64::MAX);
     /// No task.
     pub const NONE: Self = Self(0);
 
-    /// Returns the set of this task alone; [`NONE`](Self::NONE) for a number from 32 on.
+    /// Returns the set of this task alone; [`NONE`](Self::NONE) for a number from 64 on.
     #[must_use]
     pub const fn only(task: usize) -> Self {
-        if task < 32 { Self(1 << task) } else { Self(0) }
+        if task < 64 { Self(1 << task) } else { Self(0) }
     }
 
     /// Returns the set in which task `k` is present where bit `k` is set.
     #[must_use]
-    pub const fn from_bits(bits: u32) -> Self {
+    pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
     /// Returns the set as bits: bit `k` is set where task `k` is present.
     #[must_use]
-    pub const fn bits(self) -> u32 {
+    pub const fn bits(self) -> u64 {
         self.0
     }
 
     /// Returns `true` if the task is in the set.
     #[must_use]
     pub const fn contains(self, task: usize) -> bool {
-        task < 32 && self.0 >> task & 1 != 0
+        // Of the half that the task is in, since a shift of two words is slow on a device.
+        let half = if task < 32 {
+            self.0 as u32
+        } else {
+            (self.0 >> 32) as u32
+        };
+        task < 64 && half >> (task & 31) & 1 != 0
     }
 
     /// Returns `true` if no task is in the set.

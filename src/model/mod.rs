@@ -127,7 +127,7 @@ where
         L: Trunk<Act = A, In = [A; I]>,
         T: Towers<Act = A, In = L::Stream, Count = L::Count>,
     {
-        const { assert!(T::TASKS <= blob::MAX_TASKS, "a model has at most 32 tasks") };
+        const { assert!(T::TASKS <= blob::MAX_TASKS, "a model has at most 64 tasks") };
         S::describe(to);
         let src = L::describe(to);
         T::describe(to, src, L::STREAM_STRIDE);

@@ -88,7 +88,7 @@ pub trait Towers: InPlace {
     /// Bytes of the buffers of the tower that needs most.
     const SCRATCH: usize;
     /// A mask in which bit k is set where the output of tower k is one probability.
-    const PROBABILITIES: u32;
+    const PROBABILITIES: u64;
     /// Appends the records of the nodes and the tasks to the description that `load` compares with
     /// the blob. Tower k reads value `src + k·stride`.
     fn describe(to: &mut Check<'_>, src: u8, stride: u8);

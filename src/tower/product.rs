@@ -55,13 +55,13 @@ impl<T: Towers, const A: usize, const B: usize> Towers for Product<T, A, B> {
     const COUNT: usize = T::COUNT;
     const TASKS: usize = T::TASKS + 1;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = T::PROBABILITIES;
+    const PROBABILITIES: u64 = T::PROBABILITIES;
     fn describe(to: &mut Check<'_>, src: u8, stride: u8) {
         const {
             assert!(
                 A < T::COUNT
                     && B < T::COUNT
-                    && T::PROBABILITIES >> (A & 31) & T::PROBABILITIES >> (B & 31) & 1 == 1,
+                    && T::PROBABILITIES >> (A & 63) & T::PROBABILITIES >> (B & 63) & 1 == 1,
                 "Product: a factor is no tower of one probability (Binary)"
             )
         };

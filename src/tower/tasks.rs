@@ -25,8 +25,8 @@ where
     type Count = [(); N];
     const COUNT: usize = N;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = if matches!(T::OUTPUT, OutputKind::Sigmoid) {
-        mask(N)
+    const PROBABILITIES: u64 = if matches!(T::OUTPUT, OutputKind::Sigmoid) {
+        mask(N) as u64
     } else {
         0
     };
@@ -106,11 +106,11 @@ macro_rules! __towers {
                 $(let m = if $T::SCRATCH > m { $T::SCRATCH } else { m };)+
                 m
             };
-            const PROBABILITIES: u32 = {
+            const PROBABILITIES: u64 = {
                 let (bits, k) = (0, 0);
                 $(
                     let probability = matches!($T::OUTPUT, $crate::blob::OutputKind::Sigmoid);
-                    let (bits, k) = (bits | (probability as u32) << (k & 31), k + 1);
+                    let (bits, k) = (bits | (probability as u64) << (k & 63), k + 1);
                 )+
                 let _ = k;
                 bits

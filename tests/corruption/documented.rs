@@ -233,6 +233,7 @@ fn every_code_is_in_its_table() {
         )+};
     }
     codes! {
+        "Codes of forms": SeesForm;
         "Codes of nodes": NodeOp;
         "Codes of layers": LayerKind;
         "Codes of activations": ActivationKind;

@@ -150,7 +150,7 @@ fn errors_say_what_differs_in_words() {
         (
             |h| h.nodes[3].sees = 1,
             "gate 1 sees other experts: 0b1 in the blob, 0b11 in the type (the lowest bit is the \
-             level's first expert)",
+             level's first expert; of more than 32, a byte for each number of the runs)",
         ),
         (
             |h| h.nodes[1].src = 7,
@@ -425,7 +425,7 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
                 layers,
                 src,
                 first,
-                reserved,
+                form,
                 start,
                 inputs,
                 outputs,
@@ -438,7 +438,7 @@ fn meddle(rng: &mut Rng, h: &mut Header) {
                 4 => *layers = rng.below(4) as u8,
                 5 => *src = rng.below(9) as u8,
                 6 => *first = rng.below(9) as u8,
-                7 => *reserved = rng.below(2) as u8,
+                7 => *form = rng.below(3) as u8,
                 8 => *start = small(rng),
                 9 => *inputs = small(rng),
                 10 => *outputs = small(rng),

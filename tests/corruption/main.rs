@@ -165,10 +165,10 @@ fn erased(bytes: &[u8]) -> Result<Vec<f32>, LoadError> {
             .unwrap();
     }
     for (g, info) in model.gates().enumerate() {
-        let mut weights = [0.0; 32];
+        let mut weights = [0.0; 128];
         assert_eq!(
             model.gate_weights(&scratch, g, &mut weights),
-            info.sees.count_ones() as usize
+            info.experts().count()
         );
     }
     model

@@ -95,7 +95,6 @@ const BREAKS: &[Break] = &[
     (3, 4, |h| h.nodes[GATE].op = 15),
     (4, 3, |h| h.nodes[2].op = NodeOp::Tower.code()),
     (4, 16, |h| h.nodes[EMPTY + 1].op = NodeOp::Expert.code()),
-    (5, 0, |h| h.nodes[0].reserved = 1),
     (5, 0, |h| h.nodes[0].src = 1),
     (5, 4, |h| h.nodes[GATE].src = 1),
     (5, 7, |h| h.nodes[SECOND].src = 1),
@@ -132,6 +131,15 @@ const BREAKS: &[Break] = &[
     (10, 4, |h| h.nodes[GATE].sees = 0),
     (10, 4, |h| h.nodes[GATE].sees = 0x1f),
     (10, 4, |h| h.nodes[GATE].first = 0),
+    (10, 4, |h| h.nodes[GATE].form = 2),
+    // Runs that are empty, too long, begin too late, and of which the second lies too far.
+    (10, 4, |h| runs(h, [0, 0, 0, 0])),
+    (10, 4, |h| runs(h, [0, 5, 0, 0])),
+    (10, 4, |h| runs(h, [1, 4, 0, 0])),
+    (10, 4, |h| runs(h, [0, 2, 1, 2])),
+    (10, 4, |h| runs(h, [255, 255, 255, 255])),
+    (10, 4, |h| runs(h, [0, 129, 0, 0])),
+    (11, 4, |h| runs(h, [0, 2, 1, 1])),
     (10, 9, |h| h.nodes[9].first = 1),
     (10, 4, |h| h.nodes[GATE].outputs = 5),
     (11, 4, |h| h.nodes[GATE].k = 1),
@@ -141,12 +149,13 @@ const BREAKS: &[Break] = &[
     (11, 6, |h| h.nodes[6].k = 1),
     (12, 0, |h| h.nodes[0].k = 1),
     (12, 0, |h| h.nodes[0].first = 1),
+    (12, 0, |h| h.nodes[0].form = 1),
     (12, 0, |h| h.nodes[0].sees = 1),
     (12, 0, |h| h.nodes[0].outputs = 5),
     (12, 15, |h| h.nodes[EMPTY].outputs = 3),
     (13, 1, |h| *h = two_widths()),
     (14, 3, |h| shorten(h, 3)),
-    (14, 33, |h| lengthen(h, 33)),
+    (14, 65, |h| lengthen(h, 65)),
     (14, 5, no_towers),
     (15, 0, |h| h.tasks[0].output = 4),
     (15, 0, |h| h.tasks[0].a = 15),
@@ -166,7 +175,16 @@ const BREAKS: &[Break] = &[
     (17, 0, |h| hot(&mut h.layers[1])),
     (17, 3, |h| hot(&mut h.layers[4])),
     (17, 4, |h| hot(gate_layer(h))),
+    (21, 0, |h| {
+        let gate = h.nodes[GATE].clone();
+        h.nodes.splice(GATE..GATE, vec![gate; 62]);
+    }),
 ];
+
+/// The first gate names what it sees by runs.
+fn runs(h: &mut Header, bytes: [u8; 4]) {
+    (h.nodes[GATE].form, h.nodes[GATE].sees) = (1, u32::from_le_bytes(bytes));
+}
 
 /// Codes in place of a layer.
 fn hot(layer: &mut Layer) {
@@ -252,26 +270,27 @@ pub(super) fn numbers() -> Vec<u32> {
 #[test]
 fn the_limits_themselves_are_allowed() {
     let r = &mut Rng::new(6);
-    // 32 experts seen by one gate, 32 tasks.
-    let mut nodes: Vec<_> = (0..32).map(|_| seeded::expert(r, 0, &[3, 2])).collect();
-    nodes.push(seeded::gate(
-        r,
-        GateKind::Softmax,
-        0,
-        3,
-        (1..=32).collect(),
-        2,
-    ));
-    nodes.extend((0..32).map(|_| seeded::tower(r, 33, &[2, 1])));
-    let tasks: Vec<_> = (34..66).map(|value| Output::Linear { value }).collect();
+    // 128 experts seen by one gate, 64 tasks.
+    let most = |r: &mut Rng, experts: usize| {
+        let mut nodes: Vec<_> = (0..experts)
+            .map(|_| seeded::expert(r, 0, &[3, 2]))
+            .collect();
+        let sees = (1..=128).collect();
+        nodes.push(seeded::gate(r, GateKind::Softmax, 0, 3, sees, 2));
+        nodes.extend((0..64).map(|_| seeded::tower(r, experts + 1, &[2, 1])));
+        let tasks: Vec<_> = (experts + 2..experts + 66)
+            .map(|value| Output::Linear { value })
+            .collect();
+        seeded::blob(&seeded::graph(3, nodes, &tasks), Precision::F32)
+    };
+    assert_eq!(erased(&most(r, 128)).unwrap().len(), 64);
+    // One more, which the gate sees too.
+    let bytes = most(r, 129);
+    let (mut header, weights) = read::split(&bytes).unwrap();
+    header.nodes[129].sees = u32::from_le_bytes([0, 129, 0, 0]);
     assert_eq!(
-        erased(&seeded::blob(
-            &seeded::graph(3, nodes, &tasks),
-            Precision::F32
-        ))
-        .unwrap()
-        .len(),
-        32
+        erased(&assembled(&header, weights)),
+        Err(LoadError::Record { at: 129, rule: 10 })
     );
     // 254 steps: 126 levels of an expert and a gate, an expert that reads the last one's mixture, a
     // tower.

@@ -7,6 +7,7 @@ mod own;
 mod partial;
 mod shapes;
 mod spelled;
+mod wide;
 
 use mmoe::{
     F32, I8, I16, W8,
@@ -50,6 +51,30 @@ family! {
     autoencoder: Autoencoder;
     product_of_two_tasks: WithProduct;
     curved: CurvedOf;
+}
+
+/// A test for each shape of many experts or tasks. What differs from small ones is the wiring, so one
+/// packing is enough.
+macro_rules! many {
+    ($($test:ident: $Model:ident, $spelled:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            let mut rng = Rng::new(13);
+            let graph = wide::$test(&mut rng);
+            spelled::float::<wide::$Model<F32>>(&graph, Precision::F32, &mut rng);
+            spelled::float::<wide::$Model<W8>>(&graph, Precision::W8, &mut rng);
+            spelled::integer::<wide::$Model<I8>>(&graph, Wide::Heads, Packing::Panels, &mut rng);
+            spelled::integer::<wide::$Model<I16>>(&graph, Wide::All, Packing::Panels, &mut rng);
+            wide::is_spelled(&graph, &$spelled);
+        }
+    )*};
+}
+
+many! {
+    sixty_four_of_all: SixtyFour, ["Mmoe<[Expert; 64], [TaskGate; 64], "];
+    the_most_experts: MostExperts, ["[Expert; 128]", "DSelectKGate<Logits<5, 16, F32>, 128, 2>"];
+    two_runs_of_experts: TwoRuns, ["MaskedGate<Gate<5, 1, F32>, 0b1000", "0b10101, 64>"];
+    cgc_of_most_tasks: CgcOfMost, ["Cgc<[Expert; 1], [Expert; 4], TaskGate, ", ", 63>;"];
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl<T: Tower<Act = f32, In = [f32; 4], Out = f32, Shown = f32>> Towers for Chai
     type Count = [(); 2];
     const COUNT: usize = 2;
     const SCRATCH: usize = T::SCRATCH;
-    const PROBABILITIES: u32 = 0b11;
+    const PROBABILITIES: u64 = 0b11;
     fn describe(to: &mut Check<'_>, src: u8, stride: u8) {
         <[T; 2]>::describe(to, src, stride);
     }

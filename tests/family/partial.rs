@@ -52,7 +52,7 @@ fn runs(f: impl FnOnce()) -> u32 {
 }
 
 type E<P> = Counted<Dense<6, 4, P>>;
-type OneOfTwo<P, const MASK: u32> = MaskedGate<SoftmaxGate<Counted<Logits<6, 2, P>>>, MASK, 4>;
+type OneOfTwo<P, const MASK: u128> = MaskedGate<SoftmaxGate<Counted<Logits<6, 2, P>>>, MASK, 4>;
 type Parted<P> = Mmoe<
     [E<P>; 4],
     List2<OneOfTwo<P, 0b0011>, OneOfTwo<P, 0b1100>>,

@@ -9,12 +9,12 @@ use testkit::graphs::{
 
 const SOFTMAX: GateKind = GateKind::Softmax;
 
-fn sigmoids(values: std::ops::Range<usize>) -> Vec<Output> {
+pub(crate) fn sigmoids(values: std::ops::Range<usize>) -> Vec<Output> {
     values.map(|value| Output::Sigmoid { value }).collect()
 }
 
 /// `count` of them.
-fn times(count: usize, mut f: impl FnMut(usize) -> Node) -> Vec<Node> {
+pub(crate) fn times(count: usize, mut f: impl FnMut(usize) -> Node) -> Vec<Node> {
     (0..count).map(&mut f).collect()
 }
 

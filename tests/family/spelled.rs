@@ -223,7 +223,7 @@ impl Erased<'_> {
     /// The weights of each gate after a prediction.
     fn gates(&self) -> Vec<Vec<f32>> {
         let weights = |gate| {
-            let mut weights = [0.0; 32];
+            let mut weights = [0.0; 128];
             let n = self.model.gate_weights(&self.scratch, gate, &mut weights);
             weights[..n].to_vec()
         };
@@ -246,8 +246,9 @@ fn masks(n: usize, rng: &mut Rng) -> Vec<TaskMask> {
     if n <= 4 {
         return (0..1 << n).map(TaskMask::from_bits).collect();
     }
-    let mut masks: Vec<_> = (0..n).map(TaskMask::only).collect();
-    masks.extend((0..8).map(|_| TaskMask::from_bits(rng.bits() as u32)));
+    let step = n.div_ceil(8);
+    let mut masks: Vec<_> = (0..n).step_by(step).map(TaskMask::only).collect();
+    masks.extend((0..8).map(|_| TaskMask::from_bits(rng.bits())));
     masks
 }
 

@@ -324,8 +324,11 @@ mmoe::features! {
     pub struct User<'a> => UserStage<P>[20] {
         age: f32 = Number<P>,
         income: f32 = Log1p<P>,
+        // Another feature of an earlier field: the item's fields are not numbered as its features are.
+        age_group(age) = Embed<Buckets<4>, 5, 2, P>,
         country: Option<&'a str> = Embed<Maybe<Texts<20>>, 22, 8, P>,
-        history: &'a [u32] = Bag<Sorted<50>, 5, Mean, 51, 10, P>,
+        history: &'a [u32] = Bag<Sorted<50>, 5, Mean, 51, 4, P>,
+        favourite(history) = SideBySide<1> as history,
     }
 }
 mmoe::features! {
@@ -339,18 +342,24 @@ mmoe::features! {
 
 /// The records of both, those of the item marked as the candidate's.
 fn both_records<P: Precision>() -> Vec<FeatureRecord> {
+    type History<P> = Bag<Sorted<50>, 5, Mean, 51, 4, P>;
     let mut records = placed(
         &[
             <Number<P> as Feature>::RECORD,
             <Log1p<P> as Feature>::RECORD,
+            <Embed<Buckets<4>, 5, 2, P> as Feature>::RECORD,
             <Embed<Maybe<Texts<20>>, 22, 8, P> as Feature>::RECORD,
-            <Bag<Sorted<50>, 5, Mean, 51, 10, P> as Feature>::RECORD,
+            <History<P> as Feature>::RECORD,
+            <History<P> as ReadAs<SideBySide<1>>>::RECORD,
             <Embed<Sorted<40>, 41, 20, P> as Feature>::RECORD,
             <Embed<Buckets<9>, 10, 16, P> as Feature>::RECORD,
         ],
-        |at| at,
+        |at| if at == 5 { 4 } else { at },
     );
-    for r in &mut records[4..] {
+    for (r, field) in records.iter_mut().zip([0, 1, 0, 2, 3, 3, 4, 5]) {
+        r.field = field;
+    }
+    for r in &mut records[6..] {
         r.flags |= FeatureRecord::CANDIDATE;
     }
     records

@@ -207,16 +207,12 @@ impl<'a> Runner<'a> {
             .gates()
             .enumerate()
             .map(|(i, g)| {
-                let seen: Vec<usize> = (0..32)
-                    .filter(|bit| g.sees >> bit & 1 != 0)
-                    .map(|bit| g.first + bit)
-                    .collect();
                 let readers = (0..tasks.len())
                     .filter(|t| tasks[*t].gate == Some(i))
                     .collect();
-                let experts = seen
-                    .iter()
-                    .filter_map(|step| experts.iter().position(|e| e == step))
+                let experts = g
+                    .experts()
+                    .filter_map(|step| experts.iter().position(|e| *e == step))
                     .collect();
                 Gate {
                     tasks: readers,

@@ -109,7 +109,7 @@ impl Outline {
             inputs: graph.width(0),
             feature_names: graph.feature_names.clone(),
             front: graph.front.clone(),
-            elements: graph.elements(),
+            elements: graph.elements().filter(|_| graph.front.is_none()),
             tasks: graph.tasks.iter().map(task).collect(),
             factors: graph
                 .tasks

@@ -177,7 +177,10 @@ fn wiring(found: &mut Found, name: &str, old: &NodeRecord, new: &NodeRecord) {
     ] {
         found.unlike(&format!("{name}, {what}"), &of(old), &of(new));
     }
-    let sees = |n: &NodeRecord| format!("{:#b}", n.sees);
+    let sees = |n: &NodeRecord| {
+        let steps = n.seen_values().map(|v| v - usize::from(n.first));
+        format!("{:?}", steps.collect::<Vec<_>>())
+    };
     found.unlike(&format!("{name}, experts seen"), &sees(old), &sees(new));
 }
 

@@ -133,7 +133,7 @@ fn blob(graph: &Graph, to: Encoder) -> Blob {
         header: header(graph, to.layers),
         weights: to.weights,
     };
-    if let Some(elements) = graph.elements() {
+    if let Some(elements) = graph.elements().filter(|_| graph.front.is_none()) {
         blob.push_section(SectionTag::Vector, elements.section());
     }
     blob
@@ -190,7 +190,7 @@ pub fn integer(graph: &Graph, quantized: &Quantized, packing: Packing) -> Blob {
     );
     match graph.elements() {
         // A front end has its scales where it has its numbers.
-        None if graph.front.is_some() => {}
+        _ if graph.front.is_some() => {}
         None => to.input_scales(&quantized.input),
         Some(elements) => {
             let numbers = elements.numbers.iter().map(|c| quantized.input[*c]);
@@ -324,6 +324,24 @@ pub fn int8_rows(d: &Dense, balance: bool) -> (Vec<i8>, Vec<f32>) {
     (weight, scale)
 }
 
+/// The form and the `sees` of a gate that mixes these values, in ascending order: a mask of those from
+/// `first` on, or two runs where a mask of 32 is too short.
+fn seen(values: &[usize], first: usize) -> (u8, u32) {
+    let steps = values.iter().map(|v| v - first);
+    if steps.clone().all(|step| step < 32) {
+        return (0, steps.fold(0, |mask, step| mask | 1 << step));
+    }
+    let mut bytes = [0u8; 4];
+    let mut end = 0;
+    for (run, at) in values.chunk_by(|a, b| *b == a + 1).zip([0, 2]) {
+        let start = run[0] - first;
+        bytes[at] = (start - end) as u8;
+        bytes[at + 1] = run.len() as u8;
+        end = start + run.len();
+    }
+    (1, u32::from_le_bytes(bytes))
+}
+
 /// The header of a graph whose layers have these records.
 #[must_use]
 pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header {
@@ -333,20 +351,15 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         .nodes
         .iter()
         .map(|n| {
-            let (code, k, first, sees) = match &n.op {
-                Op::Expert => (NodeOp::Expert, 0, 0, 0),
-                Op::Tower => (NodeOp::Tower, 0, 0, 0),
+            let (code, k, first, (form, sees)) = match &n.op {
+                Op::Expert => (NodeOp::Expert, 0, 0, (0, 0)),
+                Op::Tower => (NodeOp::Tower, 0, 0, (0, 0)),
                 Op::Gate { kind, sees, .. } => {
                     // `first` is the level's first expert, whether this gate sees it or not: one
                     // rule for typed models and blobs.
                     let first = level_first(graph, sees[0]);
                     let (code, k) = gate(*kind);
-                    (
-                        code,
-                        k,
-                        first,
-                        sees.iter().fold(0u32, |m, v| m | 1 << (v - first)),
-                    )
+                    (code, k, first, seen(sees, first))
                 }
             };
             let reads = reads(graph, n);
@@ -358,7 +371,7 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
                 layers: (n.layers.len() + usize::from(hot)) as u8,
                 src: n.src as u8,
                 first: first as u8,
-                reserved: 0,
+                form,
                 start: start as u16,
                 inputs: inputs as u16,
                 outputs: n.outputs as u16,
@@ -425,8 +438,8 @@ pub fn header(graph: &Graph, layers: Vec<crate::blob::message::Layer>) -> Header
         tasks,
         task_names: graph.tasks.iter().map(|t| t.name.clone()).collect(),
         feature_names: match &elements {
-            None => graph.feature_names.clone(),
-            Some(elements) => elements.names(&graph.feature_names),
+            Some(elements) if graph.front.is_none() => elements.names(&graph.feature_names),
+            _ => graph.feature_names.clone(),
         },
         sections,
     }

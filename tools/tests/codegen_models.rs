@@ -32,6 +32,8 @@ mod generated {
     #[rustfmt::skip]
     pub(crate) mod products;
     #[rustfmt::skip]
+    pub(crate) mod ranking;
+    #[rustfmt::skip]
     pub(crate) mod records;
     #[rustfmt::skip]
     pub(crate) mod records_i8;
@@ -117,9 +119,9 @@ fn features_have_names() {
 }
 
 /// Holds a model that takes records against the erased view: the same bits, known and unknown values
-/// among them.
+/// among them. The records are one, or a context and a candidate.
 macro_rules! holds_records {
-    ($name:ident) => {
+    ($name:ident, $Record:ident $(, $Candidate:ident)?) => {
         #[test]
         fn $name() {
             use generated::$name as module;
@@ -140,16 +142,10 @@ macro_rules! holds_records {
                 let other = module::DeviceValue::Other as u32;
                 let device = [Some(screen as u32), None, Some(phone as u32), Some(other)][n % 4];
                 let named = ["big_screen", "", "phone", "a watch"][n % 4];
-                let y = model.predict(module::Record {
-                    device,
-                    country,
-                    history,
-                    item,
-                    price_k: price,
-                    age,
-                    count,
-                    tag,
-                });
+                let y = holds_records!(
+                    @predict model module $Record { country, history, item, price_k: price, age, count }
+                    $($Candidate)? { tag, device }
+                );
                 let record = [
                     country.map_or(Value::Missing, |c| Value::Text(c.into())),
                     Value::Ids(history.into()),
@@ -171,7 +167,18 @@ macro_rules! holds_records {
             assert_eq!(module::SCRATCH, typed(runner.model.blob()).unwrap().scratch);
         }
     };
+    (@predict $model:ident $module:ident $Record:ident { $($f:tt)* } { $($g:tt)* }) => {
+        $model.predict($module::$Record { $($f)*, $($g)* })
+    };
+    (@predict $model:ident $module:ident $Context:ident { $($f:tt)* } $Candidate:ident { $($g:tt)* }) => {{
+        let (context, candidate) = ($module::$Context { $($f)* }, $module::$Candidate { $($g)* });
+        let y = $model.predict((context, candidate));
+        let kept = $model.predict_in(&$model.context(context), candidate);
+        assert_eq!([y.a.to_bits(), y.b.to_bits()], [kept.a.to_bits(), kept.b.to_bits()]);
+        y
+    }};
 }
 
-holds_records!(records);
-holds_records!(records_i8);
+holds_records!(records, Record);
+holds_records!(records_i8, Record);
+holds_records!(ranking, Context, Candidate);

@@ -24,8 +24,9 @@ use std::process::Command;
 #[path = "../../examples/firmware/minimal/src/edge.rs"]
 mod edge;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
+    "docs/boards.md",
     "docs/device.md",
     "docs/frameworks.md",
     "docs/family.md",
@@ -198,6 +199,29 @@ fn the_uart_example_has_its_blob_and_type() {
     stands("examples/firmware/uart/src/small.rs", &source);
 }
 
+/// The ranking example's blob and type are what its `feed.toml` says how to make.
+#[test]
+fn the_ranking_example_has_its_blob_and_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::os::unix::fs::symlink(root().join("tests"), at.join("tests")).unwrap();
+    let spec = std::fs::read(root().join("examples/firmware/rank/feed.toml")).unwrap();
+    std::fs::write(at.join("feed.toml"), spec).unwrap();
+    let fixture = "tests/fixtures/torcheasyrec-mmoe";
+    output(
+        at,
+        &format!(
+            "mmoe convert {fixture}/model.safetensors --features {fixture}/pipeline.config --spec feed.toml \
+             --golden {fixture}/rows.csv --calibration {fixture}/rows.csv --precision i8 -o feed.mmoe"
+        ),
+    );
+    output(at, "mmoe codegen feed.mmoe -o feed.rs");
+    for name in ["feed.mmoe", "feed.rs"] {
+        let made = std::fs::read(at.join(name)).unwrap();
+        stands(&format!("examples/firmware/rank/src/{name}"), &made);
+    }
+}
+
 /// Fails where a file of the repository is not what was made; `BLESS=1` writes it.
 fn stands(file: &str, made: &[u8]) {
     let path = root().join(file);
@@ -288,4 +312,31 @@ fn the_gate_runs_the_commands_of_shell_blocks() {
         }
     }
     assert!(found >= 3, "only {found} commands");
+}
+
+/// The measured table has every activation function, and in integers what is one table costs alike.
+#[test]
+fn every_activation_function_has_its_measured_cost() {
+    let text = std::fs::read_to_string(root().join("docs/measurements.md")).unwrap();
+    let (_, section) = text
+        .split_once("\n## Activation functions and normalizations\n")
+        .expect("`cargo xtask activations` writes this section");
+    let section = section.split("\n## ").next().unwrap();
+    let costs = |name: &str| -> Vec<f64> {
+        let start = format!("| {name} |");
+        let row = section.lines().find_map(|l| l.strip_prefix(&start));
+        let row = row.unwrap_or_else(|| panic!("no row of {name}: run `cargo xtask activations`"));
+        let cells = row.split('|').map(str::trim).filter(|c| !c.is_empty());
+        cells.map(|c| c.parse().unwrap()).collect()
+    };
+    let gelu = costs("gelu");
+    assert_eq!(gelu.len(), 4, "two cores, each in floats and in integers");
+    for kind in mmoe::blob::ActivationKind::ALL {
+        let found = costs(kind.name());
+        assert_eq!(found.len(), 4, "{}", kind.name());
+        for integer in [1, 3] {
+            let apart = (found[integer] - gelu[integer]).abs();
+            assert!(kind.curve().is_none() || apart <= 0.2, "{}", kind.name());
+        }
+    }
 }

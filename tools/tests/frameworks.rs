@@ -1,10 +1,15 @@
 //! Models trained with the frameworks' own code: recognised from every file, and held against the
 //! frameworks' own outputs.
 
+use indexmap::IndexMap;
+use mmoe_tools::blob::encode::Packing;
+use mmoe_tools::convert::Precision;
 use mmoe_tools::eval::evaluate;
+use mmoe_tools::graph::Graph;
+use mmoe_tools::import::Tensor;
 use mmoe_tools::model::{Options, Recognised, build};
 use mmoe_tools::plan::spec::Spec;
-use testkit::fixtures::{fixture, golden, read};
+use testkit::fixtures::{fixture, float, golden, integer, read};
 use testkit::golden::{assert_golden, assert_tasks};
 
 /// `[[tasks]]` tables for names and activations.
@@ -313,6 +318,46 @@ fn a_model_per_task_and_a_layer_below_all() {
             );
         }
     }
+}
+
+#[test]
+fn more_experts_and_tasks_than_a_mask_of_32_bits_names() {
+    for folder in ["torch-128-experts", "torch-64-tasks"] {
+        let made = by_its_spec(folder, "model.safetensors");
+        let golden = golden(folder);
+        assert_tasks(&made.graph, &golden);
+        for (precision, mean, worst) in [(Precision::F32, 1e-6, 1e-5), (Precision::W8, 5e-3, 5e-2)]
+        {
+            let bytes = float(&made.graph, precision);
+            assert_close(&made.graph, &bytes, &golden, mean, worst);
+        }
+        let bytes = integer(&made.graph, &golden["x"].data, Packing::Panels);
+        assert_close(&made.graph, &bytes, &golden, 5e-3, 5e-2);
+    }
+}
+
+/// What the engine makes of a blob against the framework's outputs: how far they are apart on average
+/// and at most.
+fn assert_close(
+    graph: &Graph,
+    bytes: &[u8],
+    golden: &IndexMap<String, Tensor>,
+    mean: f32,
+    worst: f32,
+) {
+    let model = mmoe::Dynamic::load(bytes).unwrap();
+    let (mut scratch, mut y) = (vec![0; model.scratch_words()], vec![0.0; model.outputs()]);
+    let mut off = Vec::new();
+    for (row, x) in golden["x"].data.chunks_exact(model.inputs()).enumerate() {
+        model.predict(x, &mut scratch, &mut y).unwrap();
+        let wanted = graph.tasks.iter().map(|t| golden[&t.name].data[row]);
+        off.extend(wanted.zip(&y).map(|(wanted, y)| (y - wanted).abs()));
+    }
+    let found = (
+        off.iter().sum::<f32>() / off.len() as f32,
+        off.iter().copied().fold(0.0, f32::max),
+    );
+    assert!(found.0 <= mean && found.1 <= worst, "{found:?} off");
 }
 
 #[test]

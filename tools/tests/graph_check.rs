@@ -113,14 +113,14 @@ fn every_rule_has_its_error() {
         (|g| g.tasks.clear(), "the model has 0 tasks"),
         (
             |g| {
-                g.tasks = (0..33)
+                g.tasks = (0..65)
                     .map(|t| Task {
                         name: format!("t{t}"),
                         output: Output::Linear { value: 5 },
                     })
                     .collect()
             },
-            "the model has 33 tasks",
+            "the model has 65 tasks",
         ),
         (
             |g| g.nodes = vec![g.nodes[0].clone(); 255],
@@ -269,8 +269,8 @@ fn every_rule_has_its_error() {
             "gate 0 sees value 3, which is no expert of its level",
         ),
         (
-            |g| sees(g, &(1..40).collect::<Vec<_>>(), GateKind::Softmax),
-            "gate 0 sees 39 experts, possible are 32",
+            |g| sees(g, &(1..140).collect::<Vec<_>>(), GateKind::Softmax),
+            "gate 0 sees 139 experts, possible are 128",
         ),
         (
             |g| sees(g, &[1], GateKind::Softmax),
@@ -406,4 +406,34 @@ fn only_towers_read_a_level_without_gates() {
             .to_string()
             .contains("expert 1 makes 3 values and expert 0 of its level makes 4")
     );
+}
+
+/// 64 experts and a gate: what it may see beyond the 32nd.
+#[test]
+fn a_gate_of_many_experts_sees_two_runs_of_them() {
+    let of = |seen: &[usize], gates: usize| {
+        let mut g = valid();
+        let mut nodes = vec![node(Op::Expert, 0, 3, 4, vec![dense(3, 4)]); 64];
+        let mixing = node(
+            gate(seen, GateKind::Softmax),
+            0,
+            3,
+            4,
+            vec![dense(3, seen.len())],
+        );
+        nodes.extend(vec![mixing; gates]);
+        nodes.push(node(Op::Tower, 65, 4, 1, vec![dense(4, 1)]));
+        g.tasks.truncate(1);
+        g.tasks[0].output = Output::Sigmoid { value: nodes.len() };
+        g.nodes = nodes;
+        g.check().map_err(|e| e.to_string())
+    };
+    // Within the first 32 any of them, beyond only neighbours.
+    assert_eq!(of(&[1, 3, 5, 32], 1), Ok(()));
+    assert_eq!(of(&[1, 2, 33], 1), Ok(()));
+    assert_eq!(of(&(1..=64).collect::<Vec<_>>(), 64), Ok(()));
+    let error = of(&[1, 3, 5, 33], 1).unwrap_err();
+    assert!(error.contains("2 runs of neighbours, not 4"), "{error}");
+    let error = of(&[1], 65).unwrap_err();
+    assert!(error.contains("gate 64 is one more than the 64"), "{error}");
 }

@@ -6,7 +6,7 @@ use mmoe_tools::eval::evaluate;
 use mmoe_tools::graph::{Graph, Output};
 use mmoe_tools::import::{Tensor, Weights};
 use mmoe_tools::model::{Options, Recognised, build};
-use mmoe_tools::plan::open::{Choice, NormChoice, Question, Topic};
+use mmoe_tools::plan::open::{Choice, NormChoice, Part, Question, Topic};
 use mmoe_tools::plan::recognise::recognise;
 use mmoe_tools::plan::spec::Spec;
 use mmoe_tools::plan::spec::write::{write_draft, write_spec};
@@ -80,7 +80,9 @@ fn answered(name: &str, tasks: &str, asks: &[Topic], words: &str) {
     assert_eq!(again.graph, made.graph, "{name}");
 }
 
-use Topic::{Activation, Epsilon, Front, GateKind, LastActivation, NormKind, Order, Residual};
+use Topic::{
+    Activation, Before, Epsilon, Front, GateKind, LastActivation, NormKind, Order, Residual,
+};
 
 #[test]
 fn member_numbers_tell_where_functions_stand() {
@@ -220,16 +222,28 @@ fn keras_configurations_are_followed() {
 fn keras_weights_alone_are_shared_out_and_ask() {
     let given = "[experts]\nlast_activation = \"relu\"\n[gates]\nkind = \"softmax\"\n[towers]\nactivation \
                  = \"relu\"\n";
+    // Square layers allow several readings: it asks for one, and for what is open in it.
     let (weights, golden) = file("keras-stem-weights.weights.h5");
     let blind = try_build(&weights, CLICK_LIKE).unwrap();
-    assert!(!blind.open.is_empty());
-    // Square layers allow two readings: whichever was taken, it asks, and says which.
-    assert!(
-        blind.assumptions[0].contains("in the file's order"),
-        "{:?}",
-        blind.assumptions
-    );
     assert!(worst(&blind.graph, &golden) > 1e-3);
+    let before = blind.open.iter().find(|q| q.topic == Before).unwrap();
+    assert_eq!(before.others.len(), 2, "{before:?}");
+    let wiring = "[defaults]\nbefore = 2\nrows = \"raw\"\n";
+    let stem = try_build(&weights, &format!("{CLICK_LIKE}{wiring}")).unwrap();
+    assert!(
+        stem.open.iter().any(|q| q.part == Part::Stem),
+        "{:?}",
+        stem.open
+    );
+    let functions = "[stem]\nactivation = \"relu\"\nlast_activation = \"relu\"\n";
+    answered(
+        "keras-stem-weights.weights.h5",
+        CLICK_LIKE,
+        &[Before, Activation, LastActivation, GateKind],
+        &format!("{wiring}{functions}{given}"),
+    );
+    let error = try_build(&weights, &format!("{CLICK_LIKE}[defaults]\nbefore = 3\n"));
+    assert!(error.unwrap_err().contains("they allow 0 or 2 or 4"));
     let norms = "after_activation = false\nepsilon = 1e-3\n";
     let asks = [Activation, LastActivation, Order, Epsilon, GateKind];
     answered(

@@ -100,6 +100,38 @@ fn of_a_model_and_its_averaged_copy_the_model_is_taken_and_it_is_said() {
     }
 }
 
+/// A training class keeps both under attributes, in one state dict; some take dots out of names.
+#[test]
+fn an_averaged_copy_inside_a_state_dict_is_left_out_and_named() {
+    for copy in [
+        "ema_model.gate.weight",
+        "model_ema.module.gate.weight",
+        "model_ema.gateweight",
+        "teacher.gate.weight",
+    ] {
+        let root = dict(&[
+            (copy, tensor("1", &[2])),
+            ("model.gate.weight", tensor("0", &[2])),
+        ]);
+        let w = read(checkpoint(&root));
+        assert_eq!(names(&w), ["gate.weight"], "{copy}");
+        let first = copy.split('.').next().unwrap();
+        assert_note(
+            &w,
+            &format!("own weights under `model.`, not the averaged copy under `{first}.`"),
+        );
+    }
+    // What is no twin stays, and so is asked for or refused later.
+    let root = dict(&[
+        ("teacher.other.weight", tensor("1", &[2])),
+        ("model.gate.weight", tensor("0", &[2])),
+    ]);
+    assert_eq!(
+        names(&read(checkpoint(&root))),
+        ["teacher.other.weight", "model.gate.weight"]
+    );
+}
+
 #[test]
 fn copies_that_nothing_tells_apart_are_refused() {
     let root = dict(&[("first", layer("0")), ("second", layer("1"))]);
@@ -186,6 +218,7 @@ fn what_training_keeps_beside_a_wrapped_model_is_left_out_by_name() {
     let w = read(checkpoint(&averaged));
     assert_eq!(names(&w), ["gate.weight"]);
     assert_note(&w, "`n_averaged`");
+    assert_note(&w, "these are an averaged copy (torch's AveragedModel)");
     // A tensor that may be learned stays.
     let root = dict(&[
         ("head", tensor("2", &[1])),

@@ -181,7 +181,7 @@ pub fn encode(front: &Front, stored: Stored<'_>) -> (Vec<u8>, Vec<u8>) {
                 PrecisionKind::F32
             }
             .code(),
-            width: width as u16,
+            width: feature.elements(front) as u16,
             items: field.list.map_or(1, |l| l.max as u8),
             field: feature.field as u8,
             table: f as u8,

@@ -29,10 +29,10 @@ pub struct Node {
     pub layers: u8,
     /// The value it reads.
     pub src: u8,
-    /// Gates: the value that bit 0 of `sees` stands for.
+    /// Gates: the value from which `sees` counts.
     pub first: u8,
-    /// 0.
-    pub reserved: u8,
+    /// Gates: how `sees` is read, 0 as a mask, 1 as two runs.
+    pub form: u8,
     /// First element read.
     #[serde(with = "postcard::fixint::le")]
     pub start: u16,
@@ -42,7 +42,7 @@ pub struct Node {
     /// Width of the value it makes.
     #[serde(with = "postcard::fixint::le")]
     pub outputs: u16,
-    /// Gates: mask of the values mixed.
+    /// Gates: the values mixed.
     #[serde(with = "postcard::fixint::le")]
     pub sees: u32,
 }

@@ -67,8 +67,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     } else {
         Source::Include(&path)
     };
-    let (source, mapping) = codegen::source(runner.model.blob(), &from)
-        .with_context(|| args.model.display().to_string())?;
+    let (source, mapping) =
+        codegen::source(&runner, &from).with_context(|| args.model.display().to_string())?;
     let (Some(target), Some(path)) = (output, &args.output) else {
         return print_source(&source);
     };

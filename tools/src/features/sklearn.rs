@@ -135,7 +135,11 @@ fn bins(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<()> {
     let rows = rows(reader, column, codes, one_hot)?;
     let field = reader.field(name, Given::F32, None, words);
     let at = reader.builder.field(field);
-    let done = reader.builder.rows(at, &lookup, &rows, Pool::One);
+    let done = if one_hot && column.embedding.is_none() {
+        reader.builder.hot(at, &lookup, codes)
+    } else {
+        reader.builder.rows(at, &lookup, &rows, Pool::One)
+    };
     reader.front(name, done)
 }
 
@@ -256,7 +260,11 @@ fn categories(reader: &mut Reader<'_>, column: &Column, words: &Words) -> Read<(
     };
     let field = reader.field(name, given, None, words);
     let at = reader.builder.field(field);
-    let done = reader.builder.rows(at, &lookup, &rows, Pool::One);
+    let done = if one_hot && column.embedding.is_none() {
+        reader.builder.hot(at, &lookup, rows.width)
+    } else {
+        reader.builder.rows(at, &lookup, &rows, Pool::One)
+    };
     reader.front(name, done)
 }
 

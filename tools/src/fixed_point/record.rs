@@ -42,17 +42,16 @@ pub fn quantize_record(
                     },
                 );
             }
-            Makes::Slot { first, count, .. } => {
+            Makes::Slot { count, .. } => {
                 let codes = front.codes(feature, value).unwrap_or_default();
-                let column =
-                    |code: u32| i16::try_from(code.saturating_add(*first)).unwrap_or(i16::MAX);
-                let mut made: Vec<i16> = Vec::new();
-                for (i, code) in codes.iter().enumerate() {
-                    let again = !count && codes[..i].contains(code);
-                    made.push(if again { i16::MAX } else { column(*code) });
+                let mut columns = vec![0i16; feature.width(front)];
+                for code in codes {
+                    if let Some(column) = columns.get_mut(code as usize) {
+                        let before = if *count { *column } else { 0 };
+                        *column = before.saturating_add(1 << quantized.one);
+                    }
                 }
-                made.resize(feature.width(front), i16::MAX);
-                vector.extend(made);
+                vector.extend(columns);
             }
             Makes::Rows { table, pool } => {
                 let codes = front.codes(feature, value).unwrap_or_default();

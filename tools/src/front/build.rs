@@ -316,6 +316,41 @@ impl Builder {
         Ok(())
     }
 
+    /// The next `columns` elements of the framework's vector: one-hot columns, of which a value's row
+    /// is the one that is 1. Those of a list are 1 where one of its items is such a value.
+    ///
+    /// # Errors
+    ///
+    /// A token or an id that stands twice.
+    pub fn hot(&mut self, field: usize, lookup: &Lookup, columns: usize) -> Result<(), FrontError> {
+        let (coder, rows) = lookup.codes(columns)?;
+        let list = self.record.front.fields.get(field).and_then(|f| f.list);
+        let most = list.map_or(1, |list| list.max);
+        let mut seen = std::collections::HashSet::new();
+        let again = rows.iter().flatten().any(|row| !seen.insert(*row));
+        if most >= rows.len() || list.is_some() && again {
+            // Codes would be more than columns, or two of them one column.
+            let table = Rows::one_hot(&self.name(field), columns);
+            let pool = if list.is_some() { Pool::Max } else { Pool::One };
+            return self.rows(field, lookup, &table, pool);
+        }
+        let wide = self.record.wide;
+        let column = |row: &Option<usize>| row.map(|row| (wide + row, 1.0)).into_iter().collect();
+        self.record.columns.extend(rows.iter().map(column));
+        self.record.wide += columns;
+        let makes = Makes::Slot {
+            coder,
+            first: 0,
+            columns: u32::try_from(rows.len()).unwrap_or(NONE),
+            count: false,
+        };
+        let mut input = Input::one_hot(&self.name(field), rows.len());
+        input.codes = Some(most);
+        self.record.inputs.push(input);
+        self.record.front.features.push(Feature { field, makes });
+        Ok(())
+    }
+
     /// The front end, checked.
     ///
     /// # Errors
@@ -328,6 +363,10 @@ impl Builder {
             if known.min.is_some() {
                 (input.min, input.max) = (known.min, known.max);
             }
+        }
+        if record.front.fields.iter().any(|field| field.candidate) {
+            // Codes stand behind all numbers, and those of the candidate behind the context's.
+            record.expand();
         }
         record.order();
         record.front.check()?;

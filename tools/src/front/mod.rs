@@ -188,8 +188,9 @@ pub struct Feature {
 pub enum Makes {
     /// The number. Its mean and deviation stand in the graph's [`Input`] of this feature.
     Number(Number),
-    /// The code plus `first`: the number of a hot column, which first layers read. A list makes one
-    /// for each item that it may have.
+    /// One column per code, 1 where it is the value's or one of a list's. A blob holds the numbers of
+    /// the columns that are 1 in their place, `first` and the code, one for each item that a list may
+    /// have.
     Slot {
         /// From the value to a code.
         coder: Coder,
@@ -312,14 +313,25 @@ impl Feature {
         }
     }
 
-    /// How many elements of the vector it makes.
+    /// How many elements of the vector a blob has of it: codes in place of columns, else as many as its
+    /// [`width`](Self::width).
+    #[must_use]
+    pub fn elements(&self, front: &Front) -> usize {
+        let list = front.fields.get(self.field).and_then(|f| f.list);
+        match &self.makes {
+            Makes::Slot { .. } => list.map_or(1, |list| list.max),
+            _ => self.width(front),
+        }
+    }
+
+    /// How many elements of the vector it makes, as the model was trained on them.
     #[must_use]
     pub fn width(&self, front: &Front) -> usize {
         let most = front.fields.get(self.field).and_then(|f| f.list);
         let most = most.map_or(1, |list| list.max);
         match &self.makes {
             Makes::Number(_) => 1,
-            Makes::Slot { .. } => most,
+            Makes::Slot { columns, .. } => *columns as usize,
             Makes::Rows { table, pool } => {
                 let width = front.tables.get(*table).map_or(0, |t| t.width);
                 if *pool == Pool::Concat {
@@ -357,7 +369,10 @@ impl Front {
     pub fn inputs(&self) -> Vec<Input> {
         let input = |f: &Feature| {
             let field = self.fields.get(f.field);
-            let input = Input::new(field.map_or("", |f| f.name.as_str()), f.width(self));
+            let mut input = Input::new(field.map_or("", |f| f.name.as_str()), f.width(self));
+            if let Makes::Slot { .. } = f.makes {
+                input.codes = Some(f.elements(self));
+            }
             let Makes::Rows { table, pool } = f.makes else {
                 return input;
             };
@@ -426,15 +441,14 @@ impl Front {
         let width = feature.width(self);
         match &feature.makes {
             Makes::Number(_) => None,
-            Makes::Slot { first, count, .. } => {
-                let again = |(i, c): (usize, &u32)| !count && codes[..i].contains(c);
-                let codes = codes
-                    .iter()
-                    .enumerate()
-                    .map(|(i, c)| if again((i, c)) { NONE } else { *c });
-                let hot = codes.map(|c| f64::from(c.saturating_add(*first)));
-                let none = std::iter::repeat(f64::from(NONE));
-                Some(hot.chain(none).take(width).collect())
+            Makes::Slot { count, .. } => {
+                let mut columns = vec![0.0; width];
+                for code in codes {
+                    if let Some(column) = columns.get_mut(code as usize) {
+                        *column = if *count { *column + 1.0 } else { 1.0 };
+                    }
+                }
+                Some(columns)
             }
             Makes::Rows { table, pool } => {
                 let table = self.tables.get(*table)?;

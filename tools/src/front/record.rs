@@ -1,6 +1,7 @@
 //! A front end, and what its features have to do with the vector that a framework's layers read.
 
-use super::Front;
+use super::build::Rows;
+use super::{Feature, Front, Makes, Pool, Table};
 use crate::error::ModelError;
 use crate::graph::{Dense, Graph, Input, Layer, Normalization};
 
@@ -25,17 +26,22 @@ pub struct Record {
 }
 
 impl Record {
-    /// Puts what belongs to the candidate behind what belongs to the context, and the fields into the
-    /// order of the features; else all stays in order.
+    /// Puts what belongs to the candidate behind what belongs to the context, codes behind all else,
+    /// and the fields into the order of the features. Whatever is alike in this stands in the order of
+    /// the framework's vector.
     pub(super) fn order(&mut self) {
         let front = &self.front;
-        let candidate = |f: &usize| {
-            let field = front.fields.get(front.features[*f].field);
-            field.map(|field| field.candidate)
+        let places = front.places();
+        let key = |f: &usize| {
+            let feature = &front.features[*f];
+            let field = front.fields.get(feature.field);
+            let codes = matches!(feature.makes, Makes::Slot { .. });
+            let columns = self.columns[places[*f].clone()].iter().flatten();
+            let first = columns.map(|(at, _)| *at).min();
+            (field.map(|field| field.candidate), codes, first)
         };
         let mut order: Vec<usize> = (0..front.features.len()).collect();
-        order.sort_by_key(candidate);
-        let places = front.places();
+        order.sort_by_key(key);
         let columns = order.iter().flat_map(|f| places[*f].clone());
         self.columns = columns.map(|at| self.columns[at].clone()).collect();
         self.inputs = order.iter().map(|f| self.inputs[*f].clone()).collect();
@@ -50,9 +56,64 @@ impl Record {
             });
             features.push(feature);
         }
+        let mut hot = 0;
+        for feature in &mut features {
+            if let Makes::Slot { first, columns, .. } = &mut feature.makes {
+                *first = hot;
+                hot += *columns;
+            }
+        }
         let fields = read.iter().filter_map(|f| front.fields.get(*f).cloned());
         self.front.fields = fields.collect();
         self.front.features = features;
+    }
+
+    /// Makes rows of zeros and ones of what is read by its code.
+    pub(super) fn expand(&mut self) {
+        let Front {
+            fields,
+            tables,
+            features,
+        } = &mut self.front;
+        for (feature, input) in features.iter_mut().zip(&mut self.inputs) {
+            let Makes::Slot { coder, columns, .. } = &feature.makes else {
+                continue;
+            };
+            let field = fields.get(feature.field);
+            let rows = Rows::one_hot(field.map_or("", |f| f.name.as_str()), *columns as usize);
+            let table = Table {
+                name: rows.name,
+                coder: coder.clone(),
+                rows: rows.data,
+                width: rows.width,
+            };
+            let at = tables.iter().position(|t| *t == table);
+            let at = at.unwrap_or_else(|| {
+                tables.push(table);
+                tables.len() - 1
+            });
+            let pool = match field.and_then(|f| f.list) {
+                Some(_) => Pool::Max,
+                None => Pool::One,
+            };
+            feature.makes = Makes::Rows { table: at, pool };
+            *input = Input {
+                min: Some(0.0),
+                max: Some(1.0),
+                ..Input::new(&input.name, input.count)
+            };
+        }
+    }
+
+    /// Whether layers can read codes in place of columns: all that reads the vector reads the whole of
+    /// it, through a dense layer first.
+    fn reads_codes(&self, graph: &Graph) -> bool {
+        let mut nodes = graph.nodes.iter().filter(|n| n.src == 0);
+        nodes.all(|node| match node.layers.first() {
+            Some(Layer::Constant { .. }) => true,
+            Some(Layer::Dense(dense)) => node.start == 0 && dense.inputs == self.wide,
+            _ => false,
+        })
     }
 
     /// How many elements the framework's vector has.
@@ -69,8 +130,8 @@ impl Record {
         let mut at = 0;
         let mut inputs: Vec<(usize, &Input)> = Vec::new();
         for input in &self.inputs {
-            let first = self.columns.get(at).and_then(|c| c.first())?;
-            inputs.push((first.0, input));
+            let columns = self.columns.get(at..at + input.count)?.iter().flatten();
+            inputs.push((columns.map(|(at, _)| *at).min()?, input));
             at += input.count;
         }
         inputs.sort_by_key(|(first, _)| *first);
@@ -97,6 +158,13 @@ impl Record {
     /// A graph whose input has another width; a layer that reads the vector and is no dense one where
     /// elements of the vector are not the framework's own.
     pub fn put_before(&self, graph: &mut Graph, fold: bool) -> Result<(), ModelError> {
+        let codes = |f: &Feature| matches!(f.makes, Makes::Slot { .. });
+        if self.front.features.iter().any(codes) && !self.reads_codes(graph) {
+            let mut expanded = self.clone();
+            expanded.expand();
+            expanded.order();
+            return expanded.put_before(graph, fold);
+        }
         let folded = graph.inputs.iter().any(|i| i.folded);
         let mut inputs = self.inputs.clone();
         let plain = |i: &Input| i.mean.is_none() && i.std.is_none();

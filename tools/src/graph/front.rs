@@ -19,6 +19,7 @@ pub(super) fn record(plan: &FieldsPlan, tensors: &mut Tensors) -> Result<Record,
                 builder.number(at, *number, scaling);
                 Ok(())
             }
+            MakesPlan::Hot(lookup, columns) => builder.hot(at, lookup, *columns),
             MakesPlan::Rows {
                 lookup,
                 source,

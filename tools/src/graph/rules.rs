@@ -6,10 +6,10 @@ use thiserror::Error;
 use crate::front::FrontError;
 use crate::graph::{Activation, Dense, GateKind, Graph, Layer, Node, Normalization, Op, Output};
 
-/// Most tasks a model may have.
-pub const MAX_TASKS: usize = 32;
+/// Most tasks a model may have, and most gates of a level.
+pub const MAX_TASKS: usize = 64;
 /// Most experts a gate may see.
-pub const MAX_SEEN: usize = 32;
+pub const MAX_SEEN: usize = 128;
 /// Most values, the input included.
 pub const MAX_VALUES: usize = 255;
 /// Widest value.
@@ -25,6 +25,11 @@ pub enum GraphError {
          counts up to {MAX_VALUES}: use fewer experts or towers"
     )]
     TooManyValues { values: usize },
+    #[error(
+        "{node} is one more than the {MAX_TASKS} gates that a level may have: use fewer tasks in one \
+         model"
+    )]
+    TooManyGates { node: String },
     #[error(
         "the model has {tasks} tasks, the blob holds 1 to {MAX_TASKS}: list the outputs in \
          [[tasks]]"
@@ -135,6 +140,11 @@ pub enum GraphError {
     )]
     SeesTooMany { node: String, count: usize },
     #[error(
+        "{node} sees experts beyond the 32nd of its level, and there what it sees may be 2 runs of \
+         neighbours, not {runs}: order the experts so that each gate sees neighbours"
+    )]
+    SeesRuns { node: String, runs: usize },
+    #[error(
         "{node} sees value {value}, which is no expert of its level (in ascending order, each \
          once)"
     )]
@@ -243,6 +253,9 @@ impl Graph {
                 return Err(GraphError::OneHot { node: name, why });
             }
             levels.step(i + 1, node, &name)?;
+            if levels.gates.len() > MAX_TASKS {
+                return Err(GraphError::TooManyGates { node: name });
+            }
             match &node.op {
                 Op::Gate { kind, sees, .. } => {
                     self.check_gate(node, *kind, sees, &levels, &name)?
@@ -410,6 +423,14 @@ impl Graph {
             return Err(GraphError::SeesWrong {
                 node: node_name(),
                 value: bad,
+            });
+        }
+        let far = sees.iter().any(|v| v - levels.experts[0] >= 32);
+        let runs = sees.chunk_by(|a, b| *b == a + 1).count();
+        if far && runs > 2 {
+            return Err(GraphError::SeesRuns {
+                node: node_name(),
+                runs,
             });
         }
         for &value in sees {

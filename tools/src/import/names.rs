@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 
 use super::Tensor;
+use super::torch::AVERAGED;
 
 /// Modules that torch puts around others, anywhere in a model. They hold no tensors of their own.
 const WRAPPERS: [&str; 6] = [
@@ -72,6 +73,7 @@ impl Unwrapped {
 /// Takes the wrappers off the names of all tensors, and notes what it did.
 pub(super) fn unwrap(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<String>) -> Unwrapped {
     let mut done = Unwrapped::default();
+    leave_out_copies(tensors, notes);
     leave_out_beside(tensors, notes);
     prefixes(tensors, &mut done, notes);
     attribute(tensors, &mut done, notes);
@@ -88,6 +90,49 @@ pub(super) fn unwrap(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<Str
         prefixes(tensors, &mut done, notes);
     }
     done
+}
+
+/// Leaves out an averaged copy (EMA or SWA) that a training class keeps under an attribute of its own
+/// beside the model: each tensor of the model has its twin there. Some classes take the dots out of
+/// the copies' names.
+fn leave_out_copies(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<String>) {
+    let averages = |first: &str| {
+        let lower = first.to_lowercase();
+        lower.split('_').any(|word| AVERAGED.contains(&word))
+    };
+    let own = |name: &str| -> String {
+        let parts = name.split('.').filter(|s| !WRAPPERS.contains(s));
+        parts.collect()
+    };
+    let firsts: indexmap::IndexSet<&str> = tensors
+        .keys()
+        .filter_map(|name| Some(name.split_once('.')?.0))
+        .collect();
+    let (copies, models): (Vec<&str>, Vec<&str>) = firsts.into_iter().partition(|f| averages(f));
+    // What stands under a first word, by name; floats alone, since counters are copied or not.
+    let below = |first: &str| -> indexmap::IndexSet<(String, &[usize])> {
+        let all = tensors.iter().filter_map(|(name, t)| {
+            let (f, rest) = name.split_once('.')?;
+            let float = !rest.ends_with("num_batches_tracked");
+            (f == first && float).then(|| (own(rest), t.shape.as_slice()))
+        });
+        all.collect()
+    };
+    let twin = copies.iter().find_map(|copy| {
+        let theirs = below(copy);
+        let of = models.iter().find(|model| {
+            let ours = below(model);
+            !ours.is_empty() && ours.is_subset(&theirs)
+        });
+        Some(((*copy).to_owned(), (*of?).to_owned()))
+    });
+    let Some((copy, model)) = twin else { return };
+    notes.push(format!(
+        "took the model's own weights under `{model}.`, not the averaged copy under `{copy}.`; for \
+         that one, keep the names that begin with `{copy}.` alone and take that off them"
+    ));
+    let prefix = format!("{copy}.");
+    tensors.retain(|name, _| !name.starts_with(&prefix));
 }
 
 /// Leaves out what stands beside a model that has a wrapper to itself, if it is all of training's:
@@ -118,6 +163,11 @@ fn leave_out_beside(tensors: &mut IndexMap<String, Tensor>, notes: &mut Vec<Stri
         "left out, as training's, beside `{first}.`: {}",
         list(6, &beside)
     ));
+    if beside.iter().any(|name| name == "`n_averaged`") {
+        notes.push(
+            "these are an averaged copy (torch's AveragedModel): the file has no other".to_owned(),
+        );
+    }
     tensors.retain(|name, _| !is_beside(name));
 }
 

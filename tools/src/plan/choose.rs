@@ -65,7 +65,7 @@ impl LayerPlan {
                 }
                 self.open.residual = false;
             }
-            Choice::Gate(..) | Choice::Output(_) | Choice::Front(_) => {}
+            Choice::Gate(..) | Choice::Output(_) | Choice::Before(_) | Choice::Front(_) => {}
         }
     }
 
@@ -151,12 +151,13 @@ impl Plan {
     /// Every layer with its place, its part, and whether it is the last of its unit.
     pub fn places(&self) -> impl Iterator<Item = (At, Part, bool, &LayerPlan)> {
         let levels = self.levels.iter().enumerate().flat_map(|(l, level)| {
+            // What all experts and gates read is not made like them.
+            let stem = l + 1 < self.levels.len() && level.gates.is_empty();
+            let part = if stem { Part::Stem } else { Part::Experts };
             let experts = level.experts.iter().enumerate().flat_map(move |(e, unit)| {
                 let end = unit.layers.len();
                 let layers = unit.layers.iter().enumerate();
-                layers.map(move |(i, layer)| {
-                    (At::Expert(l, e, i), Part::Experts, i + 1 == end, layer)
-                })
+                layers.map(move |(i, layer)| (At::Expert(l, e, i), part, i + 1 == end, layer))
             });
             let gates = level.gates.iter().enumerate().flat_map(move |(g, gate)| {
                 let end = gate.unit.layers.len();

@@ -27,6 +27,8 @@ pub struct FieldPlan {
 pub enum MakesPlan {
     /// A number.
     Number(Number, Scaling),
+    /// One-hot columns, and how many there are.
+    Hot(Lookup, usize),
     /// Rows of a table.
     Rows {
         /// From the value to a row. Where ids are rows, the tensor says how many there are.
@@ -56,7 +58,7 @@ impl FieldsPlan {
     pub fn references(&self) -> impl Iterator<Item = &TensorRef> {
         self.fields.iter().filter_map(|f| match &f.makes {
             MakesPlan::Rows { source, .. } => Some(&source.tensor),
-            MakesPlan::Number(..) => None,
+            MakesPlan::Number(..) | MakesPlan::Hot(..) => None,
         })
     }
 }

@@ -34,6 +34,9 @@ pub struct Plan {
     pub record: Option<Record>,
     /// Layers between the model's raw input and what experts and gates read.
     pub front: Option<Front>,
+    /// Where the file leaves open which layers stand before experts and gates and which in the
+    /// towers: every reading, the one that the plan has now first.
+    pub readings: Vec<Reading>,
     /// Experts and gates, level by level; none for independent towers.
     pub levels: Vec<Level>,
     /// One per task that is not a product, in the order of the tasks.
@@ -54,6 +57,17 @@ pub struct Front {
     pub open: bool,
     /// What they are called in the file, for people.
     pub name: String,
+}
+
+/// One way to share out layers between what stands before experts and gates and the towers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The layers before experts and gates, as the file calls them.
+    pub before: Vec<String>,
+    /// These layers.
+    pub front: Option<Front>,
+    /// Each tower's name and layers.
+    pub towers: Vec<(String, Vec<LayerPlan>)>,
 }
 
 /// Experts that run side by side, and the gates that mix them.
@@ -421,6 +435,34 @@ impl TaskPlan {
 }
 
 impl Plan {
+    /// Says whether the blob runs its front. Where it does, the front's layers become layers like
+    /// others, with questions of their own.
+    pub fn run_front(&mut self, runs: bool) {
+        let Some(front) = &mut self.front else { return };
+        front.runs = runs;
+        front.open = false;
+        if runs {
+            *self = self.settled().into_owned();
+        }
+    }
+
+    /// Takes the reading with so many layers before experts and gates; `false` where there is none.
+    pub fn read_with(&mut self, before: usize) -> bool {
+        let Some(at) = self.readings.iter().position(|r| r.before.len() == before) else {
+            return false;
+        };
+        let reading = self.readings.swap_remove(at);
+        self.readings.clear();
+        self.front = reading.front;
+        for (name, layers) in reading.towers {
+            // By name: a spec may have put the towers into another order.
+            if let Some(tower) = self.towers.iter_mut().find(|t| t.name == name) {
+                tower.layers = layers;
+            }
+        }
+        true
+    }
+
     /// Every expert, gate and tower.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         let levels = self

@@ -31,6 +31,8 @@ pub struct Open {
 pub enum Part {
     /// Experts, gates and towers alike.
     All,
+    /// The layers before experts and gates.
+    Stem,
     /// Every level's experts.
     Experts,
     /// Every level's gates.
@@ -44,6 +46,8 @@ pub enum Part {
 pub enum Topic {
     /// How an output is made.
     Output,
+    /// Which layers stand before experts and gates.
+    Before,
     /// The function of the hidden layers.
     Activation,
     /// The function of the last layer.
@@ -100,6 +104,8 @@ pub enum Choice {
     Residual(bool),
     /// The output is made so.
     Output(OutputPlan),
+    /// These layers stand before experts and gates, the others in the towers.
+    Before(Vec<String>),
     /// The blob runs the layers in front (`true`): rows hold what enters these.
     Front(bool),
 }
@@ -205,6 +211,19 @@ const EPSILONS: [f64; 9] = [
 #[must_use]
 pub fn questions(plan: &Plan, habits: &Habits) -> Vec<Question> {
     let mut asked: Vec<Question> = Vec::new();
+    if let [now, others @ ..] = plan.readings.as_slice()
+        && !others.is_empty()
+    {
+        let choice = |r: &super::Reading| Choice::Before(r.before.clone());
+        asked.push(Question {
+            topic: Topic::Before,
+            part: Part::All,
+            at: vec![At::Front],
+            assumed: Some(choice(now)),
+            others: others.iter().map(choice).collect(),
+            source: habits.source.into(),
+        });
+    }
     let mut ask =
         |topic, part, at, assumed: Option<Choice>, others: fn() -> Vec<Choice>| match asked
             .iter_mut()
@@ -398,12 +417,10 @@ impl Question {
                         task.differs = None;
                     }
                 }
-                (Choice::Front(runs), At::Front) => {
-                    if let Some(front) = &mut plan.front {
-                        front.runs = *runs;
-                        front.open = false;
-                    }
+                (Choice::Before(layers), At::Front) => {
+                    plan.read_with(layers.len());
                 }
+                (Choice::Front(runs), At::Front) => plan.run_front(*runs),
                 (Choice::Gate(kind, temperature), At::Gate(l, g)) => {
                     if let Some(gate) = plan.levels.get_mut(*l).and_then(|l| l.gates.get_mut(*g)) {
                         gate.kind = kind.clone();
@@ -425,6 +442,7 @@ impl Question {
     pub fn what(&self) -> String {
         let whose = match self.part {
             Part::All => "",
+            Part::Stem => " before experts and gates",
             Part::Experts => " of the experts",
             Part::Gates => " of the gates",
             Part::Towers => " of the towers",
@@ -441,6 +459,7 @@ impl Question {
             Topic::Order => format!("norms{whose} stand"),
             Topic::Epsilon => "norms add to the variance".into(),
             Topic::GateKind => "logits become weights by".into(),
+            Topic::Before => "dense layers before experts and gates".into(),
             Topic::Front => "rows of data hold".into(),
             Topic::Layout => "square matrices lie".into(),
             Topic::Residual => format!("layers{whose}"),
@@ -460,7 +479,7 @@ impl Question {
             format!(" ({})", self.source)
         };
         let of = match (self.topic, self.at.len()) {
-            (Topic::Output | Topic::Front, _) => String::new(),
+            (Topic::Output | Topic::Before | Topic::Front, _) => String::new(),
             (_, 1) => ", in 1 place".into(),
             (_, places) => format!(", in {places} places"),
         };
@@ -473,6 +492,7 @@ impl Question {
         let table = match self.part {
             _ if self.topic == Topic::Output => "[[tasks]]",
             Part::All => "[defaults]",
+            Part::Stem => "[stem]",
             Part::Experts => "[experts]",
             Part::Gates => "[gates]",
             Part::Towers => "[towers]",
@@ -499,6 +519,7 @@ impl Question {
             Choice::Layout(layout) => format!("layout = \"{}\"", layout.name()),
             Choice::Residual(on) => format!("residual = {on}"),
             Choice::Output(output) => format!("activation = \"{}\"", output.name()),
+            Choice::Before(layers) => format!("before = {}", layers.len()),
             Choice::Front(true) => "rows = \"raw\"".into(),
             Choice::Front(false) => "rows = \"prepared\"".into(),
         };
@@ -549,6 +570,11 @@ impl Choice {
             Self::Residual(true) => "add their input".into(),
             Self::Residual(false) => "do not add their input".into(),
             Self::Output(output) => output.name().into(),
+            Self::Before(layers) if layers.is_empty() => "none".into(),
+            Self::Before(layers) => {
+                let names: Vec<String> = layers.iter().map(|l| format!("`{l}`")).collect();
+                format!("{} ({})", layers.len(), names.join(", "))
+            }
             Self::Front(true) => "the raw input of the first layers".into(),
             Self::Front(false) => "what the layers before experts and gates made".into(),
         }

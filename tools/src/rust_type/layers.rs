@@ -178,7 +178,7 @@ pub(super) fn gate(
     node: Part<'_>,
     width: usize,
     experts: usize,
-    mask: Option<u32>,
+    mask: Option<u128>,
 ) -> Result<Ty, NotTyped> {
     let Part { record, .. } = node;
     let (seen, k) = (record.seen(), usize::from(record.k));

@@ -18,7 +18,7 @@ use ty::{Arg, Ty};
 use wiring::{Form, Level, Trunk};
 
 pub(crate) use record::FEATURES;
-pub use record::{FieldType, RecordType};
+pub use record::{FeatureType, RecordType};
 
 /// The type of a blob.
 #[derive(Debug, Clone, PartialEq)]
@@ -270,7 +270,8 @@ impl<'b> Spelling<'b> {
     ) -> Result<Vec<Ty>, NotTyped> {
         range
             .map(|n| {
-                let mask = masked.then(|| self.blob.nodes[n].sees.get());
+                let mask = masked
+                    .then(|| wiring::steps_seen(self.blob, n).fold(0, |mask, s| mask | 1 << s));
                 layers::gate(self.node(n), self.reads(n), experts, mask)
             })
             .collect()
@@ -300,8 +301,7 @@ impl<'b> Spelling<'b> {
         let (own, shared, shared_stream) = match level.form {
             Form::Mix => {
                 let e = self.side_by_side(&experts, &number("Expert"), &about("An expert"))?;
-                let whole = (1u64 << all) - 1;
-                let sees_all = |n: usize| u64::from(self.blob.nodes[n].sees.get()) == whole;
+                let sees_all = |n: usize| self.blob.nodes[n].seen() == all;
                 let masked = !level.gates.clone().all(sees_all);
                 let gates = self.gates(level.gates.clone(), all, masked)?;
                 let g = self.side_by_side(&gates, &number("TaskGate"), &about("A gate"))?;

@@ -15,21 +15,22 @@ pub struct RecordType {
     pub about: &'static str,
     /// How many elements its features make.
     pub width: usize,
-    /// One per field.
-    pub fields: Vec<FieldType>,
+    /// Its features, in order.
+    pub features: Vec<FeatureType>,
 }
 
-/// A field of a record.
+/// A feature of a record's field.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FieldType {
-    /// The number of the field in the blob.
+pub struct FeatureType {
+    /// The number of the feature in the blob.
+    pub feature: usize,
+    /// The number of the field that it reads.
     pub field: usize,
-    /// The type that the caller gives.
-    pub given: String,
-    /// The feature that reads it; of a field that reads another one's table, how its codes become
-    /// elements.
-    pub feature: String,
-    /// The field whose table it reads, by number.
+    /// The type that the caller gives; `None` where an earlier feature reads the same field.
+    pub given: Option<String>,
+    /// What the macro calls it; where it reads another feature's table, how codes become elements.
+    pub made: String,
+    /// The feature whose table it reads, by number.
     pub table: Option<usize>,
 }
 
@@ -37,7 +38,8 @@ impl RecordType {
     /// Whether a field borrows.
     #[must_use]
     pub fn borrows(&self) -> bool {
-        self.fields.iter().any(|f| f.given.contains("&'a"))
+        let mut given = self.features.iter().flat_map(|f| &f.given);
+        given.any(|given| given.contains("&'a"))
     }
 }
 
@@ -76,21 +78,22 @@ pub(super) fn records(blob: &Blob<'_>) -> Result<Vec<RecordType>, NotTyped> {
     parts
         .into_iter()
         .map(|(name, stage, about, range)| {
-            let mut fields = Vec::new();
-            for at in range.clone() {
-                let f = &features[at];
-                if at > 0 && features[..at].iter().any(|other| other.field == f.field) {
-                    return refuse(format!("field {} is read by two features", f.field));
+            let made = range.clone().map(|at| {
+                let mut feature = feature(features, at, range.start)?;
+                let read = |other: &FeatureRecord| other.field == features[at].field;
+                if features[..at].iter().any(read) {
+                    feature.given = None;
                 }
-                fields.push(field(features, at, range.start)?);
-            }
+                Ok(feature)
+            });
+            let made = made.collect::<Result<_, _>>()?;
             let widths = features[range].iter().map(|f| usize::from(f.width.get()));
             Ok(RecordType {
                 name,
                 stage,
                 about,
                 width: widths.sum(),
-                fields,
+                features: made,
             })
         })
         .collect()
@@ -108,7 +111,7 @@ pub(super) fn precision(blob: &Blob<'_>) -> &'static str {
     }
 }
 
-fn field(all: &[FeatureRecord], at: usize, first: usize) -> Result<FieldType, NotTyped> {
+fn feature(all: &[FeatureRecord], at: usize, first: usize) -> Result<FeatureType, NotTyped> {
     let f = &all[at];
     let unknown = || NotTyped(format!("feature {at} is of no kind that the types have"));
     let (given, coder, makes) = (f.given(), f.coder(), f.makes());
@@ -118,14 +121,16 @@ fn field(all: &[FeatureRecord], at: usize, first: usize) -> Result<FieldType, No
         .map(|((g, c), m)| (g, c, m))
         .ok_or_else(unknown)?;
     if makes == Makes::Number {
-        return Ok(FieldType {
+        let given_type = match (given, f.may_be_missing()) {
+            (Given::I32, true) => "Option<i32>",
+            (Given::I32, false) => "i32",
+            _ => "f32",
+        };
+        return Ok(FeatureType {
+            feature: at,
             field: f.field.into(),
-            given: match (given, f.may_be_missing()) {
-                (Given::I32, true) => "Option<i32>".into(),
-                (Given::I32, false) => "i32".into(),
-                _ => "f32".into(),
-            },
-            feature: number(f, given),
+            given: Some(given_type.to_owned()),
+            made: number(f, given),
             table: None,
         });
     }
@@ -169,7 +174,7 @@ fn field(all: &[FeatureRecord], at: usize, first: usize) -> Result<FieldType, No
     } else {
         width
     };
-    let feature = match makes {
+    let made = match makes {
         _ if !own => how,
         Makes::Slot if !f.is_list() => format!("Slot<{coder}, P>"),
         Makes::Slot if f.has(FeatureRecord::REPEATS) => {
@@ -186,12 +191,12 @@ fn field(all: &[FeatureRecord], at: usize, first: usize) -> Result<FieldType, No
         Makes::Max => format!("Bag<{coder}, {most}, {}, {rows}, {each}, P>", pooled("Max")),
         Makes::Number => return Err(unknown()),
     };
-    let table = (!own).then(|| all.get(usize::from(f.table)).map(|t| usize::from(t.field)));
-    Ok(FieldType {
+    Ok(FeatureType {
+        feature: at,
         field: f.field.into(),
-        given: given_type,
-        feature,
-        table: table.flatten(),
+        given: Some(given_type),
+        made,
+        table: (!own).then_some(f.table.into()),
     })
 }
 
@@ -280,8 +285,8 @@ pub(crate) const FEATURES: &[&str] = &[
 /// The names of the module `features` that the text of these records uses.
 pub(super) fn names(records: &[RecordType]) -> Vec<&'static str> {
     let used = |name: &str| {
-        let words = records.iter().flat_map(|r| &r.fields);
-        let mut words = words.flat_map(|f| f.feature.split(|c: char| !c.is_alphanumeric()));
+        let words = records.iter().flat_map(|r| &r.features);
+        let mut words = words.flat_map(|f| f.made.split(|c: char| !c.is_alphanumeric()));
         words.any(|word| word == name) || (name == "Both" && records.len() > 1)
     };
     let features = FEATURES.iter().copied();

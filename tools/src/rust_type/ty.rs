@@ -24,7 +24,7 @@ pub(super) enum Arg {
     Number(usize),
     Flag(bool),
     /// A number whose bits count.
-    Mask(u32),
+    Mask(u128),
 }
 
 /// Lists of types that are not all alike, by how many they hold.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::{NotTyped, refuse};
-use mmoe::blob::Blob;
+use mmoe::blob::{Blob, MAX_SEEN};
 
 /// The trunk: everything before the towers.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,18 +185,16 @@ fn solve(
 /// that a person would write.
 fn forms(blob: &Blob<'_>, experts: &Range<usize>, gates: &Range<usize>, last: bool) -> Vec<Form> {
     let all = experts.len();
-    let sees = |g: usize| u64::from(blob.nodes[gates.start + g].sees.get());
-    // Masks count from the level's first expert.
+    let sees = |g: usize| steps_seen(blob, gates.start + g);
+    // What gates see counts from the level's first expert.
     if gates
         .clone()
         .any(|n| usize::from(blob.nodes[n].first) != experts.start + 1)
-        || all > 32
     {
         return Vec::new();
     }
-    let full = (1u64 << all) - 1;
     let mut forms = Vec::new();
-    if (0..gates.len()).all(|g| sees(g) == full) {
+    if all <= MAX_SEEN && (0..gates.len()).all(|g| sees(g).eq(0..all)) {
         forms.push(Form::Mix);
     }
     // The numbers of own and shared experts follow from the masks: task k sees `own` experts from
@@ -205,10 +203,10 @@ fn forms(blob: &Blob<'_>, experts: &Range<usize>, gates: &Range<usize>, last: bo
     let cgc = |tasks: usize| {
         (1..=all).find_map(|own| {
             let shared = all.checked_sub(own * tasks)?;
-            let low = |n: usize| (1u64 << n) - 1;
-            let expected = |k: usize| low(own) << (k * own) | low(shared) << (own * tasks);
+            let expected =
+                |k: usize| (k * own..(k + 1) * own).chain(own * tasks..own * tasks + shared);
             (0..tasks)
-                .all(|k| sees(k) == expected(k))
+                .all(|k| sees(k).eq(expected(k)))
                 .then_some((own, shared))
         })
     };
@@ -217,17 +215,25 @@ fn forms(blob: &Blob<'_>, experts: &Range<usize>, gates: &Range<usize>, last: bo
     }
     if !last
         && gates.len() > 1
-        && sees(gates.len() - 1) == full
+        && all <= MAX_SEEN
+        && sees(gates.len() - 1).eq(0..all)
         && let Some((own, shared)) = cgc(gates.len() - 1)
     {
         forms.push(Form::Extract { own, shared });
     }
-    // Any masks at all are an `MmoeLevel` whose gates are `MaskedGate`s. It comes last, since a form
+    // Any masks at all (of experts whose number a type of gate can have) are an `MmoeLevel` whose gates are `MaskedGate`s. It comes last, since a form
     // that needs no masks is easier to read.
-    if !forms.contains(&Form::Mix) {
+    if all <= MAX_SEEN && !forms.contains(&Form::Mix) {
         forms.push(Form::Mix);
     }
     forms
+}
+
+/// The experts that gate `node` sees, counted from the first expert of its level.
+pub(super) fn steps_seen(blob: &Blob<'_>, node: usize) -> impl Iterator<Item = usize> + use<> {
+    let record = &blob.nodes[node];
+    let first = usize::from(record.first);
+    record.seen_values().map(move |v| v - first)
 }
 
 /// Returns `true` if every expert and gate of the level reads what its form has it read.

@@ -50,7 +50,8 @@ pub(super) fn spaces(plan: &Plan, habits: &Habits, apart: bool) -> Vec<Space> {
     let mut done = Vec::new();
     while let Some((plan, settled, cost)) = open.pop() {
         let asked = questions(&plan, habits);
-        let structural = |q: &&Question| matches!(q.topic, Topic::Front | Topic::NormKind);
+        let structural =
+            |q: &&Question| matches!(q.topic, Topic::Before | Topic::Front | Topic::NormKind);
         if let Some(question) = asked.iter().find(structural) {
             for (rank, choice) in all_choices(question).into_iter().enumerate() {
                 let mut plan = plan.clone();

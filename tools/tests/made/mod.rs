@@ -160,6 +160,7 @@ pub(crate) fn models() -> Vec<(&'static str, Vec<u8>)> {
         ("ple_i8", integers(ple())),
         ("records", blob(&records(), Precision::W8)),
         ("records_i8", blob(&records(), Precision::I8)),
+        ("ranking", blob(&ranking(), Precision::I8)),
     ]
 }
 
@@ -177,7 +178,7 @@ fn integers(mut graph: Graph) -> Vec<u8> {
 }
 
 /// A record of every kind of field: a text that may be missing, a list of ids and an id that share a
-/// table, a clipped logarithm, a bucket, a whole number, and a hashed text.
+/// table, a clipped logarithm, a number that is also in buckets, a whole number, and a hashed text.
 pub(crate) fn records() -> Graph {
     let rows = |field, table, pool| Feature {
         field,
@@ -203,7 +204,7 @@ pub(crate) fn records() -> Graph {
         other: 2,
     });
     devices.missing = Some(0);
-    let mut m = Maker::new("records", 11);
+    let mut m = Maker::new("records", 12);
     let mut table = |name: &str, coder, rows: usize, width: usize| Table {
         name: name.into(),
         coder,
@@ -240,6 +241,7 @@ pub(crate) fn records() -> Graph {
             rows(2, 1, Pool::One),
             number(3, price),
             rows(4, 2, Pool::One),
+            number(4, Number::default()),
             number(5, Number::default()),
             rows(6, 3, Pool::One),
             rows(7, 4, Pool::One),
@@ -247,7 +249,8 @@ pub(crate) fn records() -> Graph {
     };
     m.graph.inputs = front.inputs();
     (m.graph.inputs[3].min, m.graph.inputs[3].max) = (Some(0.0), Some(5.0));
-    (m.graph.inputs[5].min, m.graph.inputs[5].max) = (Some(-100.0), Some(900.0));
+    (m.graph.inputs[5].min, m.graph.inputs[5].max) = (Some(0.0), Some(100.0));
+    (m.graph.inputs[6].min, m.graph.inputs[6].max) = (Some(-100.0), Some(900.0));
     m.graph.feature_names = front.fields.iter().map(|f| f.name.clone()).collect();
     m.graph.front = Some(front);
     let experts: Vec<usize> = (0..2).map(|_| m.expert(0, 4)).collect();
@@ -255,6 +258,17 @@ pub(crate) fn records() -> Graph {
     m.tower(gates[0], 1, "a", |value| Output::Sigmoid { value });
     m.tower(gates[1], 1, "b", |value| Output::Linear { value });
     m.done()
+}
+
+/// The same fields, the last two of which belong to a candidate.
+pub(crate) fn ranking() -> Graph {
+    let mut graph = records();
+    graph.name = "ranking".into();
+    let front = graph.front.as_mut().unwrap();
+    front.fields[6..]
+        .iter_mut()
+        .for_each(|f| f.candidate = true);
+    graph
 }
 
 /// Named features, names that are no identifiers, unlike towers.

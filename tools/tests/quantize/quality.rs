@@ -369,3 +369,61 @@ fn values_far_out_that_the_model_needs_are_kept() {
         assert!(*w < o + 0.005, "{apart:?} {ordinary:?}");
     }
 }
+
+/// Levels of layers amplify: a row whose features are each as usual can reach far beyond the others
+/// inside the model. Calibration that lacks such rows must cost them next to nothing beside
+/// calibration that has them; with the least room they would be cut off at what it showed.
+#[test]
+fn rows_that_reach_farther_inside_than_calibration_showed_stay_near() {
+    let names = ["click", "like", "dwell"];
+    let spec: String = names
+        .iter()
+        .map(|n| format!("[[tasks]]\nname = \"{n}\"\nactivation = \"linear\"\n"))
+        .collect();
+    for (folder, task) in [
+        ("deepctr-torch-ple", 2),
+        ("deepctr-torch-ple", 1),
+        ("torch-rechub-ple", 2),
+        ("torch-rechub-ple", 1),
+    ] {
+        let graph = build(
+            read(&format!("{folder}/model.safetensors")),
+            Some(&Spec::parse(&spec).unwrap()),
+            model::Options::default(),
+        )
+        .unwrap()
+        .graph;
+        let rows = &read(&format!("{folder}/golden.npz")).tensors["x"];
+        let width = graph.width(0);
+        // Logits, which reach farther than probabilities and show what saturates.
+        let all = floats(&graph, &rows.data);
+        let mut order: Vec<usize> = (0..all[task].len()).collect();
+        order.sort_by(|a, b| all[task][*a].abs().total_cmp(&all[task][*b].abs()));
+        let (usual, far) = order.split_at(order.len() * 3 / 4);
+        let rows_of = |of: &[usize]| -> Vec<f32> {
+            let one = |r: &usize| rows.data[r * width..][..width].iter().copied();
+            of.iter().flat_map(one).collect()
+        };
+        let (usual, far) = (rows_of(usual), rows_of(far));
+        let clean = integers(&graph, &fitted(&graph, &rows.data), &far);
+        let found = integers(&graph, &fitted(&graph, &usual), &far);
+        let least = calibrate(&graph, Some((&usual, width))).unwrap();
+        let least = quantize(&graph, &least, &Options::default()).unwrap();
+        let least = integers(&graph, &least, &far);
+        let spans: Vec<f64> = all
+            .iter()
+            .map(|y| {
+                let largest = y.iter().fold(f64::NEG_INFINITY, |m, v| m.max(*v));
+                largest - y.iter().fold(f64::INFINITY, |m, v| m.min(*v))
+            })
+            .collect();
+        for ((name, apart), span) in names.iter().zip(worst(&clean, &found)).zip(&spans) {
+            assert!(apart < 0.005 * span, "{folder} {name}: {apart} of {span}");
+        }
+        let cut = worst(&clean, &least)[task] / spans[task];
+        assert!(
+            cut > 0.02,
+            "{folder}: {cut} of the range with the least room"
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! The project's chores. `cargo xtask --help` lists them.
 
+mod activations;
 mod bare;
 mod blobs;
 mod board;
@@ -9,6 +10,7 @@ mod firmware;
 mod measure;
 mod minimal;
 mod peers;
+mod ranked;
 mod ranking;
 mod records;
 mod seeded;
@@ -62,6 +64,8 @@ enum Chore {
     Uart,
     /// Send records to the firmware examples that take them, and compare their answers with `mmoe run`.
     Records,
+    /// Run the firmware example that ranks a catalogue, and compare its scores with `mmoe run`.
+    Rank,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure {
         /// Only this board, whose figures are replaced in `tools/src/cost/cores.json`; the document
@@ -69,6 +73,9 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Measure activation functions and normalizations; writes their section of
+    /// `docs/measurements.md`.
+    Activations,
     /// Write `docs/self-test.md`: how many changed weights of each fixture the self-test finds.
     SelfTest,
     /// Link a bare image per core and level, which fails where a panic can be reached.
@@ -109,7 +116,9 @@ fn main() -> Result<()> {
         Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
         Chore::Records => records::run(),
+        Chore::Rank => ranked::run(),
         Chore::Measure { board } => measure::run(board.as_deref()),
+        Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
         Chore::Size { board, image } => bare::size(&board, &image),

@@ -188,6 +188,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     text +=
         "| core | opt-level | mmoe | fixed arrays | shared slice loop |\n|---|---|---|---|---|\n";
     text += &plain;
+    text += &crate::activations::section()?;
     text += &flash;
     text += &sections;
     fs::write(workspace("docs/measurements.md"), text).context("writing docs/measurements.md")

@@ -1,7 +1,7 @@
 //! The minimal firmware example: it prints what the host computes; what each profile makes of it.
 
 use crate::board::{BOARDS, Board};
-use crate::shell::{output, workspace};
+use crate::shell::{mmoe, output, workspace};
 use anyhow::{Context, Result, ensure};
 use mmoe_tools::text::grouped;
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
@@ -47,22 +47,8 @@ fn host() -> Result<String> {
     let features = workspace("target").join("minimal.csv");
     fs::write(&features, row.join(","))
         .with_context(|| format!("writing {}", features.display()))?;
-    let text = output(
-        &workspace("."),
-        Command::new("cargo")
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "mmoe-tools",
-                "--bin",
-                "mmoe",
-                "--",
-            ])
-            .args(["run", BLOB, "--output", "-", "--input"])
-            .arg(&features),
-        "mmoe run",
-    )?;
+    let features = features.to_str().context("a path that is text")?;
+    let text = mmoe(&["run", BLOB, "--output", "-", "--input", features])?;
     let mut lines = text.lines();
     let (Some(names), Some(values)) = (lines.next(), lines.next()) else {
         anyhow::bail!("`mmoe run` printed\n{text}")

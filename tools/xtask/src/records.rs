@@ -2,7 +2,7 @@
 //! `mmoe run` prints for the same file.
 
 use crate::board::BOARDS;
-use crate::shell::{output, workspace};
+use crate::shell::{mmoe, output, workspace};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -98,21 +98,7 @@ fn lines() -> Result<String> {
 
 /// What the example should answer, made of what `mmoe run` prints.
 fn host() -> Result<String> {
-    let printed = output(
-        &workspace("."),
-        Command::new("cargo")
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "mmoe-tools",
-                "--bin",
-                "mmoe",
-                "--",
-            ])
-            .args(["run", BLOB, "--output", "-", "--input", ROWS]),
-        "mmoe run",
-    )?;
+    let printed = mmoe(&["run", BLOB, "--output", "-", "--input", ROWS])?;
     let mut lines = printed.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let answers = lines.take(SENT).map(|line| {

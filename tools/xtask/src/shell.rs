@@ -53,6 +53,24 @@ pub(crate) fn output(folder: &Path, command: &mut Command, what: &str) -> Result
     Ok(text)
 }
 
+/// What the tool prints with these arguments, in the workspace's folder.
+pub(crate) fn mmoe(args: &[&str]) -> Result<String> {
+    let cargo = [
+        "run",
+        "--quiet",
+        "--package",
+        "mmoe-tools",
+        "--bin",
+        "mmoe",
+        "--",
+    ];
+    output(
+        &workspace("."),
+        Command::new("cargo").args(cargo).args(args),
+        "the tool",
+    )
+}
+
 /// `key=number` pairs.
 pub(crate) fn numbers(line: &str) -> BTreeMap<&str, u64> {
     line.split(' ')

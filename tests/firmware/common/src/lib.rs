@@ -2,6 +2,7 @@
 //! two lines of code.
 #![no_std]
 
+pub mod activations;
 #[cfg(feature = "measure")]
 mod codes;
 #[cfg(feature = "measure")]

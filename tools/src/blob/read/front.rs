@@ -7,6 +7,7 @@ use super::{Bytes, ReadError, split};
 use crate::front::{
     Bounds, By, Coder, Feature, Field, Front, Given, List, Makes, Number, Pool, Table, Transform,
 };
+use crate::graph::rules::MAX_WIDTH;
 
 /// A blob's front end, and what it stores besides.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,7 +164,7 @@ fn feature(
     Ok(Feature { field, makes })
 }
 
-/// How many columns the codes of a slot reach.
+/// How many columns the codes of a slot reach: as many as a vector may have at most.
 fn columns(coder: &Coder, first: u32) -> u32 {
     let entries = match &coder.by {
         By::Direct { entries, .. } => *entries,
@@ -183,7 +184,8 @@ fn columns(coder: &Coder, first: u32) -> u32 {
     // A code so far off that adding the first column to it saturates has no column.
     let special = coder.missing.into_iter().chain(other);
     let special = special.filter(|code| code.checked_add(first).is_some_and(|c| c < 1 << 24));
-    special.fold(entries, |n, code| n.max(code + 1)).max(1)
+    let reached = special.fold(entries, |n, code| n.max(code + 1));
+    reached.clamp(1, MAX_WIDTH as u32)
 }
 
 fn number(

@@ -321,13 +321,25 @@ fn operation(n: &Node) -> Result<Op, ReadError> {
         23 => GateKind::Linear,
         _ => return Err(ReadError::Format("unknown operation")),
     };
-    let sees = (0..32)
-        .filter(|b| n.sees >> b & 1 != 0)
-        .map(|b| n.first as usize + b)
-        .collect();
     Ok(Op::Gate {
         kind,
-        sees,
+        sees: seen(n)?,
         temperature: 1.0,
     })
+}
+
+/// The values that a gate mixes.
+fn seen(n: &Node) -> Result<Vec<usize>, ReadError> {
+    let steps: Vec<usize> = match n.form {
+        0 => (0..32).filter(|b| n.sees >> b & 1 != 0).collect(),
+        1 => {
+            let [start, count, gap, more] = n.sees.to_le_bytes().map(usize::from);
+            let second = start + count + gap;
+            (start..start + count)
+                .chain(second..second + more)
+                .collect()
+        }
+        _ => return Err(ReadError::Format("unknown form of the experts seen")),
+    };
+    Ok(steps.into_iter().map(|s| n.first as usize + s).collect())
 }

@@ -344,7 +344,7 @@ fn calibration(graph: &Graph, path: &Path, data: &Data) -> Result<Samples> {
     let labels = quality::label_columns_of(graph);
     let front = graph.front.as_ref();
     let names = &graph.feature_names;
-    let rows = match graph.elements() {
+    let rows = match graph.elements().filter(|_| front.is_none()) {
         None => data.samples(front, graph.width(0), names, &labels)?,
         Some(elements) => data.vectors(&elements, names, &labels)?.into(),
     };

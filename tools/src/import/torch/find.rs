@@ -47,7 +47,7 @@ const TRAINING: [&str; 13] = [
 ];
 
 /// Words in the keys of averaged copies of a model.
-const AVERAGED: [&str; 7] = [
+pub(in crate::import) const AVERAGED: [&str; 7] = [
     "ema", "swa", "average", "averaged", "avg", "shadow", "teacher",
 ];
 

@@ -14,6 +14,8 @@ mod find;
 mod modules;
 mod notes;
 
+pub(super) use find::AVERAGED;
+
 /// The member of an archive that holds the pickle; it stands in a folder of any name.
 pub(super) const PICKLE: &str = "data.pkl";
 

@@ -44,6 +44,10 @@ const TRAINING: &[(&[&str], &str)] = &[
         ],
         "counts or sets training",
     ),
+    (
+        &["w_noise", "noise_linear", "noise_weight", "noise_weights"],
+        "makes the noise of a gate in training",
+    ),
     (&["seed_generator", "seed_generator_state"], "seeds dropout"),
 ];
 

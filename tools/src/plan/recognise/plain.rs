@@ -46,8 +46,9 @@ pub(super) fn recognise(weights: &Weights) -> Option<Result<Found, ModelError>> 
         return None;
     }
     let experts = parts(&names, EXPERTS, &[]);
-    let towers = parts(&names, TOWERS, EXPERTS);
-    let bottom = parts(&names, BOTTOM, EXPERTS);
+    let others: Vec<&str> = [EXPERTS, GATES].concat();
+    let towers = parts(&names, TOWERS, &others);
+    let bottom = parts(&names, BOTTOM, &others);
     if !experts.is_empty() && !towers.is_empty() {
         return Some(mixture(names, experts, towers, bottom));
     }
@@ -81,6 +82,10 @@ fn parts(names: &Names<'_>, words: &[&str], but: &[&str]) -> Vec<Instance> {
         }
         // A mask beside the gates (`gate_mask`) is none of them.
         if segments.len() == 1 && has(first, &["mask"]) {
+            continue;
+        }
+        // A vector beside the modules (`task_weights`) is no layer of one.
+        if segments.len() == 1 && names.shape(name).len() < 2 {
             continue;
         }
         let below = segments.get(1).map_or(String::new(), |s| (*s).to_owned());

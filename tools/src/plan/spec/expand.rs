@@ -83,6 +83,7 @@ pub(super) fn expand(spec: &Spec, tensors: &IndexMap<String, Tensor>) -> Result<
         fields: super::fields::plan(spec)?,
         record: None,
         front: None,
+        readings: Vec::new(),
         levels,
         towers,
         tasks: ex.tasks,

@@ -28,6 +28,7 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) fields: Vec<Spanned<Field>>,
     pub(super) order: Option<Spanned<Order>>,
+    pub(super) stem: Option<Spanned<Words>>,
     pub(super) experts: Option<Spanned<Units>>,
     pub(super) gates: Option<Spanned<Gates>>,
     pub(super) towers: Option<Spanned<Units>>,
@@ -77,7 +78,10 @@ pub(super) struct Field {
     pub(super) embedding: Option<Spanned<String>>,
     pub(super) rows: Option<Slice>,
     pub(super) one_hot: Option<bool>,
-    pub(super) multi_hot: Option<String>,
+    /// How many columns a one-hot field has.
+    pub(super) count: Option<usize>,
+    /// What the names of its columns begin with, and `*`.
+    pub(super) columns: Option<String>,
     pub(super) buckets: Option<Vec<f64>>,
     pub(super) hash: Option<Hash>,
     pub(super) pool: Option<String>,
@@ -142,7 +146,9 @@ pub(super) struct Hash {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
-    pub(super) vector: Vec<String>,
+    pub(super) vector: Option<Vec<String>>,
+    /// The names of all columns of the vector.
+    pub(super) columns: Option<Spanned<Tokens>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,6 +193,8 @@ pub(super) struct Words {
     pub(super) residual: Option<bool>,
     pub(super) layout: Option<Layout>,
     pub(super) rows: Option<Rows>,
+    /// How many dense layers stand before experts and gates.
+    pub(super) before: Option<usize>,
 }
 
 /// What rows of data hold.
@@ -215,6 +223,7 @@ macro_rules! words {
                     residual: self.residual,
                     layout: None,
                     rows: None,
+                    before: None,
                 }
             }
         }
@@ -239,6 +248,7 @@ impl Words {
             residual: self.residual.or(other.residual),
             layout: self.layout.or(other.layout),
             rows: self.rows.or(other.rows),
+            before: self.before.or(other.before),
         }
     }
 }

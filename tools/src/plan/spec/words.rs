@@ -15,11 +15,18 @@ use crate::plan::{ActivationPlan, Plan};
 pub(super) fn apply(spec: &Spec, found: &mut Found, strict: bool) -> Result<(), ModelError> {
     if let Some(defaults) = &spec.raw.defaults {
         let place = spec.place("[defaults]", defaults.span());
-        part(found, Part::All, defaults.as_ref(), &place, false)?;
-        if let (Some(rows), Some(front)) = (defaults.as_ref().rows, &mut found.plan.front) {
-            front.runs = rows == raw::Rows::Raw;
-            front.open = false;
+        // First, since it decides which layers the other words are about.
+        if let Some(before) = defaults.as_ref().before {
+            read_with(&mut found.plan, before, &place)?;
         }
+        if let Some(rows) = defaults.as_ref().rows {
+            found.plan.run_front(rows == raw::Rows::Raw);
+        }
+        part(found, Part::All, defaults.as_ref(), &place, false)?;
+    }
+    if let Some(stem) = &spec.raw.stem {
+        let place = spec.place("[stem]", stem.span());
+        part(found, Part::Stem, stem.as_ref(), &place, strict)?;
     }
     let units = [
         (&spec.raw.experts, Part::Experts, "[experts]"),
@@ -39,6 +46,28 @@ pub(super) fn apply(spec: &Spec, found: &mut Found, strict: bool) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Takes the reading of the file that the spec names.
+fn read_with(plan: &mut Plan, before: usize, place: &str) -> Result<(), ModelError> {
+    let counts: Vec<usize> = plan.readings.iter().map(|r| r.before.len()).collect();
+    if plan.read_with(before) {
+        return Ok(());
+    }
+    let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+    Err(if counts.is_empty() {
+        invalid(
+            place.into(),
+            "`before` says nothing here: the file settles which layers stand before experts and gates",
+            "remove it, or describe the layers in full (`mmoe inspect WEIGHTS --write-spec S.toml`)",
+        )
+    } else {
+        invalid(
+            place.into(),
+            &format!("before = {before}: the widths do not allow that"),
+            &format!("they allow {}", counts.join(" or ")),
+        )
+    })
 }
 
 /// The kind of gates that the spec names.

@@ -26,7 +26,7 @@ pub fn shown(
         layers,
         src: 0,
         first: 0,
-        reserved: 0,
+        form: 0,
         start: 0,
         inputs: width as u16,
         outputs: outputs as u16,

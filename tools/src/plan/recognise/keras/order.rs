@@ -9,7 +9,7 @@ use crate::error::ModelError;
 use crate::plan::recognise::Found;
 use crate::plan::recognise::names::{Names, softmax_gate, unit};
 use crate::plan::{
-    ActivationPlan, Front, LayerPlan, Level, Norm, NormKind, Open, Plan, Reads, TaskPlan,
+    ActivationPlan, Front, LayerPlan, Level, Norm, NormKind, Open, Plan, Reading, Reads, TaskPlan,
     TensorRef, Unit,
 };
 
@@ -29,8 +29,11 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
         .filter(|g| !g.path.starts_with(&outside) && g.path != mixture.path && !embeds(&g.path))
         .collect();
     let gates = mixture.level.gates.len();
-    let (stem, order) = share_out(names, &dense, &mixture)?;
-    let (stem, behind) = dense.split_at(stem);
+    let shares = share_out(&dense, &mixture);
+    let Some((stem, order)) = shares.first().copied() else {
+        return Err(unshared(names, &dense, gates));
+    };
+    let behind = &dense[stem..];
     let mut found = Found {
         framework: names.framework,
         tasks_named: !behind.is_empty(),
@@ -47,35 +50,15 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
     }
     let mut towers: Vec<Unit> = Vec::new();
     for t in 0..gates {
-        let layer = |l| {
-            let last = l + 1 == depth;
-            let function = if last {
-                ActivationPlan::Linear
-            } else {
-                ActivationPlan::Relu
-            };
-            let mut layer = behind[order.at(t, l, gates, depth)].layer(function);
-            layer.open.activation = !last;
-            layer
-        };
-        let mut tower = unit(format!("tower {t}"), (0..depth).map(layer).collect());
+        let mut tower = unit(format!("tower {t}"), tower(behind, order, t, gates));
         tower.reads = Reads::Stream(t);
         towers.push(tower);
-        let name = depth.checked_sub(1).map_or_else(
-            || format!("task{t}"),
-            |l| behind[order.at(t, l, gates, depth)].name.clone(),
-        );
+        let name = end(behind, order, t, gates).map_or_else(|| format!("task{t}"), str::to_owned);
         found.plan.tasks.push(TaskPlan::new(name, None));
     }
-    let mut front: Vec<LayerPlan> = stem
-        .iter()
-        .map(|g| {
-            let mut layer = g.layer(ActivationPlan::Relu);
-            layer.open.activation = true;
-            layer
-        })
-        .collect();
+    let mut front = before(&dense[..stem]);
     let beside = beside(names, &outside, &dense);
+    let beside_none = beside.is_empty();
     let left = norms(beside, &mut towers, depth);
     for norm in left {
         // A norm as wide as what the mixture reads can stand nowhere else.
@@ -84,13 +67,12 @@ pub(super) fn complete(names: &Names<'_>, mixture: Mixture) -> Result<Found, Mod
         }
     }
     if !front.is_empty() {
-        let name = stem.first().map_or("a norm", |g| &g.name).to_owned();
-        found.plan.front = Some(Front {
-            layers: front,
-            runs: false,
-            open: true,
-            name,
-        });
+        let name = dense[..stem].first().map_or("a norm", |g| &g.name);
+        found.plan.front = Some(in_front(front, name));
+    }
+    // Layers beside the dense ones were put where the first reading has a place for them.
+    if beside_none {
+        found.plan.readings = readings(&dense, &shares, gates);
     }
     found.plan = Plan {
         name: "model".into(),
@@ -148,26 +130,92 @@ impl Order {
     }
 }
 
-/// How many of the dense layers stand before the mixture, and in which order the rest are towers.
-fn share_out(
-    names: &Names<'_>,
-    dense: &[&Group],
-    mixture: &Mixture,
-) -> Result<(usize, Order), ModelError> {
+/// The layers of tower `t`.
+fn tower(behind: &[&Group], order: Order, t: usize, gates: usize) -> Vec<LayerPlan> {
+    let depth = behind.len() / gates;
+    let layer = |l| {
+        let last = l + 1 == depth;
+        let function = if last {
+            ActivationPlan::Linear
+        } else {
+            ActivationPlan::Relu
+        };
+        let mut layer = behind[order.at(t, l, gates, depth)].layer(function);
+        layer.open.activation = !last;
+        layer
+    };
+    (0..depth).map(layer).collect()
+}
+
+/// What the last layer of tower `t` is called.
+fn end<'g>(behind: &[&'g Group], order: Order, t: usize, gates: usize) -> Option<&'g str> {
+    let depth = behind.len() / gates;
+    let last = depth.checked_sub(1)?;
+    Some(&behind[order.at(t, last, gates, depth)].name)
+}
+
+/// Layers before the mixture.
+fn before(stem: &[&Group]) -> Vec<LayerPlan> {
+    let layer = |g: &&Group| {
+        let mut layer = g.layer(ActivationPlan::Relu);
+        layer.open.activation = true;
+        layer
+    };
+    stem.iter().map(layer).collect()
+}
+
+fn in_front(layers: Vec<LayerPlan>, name: &str) -> Front {
+    Front {
+        layers,
+        runs: false,
+        open: true,
+        name: name.into(),
+    }
+}
+
+/// All readings that end the same towers with the same layers.
+fn readings(dense: &[&Group], shares: &[(usize, Order)], gates: usize) -> Vec<Reading> {
+    let ends = |(stem, order): (usize, Order)| {
+        (0..gates).map(move |t| end(&dense[stem..], order, t, gates))
+    };
+    let alike = shares
+        .iter()
+        .filter(|s| ends(**s).eq(ends(shares[0])))
+        .copied();
+    let reading = |(stem, order): (usize, Order)| {
+        let (stem, behind) = dense.split_at(stem);
+        Reading {
+            before: stem.iter().map(|g| g.name.clone()).collect(),
+            front: stem.first().map(|g| in_front(before(stem), &g.name)),
+            towers: (0..gates)
+                .map(|t| (format!("tower {t}"), tower(behind, order, t, gates)))
+                .collect(),
+        }
+    };
+    alike.map(reading).collect()
+}
+
+/// How many of the dense layers can stand before the mixture, and in which order the rest are
+/// towers then.
+fn share_out(dense: &[&Group], mixture: &Mixture) -> Vec<(usize, Order)> {
     let gates = mixture.level.gates.len();
-    for stem in 0..=dense.len() {
+    let share = |stem: usize| {
         let (before, behind) = dense.split_at(stem);
         let runs = before.windows(2).all(|w| w[0].shape[1] == w[1].shape[0])
             && before.last().is_none_or(|g| g.shape[1] == mixture.inputs);
-        if runs && let Some(order) = towers(behind, gates, mixture.units) {
-            return Ok((stem, order));
-        }
-    }
+        // With layers before it, a mixture without towers is no reading.
+        let order = towers(behind, gates, mixture.units)?;
+        (runs && (stem == 0 || !behind.is_empty())).then_some((stem, order))
+    };
+    (0..=dense.len()).filter_map(share).collect()
+}
+
+fn unshared(names: &Names<'_>, dense: &[&Group], gates: usize) -> ModelError {
     let list: Vec<String> = dense
         .iter()
         .map(|g| format!("`{}` {:?}", g.path, g.shape))
         .collect();
-    Err(names.wrong(
+    names.wrong(
         &format!(
             "{gates} tasks do not share out its {} layers behind the mixture ({})",
             dense.len(),
@@ -175,7 +223,7 @@ fn share_out(
         ),
         "convert the `.keras` or full `.h5` file, which says how they connect, or describe the \
          towers in a spec",
-    ))
+    )
 }
 
 /// The order in which layers are towers of `gates` tasks on mixtures of this width.

@@ -83,6 +83,8 @@ struct Scaled {
 enum Piece {
     Number(Scaled),
     Rows(Made, Pool),
+    /// So many columns, of which codes are 1.
+    Hot(Coded, usize),
 }
 
 /// What a tensor in front of the vector is.
@@ -441,14 +443,13 @@ impl<'a> Walk<'_, 'a> {
         Ok(part)
     }
 
-    /// Rows of zeros and ones for codes.
+    /// Columns of zeros and ones for codes.
     fn encode(&self, coded: Coded, columns: usize, mode: Option<&str>) -> Read<Part> {
-        /// A table of so many columns and rows still fits a small device; an embedding is smaller.
+        /// First layers of so many columns still fit a small device; an embedding is smaller.
         const MOST: usize = 1024;
-        let pool = match (mode, coded.source.items) {
-            (Some("one_hot" | "multi_hot" | "count"), 1) => Pool::One,
-            (Some("multi_hot"), _) => Pool::Max,
-            (Some("count"), _) => Pool::Sum,
+        let counts = match (mode, coded.source.items) {
+            (Some("one_hot" | "multi_hot" | "count"), 1) | (Some("multi_hot"), _) => false,
+            (Some("count"), _) => true,
             _ => {
                 let mode = mode.unwrap_or("of its own");
                 return Err(self.class(&format!("with the output_mode {mode}")));
@@ -472,13 +473,15 @@ impl<'a> Walk<'_, 'a> {
         }
         kept(&mut coded.lookup.other);
         coded.lookup.missing.iter_mut().for_each(kept);
-        let rows = Rows::one_hot(&self.layer.name, columns);
+        if !counts {
+            return Ok(Part::Vector(vec![Piece::Hot(coded, columns)]));
+        }
         let made = Made {
             coded,
-            rows: Rc::new(rows),
+            rows: Rc::new(Rows::one_hot(&self.layer.name, columns)),
             masked: false,
         };
-        Ok(Part::Vector(vec![Piece::Rows(made, pool)]))
+        Ok(Part::Vector(vec![Piece::Rows(made, Pool::Sum)]))
     }
 
     fn embedding(&self, part: Part) -> Read<Part> {
@@ -623,6 +626,7 @@ impl Piece {
         match self {
             Self::Number(_) => 1,
             Self::Rows(made, _) => made.rows.width,
+            Self::Hot(_, columns) => *columns,
         }
     }
 }
@@ -665,47 +669,55 @@ fn finish(pieces: Vec<Piece>) -> Result<Record, crate::front::FrontError> {
                 };
                 builder.number(field, number, &scaling);
             }
-            Piece::Rows(made, pool) => {
-                let (mut coded, pool) = (made.coded, pool);
-                let name = &coded.source.name;
-                let mut field = Field::new(name, coded.given);
-                if coded.source.items > 1 {
-                    field.list = Some(List {
-                        max: coded.source.items,
-                        keep_last: false,
-                    });
-                    // A list that is not there has no items.
-                    coded.lookup.missing = None;
-                    field.text.padding.clone_from(&coded.padding);
-                    if made.masked && matches!(coded.lookup.keys, Keys::Rows(_)) {
-                        field.text.padding = Some("0".into());
-                    }
-                    builder.note(match (pool, &field.text.padding) {
-                        (Pool::Mean, Some(padding)) => format!(
-                            "`{name}`: a list holds its items alone, without the {padding:?} that \
-                             fills it up; an empty one makes zeros, where Keras gives NaN"
-                        ),
-                        (_, Some(padding)) => format!(
-                            "`{name}`: a list holds its items alone, without the {padding:?} that \
-                             fills it up"
-                        ),
-                        _ => format!(
-                            "`{name}`: a list holds its items alone; whatever filled it up in \
-                             training counted as an item there, and the file does not say what"
-                        ),
-                    });
-                }
-                if coded.given == Given::Text && matches!(coded.source.kind, Kind::Int(_)) {
-                    builder.note(format!(
-                        "`{name}`: an integer of 64 bits is given as its decimals, as text"
-                    ));
-                }
-                let field = builder.field(field);
-                builder.rows(field, &coded.lookup, &made.rows, pool)?;
+            Piece::Hot(mut coded, columns) => {
+                let field = field(&mut builder, &mut coded, Pool::Max, false);
+                builder.hot(field, &coded.lookup, columns)?;
+            }
+            Piece::Rows(mut made, pool) => {
+                let field = field(&mut builder, &mut made.coded, pool, made.masked);
+                builder.rows(field, &made.coded.lookup, &made.rows, pool)?;
             }
         }
     }
     builder.finish()
+}
+
+/// The field of codes, with what to say of it.
+fn field(builder: &mut Builder, coded: &mut Coded, pool: Pool, masked: bool) -> usize {
+    let name = &coded.source.name;
+    let mut field = Field::new(name, coded.given);
+    if coded.source.items > 1 {
+        field.list = Some(List {
+            max: coded.source.items,
+            keep_last: false,
+        });
+        // A list that is not there has no items.
+        coded.lookup.missing = None;
+        field.text.padding.clone_from(&coded.padding);
+        if masked && matches!(coded.lookup.keys, Keys::Rows(_)) {
+            field.text.padding = Some("0".into());
+        }
+        builder.note(match (pool, &field.text.padding) {
+            (Pool::Mean, Some(padding)) => format!(
+                "`{name}`: a list holds its items alone, without the {padding:?} that \
+                             fills it up; an empty one makes zeros, where Keras gives NaN"
+            ),
+            (_, Some(padding)) => format!(
+                "`{name}`: a list holds its items alone, without the {padding:?} that \
+                             fills it up"
+            ),
+            _ => format!(
+                "`{name}`: a list holds its items alone; whatever filled it up in \
+                             training counted as an item there, and the file does not say what"
+            ),
+        });
+    }
+    if coded.given == Given::Text && matches!(coded.source.kind, Kind::Int(_)) {
+        builder.note(format!(
+            "`{name}`: an integer of 64 bits is given as its decimals, as text"
+        ));
+    }
+    builder.field(field)
 }
 
 /// Bounds for what an input is given in.

@@ -169,8 +169,8 @@ impl Reader<'_> {
         let Some(other) = &self.raw.other else {
             return self.needs(
                 "other",
-                "the row of a value that is not in the vocabulary: other = 1, or other = \"zero\" \
-                 for a row of zeros",
+                "the row (or column) of a value that is not in the vocabulary: other = 1, or other = \
+                 \"zero\" for zeros",
             );
         };
         let missing = self.missing()?;
@@ -193,41 +193,60 @@ impl Reader<'_> {
         let keys = if given == Given::Text {
             Keys::Texts(tokens, self.matched()?)
         } else {
-            let id = |(token, row): (String, Option<usize>)| match token.parse() {
-                Ok(id) => Ok((id, row)),
-                Err(_) => self.wrong(
-                    &format!("`{token:.40}` in its vocabulary is no id"),
-                    "ids are whole numbers from 0 to 4294967295; write given = \"text\" for others",
-                ),
-            };
-            Keys::Ids(tokens.into_iter().map(id).collect::<Result<_, _>>()?)
+            self.ids(tokens)?
         };
         if let Keys::Texts(tokens, Match::Named) = &keys {
-            variants(tokens.iter().map(|(token, _)| token)).or_else(|what| {
-                self.wrong(
-                    &what,
-                    "an enum has up to 64 values whose names are identifiers; write match = \
-                     \"exact\" for others",
-                )
-            })?;
+            self.variants(tokens)?;
         }
         let lookup = Lookup {
             keys,
             other,
             missing,
         };
+        self.checked(&lookup)?;
+        Ok((lookup, listed))
+    }
+
+    /// Tokens as ids.
+    pub(super) fn ids(&self, tokens: Vec<(String, Option<usize>)>) -> Result<Keys, ModelError> {
+        let id = |(token, row): (String, Option<usize>)| match token.parse() {
+            Ok(id) => Ok((id, row)),
+            Err(_) => self.wrong(
+                &format!("`{token:.40}` in its vocabulary is no id"),
+                "ids are whole numbers from 0 to 4294967295; write given = \"text\" for others",
+            ),
+        };
+        tokens
+            .into_iter()
+            .map(id)
+            .collect::<Result<_, _>>()
+            .map(Keys::Ids)
+    }
+
+    /// Whether tokens are the names of an enumeration's variants.
+    pub(super) fn variants(&self, tokens: &[(String, Option<usize>)]) -> Result<(), ModelError> {
+        variants(tokens.iter().map(|(token, _)| token)).or_else(|what| {
+            self.wrong(
+                &what,
+                "an enum has up to 64 values whose names are identifiers; write match = \"exact\" \
+                 for others",
+            )
+        })
+    }
+
+    /// Whether each value stands once.
+    pub(super) fn checked(&self, lookup: &Lookup) -> Result<(), ModelError> {
         lookup.check().or_else(|error| {
             let text = error.to_string();
             let (what, remedy) = text
                 .split_once(": ")
                 .unwrap_or((&text, "correct `vocabulary`"));
             self.wrong(what, remedy)
-        })?;
-        Ok((lookup, listed))
+        })
     }
 
     /// How a device finds a token.
-    fn matched(&self) -> Result<Match, ModelError> {
+    pub(super) fn matched(&self) -> Result<Match, ModelError> {
         match self.raw.match_by.as_deref() {
             None => Ok(Match::default()),
             Some("exact") => Ok(Match::Exact),
@@ -243,7 +262,11 @@ impl Reader<'_> {
     }
 
     /// The row of a table that `key` names; `None` for a row of zeros.
-    fn special(&self, key: &str, value: Option<&Special>) -> Result<Option<usize>, ModelError> {
+    pub(super) fn special(
+        &self,
+        key: &str,
+        value: Option<&Special>,
+    ) -> Result<Option<usize>, ModelError> {
         match value {
             None => Ok(None),
             Some(Special::Index(i)) if u32::try_from(*i).is_ok_and(|i| i < NONE) => {

@@ -1,5 +1,7 @@
 //! `[[fields]]`: the raw fields of a record, and what the vector is made of.
 
+mod columns;
+mod hot;
 mod lookup;
 mod number;
 mod pool;
@@ -7,11 +9,15 @@ mod vocabulary;
 
 use std::path::Path;
 
+use self::columns::Columns;
 use super::Spec;
 use super::raw;
 use crate::error::{ModelError, near_names};
 use crate::front::{Field, Given, List, Written};
 use crate::plan::fields::{FieldPlan, FieldsPlan, MakesPlan};
+
+/// How many names stand in a message.
+const MOST_NAMED: usize = 3;
 
 /// The plan of a spec's fields; `None` where it has none.
 pub(super) fn plan(spec: &Spec) -> Result<Option<FieldsPlan>, ModelError> {
@@ -37,12 +43,13 @@ pub(super) fn plan(spec: &Spec) -> Result<Option<FieldsPlan>, ModelError> {
         text: text(spec),
         ..FieldsPlan::default()
     };
-    for index in order(spec)? {
-        let field = &raw.fields[index];
+    for columns::Columns { field, values } in order(spec)? {
+        let field = &raw.fields[field];
         let reader = Reader {
             spec,
             dir: &spec.dir,
             raw: field.as_ref(),
+            values,
             place: spec.place(&format!("field `{}`", field.as_ref().name), field.span()),
         };
         plan.fields.push(reader.field()?);
@@ -60,7 +67,7 @@ fn text(spec: &Spec) -> String {
 }
 
 /// The fields in the order of the vector, those of the candidate last.
-fn order(spec: &Spec) -> Result<Vec<usize>, ModelError> {
+fn order(spec: &Spec) -> Result<Vec<Columns>, ModelError> {
     let fields = &spec.raw.fields;
     let name = |i: usize| &fields[i].as_ref().name;
     for (i, field) in fields.iter().enumerate() {
@@ -72,12 +79,33 @@ fn order(spec: &Spec) -> Result<Vec<usize>, ModelError> {
             ));
         }
     }
+    let unnamed = |field| Columns {
+        field,
+        values: None,
+    };
     let Some(order) = &spec.raw.order else {
-        return Ok((0..fields.len()).collect());
+        return Ok((0..fields.len()).map(unnamed).collect());
     };
     let place = spec.place("[order]", order.span());
+    let vector = match order.as_ref() {
+        raw::Order {
+            vector: None,
+            columns: Some(named),
+        } => return columns::order(spec, named, &place),
+        raw::Order {
+            vector: Some(vector),
+            columns: None,
+        } => vector,
+        _ => {
+            return Err(invalid(
+                place,
+                "it has `vector` and `columns`, or neither",
+                "write the fields in the order of the vector, or the names of its columns",
+            ));
+        }
+    };
     let mut indices = Vec::new();
-    for wanted in &order.as_ref().vector {
+    for wanted in vector {
         let Some(i) = (0..fields.len()).find(|i| name(*i) == wanted) else {
             let names: Vec<String> = (0..fields.len()).map(|i| name(i).clone()).collect();
             let near = near_names(wanted, names.iter());
@@ -107,7 +135,7 @@ fn order(spec: &Spec) -> Result<Vec<usize>, ModelError> {
             "name every field, in the order in which training put them side by side",
         ));
     }
-    Ok(indices)
+    Ok(indices.into_iter().map(unnamed).collect())
 }
 
 /// Reads one field.
@@ -115,6 +143,8 @@ struct Reader<'s> {
     spec: &'s Spec,
     dir: &'s Path,
     raw: &'s raw::Field,
+    /// The values of its one-hot columns, where those have names.
+    values: Option<Vec<String>>,
     place: String,
 }
 
@@ -237,8 +267,16 @@ impl Reader<'_> {
     /// What the vector gets of it.
     fn meaning(&self, given: Given, list: Option<List>) -> Result<MakesPlan, ModelError> {
         let raw = self.raw;
-        let hot = raw.one_hot.unwrap_or(false) || raw.multi_hot.is_some();
+        let hot = raw.one_hot == Some(true);
         let is_number = raw.embedding.is_none() && !hot;
+        for (key, said) in [
+            ("count", raw.count.is_some()),
+            ("columns", raw.columns.is_some()),
+        ] {
+            if said && !hot {
+                return self.wrong(&format!("`{key}` belongs to one_hot = true"), "remove it");
+            }
+        }
         if raw.embedding.is_some() && hot {
             return self.wrong(
                 "`embedding` stands beside one-hot columns",
@@ -273,10 +311,7 @@ impl Reader<'_> {
         }
         match &raw.embedding {
             Some(embedding) => self.rows(given, list, embedding),
-            None => self.wrong(
-                "`[[fields]]` makes rows of tables and numbers, and no one-hot columns",
-                "describe the vector with its columns in [[inputs]], one_hot = true",
-            ),
+            None => self.hot(given),
         }
     }
 }

@@ -4,15 +4,18 @@
 //! identifiers and quoted text here, and can never become code.
 
 pub mod c;
+mod record;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use mmoe::blob::{Blob, OutputKind, SectionTag, TaskRecord};
+use mmoe::blob::{Blob, OutputKind, TaskRecord};
 
-use crate::blob::vocabulary::FieldText;
-use crate::rust_type::{FEATURES, NotTyped, RecordType, typed};
+use crate::engine::Runner;
+use crate::rust_type::{FEATURES, NotTyped, typed};
 use crate::text::shown_in_line;
+pub(crate) use record::camel;
+use record::{Written, snake};
 
 /// How names became identifiers, where they had to change: name, identifier.
 pub type Mapping = Vec<(String, String)>;
@@ -77,31 +80,6 @@ fn identifiers(names: &[String]) -> Vec<String> {
     names.iter().map(&mut make).collect()
 }
 
-/// What the blob says of the texts of each field.
-fn vocabulary(blob: &Blob<'_>) -> Vec<FieldText> {
-    let section = blob.section(SectionTag::Vocabulary);
-    let texts = section.and_then(|content| postcard::from_bytes(content).ok());
-    texts.unwrap_or_default()
-}
-
-/// A name as types and variants have it: `main_screen` is `MainScreen`.
-pub(crate) fn camel(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-    let word = |w: &str| {
-        let (first, rest) = w.split_at(w.len().min(1));
-        first.to_ascii_uppercase() + rest
-    };
-    words.map(word).collect()
-}
-
-/// A name with single underscores where it has what no identifier may have, as the compiler wants
-/// fields to be called.
-fn snake(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-    let words: Vec<&str> = words.filter(|w| !w.is_empty()).collect();
-    words.join("_")
-}
-
 /// Text for a doc comment: one line, no links by accident, and nothing that turns it around, which
 /// the compiler refuses in comments.
 fn doc(text: &str) -> String {
@@ -113,7 +91,8 @@ fn doc(text: &str) -> String {
 /// # Errors
 ///
 /// A wiring for which the engine has no type.
-pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), NotTyped> {
+pub fn source(runner: &Runner<'_>, from: &Source<'_>) -> Result<(String, Mapping), NotTyped> {
+    let blob = runner.model.blob();
     let typed = typed(blob)?;
     let id = blob.id();
     let (task_names, feature_names) = (text(blob.task_names()), text(blob.feature_names()));
@@ -150,10 +129,12 @@ pub fn source(blob: &Blob<'_>, from: &Source<'_>) -> Result<(String, Mapping), N
         out.line(format_args!("/// {about}."));
         out.line(format_args!("pub type {name} = {text};"));
     }
-    let vocabulary = vocabulary(blob);
-    for record in &typed.records {
-        out.enums(record, &feature_names, &features, &vocabulary);
-        out.record(record, &feature_names, &features);
+    if let Some(front) = runner.front() {
+        let written = Written::new(front, blob, &feature_names, &features);
+        for record in &typed.records {
+            out.enums(record, &written);
+            out.record(record, &written);
+        }
     }
     out.towers(blob, &task_names, &tasks);
     out.line(format_args!(""));
@@ -303,80 +284,6 @@ impl Writer {
             .filter(|n| home(n).is_none())
             .collect();
         self.line(format_args!("use mmoe::{{{}}};", root.join(", ")));
-    }
-
-    /// An enum for each field whose values are named and not looked up.
-    fn enums(
-        &mut self,
-        record: &RecordType,
-        names: &[String],
-        ids: &[String],
-        vocabulary: &[FieldText],
-    ) {
-        for field in &record.fields {
-            let tokens = vocabulary.get(field.field).map_or(&[][..], |v| &v.tokens);
-            let name = names.get(field.field).map_or("", String::as_str);
-            if tokens.is_empty() || !field.feature.contains(&format!("Direct<{}>", tokens.len())) {
-                continue;
-            }
-            // `a_1` and `a1` are one name as types.
-            let camels: Vec<String> = ids.iter().map(|id| camel(id)).collect();
-            let own = camels.get(field.field).cloned().unwrap_or_default();
-            let ty = match camels.iter().position(|c| *c == own) {
-                Some(first) if first != field.field => format!("{own}Value{}", field.field),
-                _ => format!("{own}Value"),
-            };
-            self.line(format_args!(""));
-            self.line(format_args!(
-                "/// The values of {}: a record has `{ty}::… as u32`.",
-                doc(name)
-            ));
-            self.line(format_args!("#[derive(Clone, Copy, Debug, PartialEq, Eq)]"));
-            self.line(format_args!("#[repr(u32)]"));
-            self.line(format_args!("pub enum {ty} {{"));
-            let variants: Vec<String> = tokens.iter().map(|t| camel(t)).collect();
-            for (i, (variant, token)) in variants.iter().zip(tokens).enumerate() {
-                self.line(format_args!("    /// {}.", doc(token)));
-                self.line(format_args!("    {variant} = {i},"));
-            }
-            if !variants.iter().any(|v| v == "Other") {
-                self.line(format_args!("    /// None of these."));
-                self.line(format_args!("    Other = {},", tokens.len()));
-            }
-            self.line(format_args!("}}"));
-        }
-    }
-
-    /// A record and its stage. `names` and `ids` are those of all fields.
-    fn record(&mut self, record: &RecordType, names: &[String], ids: &[String]) {
-        let unnamed = |field: usize| format!("field{field}");
-        let id = |field: usize| ids.get(field).cloned().unwrap_or_else(|| unnamed(field));
-        let life = if record.borrows() { "<'a>" } else { "" };
-        self.line(format_args!(""));
-        self.line(format_args!("mmoe::features! {{"));
-        self.line(format_args!("    /// {}", record.about));
-        self.line(format_args!(
-            "    pub struct {}{life} => {}<P>[{}] {{",
-            record.name, record.stage, record.width
-        ));
-        for field in &record.fields {
-            let id = id(field.field);
-            if let Some(name) = names.get(field.field).filter(|name| **name != id) {
-                self.line(format_args!("        /// Called {}.", doc(name)));
-            }
-            let table = field.table.map(|t| {
-                let name = ids.get(t).cloned().unwrap_or_else(|| unnamed(t));
-                format!(" as {name}")
-            });
-            self.line(format_args!(
-                "        {id}: {} = {}{},",
-                field.given,
-                field.feature,
-                table.unwrap_or_default()
-            ));
-        }
-        self.line(format_args!("    }}"));
-        self.line(format_args!("}}"));
     }
 
     /// The struct of towers.
