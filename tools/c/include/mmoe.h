@@ -350,7 +350,7 @@ mmoe_status mmoe_predict(const struct mmoe_model *model,
 //
 // You promise: As for `mmoe_predict`, and `run` is null or points to memory for the answer.
 mmoe_status mmoe_predict_tasks(const struct mmoe_model *model,
-                               uint32_t tasks,
+                               uint64_t tasks,
                                const float *x,
                                size_t inputs,
                                void *scratch,

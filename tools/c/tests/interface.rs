@@ -79,7 +79,7 @@ fn outputs_and_gates_are_the_engines() {
     let mut expected = vec![0.0; y.len()];
     engine.predict(&x, &mut there, &mut expected).unwrap();
     assert_eq!(y, expected);
-    let mut first = [0.0; 32];
+    let mut first = [0.0; 128];
     let sees = engine.gate_weights(&there, 0, &mut first);
     assert_eq!(gates[..sees], first[..sees]);
 }
@@ -118,16 +118,10 @@ fn records_are_the_engines_and_their_mistakes_have_codes() {
     let mut record = [
         number(38.5),
         text("de"),
-        missing,
         number(2.25),
-        text("phone"),
         id(12345),
-        id(1),
         text("spring"),
-        text("news"),
         text("u-17"),
-        id(13),
-        texts(2),
         list(MMOE_KIND_IDS, 3, ids),
         id(5),
         texts(1),
@@ -135,21 +129,21 @@ fn records_are_the_engines_and_their_mistakes_have_codes() {
         number(-0.5),
         number(3.0),
         number(19.99),
+        missing,
+        text("phone"),
+        id(1),
+        text("news"),
+        id(13),
+        texts(2),
     ];
     use mmoe::Value as V;
     let fields = [
         V::Number(38.5),
         V::Text(b"de"),
-        V::Missing,
         V::Number(2.25),
-        V::Text(b"phone"),
         V::Id(12345),
-        V::Id(1),
         V::Text(b"spring"),
-        V::Text(b"news"),
         V::Text(b"u-17"),
-        V::Id(13),
-        V::Texts(&[b"new", b""]),
         V::Ids(&[4, 1, 7]),
         V::Id(5),
         V::Texts(&[b"new"]),
@@ -157,6 +151,12 @@ fn records_are_the_engines_and_their_mistakes_have_codes() {
         V::Number(-0.5),
         V::Number(3.0),
         V::Number(19.99),
+        V::Missing,
+        V::Text(b"phone"),
+        V::Id(1),
+        V::Text(b"news"),
+        V::Id(13),
+        V::Texts(&[b"new", b""]),
     ];
     let (mut words, bytes) = scratch(&model);
     let mut y = [0.0; 2];

@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use mmoe::blob::{Blob, FeatureRecord, Given, OutputKind};
+use mmoe::blob::{Blob, FeatureRecord, Given, OutputKind, SectionTag};
 use mmoe::{Dynamic, LoadError};
 
-use super::{identifiers, snake, text, vocabulary};
+use super::{identifiers, snake, text};
+use crate::blob::vocabulary::FieldText;
 use crate::text::shown_in_line;
 
 /// Where the C program finds the blob.
@@ -332,7 +333,10 @@ impl Header<'_> {
 
     /// An enum for each field whose values are given by number and have names.
     fn values(&mut self) {
-        let vocabulary = vocabulary(self.blob);
+        let section = self.blob.section(SectionTag::Vocabulary);
+        let texts =
+            section.and_then(|content| postcard::from_bytes::<Vec<FieldText>>(content).ok());
+        let vocabulary = texts.unwrap_or_default();
         for (at, id) in self.features.clone().iter().enumerate() {
             let tokens = vocabulary.get(at).map_or(&[][..], |v| &v.tokens);
             let by_number = self
@@ -446,7 +450,7 @@ impl Header<'_> {
         self.lines("} @_outputs;\n");
         self.line("/* What the gates gave to the experts that they see. */");
         self.line("typedef struct @_gates {");
-        let gates: Vec<u32> = self.model.gates().map(|g| g.sees.count_ones()).collect();
+        let gates: Vec<usize> = self.model.gates().map(|g| g.experts().count()).collect();
         for (n, sees) in gates.iter().enumerate() {
             self.line(format!("    float gate{n}[{sees}];"));
         }

@@ -5,7 +5,7 @@ use crate::board::require_target;
 use crate::shell::{output, workspace};
 use anyhow::{Context, Result, bail, ensure};
 use mmoe_tools::codegen::{self, c};
-use mmoe_tools::engine::BlobBytes;
+use mmoe_tools::engine::{BlobBytes, Runner};
 use mmoe_tools::text::grouped;
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 use std::fs;
@@ -117,8 +117,8 @@ pub(crate) fn typed(
     prefix: Option<&str>,
 ) -> Result<()> {
     let bytes = BlobBytes::read(model).with_context(|| model.display().to_string())?;
-    let dynamic = mmoe::Dynamic::load(&bytes).with_context(|| model.display().to_string())?;
-    let blob = dynamic.blob();
+    let runner = Runner::load(&bytes).with_context(|| model.display().to_string())?;
+    let blob = runner.model.blob();
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let prefix = match (prefix, blob.id().name) {
         (Some(prefix), _) => c::prefix(prefix),
@@ -142,7 +142,7 @@ pub(crate) fn typed(
     );
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::copy(workspace("Cargo.lock"), folder.join("Cargo.lock"))?;
-    let (module, _) = codegen::source(blob, &codegen::Source::Given)?;
+    let (module, _) = codegen::source(&runner, &codegen::Source::Given)?;
     fs::write(source.join("model.rs"), module)?;
     fs::write(source.join("lib.rs"), c::typed_crate(blob, &prefix))?;
     let include = out().join("include");

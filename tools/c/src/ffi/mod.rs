@@ -195,7 +195,7 @@ pub unsafe extern "C" fn mmoe_gate_count(model: *const Model) -> usize {
 }
 
 fn gate_count(model: &Dynamic<'_>) -> usize {
-    model.gates().map(|g| g.sees.count_ones() as usize).sum()
+    model.gates().map(|g| g.experts().count()).sum()
 }
 
 /// How many bytes of scratch a prediction needs, at an address that is a multiple of 4.
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn mmoe_predict(
     unsafe {
         mmoe_predict_tasks(
             model,
-            u32::MAX,
+            u64::MAX,
             x,
             inputs,
             scratch,
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn mmoe_predict(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mmoe_predict_tasks(
     model: *const Model,
-    tasks: u32,
+    tasks: u64,
     x: *const f32,
     inputs: usize,
     scratch: *mut c_void,

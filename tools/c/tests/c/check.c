@@ -72,7 +72,7 @@ static void digests(int rows, const char *path) {
             mmoe_run run;
             IS(mmoe_task(&model, task, &info), MMOE_OK);
             if (info.start + info.width > outputs || info.name_length == 0) FAIL("task %d", (int)task);
-            IS(mmoe_predict_tasks(&model, 1u << task, x, inputs, scratch, scratch_size, z, outputs, &run), MMOE_OK);
+            IS(mmoe_predict_tasks(&model, (uint64_t)1 << task, x, inputs, scratch, scratch_size, z, outputs, &run), MMOE_OK);
             if (run.experts == 0) FAIL("no expert ran");
         }
         if (memcmp(y, z, outputs * sizeof *y)) FAIL("row %d of %s: tasks one by one", row, path);
@@ -138,7 +138,7 @@ static void faults(const char *path, const char *other_path) {
     IS(mmoe_predict_gates(&model, x, inputs, scratch, room, y, outputs, gates, 1), MMOE_E_GATES);
     IS(mmoe_predict_record(&model, 0, 0, scratch, room, y, outputs), MMOE_E_FIELDS);
     mmoe_task_info info;
-    IS(mmoe_task(&model, 32, &info), MMOE_E_TASK);
+    IS(mmoe_task(&model, 64, &info), MMOE_E_TASK);
     mmoe_value number = mmoe_number(1);
     IS(mmoe_predict_record(&model, &number, 1, scratch, room, y, outputs), MMOE_E_FIELDS);
 

@@ -18,13 +18,14 @@ int main(void) {
     if (shop_open(&model, shop_blob, SHOP_BLOB_BYTES) != MMOE_OK) return 1;
     mmoe_text tags[2] = {{"new", 3}, {"", 0}}, interests[1] = {{"sport", 5}};
     uint32_t history[3] = {4, 1, 7};
-    shop_record x = {
-        mmoe_number(38.5f),   mmoe_string("de"),    mmoe_missing(),       mmoe_number(2.25f),
-        mmoe_string("phone"), mmoe_ident(12345),    mmoe_ident(1),        mmoe_string("spring"),
-        mmoe_string("news"),  mmoe_string("u-17"),  mmoe_ident(13),       mmoe_text_list(tags, 2),
-        mmoe_ident_list(history, 3), mmoe_ident(5), mmoe_text_list(interests, 1), mmoe_number(0.5f),
-        mmoe_number(-0.5f),   mmoe_number(3),       mmoe_number(19.99f),
-    };
+    shop_record x;
+    x.age = mmoe_number(38.5f), x.country = mmoe_string("de"), x.distance = mmoe_number(2.25f);
+    x.zip = mmoe_ident(12345), x.campaign = mmoe_string("spring"), x.user = mmoe_string("u-17");
+    x.history = mmoe_ident_list(history, 3), x.item = mmoe_ident(5), x.interests = mmoe_text_list(interests, 1);
+    x.motion_0 = mmoe_number(0.5f), x.motion_1 = mmoe_number(-0.5f), x.clicks = mmoe_number(3);
+    x.price = mmoe_number(19.99f), x.income = mmoe_missing(), x.device = mmoe_string("phone");
+    x.plan = mmoe_ident(1), x.site = mmoe_string("news"), x.hour = mmoe_ident(13);
+    x.tags = mmoe_text_list(tags, 2);
     show(&model, &x);
     x.country = mmoe_missing();
     x.history = mmoe_missing();
