@@ -165,8 +165,13 @@ pub struct Runner<'a> {
     /// what it takes.
     pub elements: Option<Elements>,
     scratch: Vec<u32>,
+    /// Scratch for a block of rows, once one was asked for.
+    block: Vec<u32>,
     y: Vec<f32>,
 }
+
+/// As many rows as the engine computes at once.
+const BLOCK: usize = 32;
 
 impl<'a> Runner<'a> {
     /// Loads a blob.
@@ -236,6 +241,7 @@ impl<'a> Runner<'a> {
             gates,
             experts,
             front: read::front(blob.as_slice()).ok().flatten().map(Arc::new),
+            block: Vec::new(),
             scratch,
             y,
         })
@@ -328,6 +334,18 @@ impl<'a> Runner<'a> {
     pub fn predict(&mut self, x: &[f32]) -> Result<(&[f32], mmoe::Run), RunError> {
         let run = self.model.predict(x, &mut self.scratch, &mut self.y)?;
         Ok((&self.y, run))
+    }
+
+    /// All outputs for several rows of features, row after row, with the bits that each row has alone.
+    ///
+    /// # Errors
+    ///
+    /// Features that are no whole number of rows, too little room for the outputs.
+    pub fn predict_batch(&mut self, x: &[f32], y: &mut [f32]) -> Result<mmoe::Run, RunError> {
+        if self.block.is_empty() {
+            self.block = vec![0; BLOCK * self.model.scratch_words()];
+        }
+        self.model.predict_batch(x, &mut self.block, y)
     }
 
     /// The same without experts that no gate weighs as much as `skip` says.

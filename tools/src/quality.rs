@@ -199,16 +199,27 @@ pub fn scores(predictions: &Predictions, task: &Task) -> Option<Vec<f64>> {
     Some(predictions.each().map(|r| f64::from(r[at])).collect())
 }
 
-/// Judges every task by its labels, where it has some; rows count by their weights, or all the
-/// same.
+/// The labels of so many rows, task by task.
 ///
 /// # Errors
 ///
-/// Labels that are missing or are not what the task predicts; weights that are no weights.
+/// Labels that are missing: a file without some is the wrong file, whatever its other labels are.
+pub fn labels(tasks: &[Task], data: &Data, rows: usize) -> Result<Vec<Vec<f32>>, DataError> {
+    tasks
+        .iter()
+        .map(|t| data.labels(&t.name, rows, label_width(t)))
+        .collect()
+}
+
+/// Judges every task by its [`labels`]; rows count by their weights, or all the same.
+///
+/// # Errors
+///
+/// Labels that are not what the task predicts; weights that are no weights.
 pub fn judge(
     tasks: &[Task],
     predictions: &Predictions,
-    data: &Data,
+    labels: &[Vec<f32>],
     weights: Option<&[f32]>,
 ) -> Result<Vec<Quality>, QualityError> {
     if let Some((row, found)) = weights
@@ -223,15 +234,10 @@ pub fn judge(
         Some(weights) => weights.iter().map(|w| f64::from(*w)).collect(),
         None => vec![1.0; predictions.rows],
     };
-    // All labels first: a file without some is the wrong file, whatever its other labels are.
-    let labels = tasks
-        .iter()
-        .map(|t| data.labels(&t.name, predictions.rows, label_width(t)))
-        .collect::<Result<Vec<_>, _>>()?;
     tasks
         .iter()
         .zip(labels)
-        .map(|(t, labels)| one(t, &predictions.task(t), &labels, &weights))
+        .map(|(t, labels)| one(t, &predictions.task(t), labels, &weights))
         .collect()
 }
 

@@ -50,14 +50,19 @@ pub(super) fn load<'b>(path: &Path, blob: &'b BlobBytes) -> Result<Runner<'b>> {
 /// The rows of a data file, with notes of what was taken on trust.
 pub(super) fn features(runner: &Runner<'_>, data: &Data) -> Result<Samples> {
     let x = quality::features(runner, data)?;
+    note_remarks(runner, data);
+    note_fields(runner, &x);
+    Ok(x)
+}
+
+/// Notes how columns became features.
+pub(super) fn note_remarks(runner: &Runner<'_>, data: &Data) {
     let labels = quality::label_columns(&runner.tasks);
     let remarks = match runner.front() {
         Some(front) => data.record_remarks(front, &labels),
         None => data.remarks(&runner.feature_names(), &labels),
     };
     remarks.iter().for_each(|r| note(r));
-    note_fields(runner, &x);
-    Ok(x)
 }
 
 /// Notes, per field of a record, what was missing, unknown, cut or clipped.
@@ -79,28 +84,55 @@ pub(super) fn predict(runner: &Runner<'_>, x: &Samples) -> Result<Predictions> {
 
 /// Notes of numbers that are none: they pass through a model without a sound.
 pub(super) fn note_odd_numbers(x: &Samples, predictions: &Predictions) {
-    let (nan, saturated) = (predictions.nan, predictions.saturated);
-    if nan + saturated > 0 {
-        note(&format!(
-            "{nan} features were NaN (taken as 0), {saturated} beyond the range that the integers \
-             hold (saturated)"
-        ));
+    let mut odd = OddNumbers::default();
+    odd.add(x, predictions);
+    odd.note();
+}
+
+/// What rows have of numbers that are none.
+#[derive(Debug, Default)]
+pub(super) struct OddNumbers {
+    nan: u64,
+    saturated: u64,
+    /// Features, and rows that have such a feature.
+    features: (usize, usize),
+    outputs: usize,
+}
+
+impl OddNumbers {
+    /// Counts those of some rows.
+    pub(super) fn add(&mut self, x: &Samples, predictions: &Predictions) {
+        self.nan += predictions.nan;
+        self.saturated += predictions.saturated;
+        let (numbers, rows) = x.not_finite();
+        self.features.0 += numbers;
+        self.features.1 += rows;
+        self.outputs += predictions.not_finite();
     }
-    let (numbers, rows) = x.not_finite();
-    if numbers > 0 && nan + saturated == 0 {
-        note(&format!(
-            "{} of the features, in {}, {} NaN or infinite",
-            numbers,
-            count(rows, "row"),
-            if numbers == 1 { "is" } else { "are" }
-        ));
-    }
-    let odd = predictions.not_finite();
-    if odd > 0 {
-        note(&format!(
-            "{} have outputs that are NaN or infinite",
-            count(odd, "row")
-        ));
+
+    pub(super) fn note(&self) {
+        let (nan, saturated) = (self.nan, self.saturated);
+        if nan + saturated > 0 {
+            note(&format!(
+                "{nan} features were NaN (taken as 0), {saturated} beyond the range that the \
+                 integers hold (saturated)"
+            ));
+        }
+        let (numbers, rows) = self.features;
+        if numbers > 0 && nan + saturated == 0 {
+            note(&format!(
+                "{} of the features, in {}, {} NaN or infinite",
+                numbers,
+                count(rows, "row"),
+                if numbers == 1 { "is" } else { "are" }
+            ));
+        }
+        if self.outputs > 0 {
+            note(&format!(
+                "{} have outputs that are NaN or infinite",
+                count(self.outputs, "row")
+            ));
+        }
     }
 }
 

@@ -3,13 +3,17 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use mmoe_tools::data::Data;
+use anyhow::{Context, Result, bail};
+use mmoe_tools::data::{Parts, Samples};
+use mmoe_tools::engine::Runner;
+use mmoe_tools::front::Tally;
+use mmoe_tools::predictions::Predictions;
+use mmoe_tools::quality;
 use mmoe_tools::text::short;
 use npyz::WriterBuilder;
 
-use super::input::{features, load, note_odd_numbers, predict, read_blob};
-use super::output::{Table, Target, print, print_source};
+use super::input::{OddNumbers, load, note_remarks, read_blob};
+use super::output::{Table, Target, note, print, print_part, progress};
 
 /// Computes the outputs for rows of features, with the same code that firmware runs.
 #[derive(Debug, clap::Args)]
@@ -17,8 +21,8 @@ pub(super) struct Args {
     /// The blob to run.
     #[arg(value_name = "M.mmoe")]
     model: PathBuf,
-    /// Rows of features: .npz (array `x`), .npy or CSV, told apart by their content. `-` is standard
-    /// input. A CSV header is matched with the names of the blob's features, if it has some. Columns
+    /// Rows of features: .npz (array `x`), .npy or CSV, told apart by their content (with the cargo
+    /// feature `columnar` also Parquet and Arrow IPC). `-` is standard input. A CSV header is matched with the names of the blob's features, if it has some. Columns
     /// of labels, with the names of the tasks, may stand beside them.
     #[arg(long, visible_alias = "input", value_name = "X")]
     data: PathBuf,
@@ -39,6 +43,16 @@ struct Block {
     data: Vec<f32>,
 }
 
+impl Block {
+    fn without_rows(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            width: self.width,
+            data: Vec::new(),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
     let output = args.output.as_deref().map(|path| Output::new(path, args));
     let output = output.transpose()?;
@@ -52,30 +66,115 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if args.gates && gates.is_empty() {
         bail!("{}: has no gates; leave --gates out", args.model.display());
     }
-    let x = features(&runner, &Data::read(&args.data)?)?;
-    let made = predict(&runner, &x)?;
-    let tasks = runner.tasks.iter().map(|t| Block {
-        name: t.name.clone(),
-        width: t.width,
-        data: made
-            .each()
-            .flat_map(|row| row[t.range()].iter().copied())
-            .collect(),
-    });
-    let gates = gates.iter().map(|(name, gate)| Block {
-        name: name.clone(),
-        width: runner.gates[*gate].experts.len(),
-        data: made.gates[*gate].clone(),
-    });
-    let blocks: Vec<Block> = tasks.chain(gates).collect();
+    let work = Work {
+        data: &args.data,
+        runner: &runner,
+        gates: &gates,
+    };
     match output {
-        Some(Output::Npz(target)) => target.write(&npz(&blocks, x.len())?)?,
-        Some(Output::Csv(target)) => target.write(csv_text(&blocks, x.len())?.as_bytes())?,
-        Some(Output::CsvOut) => print_source(&csv_text(&blocks, x.len())?)?,
-        None => print(&table(&blocks, x.len()))?,
+        // Results go out as they come, so that a file of any length takes the memory of a part.
+        Some(Output::Csv(target)) => target.write_by(|file| {
+            work.each(|blocks, rows, first| {
+                file.write_all(csv_text(blocks, rows, first)?.as_bytes())
+                    .with_context(|| format!("{}: cannot be written", target.shown()))?;
+                Ok(true)
+            })
+        }),
+        Some(Output::CsvOut) => {
+            work.each(|blocks, rows, first| print_part(&csv_text(blocks, rows, first)?))
+        }
+        Some(Output::Npz(target)) => {
+            let (blocks, rows) = work.all()?;
+            target.write(&npz(&blocks, rows)?)
+        }
+        None => {
+            let (blocks, rows) = work.all()?;
+            print(&table(&blocks, rows))
+        }
     }
-    note_odd_numbers(&x, &made);
-    Ok(())
+}
+
+/// What is run on what.
+struct Work<'a> {
+    data: &'a Path,
+    runner: &'a Runner<'a>,
+    /// Names of the gates that are shown, and their numbers.
+    gates: &'a [(String, usize)],
+}
+
+impl Work<'_> {
+    /// Calls `take` with the results of each part of the data and whether it is the first; `false`
+    /// ends the work. Then notes what a person should know of the rows.
+    fn each(&self, mut take: impl FnMut(&[Block], usize, bool) -> Result<bool>) -> Result<()> {
+        let runner = self.runner;
+        let parts = Parts::open(self.data, runner.front().is_some())?;
+        let bar = progress("predicting");
+        let mut odd = OddNumbers::default();
+        let mut tally = runner.front().map(Tally::new);
+        let mut first = true;
+        parts.each(|data| {
+            let x = quality::features(runner, &data)?;
+            if first {
+                note_remarks(runner, &data);
+            }
+            if let (Some(tally), Some(stored), Samples::Records(records)) =
+                (&mut tally, &runner.front, &x)
+            {
+                records.iter().for_each(|r| tally.add(stored, r));
+            }
+            bar.inc_length(x.len() as u64);
+            let shows = |rows| bar.inc(rows);
+            let made = if self.gates.is_empty() {
+                Predictions::outputs_alone(runner, &x, shows)
+            } else {
+                Predictions::make(runner, &x, None, shows)
+            };
+            let made = made.context("prediction")?;
+            odd.add(&x, &made);
+            let more = take(&self.blocks(&made), x.len(), first)?;
+            first = false;
+            anyhow::Ok(more)
+        })?;
+        bar.finish_and_clear();
+        let lines = tally.map(|t| t.lines()).unwrap_or_default();
+        lines.iter().for_each(|line| note(line));
+        odd.note();
+        Ok(())
+    }
+
+    /// The results of all parts.
+    fn all(&self) -> Result<(Vec<Block>, usize)> {
+        let (mut all, mut count) = (Vec::<Block>::new(), 0);
+        self.each(|blocks, rows, _| {
+            if all.is_empty() {
+                all = blocks.iter().map(Block::without_rows).collect();
+            }
+            for (all, part) in all.iter_mut().zip(blocks) {
+                all.data.extend(&part.data);
+            }
+            count += rows;
+            Ok(true)
+        })?;
+        Ok((all, count))
+    }
+
+    fn blocks(&self, made: &Predictions) -> Vec<Block> {
+        let runner = self.runner;
+        let tasks = runner.tasks.iter().map(|t| Block {
+            name: t.name.clone(),
+            width: t.width,
+            data: made
+                .each()
+                .flat_map(|row| row[t.range()].iter().copied())
+                .collect(),
+        });
+        let gates = self.gates.iter().map(|(name, gate)| Block {
+            name: name.clone(),
+            width: runner.gates[*gate].experts.len(),
+            data: made.gates[*gate].clone(),
+        });
+        tasks.chain(gates).collect()
+    }
 }
 
 /// Where results go, and how.
@@ -125,9 +224,11 @@ fn cells(blocks: &[Block], row: usize) -> impl Iterator<Item = f32> {
         .flat_map(move |b| b.data[row * b.width..(row + 1) * b.width].iter().copied())
 }
 
-fn csv_text(blocks: &[Block], rows: usize) -> Result<String> {
+fn csv_text(blocks: &[Block], rows: usize, header: bool) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(names(blocks))?;
+    if header {
+        writer.write_record(names(blocks))?;
+    }
     for row in 0..rows {
         writer.write_record(cells(blocks, row).map(|v| format!("{v:?}")))?;
     }

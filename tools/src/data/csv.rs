@@ -27,6 +27,21 @@ pub(super) struct Csv {
     odd: Vec<Option<Odd>>,
     /// A column that is no feature, whatever the model.
     aside: Option<usize>,
+    /// What separates the cells.
+    delimiter: u8,
+    /// Lines of the file before those of `text`.
+    before: u64,
+}
+
+/// What is known of a text that is a part of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartOf {
+    /// What separates the cells.
+    pub(super) delimiter: u8,
+    /// Whether the text begins with the header; that of a later part is the file's, put before it.
+    pub(super) header: bool,
+    /// Lines of the file before those of the text.
+    pub(super) before: u64,
 }
 
 /// A cell that is no number.
@@ -41,24 +56,37 @@ struct Odd {
 /// Reads CSV. Cells are separated by tabs, semicolons or commas, whichever of them the first line
 /// has, looked for in this order; the first line is a header if one of its cells is text.
 pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
+    parse_part(text, path, None)
+}
+
+/// Reads a part of a file; `None` where it is the whole of it.
+pub(super) fn parse_part(text: &str, path: &str, part: Option<PartOf>) -> Result<Csv, DataError> {
+    let before = part.map_or(0, |p| p.before);
     let error = |line: u64, what: String| DataError::Csv {
         path: path.into(),
-        line,
+        line: before + line,
         what,
     };
     let text = text.trim_start_matches('\u{feff}');
-    let mut reader = lines(text, csv::Trim::All);
-    let mut read = Csv::empty(text);
+    let delimiter = part.map_or_else(|| delimiter(text), |p| p.delimiter);
+    let mut reader = lines(text, csv::Trim::All, delimiter);
+    let mut read = Csv {
+        delimiter,
+        before,
+        ..Csv::empty(text)
+    };
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|e| error(index as u64 + 1, e.to_string()))?;
         let line = record
             .position()
             .map_or(index as u64 + 1, csv::Position::line);
         if index == 0 {
-            if is_header(&record) {
+            if part.map_or_else(|| is_header(&record), |p| p.header) {
                 let names = record.iter().map(str::to_owned).collect();
                 read = Csv {
                     text: read.text,
+                    delimiter,
+                    before,
                     ..Csv::with_names(names)
                 };
                 continue;
@@ -73,19 +101,59 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Csv, DataError> {
                 format!("{} cells, the first line has {columns}", record.len()),
             ));
         }
-        read.push(record.iter(), line);
+        read.push(record.iter(), before + line);
     }
     Ok(read)
 }
 
 /// A reader of the lines of a file, the header among them.
-fn lines(text: &str, trim: csv::Trim) -> csv::Reader<&[u8]> {
+fn lines(text: &str, trim: csv::Trim, delimiter: u8) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter(text))
+        .delimiter(delimiter)
         .trim(trim)
         .from_reader(text.as_bytes())
+}
+
+/// How the cells and the header are of a file that begins so, and how long the header is, in bytes. `None`
+/// where there is no whole line.
+pub(super) fn begins(start: &[u8]) -> Option<(PartOf, usize)> {
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // The end may lie in a character.
+        Err(e) => std::str::from_utf8(&start[..e.valid_up_to()]).ok()?,
+    };
+    let mark = text.len() - text.trim_start_matches('\u{feff}').len();
+    let text = &text[mark..];
+    let delimiter = delimiter(text);
+    let mut reader = lines(text, csv::Trim::All, delimiter);
+    let mut first = csv::StringRecord::new();
+    let read = reader.read_record(&mut first).ok()?;
+    let header = read && is_header(&first);
+    let length = usize::try_from(reader.position().byte()).ok()? + mark;
+    let part = PartOf {
+        delimiter,
+        header,
+        before: 0,
+    };
+    Some((part, if header { length } else { 0 }))
+}
+
+/// Where the last line starts of a text, in bytes: that one may go on behind the text. `None` where there
+/// is no other.
+pub(super) fn last_line(text: &[u8], part: PartOf) -> Option<usize> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(part.delimiter)
+        .from_reader(text);
+    let mut record = csv::ByteRecord::new();
+    let mut last = 0;
+    while reader.read_byte_record(&mut record).ok()? {
+        last = record.position().map_or(last, csv::Position::byte);
+    }
+    usize::try_from(last).ok().filter(|last| *last > 0)
 }
 
 /// Finds what separates the cells, in the first line outside of quotes. A tab never stands in a name by
@@ -155,6 +223,8 @@ impl Csv {
             columns: 0,
             odd: Vec::new(),
             aside: None,
+            delimiter: b',',
+            before: 0,
         }
     }
 
@@ -168,6 +238,25 @@ impl Csv {
         }
         read.names = Some(names);
         read
+    }
+
+    /// A table of these columns with these numbers, row after row.
+    #[cfg(feature = "columnar")]
+    pub(super) fn of_numbers(names: Vec<String>, cells: Vec<f32>) -> Self {
+        Self {
+            cells,
+            ..Self::with_names(names)
+        }
+    }
+
+    /// Says that a row of a column is no number, or (`what` is empty) that nothing is there.
+    #[cfg(feature = "columnar")]
+    pub(super) fn set_odd(&mut self, column: usize, line: u64, what: String) {
+        let empty = what.is_empty();
+        let what = if empty { complaint("") } else { what };
+        if let Some(odd) = self.odd.get_mut(column) {
+            *odd = Some(Odd { line, what, empty });
+        }
     }
 
     /// Adds a row of as many cells as there are columns.
@@ -199,7 +288,7 @@ impl Csv {
         wanted: &[String],
         path: &str,
     ) -> Result<(csv::Reader<&[u8]>, Vec<usize>), DataError> {
-        let mut records = lines(&self.text, csv::Trim::None);
+        let mut records = lines(&self.text, csv::Trim::None, self.delimiter);
         let Some(header) = &self.names else {
             if self.columns != wanted.len() {
                 return Err(DataError::Columns {
@@ -246,6 +335,16 @@ impl Csv {
                 names: missing,
             },
         })
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.cells.len().checked_div(self.columns).unwrap_or(0)
+    }
+
+    /// Lines of the file before those that [`reader`](Self::reader) counts.
+    pub(super) fn lines_before(&self) -> u64 {
+        self.before
     }
 
     /// Where the column of this name stands.

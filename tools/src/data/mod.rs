@@ -2,9 +2,12 @@
 //! standard input.
 
 mod cell;
+#[cfg(feature = "columnar")]
+mod columns;
 mod csv;
 mod error;
 mod json;
+mod parts;
 mod records;
 mod samples;
 
@@ -18,6 +21,7 @@ use crate::graph::elements::Elements;
 use crate::import::{self, Cells, Tensor};
 use csv::Csv;
 pub use error::DataError;
+pub use parts::Parts;
 pub use records::{Record, Records};
 pub use samples::{Sample, Samples};
 
@@ -29,6 +33,8 @@ const MOST: u64 = 1 << 31;
 pub struct Data {
     path: PathBuf,
     content: Content,
+    /// Rows of the file before these, where they are a part of it.
+    before: usize,
 }
 
 #[derive(Debug)]
@@ -203,6 +209,7 @@ impl Data {
         Ok(Self {
             path: PathBuf::from(shown()),
             content,
+            before: 0,
         })
     }
 
@@ -393,7 +400,7 @@ impl Data {
             let vectors = vectors.map_err(|_| e)?;
             let not_one_hot = |(row, why)| DataError::NotOneHot {
                 path: self.shown(),
-                row,
+                row: self.before + row,
                 why,
             };
             elements.rows(&vectors).map_err(not_one_hot)
@@ -525,12 +532,14 @@ fn another_format(bytes: &[u8]) -> Option<&'static str> {
         Some("is compressed: unpack it first")
     } else if begins(b"PAR1") {
         Some(
-            "is a Parquet file: write it as CSV first, in Python: \
+            "is a Parquet file, which `mmoe run` and `mmoe eval` read where the tool was built with \
+             `--features columnar`; or write it as CSV first, in Python: \
              pandas.read_parquet(FILE).to_csv(\"data.csv\", index=False)",
         )
     } else if begins(b"ARROW1") || begins(b"FEA1") {
         Some(
-            "is an Arrow file: write it as CSV first, in Python: \
+            "is an Arrow file, which `mmoe run` and `mmoe eval` read where the tool was built with \
+             `--features columnar`; or write it as CSV first, in Python: \
              pandas.read_feather(FILE).to_csv(\"data.csv\", index=False)",
         )
     } else if begins(&mmoe::blob::MAGIC.to_le_bytes()) {

@@ -31,6 +31,8 @@ enum Source<'d> {
         columns: Vec<usize>,
         /// How many cells a line has.
         width: usize,
+        /// Lines of the file before those that are read here.
+        before: u64,
     },
     Json(std::slice::Iter<'d, Map<String, Json>>),
     Arrays {
@@ -76,6 +78,7 @@ impl Data {
                     reader: Box::new(reader),
                     columns,
                     width: csv.columns,
+                    before: csv.lines_before(),
                 }
             }
             Content::Json { rows, .. } => Source::Json(rows.iter()),
@@ -291,6 +294,7 @@ impl Iterator for Records<'_> {
                 reader,
                 columns,
                 width,
+                before,
             } => {
                 let mut record = csv::StringRecord::new();
                 match reader.read_record(&mut record) {
@@ -299,12 +303,12 @@ impl Iterator for Records<'_> {
                     Err(error) => {
                         return Some(Err(DataError::Csv {
                             path: self.path.clone(),
-                            line: row + 1,
+                            line: *before + row + 1,
                             what: error.to_string(),
                         }));
                     }
                 }
-                let line = record.position().map_or(row + 1, csv::Position::line);
+                let line = *before + record.position().map_or(row + 1, csv::Position::line);
                 if record.len() != *width {
                     return Some(Err(DataError::Csv {
                         path: self.path.clone(),

@@ -174,9 +174,9 @@ fn measure() -> [Series; 4] {
             "experts",
             "experts",
             |e| made(e, 32, 4),
-            &[1, 2, 4, 8, 16, 32],
+            &[1, 2, 4, 8, 16, 32, 64, 128],
         ),
-        series("tasks", "tasks", |t| made(8, 32, t), &[1, 2, 4, 8, 16, 32]),
+        series("tasks", "tasks", |t| made(8, 32, t), &[1, 2, 4, 8, 16, 32, 64]),
         series(
             "width",
             "numbers that an expert makes",
@@ -206,7 +206,8 @@ const SIDE: f64 = 300.0;
 const EDGE: f64 = 56.0;
 
 fn picture(series: &[Series]) -> String {
-    let whole = SIDE * 2.0;
+    // The last label of an axis stands beyond its panel by half.
+    let whole = SIDE * 2.0 + EDGE / 4.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {whole} {whole}\" width=\"{whole}\" \
          height=\"{whole}\" font-family=\"sans-serif\" font-size=\"11\">\n\

@@ -1,6 +1,5 @@
 //! Writing files whole or not at all, and never over what a command reads.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -58,8 +57,31 @@ impl Target {
         Ok(Self { path })
     }
 
+    /// Its path, for messages.
+    pub(crate) fn shown(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
     /// Writes everything beside the place.
     pub(crate) fn pending(&self, bytes: &[u8]) -> Result<Pending> {
+        self.pending_as(bytes, 0o666)
+    }
+
+    /// The same, for these permissions less what the user's mask takes away.
+    fn pending_as(&self, bytes: &[u8], mode: u32) -> Result<Pending> {
+        let shown = self.path.display();
+        self.pending_by(mode, |file| {
+            file.write_all(bytes)
+                .with_context(|| format!("{shown}: cannot be written (nothing was left behind)"))
+        })
+    }
+
+    /// The same, of what `fill` writes.
+    fn pending_by(
+        &self,
+        mode: u32,
+        fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<Pending> {
         let failed = || {
             format!(
                 "{}: cannot be written (nothing was left behind)",
@@ -71,11 +93,19 @@ impl Target {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".mmoe-");
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        #[cfg(not(unix))]
+        let _ = mode;
         let mut file = interrupts::unfinished(|| builder.tempfile_in(folder(&self.path)))
             .map_err(plain)
             .with_context(failed)?;
-        write(file.as_file_mut(), bytes).with_context(failed)?;
+        let mut buffered = BufWriter::new(file.as_file_mut());
+        fill(&mut buffered)?;
+        let written = buffered.flush();
+        drop(buffered);
+        written
+            .and_then(|()| file.as_file().sync_all())
+            .with_context(failed)?;
         // What stands there now may have been closed to others on purpose.
         if let Ok(old) = std::fs::metadata(&self.path) {
             file.as_file()
@@ -88,18 +118,21 @@ impl Target {
         })
     }
 
+    /// Writes a new file whole or not at all, for its owner alone from the first byte on. One that has
+    /// come into being meanwhile stays.
+    pub(crate) fn write_secret(&self, bytes: &[u8]) -> Result<()> {
+        self.pending_as(bytes, 0o600)?.keep_new()
+    }
+
     /// Writes the file whole or not at all.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<()> {
         self.pending(bytes)?.keep()
     }
-}
 
-fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    let mut buffered = BufWriter::new(&mut *file);
-    buffered.write_all(bytes)?;
-    buffered.flush()?;
-    drop(buffered);
-    file.sync_all()
+    /// The same, of what `fill` writes bit by bit.
+    pub(crate) fn write_by(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        self.pending_by(0o666, fill)?.keep()
+    }
 }
 
 /// What a path leads to, also where nothing is there yet.
@@ -135,12 +168,21 @@ impl Pending {
 
     /// Puts the file in its place.
     pub(crate) fn keep(self) -> Result<()> {
-        let done = self
-            .file
-            .persist(&self.path)
+        let done = self.file.persist(&self.path);
+        Self::kept(done, &self.path)
+    }
+
+    /// Puts the file in its place, which must still be free.
+    fn keep_new(self) -> Result<()> {
+        let done = self.file.persist_noclobber(&self.path);
+        Self::kept(done, &self.path)
+    }
+
+    fn kept(done: Result<std::fs::File, tempfile::PersistError>, path: &Path) -> Result<()> {
+        let done = done
             .map(drop)
             .map_err(|e| e.error)
-            .with_context(|| format!("{}: cannot be written", self.path.display()));
+            .with_context(|| format!("{}: cannot be written", path.display()));
         interrupts::finished();
         done
     }

@@ -29,6 +29,16 @@ pub(super) fn print_source(text: &str) -> Result<()> {
     }
 }
 
+/// Prints a part of a text for programs. `false`: the reader has gone away, and there is no need for
+/// more.
+pub(super) fn print_part(text: &str) -> Result<bool> {
+    if io::stdout().is_terminal() {
+        written(&shown(text))
+    } else {
+        written(text)
+    }
+}
+
 /// Prints JSON.
 pub(super) fn print_json(value: &Value) -> Result<()> {
     to_stdout(&(shown_in_json(&serde_json::to_string_pretty(value)?) + "\n"))
@@ -36,10 +46,15 @@ pub(super) fn print_json(value: &Value) -> Result<()> {
 
 /// A reader that has gone away, such as `head`, is no error.
 fn to_stdout(text: &str) -> Result<()> {
+    written(text).map(drop)
+}
+
+/// Writes to standard output. `false`: the reader has gone away.
+fn written(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e).context("standard output"),
-        _ => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        done => done.map(|()| true).context("standard output"),
     }
 }
 

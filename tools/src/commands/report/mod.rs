@@ -211,7 +211,7 @@ fn quality(tasks: &[Task], data: &Data, made: &Predictions) -> Result<Option<Qua
     if !tasks.iter().any(labelled) {
         return Ok(None);
     }
-    let judged = quality::judge(tasks, made, data, None)?;
+    let judged = quality::judge(tasks, made, &quality::labels(tasks, data, made.rows)?, None)?;
     let mut curves = Vec::new();
     for task in tasks {
         let labels = data.labels(&task.name, made.rows, quality::label_width(task))?;
@@ -235,7 +235,10 @@ fn against(
     made: &Predictions,
 ) -> Result<Against> {
     let theirs = predict(other, x).context("the reference")?;
-    let judged = labels.map(|data| quality::judge(&other.tasks, &theirs, data, None));
+    let judged = labels.map(|data| {
+        let labels = quality::labels(&other.tasks, data, theirs.rows)?;
+        quality::judge(&other.tasks, &theirs, &labels, None)
+    });
     Ok(Against {
         name: path.display().to_string(),
         judged: judged.transpose()?,
