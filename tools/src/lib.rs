@@ -21,6 +21,7 @@
 //!   outputs with those of a framework.
 //! - [`rust_type`] finds the Rust type of a blob, [`codegen`] writes its source, and [`cost`] tells what
 //!   a blob takes on a device.
+//! - [`signing`] makes keys, signs blobs with them, and verifies what was signed.
 //!
 //! ```
 //! use mmoe_tools::convert::{Conversion, Precision, convert};
@@ -73,4 +74,5 @@ pub mod readback;
 pub mod rust_type;
 pub mod search;
 pub mod self_test;
+pub mod signing;
 pub mod text;

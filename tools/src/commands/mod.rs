@@ -7,9 +7,11 @@ mod eval;
 mod gates;
 mod input;
 mod inspect;
+mod keygen;
 mod output;
 mod report;
 mod run;
+mod sign;
 mod verify;
 
 use std::path::Path;
@@ -43,6 +45,8 @@ enum Command {
     Gates(gates::Args),
     Codegen(codegen::Args),
     Report(report::Args),
+    Keygen(keygen::Args),
+    Sign(sign::Args),
 }
 
 /// A check that failed. The exit code is 1 then, where every other error exits with 2.
@@ -65,6 +69,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Gates(args) => gates::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Sign(args) => sign::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

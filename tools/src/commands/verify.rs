@@ -1,21 +1,24 @@
 //! `mmoe verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mmoe::SelfTestError;
 use mmoe_tools::data::Data;
 use mmoe_tools::golden::{self, Outline, What};
 use mmoe_tools::self_test::{self, CheckError};
+use mmoe_tools::signing::{PublicKey, SigningError};
 use mmoe_tools::text::count;
 
 use super::input::{load, read_blob};
 use super::output::differences::{failed, table, tolerance};
 use super::output::print;
-use super::{CheckFailed, assumed};
+use super::{CheckFailed, assumed, sign};
 
 /// Compares a blob's outputs with those that the framework computed, and runs the self-test rows in
 /// the blob.
+///
+/// With `--key`, the blob must be signed with that key too, as devices ask for it.
 ///
 /// The exit code is 0 only if |a − b| ≤ T·max(1, |b|) for every output, and every output of the
 /// self-test has its stored bits.
@@ -28,6 +31,9 @@ pub(super) struct Args {
     /// `gate_<task>` and `experts` are compared where the file has them.
     #[arg(long, value_name = "G.npz")]
     golden: Option<PathBuf>,
+    /// The public key with which the blob must be signed, a file that `mmoe keygen` wrote.
+    #[arg(long, value_name = "KEY.pub")]
+    key: Option<PathBuf>,
     /// How far an output may be off. The default is 1e-5 for F32. Other precisions round the weights,
     /// and only you know how much they may change the outputs.
     #[arg(long, value_name = "T", value_parser = tolerance)]
@@ -36,6 +42,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let blob = read_blob(&args.model)?;
+    if let Some(path) = &args.key {
+        signature(args, path, blob.as_slice())?;
+    }
     let mut runner = load(&args.model, &blob)?;
     print(&assumed::text(&runner))?;
     match self_test::check(&runner.model) {
@@ -44,7 +53,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
             args.model.display(),
             count(rows as usize, "row")
         ))?,
-        Err(CheckError::Engine(SelfTestError::Missing)) if args.golden.is_some() => {}
+        Err(CheckError::Engine(SelfTestError::Missing))
+            if args.golden.is_some() || args.key.is_some() => {}
         Err(CheckError::Engine(SelfTestError::Missing)) => {
             bail!(
                 "{}: has no self-test rows (convert with --self-test 4); give --golden to compare \
@@ -91,4 +101,19 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     print(&text)?;
     failed(&differences, tolerance).map_or(Ok(()), |e| Err(e.into()))
+}
+
+/// Verifies the signature behind the blob.
+fn signature(args: &Args, path: &Path, file: &[u8]) -> Result<()> {
+    let key =
+        PublicKey::from_pem(&sign::text(path)?).with_context(|| path.display().to_string())?;
+    match key.verify(file) {
+        Ok(version) => print(&format!(
+            "{}: signed with {}, version {version}\n",
+            args.model.display(),
+            sign::fingerprint(&key)
+        )),
+        Err(SigningError::Blob(e)) => Err(e).with_context(|| args.model.display().to_string()),
+        Err(e) => Err(CheckFailed(format!("{}: {e}", args.model.display())).into()),
+    }
 }

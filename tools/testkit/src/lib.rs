@@ -1,6 +1,7 @@
 //! What the tests of this workspace share. It is not published.
 //!
 //! - [`fixtures`]: files of trained models, and conversions of them;
+//! - [`flash`]: NOR flash in memory, whose power can be cut;
 //! - [`graphs`]: a builder of small graphs with seeded weights, and their blobs;
 //! - [`integer`]: integer blobs that no quantizer made;
 //! - [`golden`]: holding a graph against outputs that a framework computed;
@@ -15,6 +16,7 @@
 )]
 
 pub mod fixtures;
+pub mod flash;
 pub mod fronts;
 pub mod golden;
 pub mod graphs;

@@ -21,8 +21,8 @@ const PROVEN: [&str; 8] = [
     "census_codes_i8",
 ];
 /// What it builds beside them, which is no plain model: ranking, everything that the erased view does,
-/// and front ends.
-const PROVEN_TOO: [&str; 9] = [
+/// front ends, and the store that updates models.
+const PROVEN_TOO: [&str; 10] = [
     "ranking",
     "erased",
     "everything_f32",
@@ -32,6 +32,7 @@ const PROVEN_TOO: [&str; 9] = [
     "clicks_f32",
     "clicks_w8",
     "clicks_i8",
+    "store",
 ];
 /// What the size table builds.
 pub(crate) const SIZED: [&str; 8] = [

@@ -64,15 +64,24 @@ impl Target {
 
     /// Writes everything beside the place.
     pub(crate) fn pending(&self, bytes: &[u8]) -> Result<Pending> {
+        self.pending_as(bytes, 0o666)
+    }
+
+    /// The same, for these permissions less what the user's mask takes away.
+    fn pending_as(&self, bytes: &[u8], mode: u32) -> Result<Pending> {
         let shown = self.path.display();
-        self.pending_by(|file| {
+        self.pending_by(mode, |file| {
             file.write_all(bytes)
                 .with_context(|| format!("{shown}: cannot be written (nothing was left behind)"))
         })
     }
 
     /// The same, of what `fill` writes.
-    fn pending_by(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Pending> {
+    fn pending_by(
+        &self,
+        mode: u32,
+        fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<Pending> {
         let failed = || {
             format!(
                 "{}: cannot be written (nothing was left behind)",
@@ -84,7 +93,9 @@ impl Target {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".mmoe-");
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        #[cfg(not(unix))]
+        let _ = mode;
         let mut file = interrupts::unfinished(|| builder.tempfile_in(folder(&self.path)))
             .map_err(plain)
             .with_context(failed)?;
@@ -107,6 +118,12 @@ impl Target {
         })
     }
 
+    /// Writes a new file whole or not at all, for its owner alone from the first byte on. One that has
+    /// come into being meanwhile stays.
+    pub(crate) fn write_secret(&self, bytes: &[u8]) -> Result<()> {
+        self.pending_as(bytes, 0o600)?.keep_new()
+    }
+
     /// Writes the file whole or not at all.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<()> {
         self.pending(bytes)?.keep()
@@ -114,7 +131,7 @@ impl Target {
 
     /// The same, of what `fill` writes bit by bit.
     pub(crate) fn write_by(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        self.pending_by(fill)?.keep()
+        self.pending_by(0o666, fill)?.keep()
     }
 }
 
@@ -151,12 +168,21 @@ impl Pending {
 
     /// Puts the file in its place.
     pub(crate) fn keep(self) -> Result<()> {
-        let done = self
-            .file
-            .persist(&self.path)
+        let done = self.file.persist(&self.path);
+        Self::kept(done, &self.path)
+    }
+
+    /// Puts the file in its place, which must still be free.
+    fn keep_new(self) -> Result<()> {
+        let done = self.file.persist_noclobber(&self.path);
+        Self::kept(done, &self.path)
+    }
+
+    fn kept(done: Result<std::fs::File, tempfile::PersistError>, path: &Path) -> Result<()> {
+        let done = done
             .map(drop)
             .map_err(|e| e.error)
-            .with_context(|| format!("{}: cannot be written", self.path.display()));
+            .with_context(|| format!("{}: cannot be written", path.display()));
         interrupts::finished();
         done
     }

@@ -1,4 +1,7 @@
 #![doc = "the click model from records in F32."]
 #![no_std]
 #![no_main]
-bare::records!(firmware_models::Clicks<mmoe::F32>, firmware_models::Click<'static>);
+bare::records!(
+    firmware_models::Clicks<mmoe::F32>,
+    firmware_models::Click<'static>
+);
