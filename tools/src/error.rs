@@ -105,14 +105,21 @@ pub enum ModelError {
     /// Tensors that take part in nothing.
     #[error(
         "{}tensors that take part in no computation: {tensors}: say in the spec what they do, or \
-         `ignore = [\"…\"]` where they do nothing in inference (`*` stands for anything)",
-        .framework.as_ref().map_or_else(String::new, |f| format!("this looks like {f}, but it has "))
+         `ignore = [\"…\"]` where they do nothing in inference (`*` stands for anything){}",
+        .framework.as_ref().map_or_else(String::new, |f| format!("this looks like {f}, but it has ")),
+        .table.as_ref().map_or_else(String::new, |table| format!(
+            "; the rows of a table that ids or words look up belong to a field of the record: \
+             [[fields]] with embedding = \"{table}\" (docs/spec.md), of which `mmoe inspect WEIGHTS \
+             --write-spec S.toml` writes the beginning"
+        ))
     )]
     Leftover {
         /// Which framework; `None` where a spec says everything.
         framework: Option<String>,
         /// The first of them, and how many more.
         tensors: String,
+        /// The first that may be an embedding table.
+        table: Option<String>,
     },
     /// The file does not say what its outputs are.
     #[error("nothing says how these outputs are made: {}: add to a spec (`--spec`), for each output in this order,\n\n{}{}", .tasks.join(", "), example(.tasks), also_text(.also))]

@@ -134,6 +134,10 @@ fn take_record(
     if found.plan.record.is_some() || found.plan.fields.is_some() {
         // The blob holds them.
         found.embeddings = None;
+        // Rows are records, and no record holds what the layers in front of the experts make.
+        if let Some(front) = &mut found.plan.front {
+            (front.runs, front.open) = (true, false);
+        }
     }
     Ok(())
 }

@@ -697,6 +697,22 @@ fn answers_before_flashing() {
     assert!(off.abs() <= 0.25, "{off}");
     assert!(json(&format!("inspect {model} --json"))["device"].is_null());
 
+    // The look-ups of a model that takes records are in no estimate, and the output says so.
+    let shop = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/firmware/records/src/shop.mmoe"
+    );
+    let text = ok(&format!("inspect {shop} --core m4f"));
+    assert!(text.contains("a row behind its front end"), "{text}");
+    assert!(text.contains("front end    not in these figures"), "{text}");
+    let counted = |blob: &str| {
+        json(&format!("inspect {blob} --json --core m4f"))["device"]["front_end_counted"].clone()
+    };
+    assert_eq!(
+        (counted(shop), counted(&model)),
+        (false.into(), true.into())
+    );
+
     let fits = ok(&format!(
         "inspect {model} --core m4f --budget flash=64k,ram=8k"
     ));

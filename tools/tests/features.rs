@@ -137,6 +137,28 @@ fn torch_rechub_s_sequences_are_described_by_fields() {
     }
 }
 
+/// 29 fields of text, and the names of 499 columns that pandas made of them and of 11 numbers.
+#[test]
+fn census_from_text_is_census_from_columns() {
+    let dir = fixture("census-text");
+    let spec = std::fs::read_to_string(dir.join("spec.toml")).unwrap();
+    let spec = Spec::parse_in(&spec, &dir).unwrap();
+    let make = |options| {
+        let weights = read("keras-mmoe-census/model_keras3.keras");
+        build(weights, Some(&spec), options)
+    };
+    matches(
+        &make,
+        &Rows {
+            file: "census-text/rows.csv",
+            count: 128,
+            fields: 40,
+            w8: 2e-3,
+            i8: 1.5e-3,
+        },
+    );
+}
+
 const FUXICTR: &str = r#"
 [features.item]
 missing = ""
@@ -267,7 +289,7 @@ fn a_layer_that_is_not_read_is_named_and_the_vector_is_left() {
     layer(config, "hashing")["class_name"] = "TextVectorization".into();
     let says = refused(weights.clone(), "");
     assert!(
-        says.starts_with("layer `hashing`: the Keras layer `TextVectorization`"),
+        says.starts_with("layer `hashing`: a TextVectorization") && says.contains("split the text"),
         "{says}"
     );
     assert!(says.contains("record = \"vector\""), "{says}");

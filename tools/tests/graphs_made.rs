@@ -274,6 +274,13 @@ fn mutated_onnx_files_never_panic() {
     let (onnx, y) = mixture(-1);
     let (unread, refused) = mutations(&onnx.finish(3, &[&y]), many(20_000), 1, 5);
     assert!(unread > 1000 && refused > 1000, "{unread} {refused}");
+    // Encoders and the texts that they know.
+    for name in ["fields-label-texts-ml2", "fields-sklearn-one-hot"] {
+        let path = fixture(&format!("graphs-exported/{name}/model.onnx"));
+        let bytes = std::fs::read(path).unwrap();
+        let (unread, refused) = mutations(&bytes, many(600), 1, 8);
+        assert!(unread > 20 && refused > 20, "{name}: {unread} {refused}");
+    }
 }
 
 #[test]
@@ -282,6 +289,10 @@ fn mutated_tflite_files_never_panic() {
     let bytes = std::fs::read(path).unwrap();
     let (unread, refused) = mutations(&bytes, many(20_000), 10, 6);
     assert!(unread > 500 && refused > 50, "{unread} {refused}");
+    let path = fixture("graphs-exported/fields-tf-tables-tflite/model.tflite");
+    let bytes = std::fs::read(path).unwrap();
+    let (unread, refused) = mutations(&bytes, many(2_000), 10, 9);
+    assert!(unread > 50 && refused > 5, "{unread} {refused}");
 }
 
 #[test]
@@ -290,6 +301,7 @@ fn mutated_saved_models_never_panic() {
         ("graphs-exported/tf1-mmoe-reference", 20_000),
         // TensorFlow 2 writes ten times as much, which takes ten times as long to read.
         ("graphs/ex12-sm-packed", 600),
+        ("graphs-exported/fields-tf-tables-saved-model", 200),
     ] {
         mutate_folder(&fixture(&format!("{graph}/saved_model")), many(count));
     }

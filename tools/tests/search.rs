@@ -19,6 +19,50 @@ use tool::{Place, fails, npz, ok, run, safetensors};
 /// ones, and those beside them that it must not mistake.
 const TRUTH: &[(&str, &[&str])] = &[
     (
+        "torch-stem-tanh.pt",
+        &[
+            "the last layer before experts and gates: tanh",
+            "hidden layers of the experts: relu",
+            "the last layer of the experts: relu",
+        ],
+    ),
+    (
+        "torch-groups-silu.pt",
+        &[
+            "group_norm of 4 groups",
+            "hidden layers of the experts: silu",
+            "the last layer of the experts: silu",
+            "hidden layers of the towers: relu",
+        ],
+    ),
+    (
+        "torch-rms-behind-gelu.pt",
+        &[
+            "norms of the experts stand: behind the activation",
+            "hidden layers of the experts: gelu,",
+            "rms_norm",
+        ],
+    ),
+    (
+        "torch-mish.pt",
+        &[
+            "hidden layers of the experts: mish",
+            "the last layer of the experts: mish",
+            "hidden layers of the towers: mish",
+        ],
+    ),
+    (
+        "torch-linear-gates.pt",
+        &["logits become weights by: linear"],
+    ),
+    (
+        "torch-deep-gates.pt",
+        &[
+            "hidden layers of the gates: tanh",
+            "hidden layers of the towers: gelu,",
+        ],
+    ),
+    (
         "plain-act-sigmoid.pt",
         &[
             "hidden layers of the experts: sigmoid",
@@ -282,6 +326,79 @@ fn cancelling(place: &Place, far: f32) -> (String, String, String) {
         ),
         place.write("g.npz", npz(&[("x", &[16, 2], x), ("y", &[16, 1], y)])),
     )
+}
+
+/// What a search may take is counted, so that it holds on any machine: on a large model whose truth
+/// lies one answer away from what is assumed, a few hundred passes over three rows suffice, and most
+/// combinations cost no pass at all.
+#[test]
+fn a_search_in_a_large_model_takes_few_evaluations() {
+    const ROWS: u64 = 8;
+    let mut shapes: Vec<(String, Vec<usize>)> = Vec::new();
+    for e in 0..8 {
+        shapes.push((format!("experts.{e}.0.weight"), vec![350, 400]));
+        shapes.push((format!("experts.{e}.0.bias"), vec![350]));
+        shapes.push((format!("experts.{e}.2.weight"), vec![96, 350]));
+        shapes.push((format!("experts.{e}.2.bias"), vec![96]));
+    }
+    for t in 0..2 {
+        shapes.push((format!("gates.{t}.weight"), vec![8, 400]));
+        shapes.push((format!("towers.{t}.0.weight"), vec![16, 96]));
+        shapes.push((format!("towers.{t}.0.bias"), vec![16]));
+        shapes.push((format!("towers.{t}.2.weight"), vec![1, 16]));
+        shapes.push((format!("towers.{t}.2.bias"), vec![1]));
+    }
+    let numbers: usize = shapes
+        .iter()
+        .map(|(_, s)| s.iter().product::<usize>())
+        .sum();
+    assert!(numbers > 1_380_000, "{numbers}");
+    let names: Vec<(&str, &[usize])> = shapes
+        .iter()
+        .map(|(n, s)| (n.as_str(), s.as_slice()))
+        .collect();
+    let place = Place::new();
+    let file = safetensors(&names, "F32", |name, _, v| {
+        v * if name.contains("towers") { 0.5 } else { 0.1 }
+    });
+    let weights = import::read(Path::new(&place.write("w.safetensors", file))).unwrap();
+    let tasks = "[[tasks]]\nname = \"a\"\nactivation = \"sigmoid\"\n[[tasks]]\nname = \
+                 \"b\"\nactivation = \"sigmoid\"\n";
+    let truth = "[experts]\nactivation = \"silu\"\nlast_activation = \"relu\"\n[towers]\n\
+                 activation = \"relu\"\n[gates]\nkind = \"softmax\"\n";
+    let spec = Spec::parse(&format!("{tasks}{truth}")).unwrap();
+    let true_model = model::build(weights.clone(), Some(&spec), model::Options::default()).unwrap();
+    let mut rng = testkit::Rng::new(3);
+    let x: Vec<f32> = (0..ROWS * 400).map(|_| rng.normal()).collect();
+    let mut y = [Vec::new(), Vec::new()];
+    for row in x.chunks(400) {
+        let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+        let made = mmoe_tools::eval::evaluate(&true_model.graph, &row);
+        for (y, task) in y.iter_mut().zip(made.tasks) {
+            y.push(task[0] as f32);
+        }
+    }
+    let [a, b] = y;
+    let golden = npz(&[
+        ("x", &[ROWS, 400], x),
+        ("a", &[ROWS, 1], a),
+        ("b", &[ROWS, 1], b),
+    ]);
+    let data = Data::read(Path::new(&place.write("g.npz", golden))).unwrap();
+    let spec = Spec::parse(tasks).unwrap();
+    let found = model::find(&weights, Some(&spec)).unwrap();
+    let outcome = search(&found.plan, &found.habits, &weights, &data, |_, _| ());
+    let Ok(Some(Outcome::Settled(settled))) = outcome else {
+        panic!("not settled");
+    };
+    let said = settled.said.join("\n");
+    for answer in ["experts: silu", "the experts: relu", "towers: relu"] {
+        assert!(said.contains(answer), "{said}");
+    }
+    let spent = settled.spent;
+    assert!(spent.tried < 1_000, "{spent:?}");
+    // A row of the whole model is `numbers` multiplications.
+    assert!(spent.work < 1_000 * numbers as u64, "{spent:?}");
 }
 
 #[test]

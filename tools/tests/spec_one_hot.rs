@@ -56,8 +56,11 @@ fn trained(width: usize, columns: &[(usize, f32)]) -> f32 {
     unit(0) - unit(1)
 }
 
-/// Runs records in all float precisions and holds them against the columns that training had.
-fn check(width: usize, fields: &str, records: &[(Vec<Value>, Vec<(usize, f32)>)]) {
+/// Columns that are not 0.
+type Columns = Vec<(usize, f32)>;
+
+/// Runs records and holds them against the columns that training had.
+fn check(width: usize, fields: &str, records: &[(Vec<Value>, Columns)]) {
     let graph = graph(width, fields);
     let blob = Conversion::new(Precision::F32).run(&graph).unwrap().bytes();
     let mut runner = Runner::load(&blob).unwrap();
@@ -252,4 +255,44 @@ fn mistakes_in_columns_are_named() {
     assert!(error(3, &named).contains("`columns` without the names of the columns"));
     let number = "[[fields]]\nname = \"x\"\ngiven = \"f32\"\ncount = 3\n";
     assert!(error(3, number).contains("`count` belongs to one_hot = true"));
+}
+
+/// Names of a user's own: the tables are no layers, and the error says whose they are.
+#[test]
+fn tables_of_any_name_are_offered_as_fields() {
+    let mut weights = Weights::default();
+    for (name, shape) in [
+        ("city_tbl.weight", vec![5, 4]),
+        ("experts.0.0.weight", vec![3, 4]),
+        ("experts.0.0.bias", vec![3]),
+        ("experts.1.0.weight", vec![3, 4]),
+        ("experts.1.0.bias", vec![3]),
+        ("gates.0.weight", vec![2, 4]),
+        ("gates.0.bias", vec![2]),
+        ("towers.0.0.weight", vec![1, 3]),
+        ("towers.0.0.bias", vec![1]),
+    ] {
+        let data = (0..shape.iter().product())
+            .map(|i| (i as f32).cos())
+            .collect();
+        weights.tensors.insert(name.into(), Tensor { shape, data });
+    }
+    let tasks = "[[tasks]]\nname = \"y\"\nactivation = \"sigmoid\"\n";
+    let spec = Spec::parse(tasks).unwrap();
+    let error = build(weights.clone(), Some(&spec), Options::default());
+    let error = error.map(|_| ()).unwrap_err().to_string();
+    assert!(
+        error.contains("[[fields]] with embedding = \"city_tbl.weight\""),
+        "{error}"
+    );
+    let draft = mmoe_tools::plan::spec::write::write_draft(&weights);
+    assert!(
+        draft.contains("# embedding = \"city_tbl.weight\"   # 5 rows of 4"),
+        "{draft}"
+    );
+    assert!(!draft.contains("# embedding = \"gates"), "{draft}");
+    let field = "[[fields]]\nname = \"city\"\ngiven = \"id\"\nembedding = \"city_tbl.weight\"\n";
+    let spec = Spec::parse(&format!("{field}{tasks}")).unwrap();
+    let made = build(weights, Some(&spec), Options::default()).unwrap();
+    assert_eq!(made.graph.front.unwrap().width(), 4);
 }

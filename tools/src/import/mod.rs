@@ -80,6 +80,15 @@ pub struct Weights {
     pub notes: Vec<String>,
 }
 
+impl Weights {
+    /// Whether the file stored some of its numbers in 16 bits.
+    #[must_use]
+    pub fn rounded(&self) -> bool {
+        let rounds = |note: &String| note.contains("from f16") || note.contains("from bf16");
+        self.notes.iter().any(rounds)
+    }
+}
+
 /// One module of a whole PyTorch model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Module {

@@ -1,20 +1,22 @@
 //! What takes elements by their places, or places by their elements.
 
-use super::Array;
+use super::codes::Reads;
+use super::elements::Element;
 use super::layout::{self, axis, sizes, volume};
-use super::run::{Domain, Walk};
+use super::run::Walk;
+use super::{Array, Binary};
 
 /// Only groups that lie side by side are compared.
 const NOT_LAST: &str = "takes the largest along an axis that is not the last";
 
-impl<D: Domain> Walk<'_, D> {
+impl Walk<'_> {
     /// The `k` largest along an axis, and where they stand.
     pub(super) fn largest(
         &mut self,
-        x: &Array<D::Number>,
+        x: &Array<Element>,
         k: &[i64],
         along: i64,
-    ) -> Result<Vec<Array<D::Number>>, String> {
+    ) -> Result<Vec<Array<Element>>, String> {
         let along = axis(along, x.shape.len())?;
         let (_, size, inner) = layout::around(&x.shape, along);
         let k = k.first().and_then(|k| usize::try_from(*k).ok());
@@ -28,7 +30,7 @@ impl<D: Domain> Walk<'_, D> {
         shape[along] = k;
         let (mut values, mut indices) = (Vec::new(), Vec::new());
         for group in x.data.chunks_exact(size.max(1)) {
-            let chosen = self.domain.top_k(group, k)?;
+            let chosen = self.symbols.top_k(group, k)?;
             values.extend(chosen.values);
             indices.extend(chosen.indices);
         }
@@ -42,10 +44,10 @@ impl<D: Domain> Walk<'_, D> {
     /// Where the largest along an axis stands.
     pub(super) fn place_of_largest(
         &mut self,
-        x: &Array<D::Number>,
+        x: &Array<Element>,
         along: i64,
         keep: bool,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let along = axis(along, x.shape.len())?;
         let (_, size, inner) = layout::around(&x.shape, along);
         if inner != 1 || size == 0 {
@@ -53,7 +55,7 @@ impl<D: Domain> Walk<'_, D> {
         }
         let mut data = Vec::with_capacity(x.data.len() / size);
         for group in x.data.chunks_exact(size) {
-            data.extend(self.domain.top_k(group, 1)?.indices);
+            data.extend(self.symbols.top_k(group, 1)?.indices);
         }
         let mut shape = x.shape.clone();
         shape[along] = 1;
@@ -68,12 +70,12 @@ impl<D: Domain> Walk<'_, D> {
     /// `made`: the program's value that they are.
     pub(super) fn one_hot(
         &mut self,
-        at: &Array<D::Number>,
+        at: &Array<Element>,
         depth: &[i64],
-        values: &Array<D::Number>,
-        along: i64,
+        values: &Array<Element>,
+        (along, wraps): (i64, bool),
         made: usize,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let along = axis(along, at.shape.len() + 1)?;
         let size = sizes(depth)?.first().copied().unwrap_or(0);
         let [off, on] = values.data[..] else {
@@ -85,23 +87,38 @@ impl<D: Domain> Walk<'_, D> {
         let shape = [&at.shape[..], &[size]].concat();
         let count = volume(&shape)?;
         // An id of the input has a row in a table of such rows.
-        if size > 0 && at.data.iter().any(|i| D::known(*i).is_none()) {
+        let of_input =
+            |i: &Element| matches!(i, Element::Of { id, .. } if self.symbols.is_raw(*id));
+        if size > 0 && at.data.iter().all(of_input) {
             let cells = volume(&[size, size])?;
             let cell = |i: usize| if i / size == i % size { on } else { off };
             let table = Array {
                 shape: vec![size, size],
                 data: (0..cells).map(cell).collect(),
             };
-            if let Ok(found) = self.lookup(made, 0, &table, at) {
-                return Ok(found);
-            }
+            return self.lookup(made, 0, &table, at);
         }
+        self.step(count)?;
         let mut data = Vec::with_capacity(count);
         for index in &at.data {
             let row = vec![off; size];
-            let inside = |i: f64| i >= -(size as f64) && i < size as f64;
-            if D::known(*index).is_none_or(inside) {
-                data.extend(self.domain.scatter(&row, &[*index], &[on])?);
+            if let Element::Of { id, .. } = *index
+                && self.symbols.reads(id) != Reads::Other
+            {
+                for place in 0..size as i64 {
+                    let mut here = self.equal(*index, place as f64)?;
+                    if wraps {
+                        let wrapped = self.equal(*index, (place - size as i64) as f64)?;
+                        here = self.symbols.binary(Binary::Add, here, wrapped)?;
+                    }
+                    data.push(self.symbols.choose(here, on, off)?);
+                }
+                continue;
+            }
+            let least = if wraps { -(size as f64) } else { 0.0 };
+            let inside = |i: f64| i >= least && i < size as f64;
+            if Element::known(*index).is_none_or(inside) {
+                data.extend(self.symbols.scatter(&row, &[*index], &[on])?);
             } else {
                 data.extend(row);
             }
@@ -109,14 +126,18 @@ impl<D: Domain> Walk<'_, D> {
         Ok(Array { shape, data })
     }
 
+    fn equal(&mut self, x: Element, place: f64) -> Result<Element, String> {
+        self.symbols.binary(Binary::Equal, x, Element::Known(place))
+    }
+
     /// `x` with the elements `at` along an axis replaced.
     pub(super) fn scatter(
         &mut self,
-        x: &Array<D::Number>,
-        at: &Array<D::Number>,
-        new: &Array<D::Number>,
+        x: &Array<Element>,
+        at: &Array<Element>,
+        new: &Array<Element>,
         along: i64,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let along = axis(along, x.shape.len())?;
         let last = along + 1 == x.shape.len() && at.shape == new.shape;
         if !last || at.shape.get(..along) != x.shape.get(..along) {
@@ -129,7 +150,7 @@ impl<D: Domain> Walk<'_, D> {
             .chunks_exact(count)
             .zip(new.data.chunks_exact(count));
         for (x, (at, new)) in x.data.chunks_exact(size).zip(lists) {
-            data.extend(self.domain.scatter(x, at, new)?);
+            data.extend(self.symbols.scatter(x, at, new)?);
         }
         volume(&x.shape)?;
         if data.len() != x.data.len() {
@@ -146,11 +167,11 @@ impl<D: Domain> Walk<'_, D> {
         &mut self,
         value: usize,
         along: usize,
-        table: &Array<D::Number>,
-        at: &Array<D::Number>,
-    ) -> Result<Array<D::Number>, String> {
+        table: &Array<Element>,
+        at: &Array<Element>,
+    ) -> Result<Array<Element>, String> {
         let why = "takes indices or sizes from the input's values";
-        let known: Option<Vec<f64>> = table.data.iter().map(|x| D::known(*x)).collect();
+        let known: Option<Vec<f64>> = table.data.iter().map(|x| Element::known(*x)).collect();
         let rows = known.filter(|_| along == 0).ok_or(why)?;
         let width = volume(&table.shape[1..])?;
         let shape = [&at.shape[..], &table.shape[1..]].concat();
@@ -158,7 +179,7 @@ impl<D: Domain> Walk<'_, D> {
         self.step(count)?;
         let mut data = Vec::with_capacity(count);
         for index in &at.data {
-            data.extend(self.domain.lookup(value, &rows, width, *index)?);
+            data.extend(self.symbols.lookup(value, &rows, width, *index)?);
         }
         Ok(Array { shape, data })
     }

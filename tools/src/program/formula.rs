@@ -20,12 +20,19 @@ pub(super) enum Value {
 pub(super) enum Formula {
     /// A feature itself.
     Feature(u32),
-    /// An element of the row of a table that a feature is the number of.
+    /// An element of the row of a table at this index.
     Row {
         table: u32,
-        feature: u32,
+        index: Id,
         column: u32,
     },
+    /// What a map makes of a formula.
+    Found {
+        map: u32,
+        of: Id,
+    },
+    /// The number of a text's bucket, of so many.
+    Hashed(u32, Id),
     /// Factors times formulas, and a number. Of one term it is a scale and an offset.
     Sum(Rc<[(Id, f64)]>, f64),
     /// Of two different formulas, the lower first.
@@ -76,9 +83,11 @@ impl Hash for Formula {
             Self::Feature(at) => at.hash(state),
             Self::Row {
                 table,
-                feature,
+                index,
                 column,
-            } => (table, feature, column).hash(state),
+            } => (table, index, column).hash(state),
+            Self::Found { map, of } => (map, of).hash(state),
+            Self::Hashed(buckets, of) => (buckets, of).hash(state),
             Self::Sum(terms, bias) => {
                 bias.to_bits().hash(state);
                 for (id, factor) in terms.iter() {
@@ -104,6 +113,39 @@ impl Hash for Formula {
             }
             Self::Pair(f, a, b) => (f, a, b).hash(state),
             Self::Choice(condition, a, b) => (condition, a, b).hash(state),
+        }
+    }
+}
+
+impl Formula {
+    /// The formulas that it is made of.
+    pub(super) fn parts(&self, mut each: impl FnMut(Id)) {
+        let mut value = |v: &Value| {
+            if let Value::Of(id) = v {
+                each(*id);
+            }
+        };
+        match self {
+            Self::Feature(_) => {}
+            Self::Row { index: of, .. }
+            | Self::Found { of, .. }
+            | Self::Hashed(_, of)
+            | Self::Function(_, of) => each(*of),
+            Self::Sum(terms, _) => terms.iter().for_each(|(id, _)| each(*id)),
+            Self::Product(a, b) => [*a, *b].into_iter().for_each(each),
+            Self::Softmax(group, _)
+            | Self::Norm { group, .. }
+            | Self::Largest(group, ..)
+            | Self::Place(group, ..)
+            | Self::LargestSoftmax(group, ..)
+            | Self::IsLargest(group, ..)
+            | Self::TopK { logits: group, .. } => group.iter().copied().for_each(each),
+            Self::Pair(_, a, b) => [a, b].into_iter().for_each(value),
+            Self::Choice(condition, a, b) => {
+                [&Value::Of(*condition), a, b]
+                    .into_iter()
+                    .for_each(&mut value);
+            }
         }
     }
 }

@@ -21,8 +21,11 @@
 //! become one, so that recognition reads what the graph computes and never what its tensors are
 //! called.
 
+mod bags;
 pub(crate) mod build;
 mod choices;
+mod codes;
+mod elements;
 mod entry;
 mod exact;
 mod formula;
@@ -41,6 +44,7 @@ mod selectors;
 mod steps;
 mod sums;
 mod symbol;
+mod texts;
 mod vectors;
 mod verify;
 mod wiring;
@@ -50,6 +54,8 @@ use std::fmt;
 pub use interpret::evaluate;
 pub use outputs::Task;
 pub use recognise::{Recognised, recognise};
+pub(crate) use texts::DECIMALS;
+pub use texts::Texts;
 pub use verify::{Verified, verify};
 
 /// A row-major array; an empty shape is a scalar.
@@ -94,6 +100,20 @@ pub struct Program {
     pub constants: Vec<Option<Array<f64>>>,
     /// The tasks' names where the user gives them; empty: the outputs' names.
     pub tasks: Vec<String>,
+    /// The texts that it knows: values hold their numbers.
+    pub texts: Texts,
+}
+
+/// What an input's elements are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Given {
+    /// Numbers.
+    #[default]
+    Numbers,
+    /// Whole numbers.
+    Wholes,
+    /// Numbers of [`Texts`].
+    Texts,
 }
 
 /// An input of a [`Program`].
@@ -105,6 +125,8 @@ pub struct Port {
     pub value: usize,
     /// Its sizes, the batch first; `None` where the file leaves one open.
     pub shape: Vec<Option<usize>>,
+    /// What its elements are.
+    pub given: Given,
 }
 
 /// One operation of a [`Program`].
@@ -375,7 +397,14 @@ pub enum Op {
     OneHot {
         /// Where the rows lie in the result.
         axis: i64,
+        /// Whether negative indices count from the end; elsewhere they make rows of the first number.
+        wraps: bool,
     },
+    /// The value that stands where the key is that an element equals: elements, keys, values, and
+    /// what an element gets that is none of the keys.
+    Find,
+    /// A text's FarmHash, modulo this: the number of one of so many buckets.
+    Hash(u32),
     /// `x` with updates put where indices say: `x`, indices, updates.
     Scatter {
         /// Along which axis.

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::elements::Element;
 use super::entry::Entry;
 use super::formula::{Formula, Id};
 use super::outputs::{self, Task};
 use super::run::run;
-use super::symbol::{Element, Symbols};
+use super::symbol::Symbols;
 use super::vectors::Vectors;
 use super::wiring::Wiring;
 use super::{Program, Refusal, Unary};
@@ -52,7 +53,8 @@ pub fn recognise(program: &Program) -> Result<Recognised, ModelError> {
     name_tasks(program, &mut columns)?;
     let mut notes = Vec::new();
     products(&symbols, &mut columns, &mut notes);
-    let entry = Entry::new(program, &symbols).map_err(refused)?;
+    let roots: Vec<Id> = columns.iter().flat_map(|c| c.ids.clone()).collect();
+    let entry = Entry::new(program, &mut symbols, &roots).map_err(refused)?;
     let (mut plan, tensors) = plan(program, &entry, &mut symbols, &columns).map_err(refused)?;
     (plan.inputs, plan.record) = entry.plan(program)?;
     let found = Found {
@@ -81,11 +83,11 @@ pub fn recognise(program: &Program) -> Result<Recognised, ModelError> {
 fn columns(program: &Program, symbols: &mut Symbols) -> Result<Vec<Column>, Refusal> {
     // Two rows, so that what mixes rows shows.
     let batch = outputs::batch(program)?.unwrap_or(2);
-    let mut features = 0;
-    for at in 0..program.inputs.len() {
-        features += outputs::features(program, at)?;
+    for (at, port) in program.inputs.iter().enumerate() {
+        let given = std::iter::repeat_n(port.given, outputs::features(program, at)?);
+        symbols.given.extend(given);
     }
-    let ids: Vec<Id> = (0..features as u32)
+    let ids: Vec<Id> = (0..symbols.given.len() as u32)
         .map(|f| symbols.intern(Formula::Feature(f)))
         .collect();
     let feed = outputs::feed(program, batch, |row, feature| Element::Of {

@@ -2,7 +2,6 @@
 
 use super::{recognise, verify};
 use crate::error::ModelError;
-use crate::graph::Input;
 use crate::graph::assemble::assemble;
 use crate::import::Weights;
 
@@ -28,12 +27,7 @@ impl Weights {
             tensors: made.tensors.clone(),
             ..Self::default()
         };
-        // The layers alone: what makes their vector of a record is held against the graph with them.
-        let mut layers = made.found.plan.clone();
-        if layers.record.take().is_some() {
-            layers.inputs = vec![Input::new("vector", made.entry.width)];
-        }
-        let graph = assemble(&layers, weights, false)?.graph;
+        let graph = assemble(&made.found.plan, weights, false)?.graph;
         let verified = verify(program, &graph, &made)?;
         // The order of sums and the processor's functions decide about anything smaller.
         let worst = if verified.worst < 1e-12 {

@@ -249,6 +249,7 @@ pub(super) fn function(s: &mut Symbols, f: Unary, x: Id) -> Option<Value> {
         _ => x,
     };
     match f {
+        Unary::Relu if is_positive(s, x, 8) => Some(Value::Of(x)),
         Unary::Clip { min, max } if min == f64::NEG_INFINITY && max == f64::INFINITY => {
             Some(Value::Of(x))
         }
@@ -304,6 +305,27 @@ pub(super) fn function(s: &mut Symbols, f: Unary, x: Id) -> Option<Value> {
                 .then(|| s.function(Unary::Softplus, Value::Of(argument)))
         }
         _ => None,
+    }
+}
+
+/// Whether a formula is never below 0, as far as that can be seen.
+fn is_positive(s: &Symbols, x: Id, depth: usize) -> bool {
+    let deeper = |x: Id| depth > 0 && is_positive(s, x, depth - 1);
+    match s.formula(x) {
+        Formula::Function(f, _) => matches!(
+            f,
+            Unary::Relu | Unary::Sigmoid | Unary::Softplus | Unary::Exp | Unary::Abs
+        ),
+        Formula::Softmax(..) | Formula::TopK { .. } | Formula::IsLargest(..) => true,
+        Formula::Sum(terms, bias) => {
+            // A mixture, and not a layer's unit whose weights happen to be above 0: its neighbours
+            // keep their relu.
+            let mixed = |id: Id| terms.len() == 1 || matches!(s.formula(id), Formula::Product(..));
+            let positive = |(id, factor): &(Id, f64)| *factor >= 0.0 && mixed(*id) && deeper(*id);
+            *bias >= 0.0 && terms.iter().all(positive)
+        }
+        Formula::Product(a, b) => deeper(*a) && deeper(*b),
+        _ => false,
     }
 }
 

@@ -1,97 +1,40 @@
 //! Running a program for recognition: the walk over its operations, apart from what stands for a
-//! number, which is [`super::symbol`]'s matter. What verifies a conversion is [`super::interpret`].
+//! number, which is [`super::elements`]' matter. What verifies a conversion is [`super::interpret`].
 
 use std::rc::Rc;
 
+use super::codes::Map;
+use super::elements::Element;
 use super::layout::{self, axes, axis, filled, sizes, split, strided, volume};
 use super::sums::turned;
+use super::symbol::Symbols;
 use super::{Array, Binary, Node, Op, Program, Reduction, Refusal, Unary};
-
-/// What stands for a number, and the functions of it. Errors are sentences about the operation that
-/// asked: `mixes the rows of the batch`.
-pub(super) trait Domain {
-    /// Stands for one number.
-    type Number: Copy;
-
-    fn constant(v: f64) -> Self::Number;
-    /// Its value where it does not depend on the input.
-    fn known(x: Self::Number) -> Option<f64>;
-    /// The row of a table at an index that may depend on the input; `value`: the program's value
-    /// that the table is.
-    fn lookup(
-        &mut self,
-        value: usize,
-        rows: &[f64],
-        width: usize,
-        index: Self::Number,
-    ) -> Result<Vec<Self::Number>, String>;
-    /// Without what follows the point; `None` where that cannot be said.
-    fn truncate(&mut self, x: Self::Number) -> Option<Self::Number>;
-    fn unary(&mut self, f: Unary, x: Self::Number) -> Result<Self::Number, String>;
-    fn binary(
-        &mut self,
-        f: Binary,
-        a: Self::Number,
-        b: Self::Number,
-    ) -> Result<Self::Number, String>;
-    fn choose(
-        &mut self,
-        condition: Self::Number,
-        a: Self::Number,
-        b: Self::Number,
-    ) -> Result<Self::Number, String>;
-    /// The sum of the pairs' products.
-    fn dot(&mut self, pairs: &[(Self::Number, Self::Number)]) -> Result<Self::Number, String>;
-    fn softmax(&mut self, x: &[Self::Number]) -> Result<Vec<Self::Number>, String>;
-    /// `(x − mean) / √(variance + epsilon)`; with `rms` the mean is 0.
-    fn norm(
-        &mut self,
-        rms: bool,
-        epsilon: f64,
-        x: &[Self::Number],
-    ) -> Result<Vec<Self::Number>, String>;
-    /// The `k` largest, in order; ties to the lowest index.
-    fn top_k(&mut self, x: &[Self::Number], k: usize) -> Result<Chosen<Self::Number>, String>;
-    /// `x` with the elements `at` replaced.
-    fn scatter(
-        &mut self,
-        x: &[Self::Number],
-        at: &[Self::Number],
-        new: &[Self::Number],
-    ) -> Result<Vec<Self::Number>, String>;
-    /// A node begins.
-    fn begin(&mut self, node: usize) {
-        let _ = node;
-    }
-    /// The node made an array of this shape.
-    fn made(&mut self, shape: &[usize]) {
-        let _ = shape;
-    }
-}
-
-/// The largest of a list.
-pub(super) struct Chosen<N> {
-    pub(super) values: Vec<N>,
-    pub(super) indices: Vec<N>,
-}
 
 /// How many elementary steps a run may take: more than any model for small devices needs, and a
 /// few seconds at most.
 const STEPS: usize = 1 << 31;
 
 /// Computes the outputs of a program for these inputs, in the order of its ports.
-pub(super) fn run<D: Domain>(
+pub(super) fn run(
     program: &Program,
-    domain: &mut D,
-    inputs: Vec<Array<D::Number>>,
-) -> Result<Vec<Array<D::Number>>, Refusal> {
+    symbols: &mut Symbols,
+    inputs: Vec<Array<Element>>,
+) -> Result<Vec<Array<Element>>, Refusal> {
     let needed = needed(program);
-    let mut values: Vec<Option<Rc<Array<D::Number>>>> = vec![None; program.constants.len()];
+    let mut reads = vec![0usize; program.constants.len()];
+    let nodes = program.nodes.iter().zip(&needed);
+    let read = nodes
+        .filter(|(_, needed)| **needed)
+        .flat_map(|(n, _)| n.inputs.iter().flatten());
+    for value in read.chain(program.outputs.iter().map(|(_, value)| value)) {
+        reads[*value] += 1;
+    }
+    let mut values: Vec<Option<Rc<Array<Element>>>> = vec![None; program.constants.len()];
     for (port, array) in program.inputs.iter().zip(inputs) {
         values[port.value] = Some(Rc::new(array));
     }
     let mut walk = Walk {
-        domain,
+        symbols,
         steps: STEPS,
     };
     for (at, node) in program
@@ -100,7 +43,7 @@ pub(super) fn run<D: Domain>(
         .enumerate()
         .filter(|(at, _)| needed[*at])
     {
-        walk.domain.begin(at);
+        walk.symbols.begin(at);
         let refuse = |why: String| Refusal {
             node: node.to_string(),
             shape: None,
@@ -113,7 +56,7 @@ pub(super) fn run<D: Domain>(
                 continue;
             };
             if values[v].is_none() {
-                let array = program.constants[v].as_ref().map(lift::<D>);
+                let array = program.constants[v].as_ref().map(lift);
                 values[v] = array.map(Rc::new);
             }
             let array = values[v].clone();
@@ -122,20 +65,24 @@ pub(super) fn run<D: Domain>(
             })?));
         }
         let made = walk.node(node, &read).map_err(refuse)?;
+        drop(read);
+        // What nothing reads any more is not kept: weights are large here.
+        for v in node.inputs.iter().flatten() {
+            reads[*v] -= 1;
+            if reads[*v] == 0 {
+                values[*v] = None;
+            }
+        }
         for (at, (value, array)) in node.outputs.iter().zip(made).enumerate() {
             if at == 0 {
-                walk.domain.made(&array.shape);
+                walk.symbols.made(&array.shape);
             }
             values[*value] = Some(Rc::new(array));
         }
     }
     let output = |(name, value): &(String, usize)| {
         let array = values[*value].clone();
-        let constant = || {
-            program.constants[*value]
-                .as_ref()
-                .map(|a| Rc::new(lift::<D>(a)))
-        };
+        let constant = || program.constants[*value].as_ref().map(|a| Rc::new(lift(a)));
         array
             .or_else(constant)
             .map(Rc::unwrap_or_clone)
@@ -166,30 +113,30 @@ fn needed(program: &Program) -> Vec<bool> {
     nodes
 }
 
-type Read<N> = [Option<Rc<Array<N>>>];
+type Read = [Option<Rc<Array<Element>>>];
 
-pub(super) struct Walk<'d, D: Domain> {
-    pub(super) domain: &'d mut D,
+pub(super) struct Walk<'s> {
+    pub(super) symbols: &'s mut Symbols,
     steps: usize,
 }
 
-fn lift<D: Domain>(array: &Array<f64>) -> Array<D::Number> {
+fn lift(array: &Array<f64>) -> Array<Element> {
     Array {
         shape: array.shape.clone(),
-        data: array.data.iter().map(|v| D::constant(*v)).collect(),
+        data: array.data.iter().map(|v| Element::Known(*v)).collect(),
     }
 }
 
 /// The whole numbers that an array holds.
-fn integers<D: Domain>(x: &Array<D::Number>) -> Result<Vec<i64>, String> {
-    let whole = |x: &D::Number| {
-        let v = D::known(*x).ok_or("takes indices or sizes from the input's values")?;
+fn integers(x: &Array<Element>) -> Result<Vec<i64>, String> {
+    let whole = |x: &Element| {
+        let v = Element::known(*x).ok_or("takes indices or sizes from the input's values")?;
         Ok(v as i64)
     };
     x.data.iter().map(whole).collect()
 }
 
-impl<D: Domain> Walk<'_, D> {
+impl Walk<'_> {
     pub(super) fn step(&mut self, count: usize) -> Result<(), String> {
         self.steps = self
             .steps
@@ -198,19 +145,15 @@ impl<D: Domain> Walk<'_, D> {
         Ok(())
     }
 
-    fn node(
-        &mut self,
-        node: &Node,
-        read: &Read<D::Number>,
-    ) -> Result<Vec<Array<D::Number>>, String> {
+    fn node(&mut self, node: &Node, read: &Read) -> Result<Vec<Array<Element>>, String> {
         self.step(1)?;
-        let input = |at: usize| -> Result<&Array<D::Number>, String> {
+        let input = |at: usize| -> Result<&Array<Element>, String> {
             let found = read.get(at).and_then(Option::as_ref);
             found
                 .map(|a| &**a)
                 .ok_or_else(|| format!("lacks its input {at}"))
         };
-        let list = |at: usize| integers::<D>(input(at)?);
+        let list = |at: usize| integers(input(at)?);
         let has = |at: usize| read.get(at).is_some_and(Option::is_some);
         // An attribute, or else the second input, or else nothing.
         let listed = |given: &Option<Vec<i64>>| match given {
@@ -224,7 +167,7 @@ impl<D: Domain> Walk<'_, D> {
             Op::Truncate => {
                 let why = "makes whole numbers of the input's values";
                 let data = input(0)?.data.iter();
-                let data = data.map(|x| self.domain.truncate(*x).ok_or(why));
+                let data = data.map(|x| self.symbols.truncate(*x).ok_or(why));
                 let data = data.collect::<Result<_, _>>()?;
                 Array {
                     shape: input(0)?.shape.clone(),
@@ -232,7 +175,7 @@ impl<D: Domain> Walk<'_, D> {
                 }
             }
             Op::Scale(factor) => {
-                let factor = Array::scalar(D::constant(*factor));
+                let factor = Array::scalar(Element::Known(*factor));
                 self.binary(Binary::Mul, input(0)?, &factor)?
             }
             Op::Binary(f) if node.inputs.len() > 2 => {
@@ -274,7 +217,7 @@ impl<D: Domain> Walk<'_, D> {
                 let last = volume(&x.shape[first..])?.max(1);
                 let mut data = Vec::with_capacity(x.data.len());
                 for group in x.data.chunks_exact(last) {
-                    data.extend(self.domain.norm(*rms, *epsilon, group)?);
+                    data.extend(self.symbols.norm(*rms, *epsilon, group)?);
                 }
                 let mut y = Array {
                     shape: x.shape.clone(),
@@ -315,7 +258,7 @@ impl<D: Domain> Walk<'_, D> {
                 let along = axis(*along, x.shape.len())?;
                 let mut shape = vec![1; x.shape.len()];
                 shape[along] = x.shape[along];
-                let of = |at: usize| -> Result<Array<D::Number>, String> {
+                let of = |at: usize| -> Result<Array<Element>, String> {
                     let data = input(at)?.data.clone();
                     if data.len() != shape[along] {
                         return Err(format!(
@@ -329,7 +272,7 @@ impl<D: Domain> Walk<'_, D> {
                         data,
                     })
                 };
-                let epsilon = Array::scalar(D::constant(*epsilon));
+                let epsilon = Array::scalar(Element::Known(*epsilon));
                 let variance = self.binary(Binary::Add, &of(4)?, &epsilon)?;
                 let deviation = self.unary(Unary::Power(-0.5), &variance)?;
                 let gain = self.binary(Binary::Mul, &of(1)?, &deviation)?;
@@ -432,12 +375,12 @@ impl<D: Domain> Walk<'_, D> {
             Op::Gather { axis: along } => {
                 let (x, at) = (input(0)?, input(1)?);
                 let along = axis(*along, x.shape.len())?;
-                if at.data.iter().any(|i| D::known(*i).is_none()) {
+                if at.data.iter().any(|i| Element::known(*i).is_none()) {
                     let table = node.inputs.first().copied().flatten().unwrap_or(0);
                     return Ok(vec![self.lookup(table, along, x, at)?]);
                 }
                 let size = x.shape[along] as i64;
-                let indices = integers::<D>(at)?.into_iter().map(|i| {
+                let indices = integers(at)?.into_iter().map(|i| {
                     let i = if i < 0 { i.saturating_add(size) } else { i };
                     usize::try_from(i).map_err(|_| format!("takes index {i} of an axis of {size}"))
                 });
@@ -467,29 +410,56 @@ impl<D: Domain> Walk<'_, D> {
             Op::Shape { start, end } => {
                 let shape = &input(0)?.shape;
                 let at = layout::slice_indices(*start, *end, 1, shape.len())?;
-                Array::vector(at.iter().map(|a| D::constant(shape[*a] as f64)).collect())
+                Array::vector(
+                    at.iter()
+                        .map(|a| Element::Known(shape[*a] as f64))
+                        .collect(),
+                )
             }
-            Op::Fill(value) => filled(&list(0)?, D::constant(*value))?,
+            Op::Fill(value) => filled(&list(0)?, Element::Known(*value))?,
             Op::FillWith => {
                 let value = *input(1)?.data.first().ok_or("fills with nothing")?;
                 filled(&list(0)?, value)?
             }
             Op::Range => {
                 let number = |at: usize| {
-                    let first = input(at)?.data.first().and_then(|x| D::known(*x));
+                    let first = input(at)?.data.first().and_then(|x| Element::known(*x));
                     first.ok_or_else(|| "counts to a value of the input".to_owned())
                 };
                 let (start, limit, step) = (number(0)?, number(1)?, number(2)?);
                 let count = ((limit - start) / step).ceil().max(0.0);
                 let count = volume(&[count as usize])?;
-                let numbers = (0..count).map(|i| D::constant(start + step * i as f64));
+                let numbers = (0..count).map(|i| Element::Known(start + step * i as f64));
                 Array::vector(numbers.collect())
             }
             Op::TopK { axis: along } => return self.largest(input(0)?, &list(1)?, *along),
             Op::ArgMax { axis: along, keep } => self.place_of_largest(input(0)?, *along, *keep)?,
-            Op::OneHot { axis: along } => {
+            Op::Find => {
+                let numbers = |at: usize| -> Result<Vec<f64>, String> {
+                    let known = input(at)?.data.iter().map(|x| x.known());
+                    let why = "looks up in a table that depends on the input";
+                    known.collect::<Option<_>>().ok_or_else(|| why.into())
+                };
+                let map = Rc::new(Map::new(numbers(1)?, numbers(2)?, &numbers(3)?)?);
+                self.step(map.len())?;
+                let x = input(0)?;
+                let data = x.data.iter().map(|x| self.symbols.find(&map, *x));
+                Array {
+                    shape: x.shape.clone(),
+                    data: data.collect::<Result<_, _>>()?,
+                }
+            }
+            Op::Hash(buckets) => {
+                let x = input(0)?;
+                let data = x.data.iter().map(|x| self.symbols.hash(*buckets, *x));
+                Array {
+                    shape: x.shape.clone(),
+                    data: data.collect::<Result<_, _>>()?,
+                }
+            }
+            Op::OneHot { axis: along, wraps } => {
                 let made = node.outputs.first().copied().unwrap_or(0);
-                self.one_hot(input(0)?, &list(1)?, input(2)?, *along, made)?
+                self.one_hot(input(0)?, &list(1)?, input(2)?, (*along, *wraps), made)?
             }
             Op::Scatter { axis: along } => self.scatter(input(0)?, input(1)?, input(2)?, *along)?,
             Op::Identity => input(0)?.clone(),
@@ -497,12 +467,12 @@ impl<D: Domain> Walk<'_, D> {
         Ok(vec![one])
     }
 
-    fn unary(&mut self, f: Unary, x: &Array<D::Number>) -> Result<Array<D::Number>, String> {
+    fn unary(&mut self, f: Unary, x: &Array<Element>) -> Result<Array<Element>, String> {
         self.step(x.data.len())?;
         let data = x
             .data
             .iter()
-            .map(|x| self.domain.unary(f, *x))
+            .map(|x| self.symbols.unary(f, *x))
             .collect::<Result<_, _>>()?;
         Ok(Array {
             shape: x.shape.clone(),
@@ -513,31 +483,31 @@ impl<D: Domain> Walk<'_, D> {
     pub(super) fn binary(
         &mut self,
         f: Binary,
-        a: &Array<D::Number>,
-        b: &Array<D::Number>,
-    ) -> Result<Array<D::Number>, String> {
+        a: &Array<Element>,
+        b: &Array<Element>,
+    ) -> Result<Array<Element>, String> {
         let shape = layout::broadcast_shape(&a.shape, &b.shape)?;
         let (a, b) = (layout::broadcast(a, &shape)?, layout::broadcast(b, &shape)?);
         self.step(a.data.len())?;
         let pairs = a.data.iter().zip(&b.data);
         let data = pairs
-            .map(|(a, b)| self.domain.binary(f, *a, *b))
+            .map(|(a, b)| self.symbols.binary(f, *a, *b))
             .collect::<Result<_, _>>()?;
         Ok(Array { shape, data })
     }
 
     fn choose(
         &mut self,
-        condition: &Array<D::Number>,
-        a: &Array<D::Number>,
-        b: &Array<D::Number>,
-    ) -> Result<Array<D::Number>, String> {
+        condition: &Array<Element>,
+        a: &Array<Element>,
+        b: &Array<Element>,
+    ) -> Result<Array<Element>, String> {
         let shape = layout::broadcast_shape(&a.shape, &b.shape)?;
         let shape = layout::broadcast_shape(&shape, &condition.shape)?;
         let condition = layout::broadcast(condition, &shape)?;
         let (a, b) = (layout::broadcast(a, &shape)?, layout::broadcast(b, &shape)?);
         let all = condition.data.iter().zip(a.data.iter().zip(&b.data));
-        let data = all.map(|(c, (a, b))| self.domain.choose(*c, *a, *b));
+        let data = all.map(|(c, (a, b))| self.symbols.choose(*c, *a, *b));
         let data = data.collect::<Result<_, _>>()?;
         Ok(Array { shape, data })
     }

@@ -57,7 +57,7 @@ impl Vectors<'_> {
         // Values of the input are no queries and keys: their product is something else.
         let of_input = |id: Id| {
             let (atom, ..) = self.symbols.affine(id);
-            self.entry.place(self.symbols, atom).is_some()
+            self.entry.place(atom).is_some()
         };
         let factors = |id: &Id| match *self.symbols.formula(*id) {
             Formula::Product(a, b) if !of_input(a) && !of_input(b) => {
@@ -205,9 +205,8 @@ impl Vectors<'_> {
     fn unpooled(&self, terms: &Rc<[(Id, f64)]>) -> Rc<[(Id, f64)]> {
         let parts = |id: Id| match self.symbols.formula(id) {
             Formula::Sum(inner, 0.0) => {
-                let of_input = |(id, f): &(Id, f64)| {
-                    *f == inner[0].1 && self.entry.place(self.symbols, *id).is_some()
-                };
+                let of_input =
+                    |(id, f): &(Id, f64)| *f == inner[0].1 && self.entry.place(*id).is_some();
                 inner.iter().all(of_input).then(|| inner.clone())
             }
             _ => None,
@@ -263,9 +262,15 @@ impl Vectors<'_> {
                     atom,
                     "takes the largest values for something other than a top-k gate",
                 ),
-                Formula::Feature(_) if self.entry.place(self.symbols, atom).is_none() => (
+                Formula::Feature(_) if self.entry.place(atom).is_none() => (
                     atom,
                     "is an id that a table is looked up by, and is computed with as a number",
+                ),
+                Formula::Row { .. } | Formula::Found { .. } | Formula::Hashed(..) => (
+                    atom,
+                    "is looked up in a way that no field of a record is: by one value of the \
+                            input, or a list of them that is summed, averaged or of which the \
+                            largest are taken",
                 ),
                 Formula::Norm { .. } => (
                     atom,

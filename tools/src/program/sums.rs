@@ -1,15 +1,16 @@
 //! What sums over axes: products of matrices, softmax, reductions.
 
+use super::elements::Element;
 use super::layout::{self, axes, axis, volume};
-use super::run::{Domain, Walk};
+use super::run::Walk;
 use super::{Array, Binary, Reduction, Unary};
 
-impl<D: Domain> Walk<'_, D> {
+impl Walk<'_> {
     pub(super) fn matmul(
         &mut self,
-        a: &Array<D::Number>,
-        b: &Array<D::Number>,
-    ) -> Result<Array<D::Number>, String> {
+        a: &Array<Element>,
+        b: &Array<Element>,
+    ) -> Result<Array<Element>, String> {
         if a.shape.is_empty() || b.shape.is_empty() {
             return Err("multiplies a matrix by a number".into());
         }
@@ -50,7 +51,7 @@ impl<D: Domain> Walk<'_, D> {
                     let row = &a.data[(batch * n + i) * k..][..k];
                     let column = (0..k).map(|l| b.data[(batch * k + l) * m + j]);
                     pairs.extend(row.iter().copied().zip(column));
-                    data.push(self.domain.dot(&pairs)?);
+                    data.push(self.symbols.dot(&pairs)?);
                 }
             }
         }
@@ -66,8 +67,8 @@ impl<D: Domain> Walk<'_, D> {
     pub(super) fn einsum(
         &mut self,
         equation: &str,
-        arrays: &[&Array<D::Number>],
-    ) -> Result<Array<D::Number>, String> {
+        arrays: &[&Array<Element>],
+    ) -> Result<Array<Element>, String> {
         let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
         let unknown = || format!("has the equation `{equation}`, which mmoe does not compute");
         let spelled = spelled(&equation, arrays).ok_or_else(unknown)?;
@@ -113,7 +114,7 @@ impl<D: Domain> Walk<'_, D> {
             .copied()
             .chain(summed.iter().map(|(_, s)| *s))
             .collect();
-        let place = |term: &str, array: &Array<D::Number>, index: &[usize]| {
+        let place = |term: &str, array: &Array<Element>, index: &[usize]| {
             term.bytes()
                 .zip(&array.shape)
                 .fold(0, |at, (letter, size)| {
@@ -130,7 +131,7 @@ impl<D: Domain> Walk<'_, D> {
                 let a = arrays[0].data[place(terms[0], arrays[0], &index)];
                 let b = match arrays.get(1) {
                     Some(array) => array.data[place(terms[1], array, &index)],
-                    None => D::constant(1.0),
+                    None => Element::Known(1.0),
                 };
                 pairs.push((a, b));
                 for at in (0..index.len()).rev() {
@@ -141,17 +142,17 @@ impl<D: Domain> Walk<'_, D> {
                     index[at] = 0;
                 }
             }
-            data.push(self.domain.dot(&pairs)?);
+            data.push(self.symbols.dot(&pairs)?);
         }
         Ok(Array { shape: out, data })
     }
 
     pub(super) fn softmax(
         &mut self,
-        x: &Array<D::Number>,
+        x: &Array<Element>,
         along: i64,
         flatten: bool,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let along = axis(along, x.shape.len())?;
         let (outer, size, inner) = if flatten {
             (volume(&x.shape[..along])?, volume(&x.shape[along..])?, 1)
@@ -162,8 +163,8 @@ impl<D: Domain> Walk<'_, D> {
         for o in 0..outer {
             for i in 0..inner {
                 let at = |s: usize| (o * size + s) * inner + i;
-                let group: Vec<D::Number> = (0..size).map(|s| x.data[at(s)]).collect();
-                for (s, weight) in self.domain.softmax(&group)?.into_iter().enumerate() {
+                let group: Vec<Element> = (0..size).map(|s| x.data[at(s)]).collect();
+                for (s, weight) in self.symbols.softmax(&group)?.into_iter().enumerate() {
                     y.data[at(s)] = weight;
                 }
             }
@@ -176,10 +177,10 @@ impl<D: Domain> Walk<'_, D> {
     /// channels of a group, and axes of size 1.
     pub(super) fn pointwise(
         &mut self,
-        x: &Array<D::Number>,
-        weight: &Array<D::Number>,
+        x: &Array<Element>,
+        weight: &Array<Element>,
         groups: usize,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let ([batch, channels, places @ ..], [outputs, inputs, kernel @ ..]) =
             (x.shape.as_slice(), weight.shape.as_slice())
         else {
@@ -213,7 +214,7 @@ impl<D: Domain> Walk<'_, D> {
                             )
                         })
                         .collect();
-                    data.push(self.domain.dot(&pairs)?);
+                    data.push(self.symbols.dot(&pairs)?);
                 }
             }
         }
@@ -224,11 +225,11 @@ impl<D: Domain> Walk<'_, D> {
     /// a channel or one a group. Without a number of groups each channel is one.
     pub(super) fn group_norm(
         &mut self,
-        x: &Array<D::Number>,
-        [gain, bias]: [&Array<D::Number>; 2],
+        x: &Array<Element>,
+        [gain, bias]: [&Array<Element>; 2],
         groups: Option<usize>,
         epsilon: f64,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let [batch, channels, ..] = *x.shape.as_slice() else {
             return Err("normalises what has no channels".into());
         };
@@ -239,7 +240,7 @@ impl<D: Domain> Walk<'_, D> {
         let mut data = Vec::with_capacity(x.data.len());
         let size = x.data.len().checked_div(batch * groups).unwrap_or(0).max(1);
         for group in x.data.chunks_exact(size) {
-            data.extend(self.domain.norm(false, epsilon, group)?);
+            data.extend(self.symbols.norm(false, epsilon, group)?);
         }
         let mut y = Array {
             shape: x.shape.clone(),
@@ -266,10 +267,10 @@ impl<D: Domain> Walk<'_, D> {
     pub(super) fn reduce(
         &mut self,
         by: Reduction,
-        x: &Array<D::Number>,
+        x: &Array<Element>,
         list: &[i64],
         keep: bool,
-    ) -> Result<Array<D::Number>, String> {
+    ) -> Result<Array<Element>, String> {
         let rank = x.shape.len();
         let gone = if list.is_empty() {
             (0..rank).collect()
@@ -282,7 +283,7 @@ impl<D: Domain> Walk<'_, D> {
         self.step(x.data.len())?;
         let mut data = Vec::new();
         for group in moved.data.chunks_exact(size.max(1)) {
-            let one = D::constant(if by == Reduction::Mean {
+            let one = Element::Known(if by == Reduction::Mean {
                 1.0 / size as f64
             } else {
                 1.0
@@ -290,13 +291,13 @@ impl<D: Domain> Walk<'_, D> {
             data.push(match by {
                 Reduction::Sum | Reduction::Mean => {
                     let pairs: Vec<_> = group.iter().map(|x| (*x, one)).collect();
-                    self.domain.dot(&pairs)?
+                    self.symbols.dot(&pairs)?
                 }
                 Reduction::L2 | Reduction::SumOfSquares => {
                     let pairs: Vec<_> = group.iter().map(|x| (*x, *x)).collect();
-                    let squares = self.domain.dot(&pairs)?;
+                    let squares = self.symbols.dot(&pairs)?;
                     if by == Reduction::L2 {
-                        self.domain.unary(Unary::Power(0.5), squares)?
+                        self.symbols.unary(Unary::Power(0.5), squares)?
                     } else {
                         squares
                     }
@@ -309,7 +310,7 @@ impl<D: Domain> Walk<'_, D> {
                     };
                     let mut all = group[0];
                     for x in &group[1..] {
-                        all = self.domain.binary(f, all, *x)?;
+                        all = self.symbols.binary(f, all, *x)?;
                     }
                     all
                 }

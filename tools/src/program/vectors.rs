@@ -195,9 +195,9 @@ impl<'p> Vectors<'p> {
     fn groups(&self, ids: &[Id]) -> Vec<Vec<Id>> {
         let mut by_node: Vec<(Option<usize>, Vec<Id>)> = Vec::new();
         for id in ids {
-            let node = match self.symbols.formula(*id) {
-                Formula::Feature(_) | Formula::Row { .. } => None,
-                _ => Some(self.symbols.origin(*id)),
+            let node = match self.entry.place(*id) {
+                Some(_) => None,
+                None => Some(self.symbols.origin(*id)),
             };
             match by_node.iter_mut().find(|(n, _)| *n == node) {
                 Some((_, group)) => group.push(*id),
@@ -300,7 +300,7 @@ impl<'p> Vectors<'p> {
     }
 
     fn features(&self, ids: &[Id]) -> Option<Vec<usize>> {
-        let place = |id: &Id| self.entry.place(self.symbols, *id);
+        let place = |id: &Id| self.entry.place(*id);
         ids.iter().map(place).collect()
     }
 }

@@ -6,6 +6,7 @@ use super::outputs;
 use super::recognise::Recognised;
 use crate::error::ModelError;
 use crate::eval;
+use crate::front::Value;
 use crate::graph::Graph;
 use crate::random::Random;
 
@@ -35,22 +36,14 @@ pub fn verify(
     found: &Recognised,
 ) -> Result<Verified, ModelError> {
     let mut random = Random::new(0x2545_f491_4f6c_dd1d);
+    let reach = [0.5, 1.0, 2.0, 4.0];
     let rows: Vec<Vec<f64>> = (0..ROWS)
-        .map(|row| {
-            let reach = [0.5, 1.0, 2.0, 4.0][row % 4];
-            let element = |ids: Option<usize>| match ids {
-                Some(count) => {
-                    (random.within(0.0, count as f64) as usize).min(count.saturating_sub(1)) as f64
-                }
-                None => random.within(-reach, reach),
-            };
-            found.entry.ids().map(element).collect()
-        })
+        .map(|row| found.entry.sample(&mut random, reach[row % reach.len()]))
         .collect();
     let wanted = evaluate(program, &rows).map_err(|r| outputs::refused(program, &r))?;
     let mut worst = 0.0f64;
     for (at, row) in rows.iter().enumerate() {
-        let made = eval::evaluate(graph, &found.entry.vector(row));
+        let made = eval::evaluate(graph, &vector(graph, found, row)?);
         for (task, values) in found.tasks.iter().zip(&made.tasks) {
             for (found, column) in values.iter().zip(&task.columns) {
                 let array = &wanted[task.output];
@@ -81,4 +74,22 @@ pub fn verify(
         rows: rows.len(),
         worst,
     })
+}
+
+/// What the layers read of a row of the input: itself, or what the front end makes of its record.
+fn vector(graph: &Graph, found: &Recognised, row: &[f64]) -> Result<Vec<f64>, ModelError> {
+    let Some(front) = &graph.front else {
+        return Ok(row.to_vec());
+    };
+    let mut record = found.entry.record(row);
+    let fields = front.fields.iter();
+    let values = fields.map(|field| record.remove(field.name.as_str()).unwrap_or(Value::Missing));
+    let values: Vec<Value> = values.collect();
+    front
+        .vector(&values)
+        .map_err(|why| ModelError::Unsupported {
+            place: "the graph's look-ups".into(),
+            what: why.to_string(),
+            remedy: "describe the fields in the spec (docs/features.md)".into(),
+        })
 }

@@ -11,7 +11,7 @@ use crate::random::Random;
 
 use super::space::{Space, after};
 use super::trial::{Answers, Trial};
-use super::{Arena, Candidate, Found, NOISE, Outcome, Settled, distance, words};
+use super::{Arena, Candidate, Found, NOISE, Outcome, Settled, Spent, distance, words};
 
 /// How many hypotheses that fit the few rows are compared with all of them.
 const MOST_FITS: usize = 64;
@@ -252,6 +252,7 @@ fn settle(arena: &Arena<'_>, winner: &Candidate, others: &[Option<Other>]) -> Se
         changed: words::changed(space, &winner.answers),
         notes: Vec::new(),
         assumed: Vec::new(),
+        spent: Spent::default(),
     }
 }
 

@@ -85,6 +85,17 @@ pub struct Settled {
     pub notes: Vec<String>,
     /// What was taken though another answer fits the golden rows as well, for a blob to carry.
     pub assumed: Vec<String>,
+    /// What finding it took.
+    pub spent: Spent,
+}
+
+/// What a search took, counted so that it can be held on any machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Combinations of answers, tried or ruled out.
+    pub tried: usize,
+    /// Multiplications on the first rows.
+    pub work: u64,
 }
 
 /// Why there is nothing to search in.
@@ -241,9 +252,17 @@ fn to_depth(
                 &mut found,
                 &mut step,
             );
+            let spent = Spent {
+                tried: found.tried,
+                work: arenas.iter().map(|a| a.few.work).sum(),
+            };
             if !found.fits.is_empty()
-                && let Some(outcome) = judge::judge(&mut arenas, &mut found)?
+                && let Some(mut outcome) = judge::judge(&mut arenas, &mut found)?
             {
+                if let Outcome::Settled(settled) | Outcome::Undecided { settled, .. } = &mut outcome
+                {
+                    settled.spent = spent;
+                }
                 return Ok(Some(outcome));
             }
         }

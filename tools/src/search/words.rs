@@ -214,8 +214,7 @@ pub(super) fn nothing(arenas: &[Arena<'_>], found: &Found, weights: &Weights) ->
         let _ = write!(text, "\n  `{name}` {verdict}: {off:.0e} off");
     }
     let fitting = nearest.fitting();
-    let rounded = |note: &&String| note.contains("from f16") || note.contains("from bf16");
-    if weights.notes.iter().any(|n| rounded(&n)) {
+    if weights.rounded() {
         text.push_str(
             "\nThe file's weights are rounded to 16 bits: the golden outputs must come from these \
              very weights, loaded back into the model, not from those before the rounding. Golden \

@@ -4,7 +4,7 @@ use mmoe_tools::convert::{Conversion, Precision};
 use mmoe_tools::data::{Data, Sample, Samples};
 use mmoe_tools::engine::Runner;
 use mmoe_tools::eval::evaluate;
-use mmoe_tools::graph::Graph;
+use mmoe_tools::graph::{Graph, Output};
 use mmoe_tools::readback;
 
 use crate::fixtures::fixture;
@@ -32,7 +32,15 @@ impl Records {
     #[must_use]
     pub fn read(path: &str, graph: &Graph) -> Self {
         let data = Data::read(&fixture(path)).unwrap();
-        let beside = graph.tasks.iter().map(|t| format!("p_{}", t.name));
+        let beside = graph.tasks.iter().flat_map(|task| {
+            let width = match task.output {
+                Output::Linear { value }
+                | Output::Sigmoid { value }
+                | Output::Softmax { value } => graph.width(value),
+                Output::Product { .. } => 1,
+            };
+            Data::label_columns(&format!("p_{}", task.name), width)
+        });
         let beside: Vec<String> = beside.collect();
         let names = &graph.feature_names;
         let rows = data.samples(graph.front.as_ref(), graph.width(0), names, &beside);

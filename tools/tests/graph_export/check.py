@@ -42,7 +42,9 @@ def check(folder, mmoe, blob):
             return ("refused for another reason", why) if lacks else ("refused as it should", "")
         return "refused", why
     out, data = blob.with_suffix(".npz"), folder / "golden.npz"
-    if "fields" in info:
+    if "records" in info:
+        data = folder / info["records"]
+    elif "fields" in info:
         # A blob that takes records wants their fields by name, and ids without a point.
         data = blob.with_suffix(".csv")
         rows = [",".join(f"{v:.9g}" for v in row) for row in golden["x"]]

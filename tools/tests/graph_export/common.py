@@ -37,6 +37,13 @@ def rows(count, seed=7):
     return (random.uniform(-1, 1, (ROWS, count)) * reach).astype(np.float32)
 
 
+def csv(fields):
+    """Rows of fields; the items of a list stand side by side."""
+    cell = lambda v: "|".join(map(cell, v)) if isinstance(v, np.ndarray) else f"{v:.9g}" if isinstance(v, float) else str(v)
+    columns = [[cell(v) for v in (values if values.dtype != np.float32 else values.tolist())] for values in fields.values()]
+    return "\n".join(map(",".join, [list(fields), *zip(*columns)])) + "\n"
+
+
 def run(out, only=None):
     """Writes all graphs, each into a folder of its own; one that cannot be exported is named."""
     failed = []
@@ -55,7 +62,14 @@ def run(out, only=None):
             failed.append(f"{name}: {type(why).__name__}: {first[0] if first else ''}")
             continue
         arrays = {k: np.asarray(v, np.float32).reshape(ROWS, -1) for k, v in outputs.items()}
-        np.savez(folder / "golden.npz", x=np.asarray(x, np.float32), **arrays)
+        if isinstance(x, dict):
+            # Fields by name: texts, ids and lists are no matrix.
+            facts["records"] = "rows.csv"
+            (folder / "rows.csv").write_text(csv(x))
+        else:
+            arrays["x"] = np.asarray(x, np.float32)
+        np.savez(folder / "golden.npz", **arrays)
+        arrays.pop("x", None)
         info = {"file": file, "framework": framework, "outputs": list(arrays), **facts}
         (folder / "info.json").write_text(json.dumps(info, indent=1))
         print("wrote", name, flush=True)

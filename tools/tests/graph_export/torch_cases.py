@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import torch_models as m
-from common import case, rows
+from common import CASES, case, rows
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
@@ -323,3 +323,6 @@ class RecOMoE(RecMMoE):
 both("mtreclib-mmoe", "MTReclib", RecMMoE)
 both("mtreclib-omoe", "MTReclib", RecOMoE)
 both("mtreclib-sharedbottom", "MTReclib", m.Bottom)
+
+# What this module wrote, for those that borrow from it.
+ALL = list(CASES)

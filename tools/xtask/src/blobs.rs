@@ -2,10 +2,10 @@
 
 use crate::seeded;
 use crate::shell::workspace;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use firmware_models::{
     Autoencoder, Census, CensusCodes, Curved, Deep, DeepOf, Edge, Hard8, Recsys, RecsysOf,
-    RecsysWide, Select8, Small, Subject, Top8, make as golden,
+    RecsysWide, Select8, Small, Subject, Top8, make as golden, raw,
 };
 use mmoe::precision::{Pairs, Quad};
 use mmoe::{F32, I8, W8};
@@ -46,6 +46,7 @@ pub(crate) fn committed() -> Result<Vec<Made>> {
     let [small, _] = two_versions()?;
     let curved = seeded::curved();
     Ok([
+        vec![records("shop", raw::shop)?, records("feed", raw::feed)?],
         pair::<Small<I8>>("small.i8", small)?,
         floats::<Curved<F32>, Curved<W8>>(&curved)?,
         pair::<Curved<I8>>(
@@ -255,4 +256,16 @@ fn pair<M: Subject>(name: &str, blob: BlobBytes) -> Result<Vec<Made>> {
         (format!("{name}.mmoe"), blob.to_vec()),
         (format!("{name}.golden"), words),
     ])
+}
+
+/// The `.golden` of a model that takes records: digests of 100 and of 1,000 of them.
+fn records(name: &str, model: fn(u32, &mut [u32; raw::SCRATCH]) -> raw::Digests) -> Result<Made> {
+    let mut bytes = Vec::new();
+    for rows in [100, 1000] {
+        let [typed, erased] = model(rows, &mut [0; raw::SCRATCH])
+            .with_context(|| format!("{name} refuses a record"))?;
+        ensure!(typed == erased, "{name}: typed and erased differ");
+        bytes.extend(typed.0.to_le_bytes());
+    }
+    Ok((format!("{name}.golden"), bytes))
 }

@@ -8,7 +8,6 @@ mod codes;
 #[cfg(feature = "measure")]
 pub mod constant;
 mod counter;
-#[cfg(feature = "measure")]
 pub mod front;
 #[cfg(feature = "measure")]
 pub mod measure;

@@ -1,9 +1,9 @@
 //! Blobs in flash: which they are, whether they pass the rows that they carry, and whether every
 //! bit is the host's.
 
-use crate::{Board, Counter, Failed, calibrate, println};
+use crate::{Board, Counter, Failed, calibrate, front, println};
 use firmware_models::{
-    Curved, Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill,
+    Curved, Digest, Edge, GOLDEN_ROWS, Golden, Numbers, Recsys, Rng, Subject, blobs, fill, raw,
 };
 use kernel_battery::kernels;
 use mmoe::blob::Blob;
@@ -19,9 +19,11 @@ use mmoe::{
 ///
 /// Where a blob does not load or a number differs from the host's.
 pub fn run(board: &Board) -> Result<(), Failed> {
-    calibrate(board, &Counter::new(board))?;
+    let counter = Counter::new(board);
+    calibrate(board, &counter)?;
     if board.roomy {
         kernels(board)?;
+        front::run(board, &counter)?;
     }
     let rows = if board.fpu { 1000 } else { 100 };
     if board.roomy {
@@ -42,7 +44,34 @@ pub fn run(board: &Board) -> Result<(), Failed> {
         check::<Recsys<I8<Quad>>>("recsys.i8-quad", &blobs::RECSYS_I8_QUAD, 1000)?;
         check::<Recsys<I8<Pairs>>>("recsys.i8-pairs", &blobs::RECSYS_I8_PAIRS, 1000)?;
     }
+    if board.roomy {
+        // The shape-erased view has every kernel, which does not fit beside all of the above elsewhere.
+        records("records", raw::shop, &blobs::SHOP, rows)?;
+        records("ranking", raw::feed, &blobs::FEED, rows)?;
+    }
     Ok(())
+}
+
+/// Raw records through a typed and a shape-erased model, by digest.
+#[inline(never)]
+fn records(
+    name: &str,
+    model: fn(u32, &mut [u32; raw::SCRATCH]) -> raw::Digests,
+    golden: &Golden<'_>,
+    rows: usize,
+) -> Result<(), Failed> {
+    let Some([typed, erased]) = model(rows as u32, &mut [0; raw::SCRATCH]) else {
+        println!("{name}: a blob does not load, or a record is refused");
+        return Err(Failed);
+    };
+    let host = golden.digest(rows);
+    let same = host == Some(typed) && host == Some(erased);
+    let verdict = if same { "the host's" } else { "NOT the host's" };
+    println!(
+        "{name}: digest of {rows} records, typed {:016x}, erased {:016x}: {verdict}",
+        typed.0, erased.0
+    );
+    if same { Ok(()) } else { Err(Failed) }
 }
 
 /// Every kernel of this core, and the portable ones beside them, against plain loops.

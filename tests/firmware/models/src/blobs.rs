@@ -95,3 +95,8 @@ blobs! {
     #[cfg(feature = "measured")]
     DEEP_SELECT_I8 "deep-select.i8"
 }
+
+/// The host's digests of 100 and of 1,000 records of the models in [`raw`](crate::raw).
+pub static SHOP: Golden<'static> = Golden(include_bytes!("../blobs/shop.golden"));
+/// The same of the model that ranks.
+pub static FEED: Golden<'static> = Golden(include_bytes!("../blobs/feed.golden"));

@@ -1,4 +1,5 @@
-//! What the host computed for the seeded rows: two digests and the first rows' bits.
+//! What the host computed for the seeded rows: two digests and the first rows' bits. Of models that take
+//! records there are the digests alone.
 
 use crate::{Digest, Numbers, Rng, Subject, fill};
 use mmoe::zerocopy::FromZeros;

@@ -5,6 +5,7 @@
 #[cfg(target_os = "none")]
 pub mod blobs;
 mod golden;
+pub mod raw;
 mod records;
 mod rows;
 mod subject;

@@ -2,7 +2,7 @@
 //! kernels that a host chooses, row by row; and batches, which must give the rows' bits. It needs
 //! nothing but the engine, so that it can run for another architecture under an emulator.
 
-use firmware_models::{Curved, Digest, Edge, Golden, Numbers, Recsys, Rng, Small, fill};
+use firmware_models::{Curved, Digest, Edge, Golden, Numbers, Recsys, Rng, Small, fill, raw};
 use mmoe::math::Libm;
 use mmoe::precision::{Pairs, Quad};
 use mmoe::zerocopy::FromZeros;
@@ -65,4 +65,20 @@ golden! {
     recsys_i8: "recsys.i8" Recsys<I8>, 100;
     recsys_i8_quad: "recsys.i8-quad" Recsys<I8<Quad>>, 100;
     small_i8: "small.i8" Small<I8>, 16;
+}
+
+/// The files that `cargo xtask blobs` wrote hold for records too, typed and shape-erased.
+#[test]
+fn records() {
+    type Model = fn(u32, &mut [u32; raw::SCRATCH]) -> raw::Digests;
+    let models: [(&str, Model); 2] = [("shop", raw::shop), ("feed", raw::feed)];
+    for (name, model) in models {
+        let file = format!("{}/blobs/{name}.golden", env!("CARGO_MANIFEST_DIR"));
+        let golden = std::fs::read(file).unwrap();
+        for rows in [100, 1000] {
+            let digests = model(rows as u32, &mut [0; raw::SCRATCH]).unwrap();
+            let wanted = Golden(&golden).digest(rows).unwrap();
+            assert_eq!(digests, [wanted; 2], "{name}");
+        }
+    }
 }

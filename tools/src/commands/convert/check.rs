@@ -131,10 +131,12 @@ fn float_checked(checked: &readback::Checked) -> String {
 }
 
 /// Holds the imported weights, evaluated in f64, against the framework's outputs: whatever the
-/// precision, this must fit. `read` gives the weights once more, to find out why it does not.
+/// precision, this must fit, or be within what is `allowed` of weights that were rounded. `read` gives
+/// the weights once more, to find out why it does not.
 pub(super) fn imported(
     made: &Recognised,
     golden: &Data,
+    allowed: Option<f64>,
     read: impl FnOnce() -> Result<Weights>,
 ) -> Result<String> {
     let graph = &made.graph;
@@ -142,11 +144,12 @@ pub(super) fn imported(
     let (rows, differences) = golden::compare(&outline, golden, What::All, |x, _| -> Result<_> {
         Ok(eval::evaluate(graph, &x.vector(graph.front.as_ref())?))
     })?;
-    if let Some(CheckFailed(mut text)) = failed(&differences, TOLERANCE) {
+    let tolerance = allowed.map_or(TOLERANCE, |t| t.max(TOLERANCE));
+    if let Some(CheckFailed(mut text)) = failed(&differences, tolerance) {
         let _ = write!(
             text,
             "; the worst per array:\n{}",
-            table(&differences, TOLERANCE).trim_end()
+            table(&differences, tolerance).trim_end()
         );
         // Numbers that are not finite have no explanation in the model.
         if differences.iter().all(|d| d.relative.is_finite())

@@ -62,10 +62,14 @@ pub(super) struct Attribute {
     pub(super) string: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub(super) tensor: Option<Tensor>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(super) graph: Option<Box<Graph>>,
     #[prost(float, repeated, tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub(super) strings: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -78,6 +82,8 @@ pub(super) struct Tensor {
     pub(super) floats: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     pub(super) ints: Vec<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub(super) strings: Vec<Vec<u8>>,
     #[prost(int64, repeated, tag = "7")]
     pub(super) longs: Vec<i64>,
     #[prost(string, tag = "8")]

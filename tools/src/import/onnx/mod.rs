@@ -1,10 +1,14 @@
 //! ONNX models.
 
+mod encoders;
 mod external;
+mod loops;
 mod messages;
 mod operators;
+mod quantized;
 mod sequences;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message as _;
@@ -12,9 +16,9 @@ use prost::Message as _;
 use super::{Reason, Weights};
 use crate::import::collect::Budget;
 use crate::program::build::Builder;
-use crate::program::{Array, Program};
+use crate::program::{Array, Given, Program};
 use external::Companions;
-use messages::{Model, Tensor};
+use messages::{Model, Node, Tensor};
 
 const FORMAT: &str = "ONNX";
 /// Element types, as `TensorProto.DataType` counts them.
@@ -25,6 +29,14 @@ mod dtype {
     pub(super) const FLOAT16: i32 = 10;
     pub(super) const DOUBLE: i32 = 11;
     pub(super) const BFLOAT16: i32 = 16;
+
+    pub(super) fn given(dtype: i32) -> super::Given {
+        match dtype {
+            STRING => super::Given::Texts,
+            2..=7 | BOOL | 12 | 13 => super::Given::Wholes,
+            _ => super::Given::Numbers,
+        }
+    }
 }
 
 /// Reads a model; `folder` is where files stand that it keeps its weights in.
@@ -50,11 +62,18 @@ pub(super) fn read(bytes: &[u8], folder: Option<&Path>) -> Result<Weights, Reaso
 /// file, so they are counted before any is decoded.
 fn structures(bytes: &[u8]) -> u64 {
     /// Which fields hold messages, level by level: the graph; its nodes, initializers, inputs and
-    /// outputs; attributes and entries.
-    const MESSAGES: [&[u32]; 3] = [&[7], &[1, 5, 11, 12], &[5, 13]];
+    /// outputs; attributes and entries; and within attributes, graphs again.
+    const MESSAGES: [&[u32]; 4] = [&[7], &[1, 5, 11, 12], &[5, 13], &[6]];
     const OF_A_FIELD: u64 = 64;
-    fn fields(mut at: &[u8], levels: &[&[u32]]) -> u64 {
+    /// The decoder goes no deeper.
+    const DEEPEST: usize = 100;
+    fn fields(mut at: &[u8], level: usize) -> u64 {
         let mut count = 0;
+        // Behind the first level, graphs hold nodes, nodes attributes, and those graphs.
+        let here = match level {
+            0 => MESSAGES[0],
+            _ => MESSAGES[1 + (level - 1) % 3],
+        };
         while let Ok((tag, wire)) = prost::encoding::decode_key(&mut at) {
             let before = at;
             let context = prost::encoding::DecodeContext::default();
@@ -63,17 +82,17 @@ fn structures(bytes: &[u8]) -> u64 {
             }
             count += 1;
             let mut field = &before[..before.len() - at.len()];
-            if let [here, inner @ ..] = levels
+            if level < DEEPEST
                 && here.contains(&tag)
                 && wire == prost::encoding::WireType::LengthDelimited
                 && prost::encoding::decode_varint(&mut field).is_ok()
             {
-                count += fields(field, inner);
+                count += fields(field, level + 1);
             }
         }
         count
     }
-    fields(bytes, &MESSAGES) * OF_A_FIELD
+    fields(bytes, 0) * OF_A_FIELD
 }
 
 fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<Program, Reason> {
@@ -88,9 +107,15 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
     let opset = opset.map_or(1, |o| o.version);
     let mut builder = Builder::new("ONNX graph");
     let mut companions = Companions::of(folder);
+    let integers = graph.initializers.iter();
+    let least: quantized::Least = integers
+        .filter_map(|t| Some((t.name.clone(), quantized::least(t.dtype)?)))
+        .collect();
     for tensor in graph.initializers {
-        let array = array(&tensor, Some(&mut companions), budget)?;
+        let (array, kind) = constant(&mut builder, &tensor, Some(&mut companions), budget)?;
         builder.define(&tensor.name, array);
+        let value = builder.value(&tensor.name);
+        builder.set_kind(value, kind);
     }
     for input in &graph.inputs {
         // Before version 4 initializers are listed among the inputs.
@@ -98,13 +123,6 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
             continue;
         }
         let tensor = input.ty.as_ref().and_then(|t| t.tensor.as_ref());
-        if tensor.is_some_and(|t| t.dtype == dtype::STRING) {
-            return Err(Reason::Kind {
-                tensor: input.name.clone(),
-                kind: "an input of strings".into(),
-                remedy: "Export the part of the model that follows the look-up of the strings",
-            });
-        }
         let dims = tensor
             .and_then(|t| t.shape.as_ref())
             .map(|s| s.dims.as_slice());
@@ -115,20 +133,95 @@ fn program(model: Model, folder: Option<&Path>, budget: &mut Budget) -> Result<P
             .map(|d| size(d.size))
             .collect();
         let value = builder.value(&input.name);
-        builder.input(&input.name, value, shape);
+        let given = tensor.map_or(Given::Numbers, |t| dtype::given(t.dtype));
+        builder.input(&input.name, value, shape, given);
     }
     let mut sequences = sequences::Sequences::default();
-    for node in &graph.nodes {
-        if sequences.translate(&mut builder, node) {
+    let loops = loops::Loops::new(&graph.nodes);
+    for node in ordered(&graph.nodes) {
+        if loops.translate(&mut builder, node, budget) || sequences.translate(&mut builder, node) {
             continue;
         }
-        operators::translate(&mut builder, node, opset, budget)?;
+        operators::translate(&mut builder, node, opset, &least, budget)?;
     }
     for output in &graph.outputs {
         let value = builder.value(&output.name);
         builder.output(&output.name, value);
     }
     Ok(builder.finish())
+}
+
+/// Nodes in an order in which each reads what stands before it: some tools append theirs at the end.
+fn ordered(nodes: &[Node]) -> Vec<&Node> {
+    let outputs = nodes.iter().enumerate();
+    let made: HashMap<&str, usize> = outputs
+        .flat_map(|(at, n)| n.outputs.iter().map(move |o| (o.as_str(), at)))
+        .collect();
+    /// How far a node is.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Is {
+        New,
+        Open,
+        Placed,
+    }
+    let mut is = vec![Is::New; nodes.len()];
+    let mut order = Vec::with_capacity(nodes.len());
+    for first in 0..nodes.len() {
+        // Each is looked at twice: to ask for what it reads, and when that is placed.
+        let mut open = vec![first];
+        while let Some(at) = open.pop() {
+            match is[at] {
+                Is::New => {
+                    is[at] = Is::Open;
+                    open.push(at);
+                    let reads = nodes[at].inputs.iter().filter_map(|i| made.get(i.as_str()));
+                    // Of a circle none is asked for twice.
+                    open.extend(reads.copied().filter(|from| is[*from] == Is::New));
+                }
+                Is::Open => {
+                    is[at] = Is::Placed;
+                    order.push(&nodes[at]);
+                }
+                Is::Placed => {}
+            }
+        }
+    }
+    order
+}
+
+/// What a tensor holds; texts are numbered.
+fn constant(
+    builder: &mut Builder,
+    tensor: &Tensor,
+    companions: Option<&mut Companions>,
+    budget: &mut Budget,
+) -> Result<(Array<f64>, Given), Reason> {
+    let kind = dtype::given(tensor.dtype);
+    if kind != Given::Texts {
+        return Ok((array(tensor, companions, budget)?, kind));
+    }
+    let shape = shape(tensor)?;
+    let text = |bytes: &Vec<u8>| builder.text(&String::from_utf8_lossy(bytes));
+    let data: Vec<f64> = tensor.strings.iter().map(text).collect();
+    if shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)) != Some(data.len()) {
+        let what = format!(
+            "tensor `{}` has shape {shape:?} and {} texts",
+            tensor.name,
+            data.len()
+        );
+        return Err(Reason::damaged(FORMAT, what));
+    }
+    Ok((Array { shape, data }, kind))
+}
+
+fn shape(tensor: &Tensor) -> Result<Vec<usize>, Reason> {
+    let sizes = tensor.dims.iter().map(|d| usize::try_from(*d).ok());
+    sizes.collect::<Option<_>>().ok_or_else(|| {
+        Reason::damaged(
+            FORMAT,
+            format!("tensor `{}` has a negative size", tensor.name),
+        )
+    })
 }
 
 /// The numbers of a tensor.
@@ -139,12 +232,7 @@ fn array(
 ) -> Result<Array<f64>, Reason> {
     let name = || format!("tensor `{}`", tensor.name);
     let damaged = |what: &str| Reason::damaged(FORMAT, format!("{} {what}", name()));
-    let shape: Option<Vec<usize>> = tensor
-        .dims
-        .iter()
-        .map(|d| usize::try_from(*d).ok())
-        .collect();
-    let shape = shape.ok_or_else(|| damaged("has a negative size"))?;
+    let shape = shape(tensor)?;
     let count = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
     let count = count.ok_or_else(|| damaged("has more elements than can be counted"))?;
     let outside = companions.filter(|_| tensor.location == 1);

@@ -1,20 +1,21 @@
 //! What each ONNX operator is in a program.
 
 use super::messages::{Attribute, Node};
-use super::{Reason, array};
+use super::quantized::{self, Least};
+use super::{Reason, array, encoders};
 use crate::import::collect::Budget;
 use crate::program::build::{Builder, Label};
-use crate::program::{Array, Binary, Op, Reduction, Unary};
+use crate::program::{Array, Binary, DECIMALS, Given, Op, Reduction, Unary};
 
 /// Attributes of a node, by name.
 pub(super) struct Attributes<'n>(pub(super) &'n Node);
 
 impl Attributes<'_> {
-    fn find(&self, name: &str) -> Option<&Attribute> {
+    pub(super) fn find(&self, name: &str) -> Option<&Attribute> {
         self.0.attributes.iter().find(|a| a.name == name)
     }
 
-    fn float(&self, name: &str, default: f64) -> f64 {
+    pub(super) fn float(&self, name: &str, default: f64) -> f64 {
         let found = self.find(name).and_then(|a| a.float);
         found.map_or(default, shortest)
     }
@@ -23,7 +24,7 @@ impl Attributes<'_> {
         self.find(name).and_then(|a| a.int).unwrap_or(default)
     }
 
-    fn ints(&self, name: &str) -> Option<Vec<i64>> {
+    pub(super) fn ints(&self, name: &str) -> Option<Vec<i64>> {
         self.find(name).map(|a| a.ints.clone())
     }
 
@@ -33,14 +34,34 @@ impl Attributes<'_> {
             .is_none_or(|l| l.iter().all(|v| *v == value))
     }
 
-    fn text(&self, name: &str) -> String {
+    /// What a cast makes.
+    fn cast(&self) -> Option<Cast> {
+        Some(match self.int("to", 1) {
+            8 => Cast::Texts,
+            9 => Cast::Truth,
+            2..=7 | 12 | 13 => Cast::Wholes,
+            1 | 10 | 11 | 16 => Cast::Numbers,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
         let found = self.find(name).and_then(|a| a.string.as_deref());
         String::from_utf8_lossy(found.unwrap_or_default()).into_owned()
     }
 }
 
+/// The types of a cast, as far as they differ.
+#[derive(Debug, Clone, Copy)]
+enum Cast {
+    Numbers,
+    Wholes,
+    Truth,
+    Texts,
+}
+
 /// The decimal number that was meant by an f32: 0.2 and not 0.200000003.
-fn shortest(v: f32) -> f64 {
+pub(super) fn shortest(v: f32) -> f64 {
     v.to_string().parse().unwrap_or(f64::from(v))
 }
 
@@ -49,6 +70,7 @@ pub(super) fn translate(
     builder: &mut Builder,
     node: &Node,
     opset: i64,
+    least: &Least,
     budget: &mut Budget,
 ) -> Result<(), Reason> {
     let attributes = Attributes(node);
@@ -64,9 +86,11 @@ pub(super) fn translate(
     };
     let standard = matches!(node.domain.as_str(), "" | "ai.onnx" | "com.microsoft");
     if node.kind == "Constant" && standard {
-        if let (Some(array), Some(output)) = (constant(&attributes, budget)?, node.outputs.first())
-        {
+        let found = constant(builder, &attributes, budget)?;
+        if let (Some((array, kind)), Some(output)) = (found, node.outputs.first()) {
             builder.define(output, array);
+            let value = builder.value(output);
+            builder.set_kind(value, kind);
         }
         return Ok(());
     }
@@ -96,10 +120,20 @@ pub(super) fn translate(
         builder.node(op, label, &inputs, outputs);
         return Ok(());
     }
+    if standard
+        && let Some(made) = quantized::translate(builder, &attributes, label, &inputs, least)
+    {
+        for (made, output) in made.into_iter().zip(outputs) {
+            builder.node(Op::Identity, label, &[Some(made)], vec![output]);
+        }
+        return Ok(());
+    }
     let all: Option<Vec<usize>> = inputs.iter().copied().collect();
-    let made = if node.kind == "Scaler" && node.domain == "ai.onnx.ml" {
-        all.as_deref()
-            .and_then(|all| scaler(builder, &attributes, label, all))
+    let made = if node.domain == "ai.onnx.ml" {
+        match all.as_deref() {
+            Some(all) => encoders::translate(builder, &attributes, label, all, budget)?,
+            None => None,
+        }
     } else if standard {
         several(builder, &attributes, label, &inputs, all.as_deref())
     } else {
@@ -112,25 +146,29 @@ pub(super) fn translate(
     Ok(())
 }
 
-/// `(x − offset)·scale`, one number for all or one a feature.
-fn scaler(
-    b: &mut Builder,
-    attributes: &Attributes<'_>,
-    label: Label<'_>,
-    inputs: &[usize],
-) -> Option<usize> {
-    let mut list = |name: &str, default: f64| {
-        let given = attributes.find(name).map(|a| a.floats.clone());
-        let numbers = given.unwrap_or_default().into_iter().map(shortest);
-        let numbers: Vec<f64> = numbers.collect();
-        match numbers.len() {
-            0 | 1 => b.constant(Array::scalar(numbers.first().copied().unwrap_or(default))),
-            _ => b.constant(Array::vector(numbers)),
+/// A value of another type, where its numbers say what it is.
+fn cast(b: &mut Builder, label: Label<'_>, x: usize, to: Cast) -> Option<usize> {
+    let made = match (b.kind(x), to) {
+        (Given::Texts, Cast::Texts) => b.step(Op::Identity, label, &[x]),
+        // The numbers of texts are not those that they spell.
+        (Given::Texts, _) | (Given::Numbers, Cast::Texts) => return None,
+        (Given::Wholes, Cast::Texts) => {
+            let decimals = b.constant(Array::scalar(DECIMALS));
+            b.step(Op::Binary(Binary::Add), label, &[x, decimals])
         }
+        (_, Cast::Truth) => b.truth(label, x),
+        (_, Cast::Wholes) => b.step(Op::Truncate, label, &[x]),
+        (_, Cast::Numbers) => b.step(Op::Identity, label, &[x]),
     };
-    let (offset, scale) = (list("offset", 0.0), list("scale", 1.0));
-    let centred = b.step(Op::Binary(Binary::Sub), label, &[*inputs.first()?, offset]);
-    Some(b.step(Op::Binary(Binary::Mul), label, &[centred, scale]))
+    b.set_kind(
+        made,
+        match to {
+            Cast::Texts => Given::Texts,
+            Cast::Truth | Cast::Wholes => Given::Wholes,
+            Cast::Numbers => Given::Numbers,
+        },
+    );
+    Some(made)
 }
 
 fn whole(list: &[i64]) -> Array<f64> {
@@ -138,21 +176,35 @@ fn whole(list: &[i64]) -> Array<f64> {
 }
 
 fn constant(
+    b: &mut Builder,
     attributes: &Attributes<'_>,
     budget: &mut Budget,
-) -> Result<Option<Array<f64>>, Reason> {
+) -> Result<Option<(Array<f64>, Given)>, Reason> {
     for attribute in &attributes.0.attributes {
+        let numbers = |array| Some((array, Given::Numbers));
+        let wholes = |array| Some((array, Given::Wholes));
         let found = match attribute.name.as_str() {
             "value" => match &attribute.tensor {
-                Some(tensor) => Some(array(tensor, None, budget)?),
+                Some(tensor) => Some(super::constant(b, tensor, None, budget)?),
                 None => None,
             },
-            "value_float" => attribute.float.map(|v| Array::scalar(f64::from(v))),
-            "value_int" => attribute.int.map(|v| Array::scalar(v as f64)),
-            "value_floats" => Some(Array::vector(
+            "value_float" => attribute
+                .float
+                .and_then(|v| numbers(Array::scalar(f64::from(v)))),
+            "value_int" => attribute.int.and_then(|v| wholes(Array::scalar(v as f64))),
+            "value_floats" => numbers(Array::vector(
                 attribute.floats.iter().map(|v| f64::from(*v)).collect(),
             )),
-            "value_ints" => Some(whole(&attribute.ints)),
+            "value_ints" => wholes(whole(&attribute.ints)),
+            "value_string" => {
+                let text = attribute.string.as_deref().map(String::from_utf8_lossy);
+                text.map(|text| (Array::scalar(b.text(&text)), Given::Texts))
+            }
+            "value_strings" => {
+                let texts = attribute.strings.iter();
+                let texts = texts.map(|text| b.text(&String::from_utf8_lossy(text)));
+                Some((Array::vector(texts.collect()), Given::Texts))
+            }
             _ => None,
         };
         if found.is_some() {
@@ -230,7 +282,6 @@ fn operator(
         "Add" | "Sum" => binary(Binary::Add),
         "Sub" => binary(Binary::Sub),
         "Mul" => binary(Binary::Mul),
-        "Div" => binary(Binary::Div),
         "Pow" => binary(Binary::Pow),
         "Max" => binary(Binary::Max),
         "Min" => binary(Binary::Min),
@@ -289,7 +340,10 @@ fn operator(
             axis: axis(0),
             keep: attributes.int("keepdims", 1) != 0,
         }),
-        "OneHot" => Some(Op::OneHot { axis: axis(-1) }),
+        "OneHot" => Some(Op::OneHot {
+            axis: axis(-1),
+            wraps: true,
+        }),
         "BatchNormalization" => Some(Op::BatchNorm {
             epsilon: epsilon(int_epsilon),
             axis: 1,
@@ -334,10 +388,6 @@ fn operator(
         }
         // Of the second output, a mask, nothing is computed.
         "Identity" | "Dropout" => Some(Op::Identity),
-        "Cast" => Some(match attributes.int("to", 1) {
-            2..=7 | 12 | 13 => Op::Truncate,
-            _ => Op::Identity,
-        }),
         _ => None,
     })
 }
@@ -354,6 +404,41 @@ fn several(
     let second = inputs.get(1).copied().flatten();
     let third = inputs.get(2).copied().flatten();
     Some(match attributes.0.kind.as_str() {
+        "Div" => b.quotient(label, all?),
+        // The sign of the divisor, unless the remainder is that of C.
+        "Mod" if attributes.int("fmod", 0) == 0 => b.floored(label, [x, second?])[1],
+        // Indices of one axis, which lie along an axis of their own.
+        "GatherND" if attributes.int("batch_dims", 0) == 0 => {
+            let axes = Some(vec![-1]);
+            let places = b.step(Op::Squeeze { axes }, label, &[second?]);
+            b.step(Op::Gather { axis: 0 }, label, &[x, places])
+        }
+        "Size" => {
+            let all = Op::Shape {
+                start: 0,
+                end: i64::MAX,
+            };
+            let shape = b.step(all, label, &[x]);
+            let product = Op::Reduce {
+                by: Reduction::Product,
+                axes: Some(vec![0]),
+                keep: false,
+            };
+            b.step(product, label, &[shape])
+        }
+        "CastLike" => {
+            let to = match b.kind(second?) {
+                Given::Texts => Cast::Texts,
+                Given::Wholes => Cast::Wholes,
+                Given::Numbers => Cast::Numbers,
+            };
+            cast(b, label, x, to)?
+        }
+        "Or" => {
+            let sum = b.step(Op::Binary(Binary::Add), label, all?);
+            b.truth(label, sum)
+        }
+        "Cast" => cast(b, label, x, attributes.cast()?)?,
         "Gemm" | "FusedGemm" => {
             let product = Op::MatMul {
                 transpose_a: attributes.int("transA", 0) != 0,
@@ -411,42 +496,6 @@ fn several(
             let gate = b.step(Op::Unary(Unary::Sigmoid), label, &[scaled]);
             b.step(Op::Binary(Binary::Mul), label, &[x, gate])
         }
-        // Rounding is left out: of a pair nothing is left, of a constant its value.
-        "QuantizeLinear" | "DequantizeLinear" => {
-            let (scale, zero) = (second?, third);
-            let rank = b.known(x).map(|a| a.shape.len());
-            let scale = along(b, scale, attributes.int("axis", 1), rank)?;
-            let zero = match zero {
-                Some(zero) => Some(along(b, zero, attributes.int("axis", 1), rank)?),
-                None => None,
-            };
-            let apply = |b: &mut Builder, f, y, other| b.step(Op::Binary(f), label, &[y, other]);
-            if label.kind == "QuantizeLinear" {
-                let y = apply(b, Binary::Div, x, scale);
-                zero.map_or(y, |z| apply(b, Binary::Add, y, z))
-            } else {
-                let y = zero.map_or(x, |z| apply(b, Binary::Sub, x, z));
-                apply(b, Binary::Mul, y, scale)
-            }
-        }
         _ => return None,
     })
-}
-
-/// A vector of scales lies along an axis; `None` where nothing says how many axes there are.
-fn along(b: &mut Builder, value: usize, axis: i64, rank: Option<usize>) -> Option<usize> {
-    let known = b.known(value)?;
-    if known.data.len() == 1 {
-        let scalar = Array::scalar(known.data[0]);
-        return Some(b.constant(scalar));
-    }
-    let rank = rank.filter(|r| *r < 8)?;
-    let axis = if axis < 0 { axis + rank as i64 } else { axis };
-    let mut shape = vec![1; rank];
-    *shape.get_mut(usize::try_from(axis).ok()?)? = known.data.len();
-    let array = Array {
-        shape,
-        data: known.data.clone(),
-    };
-    Some(b.constant(array))
 }

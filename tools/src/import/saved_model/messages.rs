@@ -18,6 +18,16 @@ pub(super) struct MetaGraph {
     pub(super) saver: Option<Saver>,
     #[prost(map = "string, message", tag = "5")]
     pub(super) signatures: HashMap<String, Signature>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) assets: Vec<Asset>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Asset {
+    #[prost(message, optional, tag = "1")]
+    pub(super) tensor: Option<TensorInfo>,
+    #[prost(string, tag = "2")]
+    pub(super) file: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -132,6 +142,8 @@ pub(super) struct Attribute {
 pub(super) struct List {
     #[prost(int64, repeated, tag = "3")]
     pub(super) ints: Vec<i64>,
+    #[prost(float, repeated, tag = "4")]
+    pub(super) floats: Vec<f32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

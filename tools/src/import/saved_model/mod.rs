@@ -6,6 +6,7 @@
 mod bundle;
 mod messages;
 mod operators;
+mod tables;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,8 +16,8 @@ use prost::Message as _;
 use super::collect::Budget;
 use super::sniff::SAVED_MODEL;
 use super::{LONGEST, Reason, Weights, read_bounded};
-use crate::program::Array;
-use crate::program::build::Builder;
+use crate::program::build::{Builder, Label};
+use crate::program::{Array, Given, Op};
 use bundle::Bundle;
 use messages::{Function, Graph, MetaGraph, Node, SavedModel, Tensor};
 
@@ -34,11 +35,17 @@ pub(super) fn read(folder: &Path) -> Result<Weights, Reason> {
         return Err(SAVED_MODEL);
     };
     let bundle = Bundle::open(&folder.join("variables"))?;
+    let mut budget = Budget::new(bytes.len().saturating_add(bundle.len()));
+    let mut builder = Builder::new("SavedModel");
+    let functions = functions(graph);
+    let tables = tables::read(&mut builder, folder, meta, &functions, &mut budget)?;
     let mut inliner = Inliner {
-        functions: functions(graph),
-        builder: Builder::new("SavedModel"),
+        functions: &functions,
+        builder,
         variables: HashMap::new(),
-        budget: Budget::new(bytes.len().saturating_add(bundle.len())),
+        tables,
+        handles: HashMap::new(),
+        budget,
     };
     for (name, key) in keys {
         let array = bundle.tensor(&key, &mut inliner.budget)?;
@@ -57,7 +64,9 @@ pub(super) fn read(folder: &Path) -> Result<Weights, Reason> {
         let shape = dims
             .map(|d| usize::try_from(d.size).ok().filter(|s| *s > 0))
             .collect();
-        inliner.builder.input(name, value, shape);
+        inliner
+            .builder
+            .input(name, value, shape, tables::given(info.dtype));
         given.insert(place(&info.name).0.to_owned(), vec![value]);
     }
     let mut outputs: Vec<_> = signature.outputs.iter().collect();
@@ -151,9 +160,12 @@ fn restored(nodes: &[Node], arguments: &HashMap<&str, &String>) -> Option<Vec<(S
 }
 
 struct Inliner<'g> {
-    functions: HashMap<&'g str, &'g Function>,
+    functions: &'g HashMap<&'g str, &'g Function>,
     builder: Builder,
     variables: HashMap<String, Array<f64>>,
+    tables: tables::Tables,
+    /// By value: the node of the table that it is a handle of.
+    handles: HashMap<usize, String>,
     budget: Budget,
 }
 
@@ -206,16 +218,45 @@ impl Inliner<'_> {
         roots.iter().map(value).collect()
     }
 
+    /// Keys and values of the table that the first input is a handle of.
+    fn table(&self, inputs: &[usize]) -> Option<[usize; 2]> {
+        let node = self.handles.get(inputs.first()?)?;
+        self.tables.get(node).copied()
+    }
+
     fn node(&mut self, node: &Node, inputs: &[usize], depth: usize) -> Result<Vec<usize>, Reason> {
         /// Functions call functions, but not so deep.
         const DEEPEST: usize = 16;
         match node.kind.as_str() {
             "Const" => {
                 let tensor = node.attributes.get("value").and_then(|a| a.tensor.as_ref());
-                let array = tensor.and_then(|t| array(t, &mut self.budget));
-                // Strings and their kin: nothing that is computed reads them.
-                let array = array.unwrap_or_else(|| Array::vector(Vec::new()));
-                Ok(vec![self.builder.constant(array)])
+                let found =
+                    tensor.and_then(|t| tables::constant(&mut self.builder, t, &mut self.budget));
+                // Of a type that nothing reads which is computed.
+                let (array, kind) = found.unwrap_or((Array::vector(Vec::new()), Given::Numbers));
+                let value = self.builder.constant(array);
+                self.builder.set_kind(value, kind);
+                Ok(vec![value])
+            }
+            "HashTableV2" | "MutableHashTableV2" => {
+                let value = self.builder.fresh();
+                self.handles.insert(value, node.name.clone());
+                Ok(vec![value])
+            }
+            "LookupTableFindV2" | "LookupTableSizeV2" if self.table(inputs).is_some() => {
+                let [keys, values] = self.table(inputs).unwrap_or_default();
+                if let [_, x, default] = *inputs {
+                    let label = Label {
+                        kind: &node.kind,
+                        name: &node.name,
+                    };
+                    let reads = [x, keys, values, default];
+                    return Ok(vec![self.builder.step(Op::Find, label, &reads)]);
+                }
+                let size = self.builder.known(keys).map_or(0, |k| k.data.len());
+                let value = self.builder.constant(Array::scalar(size as f64));
+                self.builder.set_kind(value, Given::Wholes);
+                Ok(vec![value])
             }
             "VarHandleOp" | "VariableV2" | "Variable" => {
                 let array = self.variables.get(&node.name).ok_or_else(|| {

@@ -1,8 +1,9 @@
 //! What each TensorFlow operation is in a program.
 
 use super::messages::Node;
+use super::tables;
 use crate::program::build::{Builder, Label};
-use crate::program::{Binary, Op, Reduction, Unary};
+use crate::program::{Array, Binary, DECIMALS, Given, Op, Reduction, Unary};
 
 /// Adds what a node does; gives back the values that it makes.
 pub(super) fn translate(b: &mut Builder, node: &Node, inputs: &[usize]) -> Vec<usize> {
@@ -38,11 +39,63 @@ pub(super) fn translate(b: &mut Builder, node: &Node, inputs: &[usize]) -> Vec<u
             epsilon.unwrap_or(1e-4),
         )];
     }
+    if let Some(made) = several(b, node, label, inputs) {
+        return vec![made];
+    }
     let outputs: Vec<usize> = (0..count.clamp(1, MOST)).map(|_| b.fresh()).collect();
     let (op, reads) = known(b, node, inputs).unwrap_or((Op::Other, inputs.to_vec()));
     let reads: Vec<Option<usize>> = reads.into_iter().map(Some).collect();
     b.node(op, label, &reads, outputs.clone());
     outputs
+}
+
+/// The operations that are several of a program: the value that they come to.
+fn several(b: &mut Builder, node: &Node, label: Label<'_>, inputs: &[usize]) -> Option<usize> {
+    let x = *inputs.first()?;
+    let kind = tables::given(attribute(node, "DstT").and_then(|a| a.dtype).unwrap_or(1));
+    let pair = || Some([x, *inputs.get(1)?]);
+    Some(match node.kind.as_str() {
+        "Div" => b.quotient(label, inputs),
+        "FloorDiv" => b.floored(label, pair()?)[0],
+        "FloorMod" => b.floored(label, pair()?)[1],
+        "NotEqual" => {
+            let equal = b.step(Op::Binary(Binary::Equal), label, &pair()?);
+            b.step(Op::Unary(Unary::Not), label, &[equal])
+        }
+        "LogicalOr" => {
+            let sum = b.step(Op::Binary(Binary::Add), label, &pair()?);
+            b.truth(label, sum)
+        }
+        "Bucketize" => {
+            let bounds = attribute(node, "boundaries")?.list.as_ref()?.floats.iter();
+            b.bucket(label, x, bounds.map(|v| f64::from(*v)).collect())
+        }
+        "AsString" if b.kind(x) == Given::Wholes => {
+            let plain = ["width", "precision"]
+                .iter()
+                .all(|name| attribute(node, name).is_none_or(|a| a.int.is_none_or(|v| v == -1)));
+            let decimals = b.constant(Array::scalar(DECIMALS));
+            let text = b.step(Op::Binary(Binary::Add), label, &[x, decimals]);
+            b.set_kind(text, Given::Texts);
+            plain.then_some(text)?
+        }
+        "StringToHashBucketFast" => {
+            let buckets = attribute(node, "num_buckets")?.int?;
+            b.step(Op::Hash(u32::try_from(buckets).ok()?), label, &[x])
+        }
+        "Cast" => {
+            const TRUTH: i32 = 10;
+            let made = match (kind, attribute(node, "DstT")?.dtype?) {
+                (Given::Texts, _) => return None,
+                (_, TRUTH) => b.truth(label, x),
+                (Given::Wholes, _) => b.step(Op::Truncate, label, &[x]),
+                (Given::Numbers, _) => b.step(Op::Identity, label, &[x]),
+            };
+            b.set_kind(made, kind);
+            made
+        }
+        _ => return None,
+    })
 }
 
 /// A batch norm as it is in training: each channel by its own mean and variance, over all places and
@@ -118,7 +171,7 @@ fn known(b: &mut Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usiz
         "Add" | "AddV2" | "BiasAdd" | "AddN" => binary(Binary::Add),
         "Sub" => binary(Binary::Sub),
         "Mul" => binary(Binary::Mul),
-        "Div" | "RealDiv" => binary(Binary::Div),
+        "RealDiv" => binary(Binary::Div),
         "Maximum" => binary(Binary::Max),
         "Minimum" => binary(Binary::Min),
         "Pow" => binary(Binary::Pow),
@@ -197,7 +250,7 @@ fn known(b: &mut Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usiz
             );
             let axis = int("axis", -1);
             Some((
-                Op::OneHot { axis },
+                Op::OneHot { axis, wraps: false },
                 vec![*inputs.first()?, *inputs.get(1)?, pair],
             ))
         }
@@ -266,10 +319,6 @@ fn known(b: &mut Builder, node: &Node, inputs: &[usize]) -> Option<(Op, Vec<usiz
         | "PreventGradient"
         | "EnsureShape"
         | "ReadVariableOp" => Some((Op::Identity, vec![*inputs.first()?])),
-        "Cast" => match find("DstT").and_then(|a| a.dtype).unwrap_or(1) {
-            3..=6 | 9 | 17 | 22 | 23 => as_is(Op::Truncate),
-            _ => as_is(Op::Identity),
-        },
         _ => None,
     }
 }

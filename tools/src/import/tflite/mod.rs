@@ -5,11 +5,12 @@
 
 mod flatbuffer;
 mod operators;
+mod tables;
 
 use super::collect::Budget;
 use super::{Reason, Weights};
-use crate::program::Array;
 use crate::program::build::Builder;
+use crate::program::{Array, Given};
 use flatbuffer::{Table, Vector};
 
 const FORMAT: &str = "TensorFlow Lite";
@@ -63,6 +64,7 @@ mod field {
 /// The schema's element types.
 mod dtype {
     pub(super) const STRING: i8 = 5;
+    pub(super) const WHOLES: [i8; 3] = [2, 4, 6];
 }
 
 /// Reads a model.
@@ -89,13 +91,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
         names.push(tensor.string(field::tensor::NAME));
         let scales = quantization(tensor).map(|q| q.vector(field::quantization::SCALE).len());
         quantized |= scales.is_some_and(|s| s > 0);
-        let buffer = usize::try_from(tensor.int(field::tensor::BUFFER).unwrap_or(0)).ok();
-        let buffers = model.vector(field::model::BUFFERS);
-        let data = buffer
-            .and_then(|b| buffers.table(b))
-            .map(|b| data(bytes, b));
-        if let Some(data) = data.filter(|d| !d.is_empty()) {
-            let array = array(tensor, data, &names[value], &mut budget)?;
+        builder.set_kind(value, given(tensor));
+        if let Some((array, _)) = constant(&mut builder, bytes, model, tensor, &mut budget)? {
             builder.know(value, array);
         }
     }
@@ -126,13 +123,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
         let Some(tensor) = tensors.table(at) else {
             continue;
         };
-        if tensor.byte(field::tensor::DTYPE) == Some(dtype::STRING) {
-            return Err(Reason::Kind {
-                tensor: name.to_owned(),
-                kind: "an input of strings".into(),
-                remedy: "Export the part of the model that follows the look-up of the strings",
-            });
-        }
         let open = tensor.vector(field::tensor::SIGNATURE);
         let sizes = if open.len() > 0 {
             open
@@ -143,10 +133,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
             .ints()
             .map(|s| usize::try_from(s).ok().filter(|s| *s > 0))
             .collect();
-        builder.input(name, at, shape);
+        builder.input(name, at, shape, given(tensor));
     }
+    let tables = tables::read(&mut builder, bytes, model, &mut budget)?;
+    let file = operators::File {
+        model,
+        names: &names,
+        tables: &tables,
+    };
+    let mut handles = std::collections::HashMap::new();
     for operator in operators.tables() {
-        operators::translate(&mut builder, model, operator, &names)?;
+        operators::translate(&mut builder, &file, operator, &mut handles)?;
+        // The file says what each tensor holds.
+        for made in operator.vector(field::operator::OUTPUTS).ints() {
+            let made = usize::try_from(made).ok().filter(|t| *t < names.len());
+            if let Some((at, tensor)) = made.and_then(|t| Some((t, tensors.table(t)?))) {
+                builder.set_kind(at, given(tensor));
+            }
+        }
     }
     // The graph's own order of the outputs is not the model's; the signature's names are.
     let mut outputs = named(field::signature::OUTPUTS);
@@ -177,6 +181,66 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, Reason> {
 
 fn quantization(tensor: Table<'_>) -> Option<Table<'_>> {
     tensor.table(field::tensor::QUANTIZATION)
+}
+
+/// What a tensor's elements are; integers that stand for other numbers are numbers.
+fn given(tensor: Table<'_>) -> Given {
+    let scaled =
+        quantization(tensor).is_some_and(|q| q.vector(field::quantization::SCALE).len() > 0);
+    match tensor.byte(field::tensor::DTYPE).unwrap_or(0) {
+        dtype::STRING => Given::Texts,
+        other if dtype::WHOLES.contains(&other) && !scaled => Given::Wholes,
+        _ => Given::Numbers,
+    }
+}
+
+/// What a tensor holds, if it is a constant; texts are numbered.
+fn constant(
+    builder: &mut Builder,
+    bytes: &[u8],
+    model: Table<'_>,
+    tensor: Table<'_>,
+    budget: &mut Budget,
+) -> Result<Option<(Array<f64>, Given)>, Reason> {
+    let buffer = usize::try_from(tensor.int(field::tensor::BUFFER).unwrap_or(0)).ok();
+    let buffers = model.vector(field::model::BUFFERS);
+    let data = buffer
+        .and_then(|b| buffers.table(b))
+        .map(|b| data(bytes, b));
+    let Some(data) = data.filter(|d| !d.is_empty()) else {
+        return Ok(None);
+    };
+    let (name, kind) = (tensor.string(field::tensor::NAME), given(tensor));
+    if kind != Given::Texts {
+        return Ok(Some((array(tensor, data, &name, budget)?, kind)));
+    }
+    let damaged = || Reason::damaged(FORMAT, format!("the texts of tensor `{name}` are cut off"));
+    budget.take((data.len() as u64).saturating_mul(8), &name)?;
+    let numbers = texts(data).ok_or_else(damaged)?;
+    let numbers: Vec<f64> = numbers
+        .iter()
+        .map(|text| builder.text(&String::from_utf8_lossy(text)))
+        .collect();
+    let sizes = tensor.vector(field::tensor::SHAPE).ints();
+    let shape: Option<Vec<usize>> = sizes.map(|s| usize::try_from(s).ok()).collect();
+    let shape = shape.ok_or_else(damaged)?;
+    if shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)) != Some(numbers.len()) {
+        return Err(damaged());
+    }
+    let data = numbers;
+    Ok(Some((Array { shape, data }, kind)))
+}
+
+/// Their count, where each begins and the last ends, and the texts behind each other.
+fn texts(data: &[u8]) -> Option<Vec<&[u8]>> {
+    let number = |at: usize| {
+        let bytes = data.get(at.checked_mul(4)?..)?.first_chunk::<4>()?;
+        usize::try_from(i32::from_le_bytes(*bytes)).ok()
+    };
+    let count = number(0).filter(|count| *count <= data.len() / 4)?;
+    (1..=count)
+        .map(|at| data.get(number(at)?..number(at + 1)?))
+        .collect()
 }
 
 /// A buffer's bytes, which may stand behind the tables.

@@ -1,6 +1,9 @@
 //! What each TensorFlow Lite operator is in a program.
 
+use std::collections::HashMap;
+
 use super::flatbuffer::Table;
+use super::tables::{self, Tables};
 use super::{FORMAT, Reason, field};
 use crate::program::build::{Builder, Label};
 use crate::program::{Array, Binary, Op, Reduction, Unary};
@@ -48,6 +51,7 @@ const NAMES: &[(i32, &str)] = &[
     (69, "TILE"),
     (70, "EXPAND_DIMS"),
     (71, "EQUAL"),
+    (72, "NOT_EQUAL"),
     (73, "LOG"),
     (74, "SUM"),
     (75, "SQRT"),
@@ -57,13 +61,16 @@ const NAMES: &[(i32, &str)] = &[
     (81, "REDUCE_PROD"),
     (82, "REDUCE_MAX"),
     (83, "PACK"),
+    (84, "LOGICAL_OR"),
     (85, "ONE_HOT"),
     (86, "LOGICAL_AND"),
     (87, "LOGICAL_NOT"),
     (88, "UNPACK"),
     (89, "REDUCE_MIN"),
+    (90, "FLOOR_DIV"),
     (92, "SQUARE"),
     (94, "FILL"),
+    (95, "FLOOR_MOD"),
     (96, "RANGE"),
     (98, "LEAKY_RELU"),
     (99, "SQUARED_DIFFERENCE"),
@@ -75,7 +82,13 @@ const NAMES: &[(i32, &str)] = &[
     (117, "HARD_SWISH"),
     (123, "SELECT_V2"),
     (126, "BATCH_MATMUL"),
+    (129, "CALL_ONCE"),
     (130, "BROADCAST_TO"),
+    (136, "HASHTABLE"),
+    (137, "HASHTABLE_FIND"),
+    (138, "HASHTABLE_IMPORT"),
+    (139, "HASHTABLE_SIZE"),
+    (147, "BUCKETIZE"),
     (150, "GELU"),
     (152, "RELU_0_TO_1"),
 ];
@@ -118,21 +131,28 @@ impl Options<'_> {
     }
 }
 
-/// Adds what an operator does.
+/// What operators are read with.
+pub(super) struct File<'a> {
+    pub(super) model: Table<'a>,
+    /// By tensor.
+    pub(super) names: &'a [String],
+    pub(super) tables: &'a Tables,
+}
+
+/// Adds what an operator does; `handles`: by tensor, the table that it is a handle of.
 pub(super) fn translate(
     b: &mut Builder,
-    model: Table<'_>,
+    file: &File<'_>,
     operator: Table<'_>,
-    names: &[String],
+    handles: &mut HashMap<usize, i32>,
 ) -> Result<(), Reason> {
+    let (model, names) = (file.model, file.names);
     let damaged = |what: &str| Reason::damaged(FORMAT, what);
     let index = operator.int(field::operator::CODE).unwrap_or(0);
     let codes = model.vector(field::model::CODES);
     let code = usize::try_from(index).ok().and_then(|i| codes.table(i));
     let code = code.ok_or_else(|| damaged("an operator has no code"))?;
-    // Codes were bytes once; the newer field holds those beyond.
-    let old = i32::from(code.byte(field::code::OLD).unwrap_or(0));
-    let number = code.int(field::code::NEW).unwrap_or(0).max(old);
+    let number = tables::number(model, operator).unwrap_or(0);
     let custom = code.string(field::code::CUSTOM);
     let other = if custom.is_empty() {
         format!("operator {number}")
@@ -165,6 +185,22 @@ pub(super) fn translate(
     {
         b.know(to, array);
         return Ok(());
+    }
+    match (kind, &inputs[..], &outputs[..]) {
+        // It runs the graph that fills tables, which were read before.
+        ("CALL_ONCE", ..) => return Ok(()),
+        ("HASHTABLE", _, &[made]) => {
+            handles.insert(made, tables::handle(operator));
+            return Ok(());
+        }
+        ("HASHTABLE_FIND", &[Some(table), Some(x), Some(default)], _) => {
+            if let Some([keys, values]) = handles.get(&table).and_then(|t| file.tables.get(t)) {
+                let reads = [x, *keys, *values, default].map(Some);
+                b.node(Op::Find, label, &reads, outputs);
+                return Ok(());
+            }
+        }
+        _ => {}
     }
     let made = known(b, label, options, &inputs, outputs.len());
     match made {
@@ -209,7 +245,31 @@ fn known(
         "ADD" => arithmetic(b, label, Binary::Add, options, inputs),
         "SUB" => arithmetic(b, label, Binary::Sub, options, inputs),
         "MUL" => arithmetic(b, label, Binary::Mul, options, inputs),
-        "DIV" => arithmetic(b, label, Binary::Div, options, inputs),
+        "DIV" => {
+            let operands: Vec<usize> = inputs.iter().copied().collect::<Option<_>>()?;
+            let y = b.quotient(label, &operands);
+            activated(b, label, y, options.fused(0).ok()?)
+        }
+        "FLOOR_DIV" | "FLOOR_MOD" => {
+            let operands = [x()?, inputs.get(1).copied().flatten()?];
+            let [quotient, rest] = b.floored(label, operands);
+            let is_quotient = label.kind == "FLOOR_DIV";
+            Some(Made::Value(if is_quotient { quotient } else { rest }))
+        }
+        "BUCKETIZE" => {
+            let bounds = options.0?.vector(0).floats().map(f64::from);
+            Some(Made::Value(b.bucket(label, x()?, bounds.collect())))
+        }
+        "NOT_EQUAL" => {
+            let operands: Vec<usize> = inputs.iter().copied().collect::<Option<_>>()?;
+            let equal = b.step(Op::Binary(Binary::Equal), label, &operands);
+            Some(Made::Op(Op::Unary(Unary::Not), vec![Some(equal)]))
+        }
+        "LOGICAL_OR" => {
+            let operands: Vec<usize> = inputs.iter().copied().collect::<Option<_>>()?;
+            let sum = b.step(Op::Binary(Binary::Add), label, &operands);
+            Some(Made::Value(b.truth(label, sum)))
+        }
         "ADD_N" => as_is(Op::Binary(Binary::Add)),
         "MAXIMUM" => as_is(Op::Binary(Binary::Max)),
         "MINIMUM" => as_is(Op::Binary(Binary::Min)),
@@ -273,7 +333,7 @@ fn known(
             let pair = b.step(Op::Stack { axis: 0 }, label, &[of(3)?, of(2)?]);
             let axis = options.int(0, 0);
             Some(Made::Op(
-                Op::OneHot { axis },
+                Op::OneHot { axis, wraps: false },
                 vec![of(0), of(1), Some(pair)],
             ))
         }
@@ -390,6 +450,7 @@ fn known(
         "QUANTIZE" | "DEQUANTIZE" => as_is(Op::Identity),
         "CAST" => match options.0.and_then(|t| t.byte(1)).unwrap_or(0) {
             2..=4 | 7 | 9 | 12 | 13 | 15 | 16 => as_is(Op::Truncate),
+            6 => Some(Made::Value(b.truth(label, x()?))),
             _ => as_is(Op::Identity),
         },
         _ => None,

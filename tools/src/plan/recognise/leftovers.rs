@@ -51,14 +51,19 @@ const TRAINING: &[(&[&str], &str)] = &[
     (&["seed_generator", "seed_generator_state"], "seeds dropout"),
 ];
 
-/// Why a tensor that the plan does not read may be left out; `None`: nothing explains it.
-pub(crate) fn reason<'a>(name: &str, found: &'a Found, ignored: &[String]) -> Option<&'a str> {
+/// What a tensor was to training, where its name says so.
+pub(crate) fn of_training(name: &str) -> Option<&'static str> {
     let word = |w: &str| {
-        TRAINING
-            .iter()
+        let mut kinds = TRAINING.iter();
+        kinds
             .find(|(words, _)| words.contains(&w))
             .map(|(_, why)| *why)
     };
+    name.split(['.', '/']).find_map(word)
+}
+
+/// Why a tensor that the plan does not read may be left out; `None`: nothing explains it.
+pub(crate) fn reason<'a>(name: &str, found: &'a Found, ignored: &[String]) -> Option<&'a str> {
     if found.tables.contains(name) {
         return Some("stands before the model's input");
     }
@@ -70,7 +75,7 @@ pub(crate) fn reason<'a>(name: &str, found: &'a Found, ignored: &[String]) -> Op
         .iter()
         .find(|(prefix, _)| name.starts_with(prefix.as_str()));
     dead.map(|(_, why)| why.as_str())
-        .or_else(|| name.split(['.', '/']).find_map(word))
+        .or_else(|| of_training(name))
 }
 
 /// The tensors that no part of a plan reads, with their shapes.
@@ -93,14 +98,19 @@ pub(crate) fn refuse(
     found: &Found,
     ignored: &[String],
 ) -> Result<(), ModelError> {
-    let left: Vec<String> = unused
+    let left: Vec<&(String, Vec<usize>)> = unused
         .iter()
         .filter(|(n, _)| reason(n, found, ignored).is_none())
-        .map(|(n, shape)| format!("`{n}` {shape:?}"))
         .collect();
     if left.is_empty() {
         return Ok(());
     }
+    let has = |name: &str| unused.iter().any(|(n, _)| n == name);
+    let table = left.iter().find(|(n, shape)| may_be_table(n, shape, has));
+    let table = table.map(|(n, _)| n.clone());
+    let left: Vec<String> = (left.iter())
+        .map(|(n, shape)| format!("`{n}` {shape:?}"))
+        .collect();
     let by_spec = found.framework == Found::SPEC;
     let first: Vec<&str> = left.iter().take(4).map(String::as_str).collect();
     let more = left.len().saturating_sub(first.len());
@@ -112,7 +122,21 @@ pub(crate) fn refuse(
     Err(ModelError::Leftover {
         framework: (!by_spec).then(|| found.framework.to_owned()),
         tensors: first.join(", ") + &more,
+        table,
     })
+}
+
+/// Whether a tensor that no layer reads may be an embedding table: a matrix without a bias beside it,
+/// where `has` says whether the file has a tensor.
+pub(crate) fn may_be_table(name: &str, shape: &[usize], has: impl Fn(&str) -> bool) -> bool {
+    let biased = |weight: &str, bias: &str| {
+        name.strip_suffix(weight)
+            .is_some_and(|start| has(&format!("{start}{bias}")))
+    };
+    matches!(shape, [rows, _] if *rows > 1)
+        && !biased("weight", "bias")
+        && !biased("kernel", "bias")
+        && !biased("vars/0", "vars/1")
 }
 
 /// Whether a name fits a pattern, in which `*` stands for any run of characters.

@@ -7,6 +7,7 @@ use crate::graph::Input;
 use crate::import::Weights;
 use crate::model::Recognised;
 use crate::plan::recognise::draft;
+use crate::plan::recognise::leftovers::{may_be_table, of_training};
 use crate::plan::{
     ActivationPlan, Block, Blocks, GateKindPlan, GatePlan, LayerPlan, Layout, Level, Norm,
     NormKind, Open, OutputPlan, Part, Plan, Reads, TensorRef, Unit,
@@ -173,8 +174,11 @@ impl Writer {
         let tables: Vec<(&String, usize, usize)> = weights
             .tensors
             .iter()
-            .filter(|(name, _)| {
-                !used.contains(name.as_str()) && name.to_ascii_lowercase().contains("embed")
+            .filter(|(name, tensor)| {
+                let has = |name: &str| weights.tensors.contains_key(name);
+                !used.contains(name.as_str())
+                    && of_training(name).is_none()
+                    && may_be_table(name, &tensor.shape, has)
             })
             .filter_map(|(name, tensor)| match tensor.shape.as_slice() {
                 [rows, width] if *rows > 1 => Some((name, *rows, *width)),

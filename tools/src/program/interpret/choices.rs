@@ -1,5 +1,6 @@
 //! What takes elements by their size, and what puts elements at places.
 
+use super::super::Texts;
 use super::tensor::{Tensor, axis, each};
 
 /// Places from the largest element to the smallest; of equal ones the first leads.
@@ -35,12 +36,13 @@ pub(super) fn largest(x: &Tensor, along: i64) -> Result<Tensor, String> {
 }
 
 /// Rows along a new axis that hold the second value at an index, and the first elsewhere; an index
-/// beyond them makes a row of the first.
+/// beyond them makes a row of the first, and so does a negative one unless it `wraps`.
 pub(super) fn one_hot(
     indices: &Tensor,
     depth: &[i64],
     values: &Tensor,
     along: i64,
+    wraps: bool,
 ) -> Result<Tensor, String> {
     let along = axis(along, indices.rank() + 1)?;
     let [depth] = *depth else {
@@ -59,7 +61,7 @@ pub(super) fn one_hot(
         let mut own = at.to_vec();
         let place = own.remove(along) as f64;
         let index = indices.at(&own)?;
-        let hit = index == place || index + depth as f64 == place;
+        let hit = index == place || wraps && index + depth as f64 == place;
         Ok(if hit { on } else { off })
     })
 }
@@ -91,4 +93,30 @@ pub(super) fn scatter(
         Ok(())
     })?;
     Ok(made)
+}
+
+/// By element the value beside the key that it is, or the default.
+pub(super) fn find(x: &Tensor, [keys, values, default]: [&Tensor; 3]) -> Result<Tensor, String> {
+    if keys.data.len() != values.data.len() {
+        return Err("has not as many values as keys".into());
+    }
+    let [default] = default.data[..] else {
+        return Err("has several values for what is none of its keys".into());
+    };
+    let of = |v: &f64| {
+        let place = keys.data.iter().position(|key| key == v);
+        place.map_or(default, |at| values.data[at])
+    };
+    Tensor::new(&x.shape, x.data.iter().map(of).collect())
+}
+
+/// The bucket of each text.
+pub(super) fn hash(x: &Tensor, buckets: u32, texts: &Texts) -> Result<Tensor, String> {
+    let bucket = |number: &f64| {
+        let hash = farmhash::fingerprint64(texts.text(*number).as_bytes());
+        let bucket = hash.checked_rem(u64::from(buckets));
+        bucket.map(|b| b as f64).ok_or("hashes into no buckets")
+    };
+    let data = x.data.iter().map(bucket).collect::<Result<_, _>>()?;
+    Tensor::new(&x.shape, data)
 }

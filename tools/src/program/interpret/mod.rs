@@ -25,20 +25,25 @@ mod tests;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::{Array, Binary, Node, Op, Program, Reduction, Refusal};
+use super::{Array, Binary, Node, Op, Program, Reduction, Refusal, Texts};
 use tensor::{Tensor, axis, count};
 
 /// How many elementary steps a batch may take: more than any model for small devices needs, and a
 /// few seconds at most.
 const STEPS: usize = 1 << 31;
 
-/// What is left of the steps.
-struct Work(Cell<usize>);
+/// What all operations share.
+struct Work<'p> {
+    /// What is left of the steps.
+    left: Cell<usize>,
+    /// The texts that numbers stand for.
+    texts: &'p Texts,
+}
 
-impl Work {
+impl Work<'_> {
     fn spend(&self, steps: usize) -> Result<(), String> {
-        let left = self.0.get().checked_sub(steps);
-        self.0
+        let left = self.left.get().checked_sub(steps);
+        self.left
             .set(left.ok_or("takes more steps than a model for small devices needs")?);
         Ok(())
     }
@@ -181,7 +186,10 @@ fn run(program: &Program, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Refusal> {
             }
         }
     }
-    let work = Work(Cell::new(STEPS));
+    let work = Work {
+        left: Cell::new(STEPS),
+        texts: &program.texts,
+    };
     for (at, node) in program
         .nodes
         .iter()
@@ -367,7 +375,9 @@ fn operation(work: &Work, node: &Node, read: &[Option<Rc<Tensor>>]) -> Result<Ve
         Op::ArgMax { axis, keep: false } => {
             moves::squeeze(&choices::largest(x()?, *axis)?, &[*axis])?
         }
-        Op::OneHot { axis } => choices::one_hot(x()?, &list(1)?, input(2)?, *axis)?,
+        Op::OneHot { axis, wraps } => choices::one_hot(x()?, &list(1)?, input(2)?, *axis, *wraps)?,
+        Op::Find => choices::find(x()?, [input(1)?, input(2)?, input(3)?])?,
+        Op::Hash(buckets) => choices::hash(x()?, *buckets, work.texts)?,
         Op::Scatter { axis } => choices::scatter(x()?, input(1)?, input(2)?, *axis)?,
     };
     Ok(vec![one])

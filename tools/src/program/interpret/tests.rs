@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::super::{Node, Op, Reduction, Unary};
+use super::super::{Node, Op, Reduction, Texts, Unary};
 use super::tensor::Tensor;
 use super::{STEPS, Work, operation};
 use crate::program::Binary;
@@ -33,7 +33,11 @@ fn compute(op: Op, inputs: Vec<Tensor>, outputs: usize) -> Result<Vec<Tensor>, S
         outputs: (0..outputs).collect(),
     };
     let read: Vec<_> = inputs.into_iter().map(|t| Some(Rc::new(t))).collect();
-    operation(&Work(Cell::new(STEPS)), &node, &read)
+    let work = Work {
+        left: Cell::new(STEPS),
+        texts: &Texts::default(),
+    };
+    operation(&work, &node, &read)
 }
 
 /// The operation that a case of the file tests.
@@ -150,7 +154,10 @@ fn operation_of(name: &str) -> Op {
             axis: 1,
             keep: false,
         },
-        "OneHot" => Op::OneHot { axis: 1 },
+        "OneHot" => Op::OneHot {
+            axis: 1,
+            wraps: true,
+        },
         "ScatterElements" => Op::Scatter { axis: 1 },
         other => panic!("no operation for the case `{other}`"),
     }

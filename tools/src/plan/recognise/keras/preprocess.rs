@@ -129,7 +129,11 @@ impl Layers<'_, '_> {
             1 => 1,
             n => {
                 let what = format!("a look-up with num_oov_indices={n}");
-                return Err(walk.unread(&what, "use one, or Hashing"));
+                return Err(walk.unread(
+                    &what,
+                    "a code for unknown values is one row: train with num_oov_indices=1, or with a \
+                     Hashing layer in place of the look-up",
+                ));
             }
         };
         let text = |v: &Value| match v {

@@ -29,6 +29,21 @@ pub(super) const PREPROCESSING: &[&str] = &[
     "TextVectorization",
 ];
 
+/// Layers that no record has, and what to do instead.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "TextVectorization",
+        "a TextVectorization, which takes a text apart on the device,",
+        "split the text before the model, and give a StringLookup with the same vocabulary the list of \
+         words",
+    ),
+    (
+        "HashedCrossing",
+        "a HashedCrossing of several inputs",
+        "give both values as one text, as \"DE|phone\", to a Hashing layer, and train with that",
+    ),
+];
+
 /// An input of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Source {
@@ -255,6 +270,9 @@ impl<'a> Walk<'_, 'a> {
 
     fn part(&self, this: Tensor, sources: &[Tensor], mut given: Vec<Part>) -> Read<Part> {
         let class = self.layer.class;
+        if let Some((_, what, remedy)) = REFUSED.iter().find(|(name, ..)| *name == class) {
+            return Err(self.unread(what, remedy));
+        }
         if class == "InputLayer" {
             return self.input().map(|source| Part::Input(source, this));
         }
