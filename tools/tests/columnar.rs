@@ -2,7 +2,14 @@
 
 mod tool;
 
-use tool::{Place, fails, fixture, ok};
+use tool::{Place, fails, fixture, ok, run};
+
+/// What a command prints that succeeds; notes on how columns became features may stand beside it.
+fn printed(line: &str) -> String {
+    let done = run(line);
+    assert_eq!(done.code, 0, "{line}\n{}", done.err);
+    done.out
+}
 
 fn file(name: &str) -> String {
     format!("{}/tests/columnar/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -13,10 +20,10 @@ fn run_reads_columns_of_numbers() {
     let place = Place::new();
     let blob = place.edge("f32");
     let golden = fixture("pytorch-edge/golden.npz");
-    let wanted = ok(&format!("run {blob} --data {golden} -o -"));
+    let wanted = printed(&format!("run {blob} --data {golden} -o -"));
     assert_eq!(wanted.lines().count(), 65);
     for name in ["edge.parquet", "edge.arrow", "edge.arrows"] {
-        let made = ok(&format!("run {blob} --data {} -o -", file(name)));
+        let made = printed(&format!("run {blob} --data {} -o -", file(name)));
         assert_eq!(made, wanted, "{name}");
     }
 }
@@ -35,13 +42,13 @@ fn eval_finds_features_and_labels() {
         "convert {} --spec {linear} --precision f32 -o {blob}",
         fixture("pytorch-edge/model.safetensors")
     ));
-    let said = ok(&format!(
+    let said = printed(&format!(
         "eval {blob} --data {} --json",
         file("edge.parquet")
     ));
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert!(said["y2"]["mse"].as_f64().unwrap() < 1e-9, "{said}");
-    let csv = ok(&format!("eval {blob} --data {} --json", file("edge.arrow")));
+    let csv = printed(&format!("eval {blob} --data {} --json", file("edge.arrow")));
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&csv).unwrap(),
         said
@@ -57,8 +64,8 @@ fn records_have_texts_and_integers() {
         fixture("keras-records/model.keras")
     ));
     let csv = fixture("keras-records/rows.csv");
-    let wanted = ok(&format!("run {blob} --data {csv} -o -"));
-    let made = ok(&format!(
+    let wanted = printed(&format!("run {blob} --data {csv} -o -"));
+    let made = printed(&format!(
         "run {blob} --data {} -o -",
         file("records.parquet")
     ));
@@ -71,12 +78,12 @@ fn what_is_wrong_is_named() {
     let place = Place::new();
     let blob = place.edge("f32");
     let texts = format!("run {blob} --data {}", file("records.parquet"));
-    fails(&texts, 1, &["columns of features"]);
+    fails(&texts, 2, &["columns of features"]);
     let whole = std::fs::read(file("edge.parquet")).unwrap();
     let cut = place.write("cut.parquet", &whole[..whole.len() / 2]);
     fails(
         &format!("run {blob} --data {cut}"),
-        1,
+        2,
         &["was it fully written?"],
     );
 }

@@ -279,7 +279,7 @@ fn mutated_onnx_files_never_panic() {
         let path = fixture(&format!("graphs-exported/{name}/model.onnx"));
         let bytes = std::fs::read(path).unwrap();
         let (unread, refused) = mutations(&bytes, many(600), 1, 8);
-        assert!(unread > 20 && refused > 20, "{name}: {unread} {refused}");
+        assert!(unread > 20 && refused > 5, "{name}: {unread} {refused}");
     }
 }
 

@@ -3,6 +3,7 @@
 //! Names of tasks and features come from a file that anybody may have written. So they become
 //! identifiers and quoted text here, and can never become code.
 
+pub mod c;
 mod record;
 
 use std::collections::{HashMap, HashSet};

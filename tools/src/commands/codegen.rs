@@ -3,13 +3,13 @@
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mmoe_tools::codegen::{self, Source};
+use mmoe_tools::codegen::{self, Source, c};
 
 use super::input::{load, read_blob};
 use super::output::{Target, print, print_source};
 
 /// Writes the Rust source of a typed model for a blob: its type, its inputs and outputs by name, and
-/// the RAM that it takes.
+/// the RAM that it takes. With `--c` it writes the header that a C program needs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The blob to write the type of.
@@ -26,9 +26,31 @@ pub(super) struct Args {
     /// partition.
     #[arg(long)]
     no_blob: bool,
+    /// Write a C header instead: sizes, features and outputs by name, functions, and the blob as an
+    /// array.
+    #[arg(long, value_name = "model.h", conflicts_with_all = ["output", "blob_path"])]
+    c: Option<PathBuf>,
+    /// The file for the array, where it shall not stand in the header.
+    #[arg(
+        long,
+        value_name = "model.c",
+        requires = "c",
+        conflicts_with = "no_blob"
+    )]
+    blob_source: Option<PathBuf>,
+    /// What all names in the header begin with. The default is the model's name, or else the
+    /// file's.
+    #[arg(long, value_name = "NAME", requires = "c")]
+    prefix: Option<String>,
+    /// Write the header for a library that was built for this model (`cargo xtask c-lib --model`).
+    #[arg(long, requires = "c")]
+    typed: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    if let Some(header) = &args.c {
+        return run_c(args, header);
+    }
     let output = args
         .output
         .as_deref()
@@ -56,6 +78,48 @@ pub(super) fn run(args: &Args) -> Result<()> {
         text += &format!("`{name}` is called `{id}`\n");
     }
     print(&text)
+}
+
+/// Writes the C header, and the array where it stands in a file of its own.
+fn run_c(args: &Args, header: &Path) -> Result<()> {
+    let model = ("the blob", args.model.as_path());
+    let target = Target::new(header, [model])?;
+    let array_target = args.blob_source.as_deref();
+    let array_target = array_target
+        .map(|path| Target::new(path, [model, ("the header", header)]))
+        .transpose()?;
+    let bytes = read_blob(&args.model)?;
+    let runner = load(&args.model, &bytes)?;
+    let blob = runner.model.blob();
+    let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match (&args.prefix, blob.id().name) {
+        (Some(prefix), _) => prefix,
+        (None, "") => &*stem,
+        (None, name) => name,
+    };
+    let prefix = c::prefix(name);
+    let array = match (&array_target, args.no_blob) {
+        (Some(_), _) => c::Array::Source,
+        (None, true) => c::Array::Given,
+        (None, false) => c::Array::Header,
+    };
+    let flavour = if args.typed {
+        c::Flavour::Typed
+    } else {
+        c::Flavour::Erased
+    };
+    // Bytes behind the blob's own length are not the blob's.
+    let own = bytes.get(..blob.total_len() as usize).unwrap_or(&bytes);
+    let text = c::header(blob, own, &prefix, array, flavour)
+        .with_context(|| args.model.display().to_string())?;
+    target.write(text.as_bytes())?;
+    let mut said = format!("wrote {}", header.display());
+    if let (Some(target), Some(path)) = (array_target, &args.blob_source) {
+        let header = header.file_name().unwrap_or_default().to_string_lossy();
+        target.write(c::source(own, &prefix, &header).as_bytes())?;
+        said += &format!(" and {}", path.display());
+    }
+    print(&format!("{said}; its names begin with `{prefix}_`\n"))
 }
 
 /// Returns the path from the folder of `output` (or the current one) to the blob, with forward

@@ -4,7 +4,10 @@ mod activations;
 mod bare;
 mod blobs;
 mod board;
+mod c;
+mod c_lib;
 mod firmware;
+mod fuzz;
 mod measure;
 mod minimal;
 mod peers;
@@ -18,6 +21,7 @@ mod uart;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own chores")]
@@ -35,6 +39,23 @@ enum Chore {
         /// Only this board (a folder of `tests/firmware`).
         #[arg(long)]
         board: Option<String>,
+    },
+    /// Try the C interface from C, on this host and in emulation, and the examples in C.
+    C,
+    /// Build the libraries for C, into `target/c-lib`.
+    CLib {
+        /// Only for this target.
+        #[arg(long)]
+        target: Option<String>,
+        /// Build a library for this model alone, which is far smaller.
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// What its names begin with; the default is the model's name, or else the file's.
+        #[arg(long, requires = "model")]
+        prefix: Option<String>,
+        /// 2, 3, s or z.
+        #[arg(long, default_value = "s")]
+        opt_level: String,
     },
     /// Run the minimal firmware example and compare what it prints with `mmoe run`.
     Minimal,
@@ -64,6 +85,12 @@ enum Chore {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Run the fuzz targets of `tools/fuzz`; needs `cargo-fuzz` and a nightly compiler.
+    Fuzz {
+        /// For so many minutes each.
+        #[arg(long, default_value_t = 1)]
+        minutes: u64,
+    },
     /// Print what a bare image consists of.
     Size {
         /// This board's target.
@@ -79,6 +106,19 @@ fn main() -> Result<()> {
     match Args::parse().chore {
         Chore::Blobs => blobs::make(),
         Chore::Firmware { board } => firmware::run(board.as_deref()),
+        Chore::C => c::run(),
+        Chore::CLib {
+            target,
+            model: None,
+            opt_level,
+            ..
+        } => c_lib::erased(target.as_deref(), &opt_level),
+        Chore::CLib {
+            target,
+            model: Some(model),
+            prefix,
+            opt_level,
+        } => c_lib::typed(&model, target.as_deref(), &opt_level, prefix.as_deref()),
         Chore::Minimal => minimal::run(),
         Chore::Profiles => minimal::profiles(),
         Chore::Uart => uart::run(),
@@ -88,6 +128,7 @@ fn main() -> Result<()> {
         Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),
         Chore::NoPanic { board } => bare::no_panic(board.as_deref()),
+        Chore::Fuzz { minutes } => fuzz::run(60 * minutes),
         Chore::Size { board, image } => bare::size(&board, &image),
     }
 }
