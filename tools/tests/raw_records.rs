@@ -242,3 +242,20 @@ fn what_fields_leave_open_is_asked_for_as_records() {
     let text = ok(&format!("{convert} --golden {golden}"));
     assert!(!text.contains("starts at the vector"), "{text}");
 }
+
+/// Its inputs stand in another order than the array that it joins of them: rows of the framework's
+/// own vector fit the order of that array.
+#[test]
+fn a_graphs_own_vector_keeps_its_order() {
+    let place = Place::new();
+    let out = place.at("model.mmoe");
+    let [graph, golden] =
+        ["model.tflite", "golden.npz"].map(|name| fixture("graph-vector").join(name));
+    let (graph, golden) = (graph.display(), golden.display());
+    let printed = ok(&format!("convert {graph} --golden {golden} -o {out}"));
+    assert!(
+        printed.contains("the blob starts at the vector"),
+        "{printed}"
+    );
+    ok(&format!("verify {out} --golden {golden}"));
+}

@@ -339,8 +339,6 @@ fn worn_cells_are_reported() {
         let mut opened = device.store.open();
         let mut incoming = opened.update.begin(file.len() as u32).unwrap();
         incoming.push(&file[..64]).unwrap();
-        drop(incoming);
-        drop(opened);
         device.with_banks(|[_, spare]| spare.stick(at, 0xff));
         let done = device.install(&file);
         reported += u32::from(matches!(done, Err(UpdateError::Flash(_))));
