@@ -249,8 +249,8 @@ fn what_fields_leave_open_is_asked_for_as_records() {
 fn a_graphs_own_vector_keeps_its_order() {
     let place = Place::new();
     let out = place.at("model.mmoe");
-    let [graph, golden] =
-        ["model.tflite", "golden.npz"].map(|name| fixture("graph-vector").join(name));
+    let [graph, golden] = ["model.tflite", "golden.npz"]
+        .map(|name| fixture("graphs-vector/deepctr-mmoe-tflite").join(name));
     let (graph, golden) = (graph.display(), golden.display());
     let printed = ok(&format!("convert {graph} --golden {golden} -o {out}"));
     assert!(

@@ -500,7 +500,7 @@ fn every_example_of_the_document_is_read() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
-    assert_eq!(examples.len(), 8);
+    assert_eq!(examples.len(), 9);
     for example in examples {
         let spec = Spec::parse(example).unwrap_or_else(|e| panic!("{e}\n{example}"));
         if !spec.is_partial() {

@@ -355,7 +355,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`Front::check`].
+    /// As [`crate::front::Front::check`].
     pub fn finish(self) -> Result<Record, FrontError> {
         let mut record = self.record;
         let known = record.front.inputs();
