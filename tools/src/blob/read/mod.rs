@@ -9,7 +9,8 @@ mod front;
 
 pub use front::{Stored, front};
 
-use super::message::{Header, Node};
+use super::Blob;
+use super::message::{self, Header, Node};
 use crate::graph::{
     Activation, Dense, GateKind, Graph, Input, Layer, Normalization, Op, Output, Task,
 };
@@ -39,6 +40,30 @@ pub fn split(file: &[u8]) -> Result<(Header, &[u8]), ReadError> {
     let (weights, _) =
         postcard::take_from_bytes::<&[u8]>(rest).map_err(|_| ReadError::Format("weights"))?;
     Ok((header, weights))
+}
+
+/// The float model behind a front end as a blob of its own, whose rows are the vectors that the front
+/// end would make. `None`: the blob has no front end, is of integers, or reads codes in its vector.
+///
+/// # Errors
+///
+/// [`ReadError::Format`].
+pub fn behind(file: &[u8]) -> Result<Option<Blob>, ReadError> {
+    let (mut header, weights) = split(file)?;
+    let mut bytes = Bytes(weights);
+    let float = |l: &message::Layer| matches!(l.precision, 0 | 1) && l.kind != 12;
+    if !header.layers.iter().all(float) || front::of(&header, false, &mut bytes)?.is_none() {
+        return Ok(None);
+    }
+    for input in &mut header.inputs {
+        input.kind = 0;
+    }
+    header.feature_names.clear();
+    header
+        .sections
+        .retain(|(tag, _)| !matches!(tag, 1 | 8 | 14));
+    let weights = bytes.0.to_vec();
+    Ok(Some(Blob { header, weights }))
 }
 
 struct Bytes<'a>(&'a [u8]);
