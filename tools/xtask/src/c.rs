@@ -15,9 +15,9 @@ use std::process::Command;
 
 const BLOBS: &str = "tests/firmware/models/blobs";
 const EDGE: &str = "examples/firmware/minimal/src/edge.mmoe";
-const SHOP: &str = "examples/firmware/records/src/shop.mmoe";
+pub(crate) const SHOP: &str = "examples/firmware/records/src/shop.mmoe";
 /// Rows of each digest; an M0 in emulation computes floats in software.
-const ROWS: usize = 25;
+pub(crate) const ROWS: usize = 25;
 /// How C is compiled here: every complaint is an error, and so is what a sanitizer finds.
 const STRICT: [&str; 8] = [
     "-Wall",
@@ -121,7 +121,7 @@ fn tool() -> Result<PathBuf> {
 }
 
 /// The blobs of the test firmware: every precision, every packing.
-fn blobs() -> Result<Vec<PathBuf>> {
+pub(crate) fn blobs() -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(workspace(BLOBS))? {
         let path = entry?.path();
@@ -135,7 +135,7 @@ fn blobs() -> Result<Vec<PathBuf>> {
 }
 
 /// What C must print: the engine's own digests.
-fn digests(blobs: &[PathBuf]) -> Result<String> {
+pub(crate) fn digests(blobs: &[PathBuf]) -> Result<String> {
     let mut lines = String::new();
     for path in blobs {
         let bytes = BlobBytes::read(path)?;
@@ -365,8 +365,8 @@ fn nine_digits(y: f32) -> String {
     text.trim_end_matches('0').to_owned()
 }
 
-/// What `records.c` prints.
-fn shop_lines() -> Result<String> {
+/// What `records.c` prints: a line per record, with its outputs' bits.
+pub(crate) fn shop_lines() -> Result<String> {
     let bytes = BlobBytes::read(&workspace(SHOP))?;
     let model = Dynamic::load(&bytes)?;
     // In the order of the model's fields.

@@ -18,6 +18,7 @@ mod seeded;
 mod shares;
 mod shell;
 mod uart;
+mod wasm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -67,6 +68,8 @@ enum Chore {
     Records,
     /// Run the firmware example that ranks a catalogue, and compare its scores with `mmoe run`.
     Rank,
+    /// Build the package for JavaScript and run it in Node.
+    Wasm,
     /// Measure all boards and write `docs/measurements.md` and `tools/src/cost/cores.json`.
     Measure {
         /// Only this board, whose figures are replaced in `tools/src/cost/cores.json`; the document
@@ -124,6 +127,7 @@ fn main() -> Result<()> {
         Chore::Uart => uart::run(),
         Chore::Records => records::run(),
         Chore::Rank => ranked::run(),
+        Chore::Wasm => wasm::run(),
         Chore::Measure { board } => measure::run(board.as_deref()),
         Chore::Activations => activations::run(),
         Chore::SelfTest => shares::run(),
