@@ -1,5 +1,6 @@
 //! What a blob costs on a device: flash, RAM and multiply-accumulates.
 
+pub mod chips;
 pub mod cores;
 mod work;
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use mmoe::blob::{Blob, PackingKind};
 use mmoe_tools::cost::Cost;
+use mmoe_tools::cost::chips::{self, Chip};
 use mmoe_tools::cost::cores::{CORES, CYCLES, Estimate, Measurements, packing_of};
 use mmoe_tools::text::{grouped, rounded};
 use serde_json::{Value, json};
@@ -17,15 +18,19 @@ use crate::commands::CheckFailed;
 pub(super) struct DeviceArgs {
     /// Also estimate instructions, code and stack on this core, from what was measured in
     /// emulation.
-    #[arg(long, value_name = "CORE", ignore_case = true, value_parser = CORES.map(|(name, _)| name))]
+    #[arg(long, value_name = "CORE", group = "device", ignore_case = true, value_parser = CORES.map(|(name, _)| name))]
     core: Option<String>,
+    /// The same by the name of a chip, such as `stm32f405` or `nRF52840`, with the highest clock of its
+    /// data sheet.
+    #[arg(long, value_name = "CHIP", group = "device", value_parser = chip)]
+    chip: Option<Chip>,
     /// The firmware's opt-level.
-    #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = ["3", "s"], default_value = "3", requires = "core")]
+    #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = ["3", "s"], default_value = "3", requires = "device")]
     opt_level: String,
     /// Its clock, for a time.
-    #[arg(long, value_name = "MHZ", value_parser = clock, requires = "core")]
+    #[arg(long, value_name = "MHZ", value_parser = clock, requires = "device")]
     mhz: Option<f64>,
-    /// Fail (exit code 1) where the model takes more: `flash=64k,ram=8k`. With --core flash counts
+    /// Fail (exit code 1) where the model takes more: `flash=64k,ram=8k`. With a core flash counts
     /// the code too, and ram the whole stack.
     #[arg(long, value_name = "flash=N,ram=N")]
     budget: Option<Budget>,
@@ -34,8 +39,26 @@ pub(super) struct DeviceArgs {
 impl DeviceArgs {
     /// Whether anything is to be estimated or held against a budget.
     pub(super) fn asked(&self) -> bool {
-        self.core.is_some() || self.budget.is_some()
+        self.core().is_some() || self.budget.is_some()
     }
+
+    fn core(&self) -> Option<&str> {
+        self.core.as_deref().or(self.chip.map(|chip| chip.core))
+    }
+
+    fn mhz(&self) -> Option<f64> {
+        self.mhz.or(self.chip.map(|chip| chip.mhz))
+    }
+}
+
+fn chip(text: &str) -> Result<Chip, String> {
+    chips::find(text).ok_or_else(|| {
+        let families: Vec<&str> = chips::CHIPS.iter().map(|chip| chip.begins).collect();
+        format!(
+            "a chip of another family; give its core by --core and its clock by --mhz. The families: {}",
+            families.join(", ")
+        )
+    })
 }
 
 fn clock(text: &str) -> Result<f64, String> {
@@ -105,7 +128,7 @@ pub(super) struct Device<'a> {
 
 impl<'a> Device<'a> {
     pub(super) fn new(args: &'a DeviceArgs, blob: &Blob<'_>, cost: &'a Cost) -> Result<Self> {
-        let core = match &args.core {
+        let core = match args.core() {
             None => None,
             Some(wanted) => {
                 let known = CORES
@@ -142,7 +165,7 @@ impl<'a> Device<'a> {
 
     /// Milliseconds of a row, from and to.
     fn time(&self) -> Option<(f64, f64)> {
-        let ((_, _, e), mhz) = self.core.zip(self.args.mhz)?;
+        let ((_, _, e), mhz) = self.core.zip(self.args.mhz())?;
         let at = |cycles: f64| self.instructions(e) * cycles / (1000.0 * mhz);
         Some((at(CYCLES.0), at(CYCLES.1)))
     }
@@ -167,6 +190,12 @@ impl<'a> Device<'a> {
                     self.args.opt_level
                 ),
             );
+            if let Some(runs) = self.args.chip.and_then(|chip| chip.runs) {
+                line(
+                    "",
+                    format!("the chip's {runs} was not measured; it runs the same instructions"),
+                );
+            }
             match self.packing {
                 Some((suits, is)) if suits != is => line(
                     "packing",
@@ -200,7 +229,7 @@ impl<'a> Device<'a> {
             if self.records {
                 line("front end", FRONT_END.to_owned());
             }
-            if let (Some((low, high)), Some(mhz)) = (self.time(), self.args.mhz) {
+            if let (Some((low, high)), Some(mhz)) = (self.time(), self.args.mhz()) {
                 line(
                     "time",
                     format!(
@@ -256,7 +285,7 @@ impl<'a> Device<'a> {
         let (core, name, e) = self.core?;
         let time = self
             .time()
-            .map(|(low, high)| json!({"mhz": self.args.mhz, "ms": [low, high]}));
+            .map(|(low, high)| json!({"mhz": self.args.mhz(), "ms": [low, high]}));
         Some(json!({
             "core": core,
             "name": name,
