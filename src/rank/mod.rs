@@ -28,7 +28,8 @@ pub struct Ranked {
 
 impl Ranked {
     /// Returns `true` if it comes before the other one: by score, and by index where scores are equal.
-    fn beats(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn beats(&self, other: &Self) -> bool {
         self.score > other.score || (self.score == other.score && self.index < other.index)
     }
 }

@@ -422,46 +422,6 @@ mmoe_status mmoe_rank_candidate(const struct mmoe_model *model,
 // You promise: `best` points to `top` candidates, the first `*count` of which earlier calls wrote, and `count` to a number.
 mmoe_status mmoe_rank_offer(struct mmoe_ranked *best, size_t top, size_t *count, uint32_t index, float score);
 
-// Computes all outputs of one record, whose values are in the order of the model's fields.
-//
-// You promise: `model` points to a handle, `record` to `fields` values with all that they point to, `scratch` to
-// `scratch_size` bytes and `y` to `outputs` floats.
-mmoe_status mmoe_predict_record(const struct mmoe_model *model,
-                                const struct mmoe_value *record,
-                                size_t fields,
-                                void *scratch,
-                                size_t scratch_size,
-                                float *y,
-                                size_t outputs);
-
-// Takes the fields that many candidates share: the first `mmoe_context_fields` of a record. What the front
-// end makes of them stays in `scratch` until something else is predicted there.
-//
-// You promise: As for `mmoe_predict_record`.
-mmoe_status mmoe_rank_context(const struct mmoe_model *model,
-                              const struct mmoe_value *context,
-                              size_t fields,
-                              void *scratch,
-                              size_t scratch_size);
-
-// Computes all outputs of one candidate, given by its own fields, in the context that `mmoe_rank_context` left
-// in `scratch`. The outputs are those of `mmoe_predict_record` for all fields, to the last bit.
-//
-// You promise: As for `mmoe_predict_record`.
-mmoe_status mmoe_rank_candidate(const struct mmoe_model *model,
-                                const struct mmoe_value *candidate,
-                                size_t fields,
-                                void *scratch,
-                                size_t scratch_size,
-                                float *y,
-                                size_t outputs);
-
-// Adds a candidate to the best so far, best first, if it is one of them: `best` has room for `top` of which
-// `*count` are taken (0 at the beginning). Ties go to the lower index; NaN is never chosen.
-//
-// You promise: `best` points to `top` candidates, the first `*count` of which earlier calls wrote, and `count` to a number.
-mmoe_status mmoe_rank_offer(struct mmoe_ranked *best, size_t top, size_t *count, uint32_t index, float score);
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

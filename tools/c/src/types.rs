@@ -143,3 +143,9 @@ pub struct Ranked {
     /// Its score.
     pub score: f32,
 }
+
+impl From<Ranked> for mmoe::rank::Ranked {
+    fn from(Ranked { index, score }: Ranked) -> Self {
+        Self { index, score }
+    }
+}

@@ -234,8 +234,7 @@ pub unsafe extern "C" fn mmoe_rank_offer(
         for place in taken {
             // SAFETY: C promises that earlier calls wrote the first `*count`.
             let ranked = unsafe { place.assume_init_mut() };
-            let ties = candidate.score == ranked.score && candidate.index < ranked.index;
-            if candidate.score > ranked.score || ties {
+            if mmoe::rank::Ranked::from(candidate).beats(&(*ranked).into()) {
                 core::mem::swap(&mut candidate, ranked);
             }
         }
