@@ -145,43 +145,35 @@ pub fn source(runner: &Runner<'_>, from: &Source<'_>) -> Result<(String, Mapping
     out.products(blob, &task_names);
     out.line(format_args!("pub type Model = {};", typed.model));
     out.line(format_args!(""));
-    match from {
+    let (what, signature, bytes) = match from {
         Source::Include(path) => {
             out.line(format_args!("/// The blob, in flash."));
             out.line(format_args!(
                 "pub static BLOB: &Aligned<[u8]> = mmoe::include_blob!({path:?});"
             ));
             out.line(format_args!(""));
-            out.line(format_args!("/// The model in [`BLOB`], checked."));
-            out.line(format_args!("///"));
-            out.line(format_args!("/// # Errors"));
-            out.line(format_args!("///"));
-            out.line(format_args!(
-                "/// A blob that is damaged or of another shape."
-            ));
-            out.line(format_args!(
-                "pub fn load() -> Result<&'static Model, LoadError> {{"
-            ));
-            out.line(format_args!("    Model::load(BLOB)"));
-            out.line(format_args!("}}"));
+            (
+                "The model in [`BLOB`], checked.",
+                "load() -> Result<&'static Model, LoadError>",
+                "BLOB",
+            )
         }
-        Source::Given => {
-            out.line(format_args!(
-                "/// The model in these bytes, checked. They must lie at a multiple of 4."
-            ));
-            out.line(format_args!("///"));
-            out.line(format_args!("/// # Errors"));
-            out.line(format_args!("///"));
-            out.line(format_args!(
-                "/// A blob that is damaged or of another shape."
-            ));
-            out.line(format_args!(
-                "pub fn load(blob: &[u8]) -> Result<&Model, LoadError> {{"
-            ));
-            out.line(format_args!("    Model::load(blob)"));
-            out.line(format_args!("}}"));
-        }
-    }
+        Source::Given => (
+            "The model in these bytes, checked. They must lie at a multiple of 4.",
+            "load(blob: &[u8]) -> Result<&Model, LoadError>",
+            "blob",
+        ),
+    };
+    out.line(format_args!("/// {what}"));
+    out.line(format_args!("///"));
+    out.line(format_args!("/// # Errors"));
+    out.line(format_args!("///"));
+    out.line(format_args!(
+        "/// A blob that is damaged or of another shape."
+    ));
+    out.line(format_args!("pub fn {signature} {{"));
+    out.line(format_args!("    Model::load({bytes})"));
+    out.line(format_args!("}}"));
     out.constants(blob);
     if !features.is_empty() && typed.records.is_empty() {
         out.line(format_args!(""));

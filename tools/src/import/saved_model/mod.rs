@@ -292,7 +292,7 @@ impl Inliner<'_> {
 
 /// The numbers of a constant; `None` if it holds none, or is damaged.
 fn array(tensor: &Tensor, budget: &mut Budget) -> Option<Array<f64>> {
-    let mut data: Vec<f64> = if tensor.content.is_empty() {
+    let data: Vec<f64> = if tensor.content.is_empty() {
         let floats = tensor.floats.iter().map(|v| f64::from(*v));
         let ints = tensor.ints.iter().map(|v| f64::from(*v));
         let longs = tensor.longs.iter().map(|v| *v as f64);
@@ -306,6 +306,11 @@ fn array(tensor: &Tensor, budget: &mut Budget) -> Option<Array<f64>> {
     } else {
         numbers(&tensor.content, tensor.dtype)?
     };
+    filled(tensor, data, budget)
+}
+
+/// Elements in the shape of their tensor; the last one stands for all that follow.
+fn filled(tensor: &Tensor, mut data: Vec<f64>, budget: &mut Budget) -> Option<Array<f64>> {
     let dims = tensor.shape.iter().flat_map(|s| &s.dims);
     let count = dims
         .map(|d| usize::try_from(d.size).ok())
@@ -313,7 +318,6 @@ fn array(tensor: &Tensor, budget: &mut Budget) -> Option<Array<f64>> {
     budget
         .take((count as u64).saturating_mul(8), "a constant")
         .ok()?;
-    // The last number stands for all that follow.
     if let Some(last) = data.last().copied().filter(|_| data.len() < count) {
         data.resize(count, last);
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path};
 
 use super::messages::{Function, MetaGraph, Node, Tensor};
-use super::{array, place};
+use super::{array, filled, place};
 use crate::import::collect::Budget;
 use crate::import::{LONGEST, Reason, read_bounded};
 use crate::program::build::Builder;
@@ -172,24 +172,10 @@ pub(super) fn constant(
         return Some((array(tensor, budget)?, given(tensor.dtype)));
     }
     let texts = tensor.texts.iter();
-    let mut data: Vec<f64> = texts
+    let data: Vec<f64> = texts
         .map(|text| b.text(&String::from_utf8_lossy(text)))
         .collect();
-    let dims = tensor.shape.iter().flat_map(|s| &s.dims);
-    let count = dims
-        .map(|d| usize::try_from(d.size).ok())
-        .try_fold(1usize, |n, s| n.checked_mul(s?))?;
-    budget
-        .take((count as u64).saturating_mul(8), "a constant")
-        .ok()?;
-    // The last text stands for all that follow.
-    if let Some(last) = data.last().copied().filter(|_| data.len() < count) {
-        data.resize(count, last);
-    }
-    Some((
-        super::bundle::shaped(tensor.shape.as_ref(), data)?,
-        Given::Texts,
-    ))
+    Some((filled(tensor, data, budget)?, Given::Texts))
 }
 
 /// What elements of a type, as TensorFlow counts them, are.
